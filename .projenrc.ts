@@ -1,0 +1,101 @@
+import { TextFile, YamlFile, cdk8s, javascript } from 'projen';
+
+/** The interpreter every npm script runs on; the published library itself supports Node >= 20.18. */
+const NODE = '^24';
+
+const project = new cdk8s.ConstructLibraryCdk8s({
+  name: 'cdk8s-agentgateway',
+  description: 'cdk8s constructs for a hardened MCP and Kubernetes-secrets gateway that enforces proof of possession (DPoP, RFC 9449)',
+  author: 'cdk8s-agentgateway maintainers',
+  authorAddress: 'maintainers@cdk8s-agentgateway.dev',
+  authorOrganization: true,
+  repositoryUrl: 'https://github.com/cdk8s-agentgateway/cdk8s-agentgateway.git',
+  license: 'Apache-2.0',
+  copyrightOwner: 'The cdk8s-agentgateway maintainers',
+  keywords: ['cdk8s', 'kubernetes', 'dpop', 'rfc9449', 'mcp', 'gateway', 'agentgateway'],
+  stability: 'experimental',
+
+  srcdir: 'lib',
+  libdir: 'build',
+  testdir: 'test',
+  entrypoint: 'build/index.js',
+  sampleCode: false,
+  projenrcTs: true,
+  packageManager: javascript.NodePackageManager.NPM,
+  minNodeVersion: '20.18.0',
+  workflowNodeVersion: '24',
+  defaultReleaseBranch: 'main',
+  depsUpgrade: false,
+  integrationTestAutoDiscover: false,
+  githubOptions: { mergify: false },
+
+  // TypeScript 7 breaks ts-node, ts-jest and jsii; npm's `latest` is 7.
+  jsiiVersion: '~6.0.0',
+  typescriptVersion: '~6.0.0',
+  cdk8sVersion: '2.70.0',
+  constructsVersion: '10.3.0',
+  peerDeps: ['cdk8s-plus-28@^2.5.6'],
+  devDeps: [
+    `node@${NODE}`,
+    '@types/node@^24',
+    'cdk8s-cli@^2.207.0',
+    'dependency-cruiser@^18',
+    'ajv@^8',
+    'ajv-formats@^3',
+    'yaml@^2',
+  ],
+
+  jestOptions: {
+    jestVersion: '^30',
+    updateSnapshot: javascript.UpdateSnapshot.NEVER,
+    jestConfig: {
+      testMatch: ['<rootDir>/test/{lib,apps,architecture,docs,package}/**/*.test.ts'],
+      modulePathIgnorePatterns: ['<rootDir>/build/', '<rootDir>/dist/', '<rootDir>/manifests/'],
+    },
+  },
+});
+
+project.package.addField('workspaces', ['proxy']);
+project.package.addField('files', ['build', 'assets', '!assets/types', '.jsii', 'API.md']);
+project.package.addField('bin', { agw: 'assets/agw.mjs' });
+// 1.13.0 lists platform packages that not every registry has, which fails `npm ci`.
+project.package.addPackageResolutions('unrs-resolver@1.12.2');
+
+for (const path of ['/assets/', '/manifests/', '/audit/', '/.demo/', '/proxy/coverage/']) project.addGitIgnore(path);
+
+// --- tasks: what the README's commands run -------------------------------------------------------------------------------------
+const bundle = project.addTask('bundle', {
+  description: 'proxy/ -> assets/: the proxy, its vendor chunks, the config parser and its types',
+  steps: [{ exec: 'npm run --silent bundle -w proxy' }],
+});
+const clean = project.addTask('clean', { description: 'jsii does not remove the output of deleted sources', exec: 'rm -rf build' });
+project.preCompileTask.spawn(clean);
+project.preCompileTask.spawn(bundle);
+
+project.addTask('synth', {
+  description: 'every example app -> manifests/',
+  exec: 'cdk8s synth',
+  receiveArgs: true,
+  env: { CDK8S_CHECK_UPGRADE: 'false' },
+});
+const demo = project.addTask('demo', {
+  description: 'the whole way on loopback: synthesize, start, drive with the official MCP client, refuse the stolen and the replayed',
+  receiveArgs: true,
+});
+demo.exec('node test/demo/run.mjs', { receiveArgs: true });
+project.addTask('bench', { exec: 'npm run --silent bench -w proxy --', receiveArgs: true, description: 'CPU per proxied request' });
+
+project.testTask.prependExec('npm run --silent typecheck -w proxy');
+project.testTask.prependSpawn(project.compileTask);
+project.testTask.prependSpawn(bundle);
+project.testTask.exec('npm run --silent test -w proxy');
+
+new YamlFile(project, 'cdk8s.yaml', {
+  marker: true,
+  obj: { language: 'typescript', app: 'npx ts-node apps/main.ts', output: 'manifests' },
+});
+
+new TextFile(project, '.npmrc', { lines: ['# no registry addresses in the lock file', 'omit-lockfile-registry-resolved=true', ''] });
+
+
+project.synth();

@@ -1,0 +1,80 @@
+// proxy/src -> assets/. Our own code stays readable (a GitOps diff is reviewed); every library is a file of its own, so that a
+// manifest carries only what its gateway uses and no ConfigMap nears kubectl's 262 144-byte annotation limit.
+import { createHash } from 'node:crypto';
+import { readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+
+const here = dirname(fileURLToPath(import.meta.url));
+const assets = join(here, '..', 'assets');
+
+/** import specifier -> chunk that carries it */
+const VENDOR = {
+  'zod/mini': 'vendor-zod.mjs',
+  'prom-client': 'vendor-prom-client.mjs',
+  'ioredis': 'vendor-ioredis.mjs',
+  'jose': 'vendor-jose.mjs',
+};
+
+const common = {
+  bundle: true,
+  platform: 'node',
+  target: 'node20',
+  absWorkingDir: here,
+  logLevel: 'warning',
+  legalComments: 'none',
+};
+// A bundled CommonJS library calls require() for Node's built-ins; ESM has none until we make it.
+const requireBanner = { js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);" };
+
+/** Points an import of a library at its chunk. */
+const vendorChunks = {
+  name: 'vendor-chunks',
+  setup(b) {
+    for (const [specifier, file] of Object.entries(VENDOR)) {
+      b.onResolve({ filter: new RegExp(`^${specifier.replace('/', '\\/')}$`) }, () => ({ path: `./${file}`, external: true }));
+    }
+  },
+};
+
+/** The names that our sources import of a library; a chunk that exports only these lets esbuild drop the rest. */
+const VENDOR_ENTRY = {
+  'zod/mini': "export { _default, array, boolean, discriminatedUnion, enum, literal, number, optional, prefault, refine, strictObject, string, union } from 'zod/mini';",
+  'prom-client': "export { Registry, Counter, Gauge, Histogram, collectDefaultMetrics } from 'prom-client';",
+  'ioredis': "export { Redis } from 'ioredis';",
+  'jose': "export { SignJWT, importPKCS8, exportPKCS8, exportSPKI, exportJWK, importSPKI, generateKeyPair, calculateJwkThumbprint } from 'jose';",
+};
+
+for (const [specifier, file] of Object.entries(VENDOR)) {
+  await build({
+    ...common,
+    stdin: { contents: VENDOR_ENTRY[specifier], resolveDir: here },
+    format: 'esm',
+    minify: true,
+    banner: requireBanner,
+    outfile: join(assets, file),
+  });
+}
+for (const [entry, file] of [['src/main.ts', 'proxy.mjs'], ['src/cli/agw.ts', 'agw.mjs']]) {
+  await build({
+    ...common,
+    entryPoints: [entry],
+    format: 'esm',
+    plugins: [vendorChunks],
+    external: ['./proxy.mjs'],
+    outfile: join(assets, file),
+  });
+}
+// lib is CommonJS and may not depend on anything at run time: one self-contained file.
+await build({ ...common, entryPoints: ['src/config/index.ts'], format: 'cjs', minify: false, outfile: join(assets, 'config.cjs') });
+
+const kept = [...Object.values(VENDOR), 'proxy.mjs', 'agw.mjs', 'config.cjs', 'manifest.json', 'types'];
+for (const stale of readdirSync(assets).filter((f) => !kept.includes(f))) rmSync(join(assets, stale), { recursive: true });
+
+const sizes = readdirSync(assets).filter((f) => /\.[mc]js$/.test(f)).map((f) => [f, statSync(join(assets, f)).size]);
+writeFileSync(
+  join(assets, 'manifest.json'),
+  JSON.stringify(Object.fromEntries(sizes.map(([f]) => [f, createHash('sha256').update(readFileSync(join(assets, f))).digest('hex')])), null, 2) + '\n',
+);
+if (process.argv.includes('--sizes')) for (const [f, n] of sizes) console.log(`${String(n).padStart(8)} ${f}`);

@@ -1,0 +1,104 @@
+import type { Config } from './schema.js';
+
+/** A fault of a config: where it stands, what stands there, what should, and what to do. */
+export interface Problem {
+  readonly where: string;
+  readonly want: string;
+  readonly got?: string;
+  readonly next?: string;
+}
+
+/** Paths the gateway answers itself, before any route. */
+const RESERVED = ['/healthz', '/.well-known'];
+
+/** What one field cannot say alone: rules between fields of a config whose shape is right. */
+export function relationProblems(config: Config): Problem[] {
+  return [...replayProblems(config), ...issuerProblems(config), ...routeProblems(config)];
+}
+
+function replayProblems({ replay, replicas }: Config): Problem[] {
+  if (replay.store !== 'memory' || replicas === 1) return [];
+  return [{
+    where: 'replay.store',
+    want: `must be shared by all ${replicas} replicas, or each of them accepts the same proof once`,
+    got: '"memory"',
+    next: 'use the redis store, or one replica',
+  }];
+}
+
+function issuerProblems({ issuers }: Config): Problem[] {
+  return [
+    ...repeated(issuers.map((i) => i.name)).map(([at, first]) => duplicate(`issuers[${at}].name`, issuers[at]!.name, `issuers[${first}]`)),
+    ...repeated(issuers.map((i) => i.issuer)).map(([at, first]) => duplicate(`issuers[${at}].issuer`, issuers[at]!.issuer, `issuers[${first}]`)),
+  ];
+}
+
+function routeProblems({ routes, issuers, listen, admin }: Config): Problem[] {
+  const known = issuers.map((i) => i.name);
+  const problems: Problem[] = [
+    ...repeated(routes.map((r) => r.name)).map(([at, first]) => duplicate(`routes[${at}].name`, routes[at]!.name, `routes[${first}]`)),
+    ...repeated(routes.map((r) => r.pathPrefix)).map(([at, first]): Problem => ({
+      where: `routes[${at}].pathPrefix`,
+      want: `must differ from that of routes[${first}] ("${routes[first]!.name}"), which shadows it`,
+      got: show(routes[at]!.pathPrefix),
+      next: 'give each route its own prefix; a longer prefix wins over a shorter one',
+    })),
+  ];
+  if (listen.port === admin.port) {
+    problems.push({ where: 'admin.port', want: 'must differ from listen.port: metrics are never on the traffic port', got: show(admin.port) });
+  }
+  routes.forEach((route, at) => {
+    const where = `routes[${at}]`;
+    for (const reserved of RESERVED) {
+      if (route.pathPrefix === reserved || route.pathPrefix.startsWith(`${reserved}/`)) {
+        problems.push({ where: `${where}.pathPrefix`, want: `must not lie under ${reserved}, which the gateway answers itself`, got: show(route.pathPrefix) });
+      }
+    }
+    route.auth.issuers.forEach((name, i) => {
+      if (!known.includes(name)) {
+        problems.push({ where: `${where}.auth.issuers[${i}]`, want: 'must name an entry of issuers', got: show(name), next: `known: ${known.map(show).join(', ')}` });
+      }
+    });
+    if (route.kind === 'secrets' && route.auth.mode !== 'strict') {
+      problems.push({
+        where: `${where}.auth.mode`,
+        want: 'must be "strict" on a secrets route: any other mode reads Secrets for callers without a proof',
+        got: show(route.auth.mode),
+        next: 'remove the mode',
+      });
+    }
+    if (route.kind === 'mcp' && route.backend.credential.kind === 'verifiedToken' && !isLoopback(route.backend.url)) {
+      problems.push({
+        where: `${where}.backend.credential.kind`,
+        want: 'must not be "verifiedToken" for a backend outside the pod: MCP forbids passing the client\'s token on',
+        got: show(route.backend.url),
+        next: 'inject a credential of the gateway with { kind: "file" }',
+      });
+    }
+    if (route.kind === 'mcp' && route.backend.caFile !== undefined && !route.backend.url.startsWith('https:')) {
+      problems.push({ where: `${where}.backend.caFile`, want: 'must go with an https backend', got: show(route.backend.url) });
+    }
+  });
+  return problems;
+}
+
+export function isLoopback(url: string): boolean {
+  const { hostname } = new URL(url);
+  return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d{1,3}){3}$/.test(hostname);
+}
+
+/** [index, index of its first occurrence] of every value that stands in the list before. */
+function repeated(values: readonly string[]): [number, number][] {
+  return values.flatMap((value, at): [number, number][] => {
+    const first = values.indexOf(value);
+    return first === at ? [] : [[at, first]];
+  });
+}
+
+const duplicate = (where: string, got: string, other: string): Problem => ({ where, want: `must be unique, ${other} has it too`, got: show(got) });
+
+/** A value as it would stand in the file, cut short so that a wrong file cannot flood the log. */
+export function show(value: unknown): string {
+  const text = value === undefined ? 'nothing' : JSON.stringify(value) ?? String(value);
+  return text.length > 80 ? `${text.slice(0, 77)}...` : text;
+}

@@ -1,0 +1,256 @@
+/**
+ * THE schema of the gateway's config file: the proxy parses it at start, `lib` parses what it is about to emit at synth, and both
+ * get their types from here. Units are in the names; a default stands here and nowhere else.
+ */
+import * as z from 'zod/mini';
+
+/** A check that names what it wants and, where it can, the value that was probably meant. */
+const must = <T>(want: string, test: (value: T) => boolean, next?: (value: T) => string | undefined) =>
+  z.refine<T>(test, { error: want, params: { next } });
+
+const seconds = (min: number, max: number) => z.number().check(must(`must be a number of seconds from ${min} to ${max}`, (v: number) => v >= min && v <= max));
+const whole = (min: number, max: number, unit: string) =>
+  z.number().check(must(`must be a whole number of ${unit} from ${min} to ${max}`, (v: number) => Number.isInteger(v) && v >= min && v <= max));
+const nonEmpty = <T extends z.ZodMiniType>(item: T) =>
+  z.array(item).check(must('must list at least one item', (v: unknown[]) => v.length > 0));
+
+const port = whole(1, 65535, 'a TCP port');
+const host = z._default(z.string().check(must('must be an IP address to listen on', (v: string) => /^[0-9a-fA-F:.]+$/.test(v), () => 'use "0.0.0.0" or "127.0.0.1"')), '0.0.0.0');
+const filePath = z.string().check(must('must be an absolute file path', (v: string) => /^\/[^\0]*[^\0/]$/.test(v)));
+const fileRef = z.strictObject({ file: filePath });
+
+/** RFC 1123 label: lower-case letters, digits and hyphens, at most 63. */
+const label = z.string().check(must('must be a lower-case RFC 1123 label of at most 63 characters', (v: string) => /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(v),
+  (v) => suggest(v.toLowerCase().replace(/[^a-z0-9-]+/g, '-').replace(/^-+|-+$/g, '').slice(0, 63), v)));
+/** RFC 1123 subdomain, the form of a Secret's name. */
+const subdomain = z.string().check(must('must be a lower-case RFC 1123 subdomain (the form of a Kubernetes object name)',
+  (v: string) => v.length <= 253 && /^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/.test(v)));
+
+function suggest(candidate: string, got: string): string | undefined {
+  return candidate !== '' && candidate !== got ? `did you mean ${JSON.stringify(candidate)}?` : undefined;
+}
+
+/** scheme://authority and nothing after it, already in the normal form of RFC 3986 6.2. */
+const origin = z.string().check(must('must be an http(s) origin: scheme, host and port, nothing else', (v: string) => URL.canParse(v) && /^https?:/.test(v) && new URL(v).origin === v,
+  (v) => URL.canParse(v) && /^https?:/.test(v) ? suggest(new URL(v).origin, v) : 'for example "https://gateway.example.com"'));
+const httpUrl = z.string().check(must('must be an absolute http(s) URL without credentials, query or fragment', (v: string) => {
+  if (!URL.canParse(v) || !/^https?:\/\//.test(v)) return false;
+  const url = new URL(v);
+  return url.username === '' && url.password === '' && url.search === '' && url.hash === '';
+}, (v) => suggest(/^[a-z0-9.-]+(:\d+)?(\/|$)/i.test(v) ? `http://${v}` : '', v)));
+
+/** A path prefix that is matched on segment borders: "/mcp" takes /mcp and /mcp/x, never /mcpx. */
+const pathPrefix = z.string().check(must('must start with "/"', (v: string) => v.startsWith('/'), (v) => suggest(`/${v}`, v)),
+  must('must be a canonical path: unreserved characters only, no empty or dot segments, no trailing "/"',
+    (v: string) => !v.startsWith('/') || (/^(\/[A-Za-z0-9._~-]+)+$/.test(v) && !/\/\.\.?(\/|$)/.test(v)),
+    (v) => suggest(v.replace(/\/+/g, '/').replace(/\/$/, ''), v)));
+
+const ASYMMETRIC = ['ES256', 'ES384', 'PS256', 'RS256', 'EdDSA', 'Ed25519'] as const;
+/** Signature algorithms that may be allowed; `none` and HS* cannot be named (RFC 8725 3.1). */
+const algorithm = z.enum(ASYMMETRIC);
+
+const rateLimit = z.strictObject({
+  /** Size of the bucket: the burst one caller may send at once. */
+  maxTokens: whole(1, 1_000_000, 'requests'),
+  /** Requests added to the bucket every `fillIntervalSeconds`. */
+  tokensPerFill: whole(1, 1_000_000, 'requests'),
+  fillIntervalSeconds: z._default(seconds(0.001, 86_400), 1),
+  /** `caller`: one bucket per proven key; `route`: one bucket for everyone, as the data plane's own local limit counts. */
+  per: z._default(z.enum(['caller', 'route']), 'caller'),
+});
+
+/** strict: authenticated or refused. optional: anonymous allowed, bad credentials refused. permissive: verdict recorded, never refused. */
+const mode = z._default(z.enum(['strict', 'optional', 'permissive']), 'strict');
+
+const dpopAuth = z.strictObject({
+  profile: z.literal('dpop'),
+  mode,
+  /** Names of entries of `issuers` whose access tokens are accepted. */
+  issuers: nonEmpty(label),
+  /** Accepted `aud` values: the canonical resource URI of the route, and aliases (RFC 9068 4). */
+  audiences: nonEmpty(z.string().check(must('must not be empty', (v: string) => v !== ''))),
+  /** Algorithms accepted for the proof itself; also the challenge's `algs` (RFC 9449 7.1). */
+  proofAlgorithms: z._default(nonEmpty(algorithm), ['ES256', 'ES384', 'PS256', 'EdDSA', 'Ed25519', 'RS256']),
+  /** A proof older than this is refused (RFC 9449 4.3 item 11). */
+  proofMaxAgeSeconds: z._default(seconds(1, 3600), 300),
+  /** How far a client's clock may run ahead; also the leeway for exp and nbf of the access token. */
+  clockSkewSeconds: z._default(seconds(0, 60), 60),
+  /** Refuse an htu that carries a query or a fragment instead of ignoring them (RFC 9449 4.2). */
+  strictHtu: z._default(z.boolean(), false),
+});
+
+const selfSignedAuth = z.strictObject({
+  profile: z.literal('selfSigned'),
+  mode,
+  issuers: nonEmpty(label),
+  audiences: nonEmpty(z.string().check(must('must not be empty', (v: string) => v !== ''))),
+  /** Bound on `exp - iat` and on `now - iat`. */
+  maxTokenAgeSeconds: z._default(seconds(1, 3600), 300),
+  clockSkewSeconds: z._default(seconds(0, 60), 5),
+  /** false accepts a token for any method and URI: only the jti then limits what a thief can do. */
+  enforceHtuHtm: z._default(z.boolean(), true),
+  strictHtu: z._default(z.boolean(), false),
+});
+
+const auth = z.discriminatedUnion('profile', [dpopAuth, selfSignedAuth]);
+
+const credential = z._default(z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('none') }),
+  /** The verified access token as `Authorization: Bearer`; loopback backends only, since MCP forbids token passthrough. */
+  z.strictObject({ kind: z.literal('verifiedToken') }),
+  /** `<header>: <prefix><content of file>`; the file is read again when it changes. */
+  z.strictObject({
+    kind: z.literal('file'),
+    file: filePath,
+    header: z._default(z.string().check(must('must be an HTTP header name that a credential may use',
+      (v: string) => /^[a-z][a-z0-9-]*$/.test(v) && !/^(host|connection|content-length|transfer-encoding|te|upgrade|dpop)$/.test(v), (v) => suggest(v.toLowerCase(), v))), 'authorization'),
+    prefix: z._default(z.string().check(must('must be visible ASCII', (v: string) => /^[\x20-\x7e]*$/.test(v))), 'Bearer '),
+  }),
+]), { kind: 'none' });
+
+const mcpRoute = z.strictObject({
+  kind: z.literal('mcp'),
+  name: label,
+  pathPrefix,
+  /** Streamable HTTP: POST sends, GET opens the server's stream, DELETE ends a session. */
+  methods: z._default(nonEmpty(z.enum(['GET', 'POST', 'DELETE'])), ['POST', 'GET', 'DELETE']),
+  auth,
+  rateLimit: z.optional(rateLimit),
+  /** Origin header values of browsers that may call; a request with any other Origin is refused (MCP transports, DNS rebinding). */
+  allowedOrigins: z._default(z.array(origin), []),
+  backend: z.strictObject({
+    /** Origin of the MCP server or of agentgateway, with the path that replaces `pathPrefix` if it has one. */
+    url: httpUrl,
+    caFile: z.optional(filePath),
+    credential,
+  }),
+});
+
+const secretsRoute = z.strictObject({
+  kind: z.literal('secrets'),
+  name: label,
+  pathPrefix,
+  methods: z._default(nonEmpty(z.enum(['GET', 'HEAD'])), ['GET', 'HEAD']),
+  auth,
+  rateLimit: z.optional(rateLimit),
+  backend: z.strictObject({
+    /** Origin of the Kubernetes API server. */
+    url: httpUrl.check(must('must be https: the token and the secret cross this connection', (v: string) => v.startsWith('https:'))),
+    caFile: filePath,
+    /** The projected ServiceAccount token; read again when kubelet rotates it. */
+    tokenFile: filePath,
+    namespace: label,
+    /** The only Secrets that can be read; anything else is 404 without a call to the API server. */
+    secretNames: nonEmpty(subdomain),
+  }),
+});
+
+const issuer = z.strictObject({
+  /** What routes call it. */
+  name: label,
+  /** Exact value of the `iss` claim. */
+  issuer: z.string().check(must('must not be empty', (v: string) => v !== '')),
+  /** Algorithms accepted for this issuer's tokens (RFC 8725 3.1). */
+  algorithms: z._default(nonEmpty(algorithm), ['RS256', 'PS256', 'ES256', 'EdDSA', 'Ed25519']),
+  jwks: z.union([
+    fileRef,
+    z.strictObject({
+      url: httpUrl,
+      caFile: z.optional(filePath),
+      /** A fetched set is used this long before it is fetched again in the background. */
+      refreshSeconds: z._default(seconds(30, 86_400), 600),
+      /** At most one fetch per this time, whatever kids the callers send. */
+      cooldownSeconds: z._default(seconds(1, 3600), 30),
+      /** A set that cannot be refreshed stays in use this long. */
+      maxStaleSeconds: z._default(seconds(0, 604_800), 86_400),
+      timeoutSeconds: z._default(seconds(0.1, 60), 5),
+    }),
+  ], { error: 'must be { file } or { url }' }),
+});
+
+const replay = z.discriminatedUnion('store', [
+  z.strictObject({
+    store: z.literal('memory'),
+    /** Live proofs held at once; when full, new proofs are refused and none is forgotten early. */
+    maxEntries: z._default(whole(1_000, 50_000_000, 'entries'), 1_000_000),
+  }),
+  z.strictObject({
+    store: z.literal('redis'),
+    /** redis:// or, over TLS, rediss://; no credentials in it. */
+    url: z.string().check(must('must be a redis:// or rediss:// URL without credentials', (v: string) => {
+      if (!URL.canParse(v)) return false;
+      const url = new URL(v);
+      return /^rediss?:$/.test(url.protocol) && url.hostname !== '' && url.username === '' && url.password === '';
+    }, () => 'name the user in "username" and the password file in "password"')),
+    username: z.optional(z.string()),
+    password: z.optional(fileRef),
+    caFile: z.optional(filePath),
+    keyPrefix: z._default(z.string().check(must('must be 1 to 64 visible ASCII characters without spaces', (v: string) => /^[\x21-\x7e]{1,64}$/.test(v))), 'agw:jti:'),
+    /** A claim that has no answer by then is refused with 503. */
+    timeoutSeconds: z._default(seconds(0.01, 10), 0.5),
+  }),
+]);
+
+const limits = z.prefault(z.strictObject({
+  maxHeaderBytes: z._default(whole(1024, 65_536, 'bytes'), 16_384),
+  maxHeaderCount: z._default(whole(10, 1000, 'headers'), 100),
+  maxUrlBytes: z._default(whole(256, 65_536, 'bytes'), 8_192),
+  maxBodyBytes: z._default(whole(0, 1_073_741_824, 'bytes'), 4_194_304),
+  /** Time a client has to send its header block. */
+  headersTimeoutSeconds: z._default(seconds(1, 120), 10),
+  /** Time without a byte of a request body after which the client is cut off. */
+  bodyIdleTimeoutSeconds: z._default(seconds(1, 600), 15),
+  maxConnections: z._default(whole(1, 1_000_000, 'connections'), 10_000),
+  /** Refused requests one address may cause before it is answered 429 without any cryptography. */
+  refusalsPerAddress: z._default(z.strictObject({ maxTokens: whole(1, 1_000_000, 'refusals'), tokensPerSecond: whole(1, 1_000_000, 'refusals') }),
+    { maxTokens: 500, tokensPerSecond: 100 }),
+}), {});
+
+const upstream = z.prefault(z.strictObject({
+  connectTimeoutSeconds: z._default(seconds(0.1, 60), 5),
+  /** Time from the end of the request to the first byte of the answer. */
+  firstByteTimeoutSeconds: z._default(seconds(1, 3600), 60),
+  /** Time without a byte of the answer after which a stream is ended; above the server's keep-alive comments. */
+  idleTimeoutSeconds: z._default(seconds(1, 86_400), 300),
+  /** Connections to one backend. */
+  maxSockets: z._default(whole(1, 65_536, 'connections'), 1024),
+}), {});
+
+export const configSchema = z.strictObject({
+  version: z.literal(1),
+  /** Where clients connect. */
+  listen: z.prefault(z.strictObject({ host, port: z._default(port, 8080) }), {}),
+  /** Metrics and probes; never exposed to clients. */
+  admin: z.prefault(z.strictObject({ host, port: z._default(port, 9090) }), {}),
+  /** What clients put before the path in htu: the origins under which this gateway is reached. Never taken from Host. */
+  publicOrigins: nonEmpty(origin),
+  /** Replicas that share this config; more than one needs a shared replay store. */
+  replicas: z._default(whole(1, 1000, 'replicas'), 1),
+  issuers: nonEmpty(issuer),
+  replay,
+  routes: nonEmpty(z.discriminatedUnion('kind', [mcpRoute, secretsRoute])),
+  limits,
+  upstream,
+  audit: z.prefault(z.strictObject({
+    /** Absent: standard output. */
+    file: z.optional(filePath),
+  }), {}),
+  /** SIGTERM to exit: how long open requests and streams may go on. */
+  drainSeconds: z._default(seconds(0, 3600), 25),
+});
+
+/** The config as the proxy uses it: every default filled in. */
+export type Config = z.output<typeof configSchema>;
+/** The config as it is written: what has a default may be left out. */
+export type ConfigInput = z.input<typeof configSchema>;
+
+export type Route = Config['routes'][number];
+export type McpRoute = Extract<Route, { kind: 'mcp' }>;
+export type SecretsRoute = Extract<Route, { kind: 'secrets' }>;
+export type Auth = Route['auth'];
+export type DpopAuth = Extract<Auth, { profile: 'dpop' }>;
+export type SelfSignedAuth = Extract<Auth, { profile: 'selfSigned' }>;
+export type Issuer = Config['issuers'][number];
+export type ReplayConfig = Config['replay'];
+export type RateLimitConfig = NonNullable<Route['rateLimit']>;
+export type Algorithm = (typeof ASYMMETRIC)[number];

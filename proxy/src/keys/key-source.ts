@@ -1,0 +1,24 @@
+import type { KeyObject } from 'node:crypto';
+import type { Algorithm } from '../config/index.js';
+
+/** A public verification key of an issuer, judged and imported once. */
+export interface VerificationKey {
+  readonly kid: string | undefined;
+  readonly key: KeyObject;
+  /** Algorithms this key may verify: those of its kty and crv, narrowed by its `alg` member if it has one. */
+  readonly algorithms: readonly Algorithm[];
+}
+
+export interface KeySource {
+  /** Keys of the current set that fit `kid` (all of the set when the token names none). Synchronous: no fetch, no file read. */
+  find(kid: string | undefined): readonly VerificationKey[];
+  /** Asked after `find` had nothing for a kid: resolves once a newer set, if one may be fetched now, is in place. At most one fetch per cooldown. */
+  refresh(): Promise<void>;
+  /** A usable set is loaded. */
+  ready(): boolean;
+  /** Changes with every new set: what was verified under an older one must be verified again. */
+  generation(): number;
+  /** Seconds since the current set was loaded. */
+  ageSeconds(): number;
+  close(): void;
+}
