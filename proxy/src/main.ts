@@ -1,1 +1,57 @@
-export {};
+/** argv, files, signals and exit codes: the only user of `process`. */
+import { readFileSync } from 'node:fs';
+import { performance } from 'node:perf_hooks';
+import { parseArgs } from 'node:util';
+import { startGateway } from './app.js';
+import { wallClock } from './clock.js';
+import { parseConfigText, type Config } from './config/index.js';
+import { fileProblems } from './config-files.js';
+
+const USAGE = 'usage: agw serve|check --config FILE';
+const EXIT = { ok: 0, failed: 1, usage: 2 } as const;
+
+const say = (event: string, fields: Record<string, unknown> = {}) => process.stderr.write(`${JSON.stringify({ time: new Date().toISOString(), event, ...fields })}\n`);
+
+function fail(code: number, ...lines: string[]): never {
+  process.stderr.write(`${lines.join('\n')}\n`);
+  process.exit(code);
+}
+
+function load(file: string): Config {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (cause) {
+    return fail(EXIT.failed, `--config: cannot be read, got ${(cause as Error).message}; name the gateway's config.json`);
+  }
+  const parsed = parseConfigText(text);
+  const problems = parsed.ok ? fileProblems(parsed.config) : parsed.problems;
+  if (!parsed.ok || problems.length > 0) return fail(EXIT.failed, `${file}: ${problems.length} problem(s)`, ...problems.map((p) => `  ${p}`));
+  return parsed.config;
+}
+
+async function serve(config: Config): Promise<void> {
+  const gateway = await startGateway(config, { clock: wallClock, warn: (problem) => say('warning', { problem }) });
+  say('listening', { port: gateway.port, adminPort: gateway.adminPort, startMs: Math.round(performance.now()) });
+  let stopping = false;
+  const stop = (signal: string) => {
+    if (stopping) process.exit(EXIT.failed); // asked twice: at once
+    stopping = true;
+    say('stopping', { signal, drainSeconds: config.drainSeconds });
+    void gateway.stop().then(() => process.exit(EXIT.ok));
+  };
+  process.on('SIGTERM', stop);
+  process.on('SIGINT', stop);
+}
+
+let args;
+try {
+  args = parseArgs({ args: process.argv.slice(2), allowPositionals: true, options: { config: { type: 'string' } } });
+} catch (cause) {
+  fail(EXIT.usage, (cause as Error).message, USAGE);
+}
+const [command, ...rest] = args.positionals;
+if ((command !== 'serve' && command !== 'check') || rest.length > 0 || args.values.config === undefined) fail(EXIT.usage, USAGE);
+const config = load(args.values.config);
+if (command === 'check') process.stdout.write(`${args.values.config}: ok, ${config.routes.length} route(s)\n`);
+else await serve(config).catch((cause: Error) => fail(EXIT.failed, `cannot start: ${cause.message}`));

@@ -1,0 +1,54 @@
+// Who may import whom: ARCHITECTURE.md has the table, this is the same table as rules; test/architecture runs it.
+const room = (name) => `^proxy/src/${name}/`;
+const only = (from, allowed, comment) => ({
+  name: `${from}-imports`,
+  comment,
+  severity: 'error',
+  from: { path: room(from) },
+  to: { path: '^proxy/src/', pathNot: [room(from), ...allowed] },
+});
+const CONFIG = '^proxy/src/config/index\\.ts$';
+const CLOCK = '^proxy/src/clock\\.ts$';
+
+/** @type {import('dependency-cruiser').IConfiguration} */
+module.exports = {
+  forbidden: [
+    { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },
+    { name: 'no-orphans', severity: 'error', from: { orphan: true, pathNot: ['\\.d\\.ts$'] }, to: {} },
+    { name: 'no-unresolved', severity: 'error', from: {}, to: { couldNotResolve: true, pathNot: '^\\.\\./\\.\\./assets/' } },
+    { name: 'proxy-is-alone', severity: 'error', from: { path: '^proxy/src/' }, to: { path: ['^lib/', '^apps/', 'node_modules/(cdk8s|constructs)'] } },
+    { name: 'lib-has-no-proxy-source', severity: 'error', from: { path: '^lib/' }, to: { path: '^proxy/' } },
+    { name: 'kplus-behind-one-file', severity: 'error', from: { path: '^lib/', pathNot: '^lib/private/k8s\\.ts$' }, to: { path: 'node_modules/cdk8s-plus-28' } },
+    { name: 'app-is-composed-by-main', severity: 'error', from: { path: '^proxy/src/', pathNot: '^proxy/src/main\\.ts$' }, to: { path: '^proxy/src/app\\.ts$' } },
+    only('config', [], 'the schema knows nobody'),
+    only('pipeline', [CONFIG], 'types of the way'),
+    only('checks', [CONFIG], 'pure functions of their arguments'),
+    only('http', [CONFIG, room('pipeline'), room('checks')], 'reading and writing HTTP'),
+    only('profiles', [CONFIG, CLOCK, room('pipeline'), room('checks'), room('http'), '^proxy/src/keys/key-source\\.ts$'], 'order of the checks of one profile'),
+    only('replay', [CONFIG, CLOCK], 'a store and its driver'),
+    only('limit', [CONFIG, CLOCK], 'buckets'),
+    only('keys', [CONFIG, CLOCK, room('checks')], 'where keys and credentials come from'),
+    only('upstream', [CONFIG, room('pipeline')], 'towards backends'),
+    only('observe', [CONFIG, room('pipeline')], 'what operators see'),
+    only('admin', [room('observe')], 'probes and metrics'),
+    {
+      name: 'stages-imports',
+      comment: 'a stage knows what carries it and the interfaces of the rooms that act, never another stage',
+      severity: 'error',
+      from: { path: '^proxy/src/stages/([^/]+)\\.ts$' },
+      to: {
+        path: '^proxy/src/',
+        pathNot: [CONFIG, CLOCK, room('pipeline'), room('checks'), room('http'), room('observe'), '^proxy/src/replay/(replay-store|replay-key)\\.ts$',
+          '^proxy/src/limit/rate-limiter\\.ts$', '^proxy/src/upstream/upstream\\.ts$', '^proxy/src/keys/key-source\\.ts$'],
+      },
+    },
+    { name: 'checks-touch-nothing', severity: 'error', from: { path: [room('checks'), room('pipeline'), room('profiles')] }, to: { dependencyTypes: ['core'], pathNot: '^(node:)?crypto$' } },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    exclude: { path: '^(assets|build)/' },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'proxy/tsconfig.json' },
+    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'require', 'node', 'default'], extensions: ['.ts', '.js', '.mjs', '.d.ts'] },
+  },
+};

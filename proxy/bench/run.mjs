@@ -1,0 +1,144 @@
+// CPU per proxied request, RFC 9449 profile: ES256 proofs, one reused RS256 access token, memory store, audit and metrics on.
+// Beside it, in the same run, what it is made of: a bare node:http pass and one P-256 verification. Prints one JSON object.
+//   npm run bench [-- --requests 20000]
+import { spawn } from 'node:child_process';
+import { createHash, generateKeyPairSync, sign, verify } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import http from 'node:http';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+
+const here = dirname(fileURLToPath(import.meta.url));
+const { values } = parseArgs({ options: { requests: { type: 'string', default: '20000' } } });
+const REQUESTS = Number(values.requests);
+if (!Number.isInteger(REQUESTS) || REQUESTS < 1000 || REQUESTS > 200_000) throw new Error(`--requests: must be 1000 to 200000, got ${values.requests}`);
+const CONNECTIONS = 32;
+const dir = mkdtempSync(join(tmpdir(), 'agw-bench-'));
+const children = [];
+
+const freePort = () => new Promise((resolve) => {
+  const server = http.createServer().listen(0, '127.0.0.1', () => {
+    const { port } = server.address();
+    server.close(() => resolve(port));
+  });
+});
+const b64 = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
+const get = (url) => new Promise((resolve, reject) => http.get(url, (r) => {
+  let text = '';
+  r.on('data', (c) => { text += c; }).on('end', () => resolve({ status: r.statusCode, text }));
+}).on('error', reject));
+
+/** Starts a node process; resolves when `url` answers 200, with the time that took. */
+async function start(args, url) {
+  const began = performance.now();
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'inherit'] });
+  children.push(child);
+  for (;;) {
+    if (child.exitCode !== null) throw new Error(`${args[0]} ended with ${child.exitCode}`);
+    const answer = await get(url).catch(() => undefined);
+    if (answer?.status === 200) return { child, ms: performance.now() - began };
+    if (performance.now() - began > 10_000) throw new Error(`${args[0]}: not ready after 10 s`);
+    await new Promise((r) => setTimeout(r, 5));
+  }
+}
+
+/** Posts one small JSON-RPC body per header set over keep-alive connections; seconds and how many were answered 200. */
+async function load(port, headerSets) {
+  const agent = new http.Agent({ keepAlive: true, maxSockets: CONNECTIONS });
+  const body = '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"echo","arguments":{"text":"hello"}}}';
+  let next = 0;
+  let ok = 0;
+  const began = performance.now();
+  const worker = async () => {
+    while (next < headerSets.length) {
+      const headers = headerSets[next++];
+      const status = await new Promise((resolve, reject) => {
+        const request = http.request({ host: '127.0.0.1', port, path: '/mcp', method: 'POST', agent, headers: { 'content-type': 'application/json', 'content-length': body.length, ...headers } },
+          (r) => r.on('end', () => resolve(r.statusCode)).resume());
+        request.on('error', reject).end(body);
+      });
+      if (status === 200) ok += 1;
+    }
+  };
+  await Promise.all(Array.from({ length: CONNECTIONS }, worker));
+  agent.destroy();
+  return { seconds: (performance.now() - began) / 1000, ok };
+}
+
+try {
+  const [backend, gateway, admin, bare, bareAdmin] = await Promise.all(Array.from({ length: 5 }, freePort));
+  const as = generateKeyPairSync('rsa', { modulusLength: 2048 });
+  const client = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const jwk = client.publicKey.export({ format: 'jwk' });
+  const jkt = createHash('sha256').update(`{"crv":"P-256","kty":"EC","x":"${jwk.x}","y":"${jwk.y}"}`).digest('base64url');
+  const now = Math.floor(Date.now() / 1000);
+  const origin = `http://127.0.0.1:${gateway}`;
+
+  writeFileSync(join(dir, 'jwks.json'), JSON.stringify({ keys: [{ ...as.publicKey.export({ format: 'jwk' }), kid: 'as-1', alg: 'RS256', use: 'sig' }] }));
+  writeFileSync(join(dir, 'config.json'), JSON.stringify({
+    version: 1,
+    listen: { host: '127.0.0.1', port: gateway },
+    admin: { host: '127.0.0.1', port: admin },
+    publicOrigins: [origin],
+    issuers: [{ name: 'as', issuer: 'https://as.example', jwks: { file: join(dir, 'jwks.json') } }],
+    replay: { store: 'memory' },
+    routes: [{ kind: 'mcp', name: 'mcp', pathPrefix: '/mcp', auth: { profile: 'dpop', issuers: ['as'], audiences: [`${origin}/mcp`], proofMaxAgeSeconds: 3600 }, backend: { url: `http://127.0.0.1:${backend}` } }],
+    audit: { file: join(dir, 'audit.jsonl') },
+  }));
+
+  const atInput = `${b64({ typ: 'at+jwt', alg: 'RS256', kid: 'as-1' })}.${b64({ iss: 'https://as.example', sub: 'agent', client_id: 'agent', aud: `${origin}/mcp`, iat: now, exp: now + 3600, jti: 'bench', cnf: { jkt } })}`;
+  const token = `${atInput}.${sign('sha256', Buffer.from(atInput), as.privateKey).toString('base64url')}`;
+  const ath = createHash('sha256').update(token).digest('base64url');
+  const header = b64({ typ: 'dpop+jwt', alg: 'ES256', jwk: { kty: 'EC', crv: 'P-256', x: jwk.x, y: jwk.y } });
+  const proof = (n) => {
+    const input = `${header}.${b64({ jti: `bench-${n}`, htm: 'POST', htu: `${origin}/mcp`, iat: now, ath })}`;
+    return `${input}.${sign('sha256', Buffer.from(input), { key: client.privateKey, dsaEncoding: 'ieee-p1363' }).toString('base64url')}`;
+  };
+  const WARM_UP = 3000;
+  const proofs = Array.from({ length: REQUESTS + WARM_UP }, (_, n) => proof(n));
+  const signed = proofs[0].slice(0, proofs[0].lastIndexOf('.'));
+  const signature = Buffer.from(proofs[0].slice(proofs[0].lastIndexOf('.') + 1), 'base64url');
+
+  await start([join(here, 'servers.mjs'), 'backend', String(backend)], `http://127.0.0.1:${backend}/`);
+  await start([join(here, 'servers.mjs'), 'bare', String(bare), String(backend), String(bareAdmin)], `http://127.0.0.1:${bareAdmin}/cpu`);
+  const { ms: readyMs } = await start([join(here, '..', '..', 'assets', 'proxy.mjs'), 'serve', '--config', join(dir, 'config.json')], `http://127.0.0.1:${admin}/readyz`);
+
+  const cpuOfGateway = async () => Number(/^process_cpu_seconds_total(?:\{.*\})? ([\d.e-]+)/m.exec((await get(`http://127.0.0.1:${admin}/metrics`)).text)[1]);
+  const cpuOfBare = async () => Number((await get(`http://127.0.0.1:${bareAdmin}/cpu`)).text);
+  const measure = async (port, cpu, sets) => {
+    const before = await cpu();
+    const { seconds, ok } = await load(port, sets);
+    if (ok !== sets.length) throw new Error(`${sets.length - ok} of ${sets.length} requests were not answered 200`);
+    return { cpuMicros: ((await cpu()) - before) * 1e6 / sets.length, perSecond: sets.length / seconds };
+  };
+  const headers = proofs.map((p) => ({ authorization: `DPoP ${token}`, dpop: p }));
+  await load(gateway, headers.slice(0, WARM_UP));
+  await load(bare, headers.slice(0, WARM_UP));
+  const ours = await measure(gateway, cpuOfGateway, headers.slice(WARM_UP));
+  const pass = await measure(bare, cpuOfBare, headers.slice(WARM_UP));
+
+  const VERIFIES = 5000;
+  const time = () => { const u = process.cpuUsage(); return u.user + u.system; };
+  const once = () => verify('sha256', Buffer.from(signed), { key: client.publicKey, dsaEncoding: 'ieee-p1363' }, signature);
+  for (let i = 0; i < 500; i++) once();
+  const from = time();
+  for (let i = 0; i < VERIFIES; i++) if (!once()) throw new Error('the proof does not verify');
+  const verifyMicros = (time() - from) / VERIFIES;
+
+  const round = (n) => Math.round(n * 10) / 10;
+  process.stdout.write(`${JSON.stringify({
+    requests: REQUESTS,
+    cpuMicrosPerRequest: round(ours.cpuMicros),
+    requestsPerSecond: Math.round(ours.perSecond),
+    bareProxyCpuMicros: round(pass.cpuMicros),
+    p256VerifyCpuMicros: round(verifyMicros),
+    ratioToBarePlusVerify: Math.round((ours.cpuMicros / (pass.cpuMicros + verifyMicros)) * 100) / 100,
+    startToReadyMs: Math.round(readyMs),
+    node: process.version,
+  })}\n`);
+} finally {
+  for (const child of children) child.kill('SIGTERM');
+  rmSync(dir, { recursive: true, force: true });
+}

@@ -1,0 +1,34 @@
+import type { Clock } from '../clock.js';
+import type { KeySource, VerificationKey } from './key-source.js';
+import { keysFor, parseJwks } from './parse-jwks.js';
+import { watchFile } from './watched-file.js';
+
+export interface FileKeysOptions {
+  readonly now: Clock;
+  readonly onProblem: (problem: string) => void;
+}
+
+/** A mounted JWK Set, followed through rotations; a broken file leaves the last good set in place. */
+export function openFileKeys(file: string, { now, onProblem }: FileKeysOptions): KeySource {
+  let keys: readonly VerificationKey[] = [];
+  let generation = 0;
+  let loadedAt = now();
+  const watched = watchFile(file, {
+    onProblem,
+    onContent: (text) => {
+      const parsed = parseJwks(text);
+      if (!parsed.ok) return onProblem(`${file}: ${parsed.problems.join('; ')}; ${keys.length === 0 ? 'no key is trusted' : 'the keys read before stay in use'}`);
+      keys = parsed.keys;
+      generation += 1;
+      loadedAt = now();
+    },
+  });
+  return {
+    find: (kid) => keysFor(keys, kid),
+    async refresh() { watched.check(); },
+    ready: () => keys.length > 0,
+    generation: () => generation,
+    ageSeconds: () => now() - loadedAt,
+    close: () => watched.close(),
+  };
+}

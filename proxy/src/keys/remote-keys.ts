@@ -1,0 +1,62 @@
+import type { Clock } from '../clock.js';
+import type { Issuer } from '../config/index.js';
+import { fetchText } from './fetch-text.js';
+import type { KeySource, VerificationKey } from './key-source.js';
+import { keysFor, parseJwks } from './parse-jwks.js';
+
+export type RemoteJwks = Extract<Issuer['jwks'], { url: string }>;
+
+export interface RemoteKeysOptions {
+  readonly now: Clock;
+  readonly onProblem: (problem: string) => void;
+}
+
+const MAX_BYTES = 1 << 20;
+
+/**
+ * An issuer's JWK Set over HTTP, rationed: at most one fetch per cooldown counted from the last attempt, successful or not, whatever kids callers send.
+ * A set that cannot be fetched anew stays in use for `maxStaleSeconds`.
+ */
+export function openRemoteKeys(jwks: RemoteJwks, { now, onProblem }: RemoteKeysOptions): KeySource {
+  let keys: readonly VerificationKey[] = [];
+  let generation = 0;
+  let loadedAt = -Infinity;
+  let attemptedAt = -Infinity;
+  let fetching: Promise<void> | undefined;
+  const openedAt = now();
+
+  const load = async () => {
+    try {
+      const parsed = parseJwks(await fetchText(jwks.url, { caFile: jwks.caFile, timeoutSeconds: jwks.timeoutSeconds, maxBytes: MAX_BYTES }));
+      if (!parsed.ok) throw new Error(parsed.problems.join('; '));
+      keys = parsed.keys;
+      generation += 1;
+      loadedAt = now();
+    } catch (cause) {
+      onProblem(`${jwks.url}: ${(cause as Error).message}; ${keys.length === 0 ? 'no key is trusted' : 'the keys fetched before stay in use'}`);
+    }
+  };
+  const refresh = (): Promise<void> => {
+    if (fetching !== undefined) return fetching;
+    if (now() - attemptedAt < jwks.cooldownSeconds) return Promise.resolve();
+    attemptedAt = now();
+    fetching = load().finally(() => { fetching = undefined; });
+    return fetching;
+  };
+  // Due when the set is old, or when there is none; the cooldown paces attempts that fail.
+  const timer = setInterval(() => {
+    if (now() - loadedAt >= jwks.refreshSeconds) void refresh();
+  }, 1_000);
+  timer.unref();
+  void refresh();
+
+  const fresh = () => now() - loadedAt <= jwks.refreshSeconds + jwks.maxStaleSeconds;
+  return {
+    find: (kid) => (fresh() ? keysFor(keys, kid) : []),
+    refresh,
+    ready: () => keys.length > 0 && fresh(),
+    generation: () => generation,
+    ageSeconds: () => now() - (loadedAt === -Infinity ? openedAt : loadedAt),
+    close: () => clearInterval(timer),
+  };
+}

@@ -1,0 +1,63 @@
+import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
+import { meaningOf, type Reason } from '../pipeline/reason.js';
+
+/** The label of requests that matched no route; routes cannot be called that, since it starts with "(". */
+const NO_ROUTE = '(none)';
+
+export interface Metrics {
+  /** Once a request. `reason` "ok" for one that the backend answered. */
+  concluded(route: string | undefined, status: number, reason: Reason | 'ok', durationSeconds: number): void;
+  wouldDeny(route: string | undefined, reason: Reason): void;
+  upstreamStarted(backend: string): void;
+  upstreamEnded(backend: string): void;
+  readonly contentType: string;
+  text(): Promise<string>;
+}
+
+/** What the gauges that are read on demand show. */
+export interface Sources {
+  readonly replayEntries: () => number | undefined;
+  readonly keyAgeSeconds: () => Iterable<readonly [issuer: string, seconds: number]>;
+}
+
+/** Labels are bounded: route names, reasons, issuers and backends come from the config and from closed unions, statuses from our table or the backend. */
+export function createMetrics(sources: Sources): Metrics {
+  const registry = new Registry();
+  const registers = [registry];
+  collectDefaultMetrics({ register: registry });
+  const authFailures = new Counter({ name: 'agentgateway_jwt_auth_failure_total', help: 'Requests refused for their token or proof.', labelNames: ['route', 'reason'], registers });
+  const limited = new Counter({ name: 'agentgateway_rate_limit_triggered_total', help: 'Requests refused by a rate limit.', labelNames: ['route'], registers });
+  const refusals = new Counter({ name: 'agentgateway_refusals_total', help: 'Requests the gateway answered itself, by reason.', labelNames: ['route', 'reason'], registers });
+  const wouldDeny = new Counter({ name: 'agentgateway_permissive_would_deny_total', help: 'Requests a strict route would have refused.', labelNames: ['route', 'reason'], registers });
+  const duration = new Histogram({
+    name: 'agentgateway_request_duration_seconds',
+    help: 'Time from the request line to the end of the answer.',
+    labelNames: ['route', 'status'],
+    buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60],
+    registers,
+  });
+  const active = new Gauge({ name: 'agentgateway_active_connections', help: 'Requests and streams open towards a backend.', labelNames: ['backend'], registers });
+  new Gauge({
+    name: 'agentgateway_replay_entries', help: 'Proofs remembered by the memory store.', registers,
+    collect() { this.set(sources.replayEntries() ?? 0); },
+  });
+  new Gauge({
+    name: 'agentgateway_jwks_age_seconds', help: 'Time since the current key set of an issuer was loaded.', labelNames: ['issuer'], registers,
+    collect() { for (const [issuer, seconds] of sources.keyAgeSeconds()) this.set({ issuer }, seconds); },
+  });
+  return {
+    concluded(route = NO_ROUTE, status, reason, durationSeconds) {
+      duration.observe({ route, status }, durationSeconds);
+      if (reason === 'ok') return;
+      refusals.inc({ route, reason });
+      const { family } = meaningOf(reason);
+      if (family === 'auth') authFailures.inc({ route, reason });
+      else if (family === 'limit') limited.inc({ route });
+    },
+    wouldDeny: (route = NO_ROUTE, reason) => wouldDeny.inc({ route, reason }),
+    upstreamStarted: (backend) => active.inc({ backend }),
+    upstreamEnded: (backend) => active.dec({ backend }),
+    contentType: registry.contentType,
+    text: () => registry.metrics(),
+  };
+}

@@ -1,0 +1,98 @@
+/**
+ * Every way a request can be refused: the one table of status, OAuth error, metric family and the text a client may read.
+ * Nothing that a client sent is ever part of `say`. docs/reference/errors.md names the same set (by test).
+ */
+interface Meaning {
+  readonly status: number;
+  /** OAuth error code of the challenge and of the body: RFC 6750 3.1, RFC 9449 7.1. */
+  readonly error?: 'invalid_request' | 'invalid_token' | 'invalid_dpop_proof';
+  /** Which counter it belongs to. */
+  readonly family: 'request' | 'auth' | 'limit' | 'gateway' | 'upstream';
+  readonly say: string;
+}
+
+const request = (status: number, say: string): Meaning => ({ status, family: 'request', say });
+const token = (say: string): Meaning => ({ status: 401, error: 'invalid_token', family: 'auth', say });
+const proof = (say: string): Meaning => ({ status: 401, error: 'invalid_dpop_proof', family: 'auth', say });
+
+export const REASONS = {
+  malformed_request: request(400, 'the request is not well-formed HTTP/1.1'),
+  bad_path: request(400, 'the path is not in canonical form'),
+  header_repeated: request(400, 'a header that may stand once stands twice'),
+  url_too_long: request(414, 'the request target is too long'),
+  too_many_headers: request(431, 'the request has too many headers'),
+  body_too_large: request(413, 'the request body is too large'),
+  body_stalled: request(408, 'the request body did not arrive in time'),
+  no_route: request(404, 'no such resource'),
+  method_not_allowed: request(405, 'the method is not allowed here'),
+  origin_refused: request(403, 'the origin is not allowed'),
+  secret_not_listed: request(404, 'no such resource'),
+  secret_absent: request(404, 'no such resource'),
+
+  credentials_missing: { status: 401, family: 'auth', say: 'credentials are required' },
+  credentials_ambiguous: { status: 400, error: 'invalid_request', family: 'auth', say: 'more than one way of sending a token was used' },
+  scheme_refused: token('the authorization scheme is not the one this resource requires'),
+  token_malformed: token('the token is not a well-formed JWT'),
+  token_type_refused: token('the token is not of the type this resource accepts'),
+  token_algorithm_refused: token('the token is signed with an algorithm that is not accepted'),
+  token_issuer_unknown: token('the issuer of the token is not trusted here'),
+  token_key_unknown: token('the token names a signing key that is not known'),
+  token_signature_bad: token('the signature of the token does not verify'),
+  token_claim_missing: token('the token lacks a required claim, or one has the wrong type'),
+  token_expired: token('the token has expired'),
+  token_too_old: token('the token is too old, or lives longer than allowed'),
+  token_not_yet_valid: token('the token is not valid yet'),
+  token_audience_refused: token('the token is for another audience'),
+  token_htm_mismatch: token('the token is for another method'),
+  token_htu_mismatch: token('the token is for another URI'),
+  token_replayed: token('the token was used before'),
+  token_not_bound: token('the token is not bound to a key'),
+  token_key_mismatch: token('the token is bound to another key than the one that signed the proof'),
+
+  dpop_missing: proof('a DPoP proof is required'),
+  dpop_repeated: proof('more than one DPoP header was sent'),
+  dpop_malformed: proof('the proof is not a well-formed JWT'),
+  dpop_type_refused: proof('the typ of the proof is not dpop+jwt'),
+  dpop_algorithm_refused: proof('the proof is signed with an algorithm that is not accepted'),
+  dpop_key_refused: proof('the jwk of the proof is not an acceptable public key'),
+  dpop_signature_bad: proof('the signature of the proof does not verify'),
+  dpop_claim_missing: proof('the proof lacks a required claim, or one has the wrong type'),
+  dpop_htm_mismatch: proof('the proof is for another method'),
+  dpop_htu_mismatch: proof('the proof is for another URI'),
+  dpop_expired: proof('the proof is too old; check the clock of the client'),
+  dpop_not_yet_valid: proof('the proof is from the future; check the clock of the client'),
+  dpop_ath_mismatch: proof('the proof is for another access token'),
+  dpop_replayed: proof('the proof was used before'),
+
+  address_limited: { status: 429, family: 'limit', say: 'too many refused requests from this address' },
+  rate_limited: { status: 429, family: 'limit', say: 'too many requests' },
+  replay_store_down: { status: 503, family: 'gateway', say: 'the gateway cannot check for replays right now' },
+  replay_store_full: { status: 503, family: 'gateway', say: 'the gateway cannot check for replays right now' },
+  keys_unavailable: { status: 503, family: 'gateway', say: 'the gateway has no verification keys right now' },
+  credential_unavailable: { status: 503, family: 'gateway', say: 'the gateway has no credential for the backend right now' },
+  internal_error: { status: 500, family: 'gateway', say: 'internal error' },
+  upstream_unreachable: { status: 502, family: 'upstream', say: 'the backend cannot be reached' },
+  upstream_failed: { status: 502, family: 'upstream', say: 'the backend failed' },
+  upstream_refused: { status: 502, family: 'upstream', say: 'the backend refused the gateway' },
+  upstream_timeout: { status: 504, family: 'upstream', say: 'the backend did not answer in time' },
+} as const satisfies Record<string, Meaning>;
+
+export type Reason = keyof typeof REASONS;
+
+export const meaningOf = (reason: Reason): Meaning => REASONS[reason];
+
+/** A refusal: a value that stages return, never thrown. */
+export class Denial {
+  readonly reason: Reason;
+  /** For the audit record and `explain`, never for the client. */
+  readonly detail: string | undefined;
+  readonly retryAfterSeconds: number | undefined;
+  constructor(reason: Reason, detail?: string, retryAfterSeconds?: number) {
+    this.reason = reason;
+    this.detail = detail;
+    this.retryAfterSeconds = retryAfterSeconds;
+  }
+}
+
+/** @param detail what was got and wanted, for operators; cut to 200 characters by the audit log */
+export const deny = (reason: Reason, detail?: string, retryAfterSeconds?: number): Denial => new Denial(reason, detail, retryAfterSeconds);

@@ -1,0 +1,97 @@
+import type { KeyObject } from 'node:crypto';
+import type { Algorithm, DpopAuth } from '../config/index.js';
+import { isDate, isString, isTokenId, timeProblem } from '../checks/claims.js';
+import { decodeJsonPart, splitJws } from '../checks/compact-jws.js';
+import { importJwk } from '../checks/jwk.js';
+import { Lru } from '../checks/lru.js';
+import { verifies } from '../checks/signature.js';
+import { htuFits } from '../checks/target.js';
+
+import type { Routed } from '../pipeline/evidence.js';
+import { Denial, deny } from '../pipeline/reason.js';
+
+/** A proof whose signature, form and fit to the request hold; not yet: that it is unused, and that the access token is bound to `jkt`. */
+export interface Proof {
+  readonly jti: string;
+  readonly iat: number;
+  readonly jkt: string;
+}
+
+interface ProofHeader {
+  readonly alg: Algorithm;
+  readonly key: KeyObject;
+  readonly jkt: string;
+}
+
+/** Proof headers of clients seen before, by their exact encoded text: a client sends the same header every time. */
+export type ProofHeaderCache = Lru<string, ProofHeader>;
+export const createProofHeaderCache = (): ProofHeaderCache => new Lru(10_000);
+
+export interface ProofContext {
+  readonly auth: DpopAuth;
+  readonly publicOrigins: readonly string[];
+  readonly headerCache: ProofHeaderCache;
+}
+
+/**
+ * RFC 9449 4.3, items 2 to 11 and 12a, in an order that spends the signature check on proofs that could pass.
+ * @param text value of the one DPoP header
+ * @param ath base64url SHA-256 of the access token that came with it
+ * @param now seconds since the epoch
+ */
+export function checkProof(text: string, request: Routed, ath: string, now: number, { auth, publicOrigins, headerCache }: ProofContext): Proof | Denial {
+  const jws = splitJws(text); // item 2
+  if (jws === undefined) return deny('dpop_malformed', 'not three base64url parts');
+
+  const known = headerCache.get(jws.header);
+  const header = known ?? readHeader(jws.header, auth);
+  if (header instanceof Denial) return header;
+  // The cache is shared by routes; what this route allows is checked again (item 5).
+  if (!auth.proofAlgorithms.includes(header.alg)) return deny('dpop_algorithm_refused', header.alg);
+
+  const claims = decodeJsonPart(jws.payload);
+  if (claims === undefined) return deny('dpop_malformed', 'payload is not a JSON object');
+  const { jti, htm, htu, iat } = claims;
+  // Item 3: the required claims of 4.2.
+  if (!isTokenId(jti)) return deny('dpop_claim_missing', 'jti');
+  if (!isString(htm)) return deny('dpop_claim_missing', 'htm');
+  if (!isString(htu)) return deny('dpop_claim_missing', 'htu');
+  if (!isDate(iat)) return deny('dpop_claim_missing', 'iat');
+  request.facts.proofId = jti;
+  request.facts.htm = htm;
+  request.facts.htu = htu;
+  // Item 8: methods are case-sensitive (RFC 9110 9.1).
+  if (htm !== request.method) return deny('dpop_htm_mismatch', `got ${htm}, want ${request.method}`);
+  // Item 9.
+  if (!htuFits(htu, publicOrigins, request.path, auth.strictHtu)) return deny('dpop_htu_mismatch', `got ${htu}, want ${publicOrigins[0]!}${request.path}`);
+  // Item 11 and 11.1: created within a limited window.
+  if (iat < now - auth.proofMaxAgeSeconds) return deny('dpop_expired', `iat is ${Math.round(now - iat)} s ago`);
+  if (iat > now + auth.clockSkewSeconds) return deny('dpop_not_yet_valid', `iat is ${Math.round(iat - now)} s ahead`);
+  const time = timeProblem(claims, now, auth.clockSkewSeconds); // RFC 7519 4.1.4: honoured where present, never required
+  if (time !== undefined) return deny(time === 'expired' ? 'dpop_expired' : time === 'early' ? 'dpop_not_yet_valid' : 'dpop_claim_missing', 'exp or nbf');
+  // Item 12a.
+  if (!isString(claims.ath)) return deny('dpop_claim_missing', 'ath');
+  if (claims.ath !== ath) return deny('dpop_ath_mismatch');
+
+  // Item 6.
+  if (!verifies(header.alg, header.key, jws.signed, jws.signature)) return deny('dpop_signature_bad');
+  // Only a header that signed something is worth remembering: strangers cannot flush the cache.
+  if (known === undefined) headerCache.set(jws.header, header);
+  request.facts.jkt = header.jkt;
+  return { jti, iat, jkt: header.jkt };
+}
+
+/** Items 4, 5 and 7: typ, alg, jwk. kid, jku, x5u, x5c are ignored: the key comes from jwk alone (item 6, RFC 8725 3.10). */
+function readHeader(part: string, auth: DpopAuth): ProofHeader | Denial {
+  const header = decodeJsonPart(part);
+  if (header === undefined) return deny('dpop_malformed', 'header is not a JSON object');
+  if (header.typ !== 'dpop+jwt') return deny('dpop_type_refused');
+  // RFC 7515 4.1.11: we understand no extension, so any crit is unknown; that also refuses b64:false (RFC 7797 7).
+  if (header.crit !== undefined || header.b64 !== undefined) return deny('dpop_malformed', 'crit or b64');
+  const alg = auth.proofAlgorithms.find((a) => a === header.alg);
+  if (alg === undefined) return deny('dpop_algorithm_refused', typeof header.alg === 'string' ? header.alg : 'no alg');
+  const imported = importJwk(header.jwk);
+  if (!imported.ok) return deny('dpop_key_refused', imported.why);
+  if (!imported.algorithms.includes(alg)) return deny('dpop_key_refused', `the key does not fit ${alg}`);
+  return { alg, key: imported.key, jkt: imported.thumbprint };
+}

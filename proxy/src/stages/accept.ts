@@ -1,0 +1,42 @@
+import type { Config } from '../config/index.js';
+import { canonicalPath } from '../checks/uri.js';
+import type { RateLimiter } from '../limit/rate-limiter.js';
+import type { Accepted, Received } from '../pipeline/evidence.js';
+import { deny } from '../pipeline/reason.js';
+import type { Stage } from '../pipeline/stage.js';
+
+/** Fields that may stand once: a second one means that two readers of the request may see two requests (RFC 9110 5.3, RFC 9112 3.2, 6.3). */
+const ONCE = ['host', 'content-length', 'transfer-encoding', 'content-type', 'origin', 'mcp-session-id', 'mcp-protocol-version', 'mcp-method', 'mcp-name'];
+
+/**
+ * Lets in only what every reader of HTTP reads the same way, and turns away an address that keeps being refused before any cryptography.
+ * Authorization and DPoP are the profiles' matter.
+ */
+export const accept = (limits: Config['limits'], refusals: RateLimiter): Stage<Received, Accepted> => (received) => {
+  const permit = refusals.peek(received.address);
+  if (!permit.allowed) return deny('address_limited', undefined, permit.retryAfterSeconds);
+
+  const { headers, target } = received;
+  if (target.length > limits.maxUrlBytes) return deny('url_too_long', `got ${target.length}, at most ${limits.maxUrlBytes} bytes`);
+  if (headers.raw.length / 2 > limits.maxHeaderCount) return deny('too_many_headers', `got ${headers.raw.length / 2}, at most ${limits.maxHeaderCount}`);
+  const repeated = ONCE.find((name) => headers.repeated(name));
+  if (repeated !== undefined) return deny('header_repeated', repeated);
+  if (headers.get('host') === undefined) return deny('malformed_request', 'no Host');
+  const coding = headers.get('transfer-encoding');
+  if (coding !== undefined && (coding.toLowerCase() !== 'chunked' || headers.get('content-length') !== undefined)) {
+    return deny('malformed_request', 'Transfer-Encoding other than chunked, or beside Content-Length'); // RFC 9112 6.1, 6.3
+  }
+  const length = headers.get('content-length');
+  if (length !== undefined && Number(length) > limits.maxBodyBytes) return deny('body_too_large', `got ${length}, at most ${limits.maxBodyBytes} bytes`);
+
+  // Origin-form only (RFC 9112 3.2.1): absolute-form would bring a second authority into play.
+  const mark = target.indexOf('?');
+  const rawPath = mark === -1 ? target : target.slice(0, mark);
+  const query = mark === -1 ? '' : target.slice(mark);
+  const path = canonicalPath(rawPath);
+  if (path === undefined || !/^[\x21\x23-\x5b\x5d-\x7e]*$/.test(query) || query.includes('#')) return deny('bad_path');
+  // OAuth 2.1 5.1.1, MCP: never a token in the URI, where logs and Referer would keep it.
+  if (/[?&]access_token=/i.test(query)) return deny('credentials_ambiguous', 'access_token in the query');
+
+  return { ...received, path, query };
+};

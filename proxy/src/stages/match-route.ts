@@ -1,0 +1,19 @@
+import type { Route } from '../config/index.js';
+import type { Accepted, Routed } from '../pipeline/evidence.js';
+import { deny } from '../pipeline/reason.js';
+import type { Stage } from '../pipeline/stage.js';
+
+/** The longest prefix wins, on segment borders; order in the config means nothing. */
+export function matchRoute(routes: readonly Route[]): Stage<Accepted, Routed> {
+  const longestFirst = [...routes].sort((a, b) => b.pathPrefix.length - a.pathPrefix.length);
+  return (x) => {
+    const route = longestFirst.find((r) => x.path === r.pathPrefix || (x.path.startsWith(r.pathPrefix) && x.path.charCodeAt(r.pathPrefix.length) === 0x2f));
+    if (route === undefined) return deny('no_route');
+    x.facts.route = route.name;
+    if (!(route.methods as readonly string[]).includes(x.method)) return deny('method_not_allowed', `got ${x.method}, allowed ${route.methods.join(', ')}`);
+    // MCP transports: an Origin that is not listed is a browser under somebody else's control (DNS rebinding).
+    const origin = x.headers.get('origin');
+    if (origin !== undefined && !(route.kind === 'mcp' && route.allowedOrigins.includes(origin))) return deny('origin_refused');
+    return { ...x, route };
+  };
+}

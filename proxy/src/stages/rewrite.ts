@@ -1,0 +1,60 @@
+import type { McpRoute, SecretsRoute } from '../config/index.js';
+import type { Admitted, Outbound } from '../pipeline/evidence.js';
+import { Denial, deny } from '../pipeline/reason.js';
+import type { Stage } from '../pipeline/stage.js';
+
+/** What reads a mounted credential as it is now; `undefined` while the file is missing or unusable. */
+export type CredentialOf = (file: string) => string | undefined;
+
+/** Request fields of a client that an MCP server may see; everything else stays here: credentials, cookies, Forwarded, Impersonate-*, hop-by-hop. */
+const FORWARDED = new Set(['accept', 'accept-language', 'content-type', 'content-encoding', 'user-agent', 'last-event-id', 'traceparent', 'tracestate']);
+const forwarded = (name: string) => FORWARDED.has(name) || name.startsWith('mcp-');
+
+/** Builds the backend's request from an allow-list: what no rule lets through does not pass. */
+export function rewrite(credentialOf: CredentialOf): Stage<Admitted, Outbound> {
+  return (x) => (x.route.kind === 'mcp' ? rewriteMcp(x, x.route, credentialOf) : rewriteSecret(x, x.route, credentialOf));
+}
+
+function rewriteMcp(x: Admitted, route: McpRoute, credentialOf: CredentialOf): Outbound | Denial {
+  const { credential, url } = route.backend;
+  const headers = ['X-Request-Id', x.id];
+  const { raw } = x.headers;
+  for (let i = 0; i < raw.length; i += 2) {
+    const name = raw[i]!.toLowerCase();
+    // The credential's own header is ours even where a client's would pass.
+    if (forwarded(name) && !(credential.kind === 'file' && credential.header === name)) headers.push(raw[i]!, raw[i + 1]!);
+  }
+  if (credential.kind === 'file') {
+    const value = credentialOf(credential.file);
+    if (value === undefined) return deny('credential_unavailable', credential.file);
+    headers.push(credential.header, credential.prefix + value);
+  } else if (credential.kind === 'verifiedToken' && x.caller.kind === 'proven') {
+    headers.push('Authorization', `Bearer ${x.caller.accessToken}`);
+  }
+  const base = new URL(url).pathname.replace(/\/$/, '');
+  const path = base === '' ? x.path : base + x.path.slice(route.pathPrefix.length);
+  return { ...x, upstream: { method: x.method, path: path + x.query, headers, confidential: false } };
+}
+
+/**
+ * GET <prefix>/<name> of a listed Secret. The API path is built from the list, never from the request; the query is dropped
+ * (`watch`, `fieldSelector`).
+ */
+function rewriteSecret(x: Admitted, route: SecretsRoute, credentialOf: CredentialOf): Outbound | Denial {
+  const { namespace, secretNames, tokenFile } = route.backend;
+  const asked = x.path.slice(route.pathPrefix.length + 1);
+  const name = secretNames.find((n) => n === asked);
+  if (name === undefined) return deny('secret_not_listed');
+  const token = credentialOf(tokenFile);
+  if (token === undefined) return deny('credential_unavailable', tokenFile);
+  return {
+    ...x,
+    upstream: {
+      method: x.method,
+      path: `/api/v1/namespaces/${namespace}/secrets/${name}`,
+      // kube-apiserver keeps a caller's Audit-ID: its log and ours join on it.
+      headers: ['Accept', 'application/json', 'Audit-ID', x.id, 'Authorization', `Bearer ${token}`],
+      confidential: true,
+    },
+  };
+}

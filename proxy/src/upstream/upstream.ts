@@ -1,0 +1,182 @@
+import http, { type ClientRequest, type IncomingMessage, type ServerResponse } from 'node:http';
+import https from 'node:https';
+import type { Config, Route } from '../config/index.js';
+import type { UpstreamRequest } from '../pipeline/evidence.js';
+import { Denial, deny } from '../pipeline/reason.js';
+import { answerHeaders, confidentialAnswer } from './answer.js';
+
+/** How a forwarded request ended. `refused`: nothing was sent to the client yet, so it can still be answered. */
+export type Outcome =
+  | { readonly kind: 'answered'; readonly status: number; readonly bytes: number; readonly complete: boolean }
+  | { readonly kind: 'refused'; readonly denial: Denial };
+
+export interface Upstream {
+  /** host:port, for metrics. */
+  readonly backend: string;
+  /**
+   * Streams the client's body to the backend and the answer back, both with back-pressure, neither buffered nor compressed. A request is sent
+   * once: its proof is spent. Calls `done` once.
+   */
+  forward(request: UpstreamRequest, message: IncomingMessage, response: ServerResponse, done: (outcome: Outcome) => void): void;
+  close(): void;
+}
+
+export interface UpstreamOptions {
+  readonly route: Route;
+  readonly upstream: Config['upstream'];
+  readonly limits: Config['limits'];
+  /** PEM; absent: the system's roots. */
+  readonly ca: string | undefined;
+  /** Asked when the backend refused a confidential request with 401: true if there is now a newer credential. */
+  readonly refreshCredential: () => boolean;
+  /** The request again with the credential of now. */
+  readonly renew: (request: UpstreamRequest) => UpstreamRequest;
+}
+
+/** Idle connections are dropped before common servers (5 s) drop them, so that a request is not written into a closing one. */
+const IDLE_SOCKET_MS = 4_000;
+
+export function createUpstream({ route, upstream, limits, ca, refreshCredential, renew }: UpstreamOptions): Upstream {
+  const url = new URL(route.backend.url);
+  const tls = url.protocol === 'https:';
+  const agentOptions = { keepAlive: true, maxSockets: upstream.maxSockets, timeout: IDLE_SOCKET_MS, scheduling: 'lifo' as const };
+  const agent = tls ? new https.Agent({ ...agentOptions, ...(ca === undefined ? {} : { ca }) }) : new http.Agent(agentOptions);
+  const target = { host: url.hostname.replace(/^\[|\]$/g, ''), port: url.port === '' ? (tls ? 443 : 80) : Number(url.port), agent };
+  const start = tls ? https.request : http.request;
+
+  const open = (request: UpstreamRequest, message: IncomingMessage): ClientRequest => {
+    const headers = ['Host', url.host, ...request.headers];
+    const length = message.headers['content-length'];
+    if (hasBody(message, request)) headers.push(...(length === undefined ? ['Transfer-Encoding', 'chunked'] : ['Content-Length', length]));
+    return start({ ...target, method: request.method, path: request.path, headers });
+  };
+
+  const forward: Upstream['forward'] = (request, message, response, done) => {
+    const out = open(request, message);
+    let settled = false;
+    let retried = false;
+    const finish = (outcome: Outcome) => {
+      if (settled) return;
+      settled = true;
+      clearTimeout(timer);
+      response.off('close', abort);
+      done(outcome);
+    };
+    const fail = (denial: Denial) => {
+      current.destroy();
+      message.unpipe?.();
+      finish({ kind: 'refused', denial });
+    };
+    let current = out;
+    let timer: NodeJS.Timeout | undefined;
+    const sent = () => {
+      timer ??= setTimeout(() => fail(deny('upstream_timeout', 'no answer')), upstream.firstByteTimeoutSeconds * 1000);
+    };
+    // The client went away: the backend must not go on working for nobody.
+    const abort = () => {
+      current.destroy();
+      finish({ kind: 'answered', status: response.headersSent ? response.statusCode : 499, bytes: 0, complete: false });
+    };
+    response.once('close', abort);
+
+    const listen = (attempt: ClientRequest) => {
+      attempt.once('socket', (socket) => {
+        if (!socket.connecting) return;
+        const connectTimer = setTimeout(() => fail(deny('upstream_timeout', 'connect')), upstream.connectTimeoutSeconds * 1000);
+        attempt.once('close', () => clearTimeout(connectTimer));
+        socket.once(tls ? 'secureConnect' : 'connect', () => clearTimeout(connectTimer));
+      });
+      attempt.once('error', (cause: NodeJS.ErrnoException) => fail(deny('upstream_unreachable', cause.code ?? cause.message)));
+      attempt.once('response', (answer) => {
+        if (request.confidential) {
+          if (answer.statusCode === 401 && !retried && refreshCredential()) {
+            retried = true;
+            answer.resume();
+            current = open(renew(request), message);
+            listen(current);
+            current.end();
+            return;
+          }
+          const denial = confidentialAnswer(answer.statusCode!);
+          if (denial !== undefined) {
+            answer.resume();
+            fail(denial);
+            return;
+          }
+        } else if (answer.statusCode === 401 || answer.statusCode === 407) {
+          // The backend's quarrel is with our credential, not with the client's proof: a 401 would send the client for a new token.
+          answer.resume();
+          fail(deny('upstream_refused', `status ${answer.statusCode}`));
+          return;
+        }
+        clearTimeout(timer);
+        const idle = timer = setTimeout(() => answer.destroy(new Error('idle')), upstream.idleTimeoutSeconds * 1000);
+        stream(answer, response, request.confidential, idle, (bytes, complete) => finish({ kind: 'answered', status: answer.statusCode!, bytes, complete }));
+      });
+    };
+    listen(out);
+    send(message, out, request, limits, sent, fail);
+  };
+
+  return { backend: url.host, forward, close: () => agent.destroy() };
+}
+
+function hasBody(message: IncomingMessage, request: UpstreamRequest): boolean {
+  return !request.confidential && (message.headers['content-length'] !== undefined || message.headers['transfer-encoding'] !== undefined);
+}
+
+/** The client's body to the backend: back-pressure, a cap, and a bound on silence. */
+function send(message: IncomingMessage, out: ClientRequest, request: UpstreamRequest, limits: Config['limits'], sent: () => void, fail: (denial: Denial) => void): void {
+  if (!hasBody(message, request)) {
+    message.resume();
+    out.end();
+    sent();
+    return;
+  }
+  let bytes = 0;
+  const silence = setTimeout(() => fail(deny('body_stalled')), limits.bodyIdleTimeoutSeconds * 1000);
+  message.on('data', (chunk: Buffer) => {
+    silence.refresh();
+    bytes += chunk.length;
+    if (bytes > limits.maxBodyBytes) fail(deny('body_too_large', `at most ${limits.maxBodyBytes} bytes`));
+    else if (!out.write(chunk)) message.pause();
+  });
+  out.on('drain', () => message.resume());
+  message.once('end', () => {
+    clearTimeout(silence);
+    out.end();
+    sent();
+  });
+  message.once('close', () => clearTimeout(silence));
+  out.once('close', () => {
+    clearTimeout(silence);
+    message.resume(); // an answer before the end of the body: let the rest drain, or the connection could not be used again
+  });
+}
+
+function stream(answer: IncomingMessage, response: ServerResponse, confidential: boolean, idle: NodeJS.Timeout, done: (bytes: number, complete: boolean) => void): void {
+  let bytes = 0;
+  response.writeHead(answer.statusCode!, answerHeaders(answer, confidential));
+  // A body of unknown length is a stream: its reader waits for the header block, maybe long before the first event.
+  if (answer.headers['content-length'] === undefined) response.flushHeaders();
+  answer.on('data', (chunk: Buffer) => {
+    idle.refresh();
+    bytes += chunk.length;
+    if (!response.write(chunk)) answer.pause();
+  });
+  response.on('drain', () => answer.resume());
+  answer.once('end', () => {
+    if (answer.complete) response.end();
+    else response.destroy();
+    done(bytes, answer.complete);
+  });
+  // Cut off upstream: the client must see it, not a clean end of half an answer.
+  answer.once('error', () => {
+    response.destroy();
+    done(bytes, false);
+  });
+  answer.once('close', () => {
+    if (!answer.complete) response.destroy();
+    done(bytes, answer.complete);
+  });
+}

@@ -1,0 +1,223 @@
+/** Every Reason, produced by a request on a socket: the type makes a reason without a case a compile error. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { REASONS, type Reason } from '../src/pipeline/reason.js';
+import { startBed, freePort, ORIGIN, type Answer, type Ask, type Bed } from './support/gateway.js';
+import { startKube, type Kube } from './support/kube.js';
+import { accessToken, ec, encode, jwkOf, jws, proof, rsa, seconds, selfSignedToken, thumbprint, type ProofParts } from './support/mint.js';
+
+let bed: Bed;
+let kube: Kube;
+const dir = mkdtempSync(join(tmpdir(), 'agw-reasons-'));
+const client = ec();
+const stranger = ec();
+const jkt = thumbprint(client);
+const HTU = `${ORIGIN}/mcp`;
+
+beforeAll(async () => {
+  kube = await startKube(dir);
+  const deadPort = await freePort();
+  bed = await startBed({
+    change: (config, { backendPort }) => {
+      const dpop = { profile: 'dpop' as const, issuers: ['as'], audiences: [HTU] };
+      config.upstream = { firstByteTimeoutSeconds: 1 };
+      config.limits = { maxBodyBytes: 1000, bodyIdleTimeoutSeconds: 1, refusalsPerAddress: { maxTokens: 100_000, tokensPerSecond: 1 } };
+      config.issuers.push({ name: 'gone', issuer: 'https://gone.example', jwks: { url: `http://127.0.0.1:${deadPort}/jwks` } });
+      const kubeBackend = { url: `https://127.0.0.1:${kube.port}`, caFile: kube.caFile, tokenFile: kube.tokenFile, namespace: 'aiops', secretNames: ['db', 'absent'] };
+      config.routes.push(
+        { kind: 'secrets', name: 'secrets', pathPrefix: '/secrets', auth: dpop, backend: kubeBackend },
+        { kind: 'mcp', name: 'dead', pathPrefix: '/dead', auth: dpop, backend: { url: `http://127.0.0.1:${deadPort}` } },
+        { kind: 'mcp', name: 'limited', pathPrefix: '/limited', auth: dpop, rateLimit: { maxTokens: 1, tokensPerFill: 1, fillIntervalSeconds: 3600 }, backend: { url: `http://127.0.0.1:${backendPort}` } },
+        { kind: 'mcp', name: 'keyless', pathPrefix: '/keyless', auth: { ...dpop, issuers: ['gone'] }, backend: { url: `http://127.0.0.1:${backendPort}` } },
+        { kind: 'mcp', name: 'tokenless', pathPrefix: '/tokenless', auth: dpop, backend: { url: `http://127.0.0.1:${backendPort}`, credential: { kind: 'file', file: join(dir, 'no-such-file') } } },
+      );
+    },
+  });
+});
+afterAll(async () => {
+  await bed.stop();
+  await kube.stop();
+  rmSync(dir, { recursive: true, force: true });
+});
+
+interface Shape { path?: string; method?: string; claims?: Record<string, unknown>; header?: Record<string, unknown>; proof?: ProofParts; pair?: typeof client; headers?: Record<string, string>; body?: string; htu?: string; htm?: string }
+
+/** A dpop request that passes unless the shape says otherwise. */
+function dpopAsk({ path = '/mcp', method = 'POST', claims, header, proof: parts, pair = client, headers, body, htu, htm }: Shape = {}): Ask {
+  const token = accessToken(bed.as, { cnf: { jkt }, ...claims }, header);
+  return { method, path, headers: { authorization: `DPoP ${token}`, dpop: proof(pair, htm ?? method, htu ?? ORIGIN + path, token, parts), ...headers }, ...(body === undefined ? {} : { body }) };
+}
+const selfAsk = (claims?: Record<string, unknown>, header?: Record<string, unknown>, pair = bed.self): Ask =>
+  ({ method: 'POST', path: '/self', headers: { authorization: `Bearer ${selfSignedToken(pair, 'POST', `${ORIGIN}/self`, claims, header)}` } });
+const twice = async (ask: Ask) => {
+  expect((await bed.ask(ask)).status).toBe(200);
+  return bed.ask(ask);
+};
+const rawAsk = async (text: string): Promise<Answer> => {
+  const got = await bed.raw(text, 400);
+  return { status: Number(got.slice(9, 12)), headers: {}, text: got };
+};
+const withAnswer = async (answer: Bed['answer'], ask: Ask) => {
+  const usual = bed.answer;
+  bed.answer = answer;
+  try {
+    return await bed.ask(ask);
+  } finally {
+    bed.answer = usual;
+  }
+};
+
+const cases: Record<Reason, () => Promise<Answer>> = {
+  malformed_request: () => rawAsk('GET /mcp HTTP/1.0\r\n\r\n'),
+  bad_path: () => bed.ask({ path: '/mcp/..%2fsecrets' }),
+  header_repeated: () => rawAsk('GET /mcp HTTP/1.1\r\nHost: a\r\nContent-Type: a\r\nContent-Type: b\r\n\r\n'),
+  url_too_long: () => bed.ask({ path: `/mcp/${'a'.repeat(8200)}` }),
+  too_many_headers: () => bed.ask({ path: '/mcp', headers: Object.fromEntries(Array.from({ length: 101 }, (_, i) => [`x-${i}`, '1'])) }),
+  body_too_large: () => bed.ask(dpopAsk({ body: 'x'.repeat(1001) })),
+  body_stalled: () => {
+    const { headers } = dpopAsk();
+    const lines = Object.entries(headers as Record<string, string>).map(([k, v]) => `${k}: ${v}\r\n`).join('');
+    return bed.raw(`POST /mcp HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n${lines}\r\nabc`, 2500).then((got) => ({ status: Number(got.slice(9, 12)), headers: {}, text: got }));
+  },
+  no_route: () => bed.ask({ path: '/mcpx' }),
+  method_not_allowed: () => bed.ask({ path: '/mcp', method: 'PUT' }),
+  origin_refused: () => bed.ask(dpopAsk({ headers: { origin: 'https://evil.example' } })),
+  secret_not_listed: () => bed.ask(dpopAsk({ path: '/secrets/other', method: 'GET' })),
+  secret_absent: () => bed.ask(dpopAsk({ path: '/secrets/absent', method: 'GET' })),
+
+  credentials_missing: () => bed.ask({ method: 'POST', path: '/mcp' }),
+  credentials_ambiguous: () => rawAsk('GET /mcp HTTP/1.1\r\nHost: a\r\nAuthorization: DPoP a\r\nAuthorization: Bearer b\r\n\r\n'),
+  scheme_refused: () => bed.ask({ method: 'POST', path: '/mcp', headers: { authorization: `Bearer ${accessToken(bed.as, { cnf: { jkt } })}` } }),
+  token_malformed: () => bed.ask({ method: 'POST', path: '/self', headers: { authorization: 'Bearer abc' } }),
+  token_type_refused: () => bed.ask(dpopAsk({ header: { typ: 'JWT' } })),
+  token_algorithm_refused: () => bed.ask(selfAsk({}, { alg: 'PS256' })),
+  token_issuer_unknown: () => bed.ask(dpopAsk({ claims: { iss: 'https://other.example' } })),
+  token_key_unknown: () => bed.ask(selfAsk({}, { kid: 'other' })),
+  token_signature_bad: () => bed.ask(selfAsk({}, {}, rsa())),
+  token_claim_missing: () => bed.ask(dpopAsk({ claims: { client_id: undefined } })),
+  token_expired: () => bed.ask(dpopAsk({ claims: { exp: seconds() - 61 } })),
+  token_too_old: () => bed.ask(selfAsk({ exp: seconds() + 301 + 5 })),
+  token_not_yet_valid: () => bed.ask(selfAsk({ nbf: seconds() + 30 })),
+  token_audience_refused: () => bed.ask(dpopAsk({ claims: { aud: 'https://gw.example/other' } })),
+  token_htm_mismatch: () => bed.ask(selfAsk({ htm: 'GET' })),
+  token_htu_mismatch: () => bed.ask(selfAsk({ htu: `${ORIGIN}/other` })),
+  token_replayed: () => twice(selfAsk()),
+  token_not_bound: () => bed.ask(dpopAsk({ claims: { cnf: undefined } })),
+  token_key_mismatch: () => bed.ask(dpopAsk({ pair: stranger })),
+
+  dpop_missing: () => bed.ask({ method: 'POST', path: '/mcp', headers: { authorization: `DPoP ${accessToken(bed.as, { cnf: { jkt } })}` } }),
+  dpop_repeated: () => {
+    const { headers } = dpopAsk();
+    const { authorization, dpop } = headers as Record<string, string>;
+    return rawAsk(`POST /mcp HTTP/1.1\r\nHost: a\r\nAuthorization: ${authorization}\r\nDPoP: ${dpop}\r\nDPoP: ${dpop}\r\nContent-Length: 0\r\n\r\n`);
+  },
+  dpop_malformed: () => bed.ask({ ...dpopAsk(), headers: { authorization: `DPoP ${accessToken(bed.as, { cnf: { jkt } })}`, dpop: 'a.b' } }),
+  dpop_type_refused: () => bed.ask(dpopAsk({ proof: { header: { typ: 'JWT' } } })),
+  dpop_algorithm_refused: () => bed.ask(dpopAsk({ proof: { header: { alg: 'none' } } })),
+  dpop_key_refused: () => bed.ask(dpopAsk({ proof: { header: { jwk: { ...jwkOf(client), d: '' } } } })),
+  dpop_signature_bad: () => bed.ask(dpopAsk({ pair: stranger, proof: { header: { jwk: jwkOf(client) } } })),
+  dpop_claim_missing: () => bed.ask(dpopAsk({ proof: { claims: { jti: undefined } } })),
+  dpop_htm_mismatch: () => bed.ask(dpopAsk({ htm: 'post' })),
+  dpop_htu_mismatch: () => bed.ask(dpopAsk({ htu: 'https://other.example/mcp' })),
+  dpop_expired: () => bed.ask(dpopAsk({ proof: { claims: { iat: seconds() - 302 } } })),
+  dpop_not_yet_valid: () => bed.ask(dpopAsk({ proof: { claims: { iat: seconds() + 62 } } })),
+  dpop_ath_mismatch: () => bed.ask(dpopAsk({ proof: { claims: { ath: 'A'.repeat(43) } } })),
+  dpop_replayed: () => twice(dpopAsk()),
+
+  address_limited: async () => {
+    const strict = await startBed({ change: (config) => { config.limits = { refusalsPerAddress: { maxTokens: 2, tokensPerSecond: 1 } }; } });
+    try {
+      for (let i = 0; i < 2; i++) expect((await strict.ask({ path: '/mcp', headers: { authorization: 'DPoP x' } })).status).toBe(401);
+      return await strict.ask({ path: '/mcp', headers: { authorization: 'DPoP x' } });
+    } finally {
+      await strict.stop();
+    }
+  },
+  rate_limited: async () => {
+    const [first, second] = [dpopAsk({ path: '/limited' }), dpopAsk({ path: '/limited' })];
+    expect((await bed.ask(first)).status).toBe(200);
+    return bed.ask(second);
+  },
+  replay_store_down: async () => {
+    const port = await freePort();
+    const lonely = await startBed({ change: (config) => { config.replay = { store: 'redis', url: `redis://127.0.0.1:${port}`, timeoutSeconds: 0.1 }; } });
+    try {
+      const token = accessToken(lonely.as, { cnf: { jkt } });
+      return await lonely.ask({ method: 'POST', path: '/mcp', headers: { authorization: `DPoP ${token}`, dpop: proof(client, 'POST', HTU, token) } });
+    } finally {
+      await lonely.stop();
+    }
+  },
+  replay_store_full: async () => {
+    const small = await startBed({ change: (config) => { config.replay = { store: 'memory', maxEntries: 1000 }; config.routes.forEach((r) => { delete r.rateLimit; }); } });
+    try {
+      const token = accessToken(small.as, { cnf: { jkt } });
+      for (let i = 0; i < 5000; i++) {
+        const answer = await small.ask({ method: 'POST', path: '/mcp', headers: { authorization: `DPoP ${token}`, dpop: proof(client, 'POST', HTU, token) } });
+        if (answer.status !== 200) return answer;
+      }
+      throw new Error('never full');
+    } finally {
+      await small.stop();
+    }
+  },
+  keys_unavailable: () => bed.ask(dpopAsk({ path: '/keyless', claims: { iss: 'https://gone.example' } })),
+  credential_unavailable: () => bed.ask(dpopAsk({ path: '/tokenless' })),
+  // A throw in the pipeline: no request is known to cause one, so a clock that fails stands in for the bug.
+  internal_error: async () => {
+    let armed = false;
+    let calls = 0;
+    const broken = await startBed({ clock: () => {
+      if (armed && ++calls === 2) throw new Error('the clock broke');
+      return Date.now() / 1000;
+    } });
+    try {
+      armed = true;
+      const answer = await broken.ask({ method: 'POST', path: '/mcp' });
+      expect(broken.warnings.join()).toContain('the clock broke');
+      expect(broken.seen).toEqual([]);
+      return answer;
+    } finally {
+      await broken.stop();
+    }
+  },
+  upstream_unreachable: () => bed.ask(dpopAsk({ path: '/dead' })),
+  upstream_failed: async () => {
+    kube.status = 500;
+    try {
+      return await bed.ask(dpopAsk({ path: '/secrets/db', method: 'GET' }));
+    } finally {
+      kube.status = undefined;
+    }
+  },
+  upstream_refused: () => withAnswer((_, response) => response.writeHead(401, { 'WWW-Authenticate': 'Basic realm="backend"' }).end('no'), dpopAsk()),
+  upstream_timeout: () => withAnswer(() => undefined, dpopAsk()),
+};
+
+describe('every reason is given for its cause', () => {
+  beforeEach(() => { bed.seen.length = 0; });
+
+  it.each(Object.keys(cases) as Reason[])('%s', async (reason) => {
+    const answer = await cases[reason]();
+    const meaning = REASONS[reason];
+    expect(answer.status).toBe(meaning.status);
+    expect(answer.text).toContain('error' in meaning ? meaning.error : reason);
+    expect(answer.text).not.toContain('evil.example');
+    const elsewhere = ['address_limited', 'replay_store_down', 'replay_store_full', 'internal_error'];
+    if (!elsewhere.includes(reason)) {
+      const last = (await bed.audit()).at(-1)!;
+      expect(last.reason).toBe(reason);
+    }
+    // Refused before the backend: nothing went there but what the case sent on purpose first.
+    const family: string = meaning.family;
+    if ((family === 'auth' || family === 'request') && !reason.endsWith('_replayed') && reason !== 'secret_absent' && reason !== 'body_stalled') expect(bed.seen).toEqual([]);
+  });
+
+  it('also for a token whose parts are not JSON objects', async () => {
+    for (const bad of [jws('[1]'.replace('[1]', '{"alg":"RS256","alg":"RS256"}'), {}, bed.self.privateKey), `${encode({ alg: 'RS256' })}.${encode('x')}.AA`]) {
+      const answer = await bed.ask({ method: 'POST', path: '/self', headers: { authorization: `Bearer ${bad}` } });
+      expect([answer.status, (await bed.audit()).at(-1)!.reason]).toEqual([401, 'token_malformed']);
+    }
+  });
+});

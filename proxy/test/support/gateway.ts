@@ -1,0 +1,133 @@
+/** The whole proxy in this process, on real sockets, in front of a backend that records what reaches it. */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import http, { type IncomingMessage, type ServerResponse } from 'node:http';
+import net from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { startGateway, type Gateway } from '../../src/app.js';
+import { wallClock } from '../../src/clock.js';
+import { parseConfig, type ConfigInput } from '../../src/config/index.js';
+import { jwkOf, rsa, type Pair } from './mint.js';
+
+export const ORIGIN = 'https://gw.example';
+
+export interface Seen { readonly method: string; readonly url: string; readonly rawHeaders: string[]; readonly headers: http.IncomingHttpHeaders; readonly body: string }
+export interface Answer { readonly status: number; readonly headers: http.IncomingHttpHeaders; readonly text: string }
+export interface Ask { readonly method?: string; readonly path?: string; readonly headers?: Record<string, string | string[]> | string[]; readonly body?: string }
+
+export interface Bed {
+  readonly as: Pair;
+  readonly self: Pair;
+  readonly gateway: Gateway;
+  readonly seen: Seen[];
+  readonly backendPort: number;
+  readonly dir: string;
+  readonly warnings: string[];
+  /** What the backend answers from now on. */
+  answer: (message: IncomingMessage, response: ServerResponse, body: string) => void;
+  ask(ask: Ask): Promise<Answer>;
+  admin(path: string): Promise<Answer>;
+  /** Writes bytes, returns all that comes back until the other side closes or `ms` are over. */
+  raw(text: string, ms?: number): Promise<string>;
+  audit(): Promise<Record<string, unknown>[]>;
+  stop(): Promise<void>;
+}
+
+export async function freePort(): Promise<number> {
+  const server = net.createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as net.AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+export function request(port: number, { method = 'GET', path = '/', headers = {}, body }: Ask): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const out = http.request({ host: '127.0.0.1', port, method, path, headers: headers as http.OutgoingHttpHeaders, agent: false }, (answer) => {
+      let text = '';
+      answer.on('data', (chunk: Buffer) => { text += chunk.toString(); });
+      answer.on('end', () => resolve({ status: answer.statusCode!, headers: answer.headers, text }));
+      answer.on('error', reject);
+    });
+    out.on('error', reject);
+    out.end(body);
+  });
+}
+
+export interface BedOptions {
+  /** Changes the config before it is parsed. */
+  readonly change?: (config: ConfigInput, bed: { backendPort: number; dir: string }) => void;
+  readonly clock?: () => number;
+}
+
+export async function startBed({ change, clock = wallClock }: BedOptions = {}): Promise<Bed> {
+  const dir = mkdtempSync(join(tmpdir(), 'agw-test-'));
+  const as = rsa();
+  const self = rsa();
+  writeFileSync(join(dir, 'as.json'), JSON.stringify({ keys: [{ ...jwkOf(as), kid: 'as-1', alg: 'RS256', use: 'sig' }] }));
+  writeFileSync(join(dir, 'self.json'), JSON.stringify({ keys: [{ ...jwkOf(self), kid: 'my-key-1', alg: 'RS256', use: 'sig' }] }));
+  const seen: Seen[] = [];
+  const warnings: string[] = [];
+  const backend = http.createServer((message, response) => {
+    let body = '';
+    message.on('data', (chunk: Buffer) => { body += chunk.toString(); });
+    message.on('end', () => {
+      seen.push({ method: message.method!, url: message.url!, rawHeaders: message.rawHeaders, headers: message.headers, body });
+      bed.answer(message, response, body);
+    });
+  });
+  const backendPort = await new Promise<number>((resolve) => backend.listen(0, '127.0.0.1', () => resolve((backend.address() as net.AddressInfo).port)));
+  const input: ConfigInput = {
+    version: 1,
+    listen: { host: '127.0.0.1', port: await freePort() },
+    admin: { host: '127.0.0.1', port: await freePort() },
+    publicOrigins: [ORIGIN],
+    issuers: [
+      { name: 'as', issuer: 'https://as.example', jwks: { file: join(dir, 'as.json') } },
+      { name: 'self', issuer: 'my-app-aiops', jwks: { file: join(dir, 'self.json') } },
+    ],
+    replay: { store: 'memory' },
+    routes: [
+      { kind: 'mcp', name: 'mcp', pathPrefix: '/mcp', auth: { profile: 'dpop', issuers: ['as'], audiences: [`${ORIGIN}/mcp`] }, backend: { url: `http://127.0.0.1:${backendPort}` } },
+      { kind: 'mcp', name: 'self', pathPrefix: '/self', auth: { profile: 'selfSigned', issuers: ['self'], audiences: ['mcp-gateway'] }, backend: { url: `http://127.0.0.1:${backendPort}` } },
+    ],
+    audit: { file: join(dir, 'audit.jsonl') },
+    drainSeconds: 1,
+  };
+  change?.(input, { backendPort, dir });
+  const parsed = parseConfig(input);
+  if (!parsed.ok) throw new Error(parsed.problems.join('\n'));
+  const gateway = await startGateway(parsed.config, { clock, warn: (problem) => warnings.push(problem) });
+
+  const bed: Bed = {
+    as,
+    self,
+    gateway,
+    seen,
+    backendPort,
+    dir,
+    warnings,
+    answer: (_, response) => response.writeHead(200, { 'Content-Type': 'application/json' }).end('{"ok":true}'),
+    ask: (ask) => request(gateway.port, ask),
+    admin: (path) => request(gateway.adminPort, { path }),
+    raw: (text, ms = 1000) => new Promise((resolve) => {
+      let got = '';
+      const socket = net.connect(gateway.port, '127.0.0.1', () => socket.write(text, 'latin1'));
+      socket.on('data', (chunk) => { got += chunk.toString('latin1'); });
+      socket.on('error', () => resolve(got));
+      socket.on('close', () => resolve(got));
+      setTimeout(() => socket.destroy(), ms).unref();
+    }),
+    async audit() {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      return readFileSync(join(dir, 'audit.jsonl'), 'utf8').split('\n').filter((line) => line !== '').map((line) => JSON.parse(line) as Record<string, unknown>);
+    },
+    async stop() {
+      await gateway.stop();
+      backend.closeAllConnections();
+      await new Promise((resolve) => backend.close(resolve));
+      rmSync(dir, { recursive: true, force: true });
+    },
+  };
+  return bed;
+}
