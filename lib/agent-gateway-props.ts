@@ -1,0 +1,165 @@
+import { Duration, Size } from 'cdk8s';
+import { ApiServerAccess } from './api-server-access';
+import { AuthProfile, SigningAlgorithm } from './auth-profile';
+import { DataPlane } from './data-plane';
+import { Image } from './image';
+import { JwksSource } from './jwks-source';
+import { GatewayLimits, UpstreamTimeouts } from './limits';
+import { Peer } from './peer';
+import { RateLimit } from './rate-limit';
+import { ReplayStore } from './replay-store';
+
+/** Properties of an `AgentGateway`. */
+export interface AgentGatewayProps {
+  /** Exact value of the `iss` claim of the tokens that routes accept. */
+  readonly issuer: string;
+
+  /** Value that the `aud` claim of a token must have or contain. */
+  readonly audience: string;
+
+  /** Public keys of the issuer. */
+  readonly jwks: JwksSource;
+
+  /**
+   * Name of the Deployment and the Service, and the start of every other name: an RFC 1035 label of at most 40 characters.
+   *
+   * @default 'agentgateway'
+   */
+  readonly name?: string;
+
+  /**
+   * Namespace of every object.
+   *
+   * @default - the namespace of the chart, which must then have one
+   */
+  readonly namespace?: string;
+
+  /**
+   * Pods. More than one needs a shared replay store.
+   *
+   * @default - 2 with a Redis store, 1 with a memory store: the most that stays correct without a further choice
+   */
+  readonly replicas?: number;
+
+  /**
+   * Origins under which clients reach the gateway, as `htu` in their proofs has them: behind TLS termination the outer https
+   * origin. Never taken from a request's headers.
+   *
+   * @default - the Service's names that contain its namespace, with port 8080; not the bare name, which means another gateway in another namespace
+   */
+  readonly publicOrigins?: string[];
+
+  /**
+   * Algorithms accepted for tokens.
+   *
+   * @default - RS256, PS256, ES256, EdDSA, Ed25519
+   */
+  readonly algorithms?: SigningAlgorithm[];
+
+  /**
+   * How callers prove that they hold the key, where a route does not say.
+   *
+   * @default AuthProfile.dpop()
+   */
+  readonly auth?: AuthProfile;
+
+  /**
+   * How many authenticated requests pass, where a route does not say.
+   *
+   * @default - a burst of 100 requests a caller, then 10 a second
+   */
+  readonly rateLimit?: RateLimit;
+
+  /**
+   * What stands between the proxy and the MCP servers.
+   *
+   * @default DataPlane.agentgateway()
+   */
+  readonly dataPlane?: DataPlane;
+
+  /**
+   * Where seen proofs are remembered.
+   *
+   * @default ReplayStore.memory()
+   */
+  readonly replayStore?: ReplayStore;
+
+  /**
+   * Image with Node 24 that runs the proxy, whose code is mounted.
+   *
+   * @default - node:24-bookworm-slim, pinned by digest
+   */
+  readonly image?: Image;
+
+  /**
+   * Memory of the proxy container, as request and limit; about 45 MiB and 40 KiB for each open stream.
+   *
+   * @default Size.mebibytes(256)
+   */
+  readonly memory?: Size;
+
+  /**
+   * Bounds on what one client may cost.
+   *
+   * @default - see GatewayLimits
+   */
+  readonly limits?: GatewayLimits;
+
+  /**
+   * Patience with backends.
+   *
+   * @default - see UpstreamTimeouts
+   */
+  readonly upstream?: UpstreamTimeouts;
+
+  /**
+   * Evict one pod at a time, and unready ones always. Refused with one replica.
+   *
+   * @default - true with more than one replica
+   * @see https://kubernetes.io/docs/tasks/run-application/configure-pdb/
+   */
+  readonly podDisruptionBudget?: boolean;
+
+  /**
+   * Who may scrape metrics on port 9090, which is not on the Service.
+   *
+   * @default - nobody
+   */
+  readonly metricsPeer?: Peer;
+
+  /**
+   * Who answers DNS.
+   *
+   * @default - pods labelled `k8s-app: kube-dns` in kube-system; with NodeLocal DNS use Peer.cidr('169.254.20.10/32')
+   */
+  readonly dnsPeer?: Peer;
+
+  /**
+   * Where the API server is; required with a SecretsRoute.
+   *
+   * @default - the API server is not reachable
+   */
+  readonly apiServer?: ApiServerAccess;
+
+  /**
+   * Time a pod goes on serving after its deletion began, until every load balancer has forgotten it; whole seconds.
+   *
+   * @default Duration.seconds(15)
+   */
+  readonly preStop?: Duration;
+
+  /**
+   * Time open requests and streams have to end after that; at most 1 hour.
+   *
+   * @default Duration.seconds(25)
+   */
+  readonly drain?: Duration;
+
+  /**
+   * Oldest Kubernetes the manifests are applied to, as `1.<minor>`, 1.30 or later. From 1.31 the image's supplementary groups are
+   * ignored, from 1.33 the pod has a user namespace of its own.
+   *
+   * @default '1.30'
+   */
+  readonly minKubernetesVersion?: string;
+}

@@ -1,0 +1,155 @@
+import { Chart, Duration, Size } from 'cdk8s';
+import { Construct } from 'constructs';
+import { AgentGatewayProps } from './agent-gateway-props';
+import { AuthProfile } from './auth-profile';
+import { DataPlane } from './data-plane';
+import { GatewayRoute } from './gateway-route';
+import { Image } from './image';
+import { Peer } from './peer';
+import { contentKinds, emitConfigMap } from './private/config-maps';
+import { emitExternalSecret } from './private/external-secrets';
+import { gatewayFaults } from './private/faults';
+import { secretUse, secretUses } from './private/files';
+import { configProblems } from './private/model';
+import { emitApiAccess, emitDisruptionBudget, emitNetworkPolicy, emitService, emitServiceAccount, emitWorkload } from './private/objects';
+import { byPrecedence, GatewaySpec } from './private/spec';
+import { refuse } from './private/text';
+import { PORT } from './private/wiring';
+import { RateLimit } from './rate-limit';
+import { ReplayStore } from './replay-store';
+
+const NODE_IMAGE = 'node:24-bookworm-slim@sha256:6f7b03f7c2c8e2e784dcf9295400527b9b1270fd37b7e9a7285cf83b6951452d';
+
+/**
+ * A gateway for MCP servers and named Kubernetes Secrets. A request without a valid proof of possession never reaches a backend,
+ * a proof is accepted once, and nothing but the declared clients and backends can be connected.
+ *
+ * Emits a Deployment, its ConfigMaps, Service, ServiceAccount and NetworkPolicy; a PodDisruptionBudget, a Role and
+ * ExternalSecrets where they are needed. Routes are constructs of their own: `McpRoute` and `SecretsRoute`.
+ */
+export class AgentGateway extends Construct {
+  /** Namespace of every object. */
+  public readonly namespaceName: string;
+
+  /** Name of the Service; clients use its port 8080. */
+  public readonly serviceName: string;
+
+  /** Name of the ServiceAccount, as RBAC, audit policy and Vault know it. */
+  public readonly serviceAccountName: string;
+
+  /** Labels that select the gateway's pods. */
+  public readonly selectorLabels: Record<string, string>;
+
+  private readonly props: AgentGatewayProps;
+  private readonly kubernetesMinor: number;
+  private readonly routes: GatewayRoute[] = [];
+  private readonly clients: Peer[] = [];
+
+  constructor(scope: Construct, id: string, props: AgentGatewayProps) {
+    super(scope, id);
+    this.props = props;
+    this.serviceName = serviceName(props.name ?? 'agentgateway');
+    this.serviceAccountName = `${this.serviceName}-sa`;
+    this.namespaceName = props.namespace ?? Chart.of(this).namespace
+      ?? refuse({ where: 'namespace', want: 'is required: give the gateway one, or its chart', next: 'new Chart(app, id, { namespace: "aiops" })' });
+    this.selectorLabels = { 'app.kubernetes.io/name': 'agentgateway', 'app.kubernetes.io/instance': this.serviceName };
+    this.kubernetesMinor = kubernetesMinor(props.minKubernetesVersion ?? '1.30');
+    const { preStop } = props;
+    if (preStop !== undefined && !Number.isInteger(preStop.toSeconds({ integral: false }))) refuse({ where: 'preStop', want: 'must be whole seconds', got: preStop.toHumanString() });
+
+    const spec = () => this._spec();
+    for (const kind of contentKinds(spec())) emitConfigMap(this, kind, spec);
+    emitServiceAccount(this, spec);
+    emitWorkload(this, spec);
+    emitService(this, spec);
+    emitNetworkPolicy(this, spec);
+    if (spec().podDisruptionBudget) emitDisruptionBudget(this, spec);
+    for (const use of secretUses(spec())) emitExternalSecret(this, use, spec());
+    this.node.addValidation({ validate: () => [...this.configProblems(), ...gatewayFaults(this._spec())] });
+  }
+
+  /** Serves this route. Routes call it themselves; the order of calls does not matter, the longest prefix wins. */
+  public addRoute(route: GatewayRoute): void {
+    if (this.routes.includes(route)) return;
+    this.routes.push(route);
+    const added = route._spec();
+    if (added.kind === 'secrets' && this.node.tryFindChild('role') === undefined) emitApiAccess(this, () => this._spec());
+    if (added.kind === 'mcp' && added.credential !== undefined) {
+      emitExternalSecret(this, secretUse(this.serviceName, added.name, added.credential), this._spec());
+    }
+  }
+
+  /** Lets these clients connect to port 8080. Without a call nobody can; connecting does not authenticate. */
+  public allowFrom(peer: Peer): void {
+    this.clients.push(peer);
+  }
+
+  /** @internal what the proxy would refuse about this one route */
+  public _problemsOf(route: GatewayRoute): string[] {
+    return this.problemsAt((name) => name === route.routeName && this.routes.includes(route));
+  }
+
+  /** @internal */
+  public _spec(): GatewaySpec {
+    const { props } = this;
+    const replayStore = props.replayStore ?? ReplayStore.memory();
+    const replicas = props.replicas ?? (replayStore._redis === undefined ? 1 : 2);
+    const host = `${this.serviceName}.${this.namespaceName}`;
+    return {
+      name: this.serviceName,
+      namespace: this.namespaceName,
+      labels: { ...this.selectorLabels, 'app.kubernetes.io/component': 'gateway', 'app.kubernetes.io/managed-by': 'cdk8s' },
+      selectorLabels: this.selectorLabels,
+      serviceAccountName: this.serviceAccountName,
+      replicas,
+      podDisruptionBudget: props.podDisruptionBudget ?? replicas > 1,
+      publicOrigins: props.publicOrigins ?? ['svc.cluster.local', 'svc', ''].map((domain) => `http://${host}${domain && `.${domain}`}:${PORT.traffic}`),
+      issuer: props.issuer,
+      audience: props.audience,
+      jwks: props.jwks,
+      algorithms: props.algorithms,
+      auth: props.auth ?? AuthProfile.dpop(),
+      rateLimit: props.rateLimit ?? RateLimit.tokenBucket({ maxTokens: 100, tokensPerFill: 10 }),
+      dataPlane: props.dataPlane ?? DataPlane.agentgateway(),
+      replayStore,
+      image: props.image ?? Image.fromDigest(NODE_IMAGE),
+      limits: props.limits ?? {},
+      upstream: props.upstream ?? {},
+      memory: props.memory ?? Size.mebibytes(256),
+      drain: props.drain,
+      preStop: props.preStop ?? Duration.seconds(15),
+      kubernetesMinor: this.kubernetesMinor,
+      apiServer: props.apiServer,
+      metricsPeer: props.metricsPeer,
+      dnsPeer: props.dnsPeer ?? Peer.pods({ 'k8s-app': 'kube-dns' }, { namespaceLabels: { 'kubernetes.io/metadata.name': 'kube-system' } }),
+      clients: this.clients,
+      routes: this.routes.map((route) => route._spec()).sort(byPrecedence),
+    };
+  }
+
+  /** What no single route can be blamed for. */
+  private configProblems(): string[] {
+    return configProblems(this._spec()).filter((problem) => !ROUTE_PROBLEM.test(problem));
+  }
+
+  private problemsAt(wanted: (name: string) => boolean): string[] {
+    const spec = this._spec();
+    return configProblems(spec).flatMap((problem) => {
+      const [, at, rest] = ROUTE_PROBLEM.exec(problem) ?? [];
+      return at !== undefined && wanted(spec.routes[Number(at)].name) ? [rest] : [];
+    });
+  }
+}
+
+const ROUTE_PROBLEM = /^routes\[(\d+)\]\.(.*)$/s;
+
+function serviceName(name: string): string {
+  if (/^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$/.test(name)) return name;
+  return refuse({ where: 'name', want: 'must be a lower-case RFC 1035 label of at most 40 characters, since a Service and longer names are made of it', got: name });
+}
+
+function kubernetesMinor(version: string): number {
+  const minor = Number(/^1\.(\d{2})$/.exec(version)?.[1]);
+  if (minor >= 30) return minor;
+  return refuse({ where: 'minKubernetesVersion', want: 'must be "1.30" or later: older servers do not know the preStop sleep', got: version });
+}

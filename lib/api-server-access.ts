@@ -1,0 +1,61 @@
+import { isIP } from 'node:net';
+import { Peer } from './peer';
+import { checkPort, refuse } from './private/text';
+
+/** Where the API server is. */
+export interface ApiServerAccessOptions {
+  /** ClusterIP of the Service `kubernetes`: `kubectl get service kubernetes -o jsonpath={.spec.clusterIP}`. */
+  readonly serviceIp: string;
+
+  /** Addresses behind it: `kubectl get endpointslices -l kubernetes.io/service-name=kubernetes`. At least one. */
+  readonly endpoints: string[];
+
+  /**
+   * Port of the Service.
+   *
+   * @default 443
+   */
+  readonly servicePort?: number;
+
+  /**
+   * Port of the endpoints; 443 on most managed clusters.
+   *
+   * @default 6443
+   */
+  readonly endpointPort?: number;
+}
+
+/**
+ * How the gateway's pods reach the Kubernetes API. Some CNIs judge a policy before the Service address is translated and some
+ * after it, so both the Service and its endpoints are admitted, each as one address.
+ *
+ * On Cilium a CIDR does not select an API server on a node: set `policyCIDRMatchMode: nodes`, or add a CiliumNetworkPolicy
+ * with `toEntities: [kube-apiserver]`.
+ *
+ * @see https://kubernetes.io/docs/concepts/services-networking/network-policies/
+ */
+export class ApiServerAccess {
+  /** Names the Service and its endpoints; refuses anything but single addresses. */
+  public static of(options: ApiServerAccessOptions): ApiServerAccess {
+    if (options.endpoints.length === 0) refuse({ where: 'apiServer.endpoints', want: 'must list at least one address', got: options.endpoints });
+    const servicePort = checkPort('apiServer.servicePort', options.servicePort ?? 443);
+    const endpointPort = checkPort('apiServer.endpointPort', options.endpointPort ?? 6443);
+    return new ApiServerAccess([
+      single('apiServer.serviceIp', options.serviceIp, servicePort),
+      ...options.endpoints.map((address, at) => single(`apiServer.endpoints[${at}]`, address, endpointPort)),
+    ]);
+  }
+
+  /** @internal each with its port */
+  public readonly _peers: Peer[];
+
+  private constructor(peers: Peer[]) {
+    this._peers = peers;
+  }
+}
+
+function single(where: string, address: string, port: number): Peer {
+  const family = isIP(address);
+  if (family === 0 || /^0\.0\.0\.0$|^::$/.test(address)) refuse({ where, want: 'must be one IP address, without a prefix length', got: address });
+  return Peer.cidr(`${address}/${family === 4 ? 32 : 128}`, { port });
+}

@@ -1,0 +1,107 @@
+import { Size } from 'cdk8s';
+import { Construct } from 'constructs';
+import { clusterScoped, emit, k8s } from './private/k8s';
+import { checkLabel, refuse } from './private/text';
+
+/** Properties of a `HardenedNamespace`. */
+export interface HardenedNamespaceProps {
+  /** Name of the namespace: an RFC 1123 label. */
+  readonly name: string;
+
+  /**
+   * Version of the restricted Pod Security Standard that is enforced, as `v1.<minor>`: the oldest minor that your clusters run.
+   * `latest` is refused, because a cluster upgrade could then stop new pods; the latest standard warns and audits anyway.
+   *
+   * @default 'v1.30'
+   * @see https://kubernetes.io/docs/concepts/security/pod-security-admission/
+   */
+  readonly enforceVersion?: string;
+
+  /**
+   * Further labels.
+   *
+   * @default - none
+   */
+  readonly labels?: Record<string, string>;
+
+  /**
+   * Pods in the namespace.
+   *
+   * @default 50
+   */
+  readonly maxPods?: number;
+
+  /**
+   * Sum of CPU requests, in cores.
+   *
+   * @default 16
+   */
+  readonly maxCpu?: number;
+
+  /**
+   * Sum of memory limits.
+   *
+   * @default Size.gibibytes(32)
+   */
+  readonly maxMemory?: Size;
+}
+
+/**
+ * A namespace in which nothing runs with privileges, connects, or holds an API token unless an object says so: restricted Pod
+ * Security, default-deny NetworkPolicy, a default ServiceAccount without token, limits and a quota without NodePorts and
+ * load balancers. Emit it once a namespace.
+ */
+export class HardenedNamespace extends Construct {
+  /** Name of the namespace. */
+  public readonly namespaceName: string;
+
+  constructor(scope: Construct, id: string, props: HardenedNamespaceProps) {
+    super(scope, id);
+    this.namespaceName = checkLabel('name', props.name);
+    const enforceVersion = props.enforceVersion ?? 'v1.30';
+    if (!/^v1\.\d{2}$/.test(enforceVersion)) {
+      refuse({ where: 'enforceVersion', want: 'must be pinned as "v1.<minor>"', got: enforceVersion, next: 'name the oldest minor that your clusters run, for example "v1.30"' });
+    }
+    const { maxPods = 50, maxCpu = 16, maxMemory = Size.gibibytes(32) } = props;
+    if (!Number.isInteger(maxPods) || maxPods < 1) refuse({ where: 'maxPods', want: 'must be a whole number above 0', got: maxPods });
+    if (!(maxCpu > 0)) refuse({ where: 'maxCpu', want: 'must be a number of cores above 0', got: maxCpu });
+
+    const quantity = (text: string) => k8s.Quantity.fromString(text);
+    const named = (name: string) => ({ name, namespace: this.namespaceName });
+    clusterScoped(emit(this, 'Resource', k8s.KubeNamespace, {
+      name: this.namespaceName,
+      labels: {
+        ...props.labels,
+        'pod-security.kubernetes.io/enforce': 'restricted',
+        'pod-security.kubernetes.io/enforce-version': enforceVersion,
+        'pod-security.kubernetes.io/warn': 'restricted',
+        'pod-security.kubernetes.io/warn-version': 'latest',
+        'pod-security.kubernetes.io/audit': 'restricted',
+        'pod-security.kubernetes.io/audit-version': 'latest',
+      },
+    }, () => ({}), []));
+    emit(this, 'default-deny', k8s.KubeNetworkPolicy, named('default-deny'), () => ({ spec: { podSelector: {}, policyTypes: ['Ingress', 'Egress'] } }));
+    emit(this, 'default-service-account', k8s.KubeServiceAccount, named('default'), () => ({ automountServiceAccountToken: false }), ['automountServiceAccountToken']);
+    // No CPU limit: it throttles where it is not needed.
+    emit(this, 'limit-range', k8s.KubeLimitRange, named('defaults'), () => ({
+      spec: {
+        limits: [{
+          type: 'Container',
+          default: { 'memory': quantity('256Mi'), 'ephemeral-storage': quantity('256Mi') },
+          defaultRequest: { 'cpu': quantity('50m'), 'memory': quantity('128Mi'), 'ephemeral-storage': quantity('64Mi') },
+        }],
+      },
+    }));
+    emit(this, 'quota', k8s.KubeResourceQuota, named('quota'), () => ({
+      spec: {
+        hard: {
+          'pods': quantity(String(maxPods)),
+          'requests.cpu': quantity(String(maxCpu)),
+          'limits.memory': quantity(`${maxMemory.toMebibytes()}Mi`),
+          'services.nodeports': quantity('0'),
+          'services.loadbalancers': quantity('0'),
+        },
+      },
+    }));
+  }
+}

@@ -1,0 +1,99 @@
+import { Duration, Size } from 'cdk8s';
+
+/** Bounds on what one client may cost. Each has a default in the proxy's config schema. */
+export interface GatewayLimits {
+  /**
+   * Size of a request's header block, in bytes; 1024 to 65536.
+   *
+   * @default 16384
+   */
+  readonly maxHeaderBytes?: number;
+
+  /**
+   * Header lines of one request; 10 to 1000.
+   *
+   * @default 100
+   */
+  readonly maxHeaderCount?: number;
+
+  /**
+   * Length of a request's URL, in bytes; 256 to 65536.
+   *
+   * @default 8192
+   */
+  readonly maxUrlBytes?: number;
+
+  /**
+   * Size of a request's body; at most 1 GiB.
+   *
+   * @default Size.mebibytes(4)
+   */
+  readonly maxBody?: Size;
+
+  /**
+   * Time a client has to send its header block; 1 to 120 seconds.
+   *
+   * @default Duration.seconds(10)
+   */
+  readonly headersTimeout?: Duration;
+
+  /**
+   * Time without a byte of a request body after which the client is cut off; 1 second to 10 minutes.
+   *
+   * @default Duration.seconds(15)
+   */
+  readonly bodyIdleTimeout?: Duration;
+
+  /**
+   * Open connections of one replica.
+   *
+   * @default 10000
+   */
+  readonly maxConnections?: number;
+
+  /**
+   * Refused requests that one address may cause before it is answered 429 without any cryptography.
+   *
+   * @default - a burst of 500, then 100 a second
+   */
+  readonly refusalsPerAddress?: RefusalLimit;
+}
+
+/** A bucket of refusals. */
+export interface RefusalLimit {
+  /** Size of the bucket. */
+  readonly maxTokens: number;
+  /** Refusals forgiven every second. */
+  readonly tokensPerSecond: number;
+}
+
+/** Patience with backends. */
+export interface UpstreamTimeouts {
+  /**
+   * Time to connect; 100 milliseconds to 60 seconds.
+   *
+   * @default Duration.seconds(5)
+   */
+  readonly connect?: Duration;
+
+  /**
+   * Time from the end of the request to the first byte of the answer; 1 second to 1 hour.
+   *
+   * @default Duration.seconds(60)
+   */
+  readonly firstByte?: Duration;
+
+  /**
+   * Time without a byte of the answer after which a stream is ended; 1 second to 1 day.
+   *
+   * @default Duration.minutes(5)
+   */
+  readonly idle?: Duration;
+
+  /**
+   * Connections to one backend.
+   *
+   * @default 1024
+   */
+  readonly maxSockets?: number;
+}

@@ -1,0 +1,137 @@
+import { Construct } from 'constructs';
+import type { AgentGateway } from './agent-gateway';
+import { AuthProfile } from './auth-profile';
+import { CaBundle } from './ca-bundle';
+import { GatewayRoute } from './gateway-route';
+import { Peer } from './peer';
+import { portOf } from './private/flow-graph';
+import type { RouteSpec } from './private/spec';
+import { refuse } from './private/text';
+import { RateLimit } from './rate-limit';
+import { SecretSource } from './secret-source';
+
+/** Properties of an `McpRoute`. */
+export interface McpRouteProps {
+  /** The gateway that serves the route. */
+  readonly gateway: AgentGateway;
+
+  /** The MCP server: `host:port`, or an http(s) URL. A path in the URL replaces `pathPrefix`; without one the path stays. */
+  readonly backend: string;
+
+  /** Pods or addresses of the MCP server; the NetworkPolicy lets the gateway reach no other for this route. */
+  readonly backendPeer: Peer;
+
+  /**
+   * Certificates that an https backend is verified against.
+   *
+   * @default - public roots
+   */
+  readonly backendCa?: CaBundle;
+
+  /**
+   * Canonical path prefix, matched on segment borders: `/mcp` takes `/mcp` and `/mcp/x`, never `/mcpx`.
+   *
+   * @default '/mcp'
+   */
+  readonly pathPrefix?: string;
+
+  /**
+   * RFC 1123 label that config, metrics and audit records use.
+   *
+   * @default - the construct id in lower case, with hyphens
+   */
+  readonly name?: string;
+
+  /**
+   * How a caller proves that it holds the key.
+   *
+   * @default - the gateway's profile
+   */
+  readonly auth?: AuthProfile;
+
+  /**
+   * How many authenticated requests pass.
+   *
+   * @default - the gateway's limit
+   */
+  readonly rateLimit?: RateLimit;
+
+  /**
+   * Credential of the gateway that the MCP server gets. The caller's own token is never passed on.
+   *
+   * @default - none
+   */
+  readonly credential?: SecretSource;
+
+  /**
+   * Header that carries the credential, in lower case.
+   *
+   * @default 'authorization'
+   */
+  readonly credentialHeader?: string;
+
+  /**
+   * What stands before the credential in the header.
+   *
+   * @default 'Bearer '
+   */
+  readonly credentialPrefix?: string;
+
+  /**
+   * `GET`, `POST` and `DELETE`, or fewer: Streamable HTTP sends with POST, streams with GET and ends a session with DELETE.
+   *
+   * @default - all three
+   * @see https://modelcontextprotocol.io/specification/2025-06-18/basic/transports#streamable-http
+   */
+  readonly methods?: string[];
+
+  /**
+   * Origins of browsers that may call; a request with any other Origin header is refused.
+   *
+   * @default - none: no browser may call
+   */
+  readonly allowedOrigins?: string[];
+}
+
+/**
+ * A path of the gateway that leads to an MCP server. No request without a valid, fresh and unused proof reaches the server,
+ * and none reaches it with the caller's credentials.
+ */
+export class McpRoute extends GatewayRoute {
+  private readonly props: McpRouteProps;
+  private readonly backendUrl: string;
+
+  constructor(scope: Construct, id: string, props: McpRouteProps) {
+    super(scope, id, props.gateway, props.pathPrefix ?? '/mcp', props.name);
+    this.props = props;
+    this.backendUrl = backendUrl(props.backend);
+    if (props.credential === undefined && (props.credentialHeader ?? props.credentialPrefix) !== undefined) {
+      refuse({ where: 'credentialHeader', want: 'must go with a credential', got: props.credentialHeader ?? props.credentialPrefix });
+    }
+    props.gateway.addRoute(this);
+  }
+
+  /** @internal */
+  public _spec(): RouteSpec {
+    const { auth, rateLimit, methods, allowedOrigins, backendPeer, backendCa, credential, credentialHeader, credentialPrefix } = this.props;
+    return {
+      kind: 'mcp',
+      name: this.routeName,
+      pathPrefix: this.pathPrefix,
+      backendUrl: this.backendUrl,
+      backendPort: portOf(this.backendUrl),
+      ca: backendCa,
+      auth, rateLimit, methods, allowedOrigins, backendPeer, credential, credentialHeader, credentialPrefix,
+    };
+  }
+}
+
+function backendUrl(backend: string): string {
+  const url = /^[a-z]+:\/\//i.test(backend) ? backend : `http://${backend}`;
+  const explicit = url === backend || /^[^/]+:\d+$/.test(backend);
+  if (!explicit || !URL.canParse(url) || !/^https?:/.test(url)) {
+    const next = /^[a-z0-9.-]+$/i.test(backend) ? `did you mean "${backend}:80"?` : 'for example "mcp.tools.svc.cluster.local:5000"';
+    refuse({ where: 'backend', want: 'must be "host:port" or an http(s) URL', got: backend, next });
+  }
+  return new URL(url).pathname === '/' ? url.replace(/\/$/, '') : url;
+}

@@ -1,0 +1,85 @@
+import { isIP } from 'node:net';
+import { checkLabel, checkPort, refuse } from './private/text';
+
+/** What narrows a pod peer further. */
+export interface PodPeerOptions {
+  /**
+   * Labels of the namespace the pods are in; `kubernetes.io/metadata.name` is set by the API server and cannot be forged.
+   *
+   * @default - the gateway's own namespace
+   */
+  readonly namespaceLabels?: Record<string, string>;
+
+  /**
+   * Port the pods listen on, where a Service maps it from another: most CNIs judge a policy after that translation.
+   *
+   * @default - the port of the backend's address
+   */
+  readonly port?: number;
+}
+
+/** What narrows a namespace or CIDR peer further. */
+export interface PeerOptions {
+  /**
+   * Port the peer listens on, where a Service maps it from another.
+   *
+   * @default - the port of the backend's address
+   */
+  readonly port?: number;
+}
+
+/**
+ * The other end of one connection in a NetworkPolicy. There is no "any": a rule that names nobody admits everybody.
+ *
+ * @see https://kubernetes.io/docs/concepts/services-networking/network-policies/
+ */
+export class Peer {
+  /** Pods that carry all of these labels; refuses an empty set, which selects every pod. */
+  public static pods(labels: Record<string, string>, options: PodPeerOptions = {}): Peer {
+    checkLabels('labels', labels);
+    if (options.namespaceLabels !== undefined) checkLabels('namespaceLabels', options.namespaceLabels);
+    const namespaceSelector = options.namespaceLabels === undefined ? {} : { namespaceSelector: { matchLabels: { ...options.namespaceLabels } } };
+    return new Peer({ ...namespaceSelector, podSelector: { matchLabels: { ...labels } } }, options.port);
+  }
+
+  /** Every pod of the namespace with this name. Prefer `Peer.pods`. */
+  public static namespace(name: string, options: PeerOptions = {}): Peer {
+    return new Peer({ namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': checkLabel('namespace', name) } } }, options.port);
+  }
+
+  /**
+   * Addresses outside the pod network, as `address/bits`. Refuses `0.0.0.0/0` and `::/0`.
+   *
+   * On Cilium a CIDR never selects pods or nodes of the cluster.
+   */
+  public static cidr(range: string, options: PeerOptions = {}): Peer {
+    const [address, bits, ...rest] = range.split('/');
+    const family = isIP(address);
+    const mask = Number(bits);
+    if (family === 0 || bits === undefined || rest.length > 0 || !/^\d{1,3}$/.test(bits) || mask > (family === 4 ? 32 : 128)) {
+      const next = family === 0 || bits !== undefined ? undefined : `did you mean "${address}/${family === 4 ? 32 : 128}"?`;
+      refuse({ where: 'cidr', want: 'must be an IP address, "/" and a prefix length', got: range, next });
+    }
+    if (mask === 0) refuse({ where: 'cidr', want: 'must not be the whole internet', got: range, next: 'name the range that the backend lives in, or its pods with Peer.pods' });
+    return new Peer({ ipBlock: { cidr: range } }, options.port);
+  }
+
+  /** @internal the entry of a rule's `from` or `to` */
+  public readonly _rule: object;
+
+  /** @internal */
+  public readonly _port?: number;
+
+  private constructor(rule: object, port?: number) {
+    this._rule = rule;
+    this._port = port === undefined ? undefined : checkPort('port', port);
+  }
+}
+
+function checkLabels(where: string, labels: Record<string, string>): void {
+  if (Object.keys(labels).length === 0) refuse({ where, want: 'must have at least one label: an empty selector selects everything', got: labels });
+  for (const [key, value] of Object.entries(labels)) {
+    if (!/^([a-z0-9]([a-z0-9.-]*[a-z0-9])?\/)?[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$/.test(key)) refuse({ where, want: 'must have valid label keys', got: key });
+    if (!/^([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?$/.test(value)) refuse({ where: `${where}.${key}`, want: 'must be a valid label value', got: value });
+  }
+}

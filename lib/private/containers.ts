@@ -1,0 +1,66 @@
+import { k8s } from './k8s';
+import { GatewaySpec, secretsRoutes } from './spec';
+import { DIR, PORT } from './wiring';
+
+const SECURITY: k8s.SecurityContext = {
+  allowPrivilegeEscalation: false,
+  privileged: false,
+  readOnlyRootFilesystem: true,
+  runAsNonRoot: true,
+  capabilities: { drop: ['ALL'] },
+};
+
+const mount = (name: string, mountPath: string, readOnly = true): k8s.VolumeMount => ({ name, mountPath, ...(readOnly ? { readOnly } : {}) });
+
+/** The edge: the only container that a NetworkPolicy lets anybody talk to. */
+export function proxyContainer(spec: GatewaySpec): k8s.Container {
+  const probe = (path: string, numbers: Omit<k8s.Probe, 'httpGet'>): k8s.Probe => ({ httpGet: { path, port: k8s.IntOrString.fromString('admin') }, ...numbers });
+  return {
+    name: 'dpop-proxy',
+    image: spec.image.reference,
+    imagePullPolicy: 'IfNotPresent',
+    command: ['node', `${DIR.code}/proxy.mjs`, 'serve', '--config', `${DIR.config}/config.json`],
+    ports: [
+      { name: 'http', containerPort: PORT.traffic, protocol: 'TCP' },
+      { name: 'admin', containerPort: PORT.admin, protocol: 'TCP' },
+    ],
+    securityContext: SECURITY,
+    resources: resources('100m', `${spec.memory.toMebibytes()}Mi`),
+    // Three questions: has it started, may it get traffic, must it be restarted. Only the last one never asks a dependency.
+    startupProbe: probe('/readyz', { periodSeconds: 1, failureThreshold: 60, timeoutSeconds: 2 }),
+    readinessProbe: probe('/readyz', { periodSeconds: 5, failureThreshold: 2, timeoutSeconds: 2 }),
+    livenessProbe: probe('/livez', { periodSeconds: 10, failureThreshold: 3, timeoutSeconds: 5 }),
+    volumeMounts: [
+      mount('code', DIR.code),
+      mount('config', DIR.config),
+      mount('tmp', '/tmp', false),
+      ...(secretsRoutes(spec).length > 0 ? [mount('api-token', DIR.apiToken)] : []),
+    ],
+  };
+}
+
+/** It never gets the ServiceAccount token. It has no liveness endpoint; its readiness server says when its config is loaded. */
+export function agentgatewayContainer(spec: GatewaySpec): k8s.Container {
+  const ready = { path: '/healthz/ready', port: k8s.IntOrString.fromString('readiness') };
+  return {
+    name: 'agentgateway',
+    image: spec.dataPlane._image!.reference,
+    imagePullPolicy: 'IfNotPresent',
+    args: ['-f', `${DIR.dataPlane}/config.yaml`],
+    ports: [{ name: 'readiness', containerPort: PORT.dataPlaneReadiness, protocol: 'TCP' }],
+    securityContext: SECURITY,
+    resources: resources('100m', '128Mi'),
+    startupProbe: { httpGet: ready, periodSeconds: 1, failureThreshold: 60, timeoutSeconds: 2 },
+    readinessProbe: { httpGet: ready, periodSeconds: 10, failureThreshold: 2, timeoutSeconds: 2 },
+    volumeMounts: [mount('agentgateway-config', DIR.dataPlane), mount('agentgateway-tmp', '/tmp', false)],
+  };
+}
+
+/** Memory is the same twice, so that the node never has to evict us for what we did not ask. No CPU limit: it would throttle the event loop. */
+function resources(cpu: string, memory: string): k8s.ResourceRequirements {
+  const quantity = (text: string) => k8s.Quantity.fromString(text);
+  return {
+    requests: { 'cpu': quantity(cpu), 'memory': quantity(memory), 'ephemeral-storage': quantity('16Mi') },
+    limits: { 'memory': quantity(memory), 'ephemeral-storage': quantity('64Mi') },
+  };
+}

@@ -1,0 +1,79 @@
+/** Objects of the External Secrets Operator. `v1beta1` is no longer served since its release 0.17. */
+import { Chart, Duration } from 'cdk8s';
+import { Construct } from 'constructs';
+import { SecretCreationPolicy, SecretStoreRef, VaultStoreOptions } from '../secret-source';
+import { SecretUse } from './files';
+import { canonicalJson } from './json';
+import { clusterScoped, emitRaw } from './k8s';
+import { refuse } from './text';
+
+const API_VERSION = 'external-secrets.io/v1';
+
+interface Owner {
+  readonly namespace: string;
+  readonly labels: Record<string, string>;
+  readonly serviceAccountName: string;
+}
+
+/** Emits what fetches this credential, if it is to be fetched, and the store it comes from, once a chart. */
+export function emitExternalSecret(scope: Construct, { purpose, source, secretName }: SecretUse, owner: Owner): void {
+  const options = source._external;
+  if (options === undefined) return;
+  const { namespace, labels } = owner;
+  emitRaw(scope, `external-secret-${purpose}`, { apiVersion: API_VERSION, kind: 'ExternalSecret' }, { name: secretName, namespace, labels }, {
+    spec: {
+      refreshInterval: `${(options.refreshInterval ?? Duration.minutes(10)).toSeconds()}s`,
+      secretStoreRef: { name: options.store.name, kind: options.store.kind },
+      target: {
+        name: secretName,
+        creationPolicy: options.creationPolicy ?? SecretCreationPolicy.OWNER,
+        // A value that vanished from the store by mistake does not take the gateway down.
+        deletionPolicy: 'Retain',
+      },
+      data: [{ secretKey: source._key, remoteRef: { key: options.remoteKey, ...(options.property === undefined ? {} : { property: options.property }) } }],
+    },
+  });
+  if (options.store._vault !== undefined) emitStore(scope, options.store, options.store._vault, owner);
+}
+
+function emitStore(scope: Construct, store: SecretStoreRef, vault: VaultStoreOptions, owner: Owner): void {
+  const chart = Chart.of(scope);
+  const id = `${store.kind}-${store.name}`;
+  const spec = storeSpec(vault, owner);
+  const present = STORES.get(chart)?.get(id);
+  if (present !== undefined) {
+    if (present !== canonicalJson(spec)) refuse({ where: 'vault.name', want: `must differ from that of another ${store.kind} with other settings`, got: store.name });
+    return;
+  }
+  STORES.set(chart, (STORES.get(chart) ?? new Map<string, string>()).set(id, canonicalJson(spec)));
+  const object = emitRaw(chart, id, { apiVersion: API_VERSION, kind: store.kind }, { name: store.name, namespace: owner.namespace, labels: owner.labels }, { spec });
+  if (vault.clusterScoped === true) clusterScoped(object);
+}
+
+/** What each chart has: several credentials share a store. */
+const STORES = new WeakMap<Construct, Map<string, string>>();
+
+function storeSpec(vault: VaultStoreOptions, { namespace, serviceAccountName }: Owner): object {
+  // The namespace of a reference is legal in a cluster-scoped store only.
+  const inNamespace = vault.clusterScoped === true ? { namespace } : {};
+  return {
+    ...(vault.clusterScoped === true ? { conditions: [{ namespaces: [namespace] }] } : {}),
+    provider: {
+      vault: {
+        server: vault.server,
+        path: vault.path,
+        version: 'v2',
+        ...(vault.ca === undefined ? {} : {
+          caProvider: { type: vault.ca._kind === 'secret' ? 'Secret' : 'ConfigMap', name: vault.ca._name, key: vault.ca._key, ...inNamespace },
+        }),
+        auth: {
+          kubernetes: {
+            mountPath: vault.mountPath ?? 'kubernetes',
+            role: vault.role,
+            serviceAccountRef: { name: vault.serviceAccountName ?? serviceAccountName, audiences: [vault.audience ?? 'vault'], ...inNamespace },
+          },
+        },
+      },
+    },
+  };
+}

@@ -1,0 +1,17 @@
+import { createHash } from 'node:crypto';
+
+/** JSON with sorted keys and two spaces: the same config is the same text, and so the same hash. */
+export function canonicalJson(value: unknown): string {
+  return JSON.stringify(sorted(value), null, 2) + '\n';
+}
+
+function sorted(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sorted);
+  if (value === null || typeof value !== 'object') return value;
+  return Object.fromEntries(Object.entries(value).filter(([, v]) => v !== undefined).sort(([a], [b]) => (a < b ? -1 : 1)).map(([k, v]) => [k, sorted(v)]));
+}
+
+/** Ten hexadecimal digits of a ConfigMap's content. */
+export function contentHash(data: Record<string, string>): string {
+  return createHash('sha256').update(canonicalJson(data)).digest('hex').slice(0, 10);
+}

@@ -1,0 +1,166 @@
+/** Props -> the gateway's config, in the words of the schema that the proxy parses. No default stands here. */
+import { Duration } from 'cdk8s';
+import type { Config, ConfigInput } from '../../assets/types/config/index';
+import { caPath, credentialPath, REDIS_PASSWORD } from './files';
+import { audienceOf, IssuerEntry, issuerOf, issuersOf } from './issuers';
+import { canonicalJson } from './json';
+import { parseConfig } from './parser';
+import { authOf, GatewaySpec, McpRouteSpec, RouteSpec, SecretsRouteSpec, usesAgentgateway } from './spec';
+import { API_SERVER, DIR, PORT } from './wiring';
+
+/** `T` with every key mentioned, down to the leaves: a field added to the schema and forgotten here does not compile. */
+type Mentioned<T> = T extends string | number | boolean | undefined ? T
+  : T extends readonly (infer U)[] ? Mentioned<U>[]
+    : { [K in keyof Required<T>]: Mentioned<T[K & keyof T]> };
+type Model = Mentioned<ConfigInput>;
+type RouteModel = Model['routes'][number];
+type Backend<K> = Extract<RouteModel, { kind: K }>['backend'];
+
+/** The value of an enum as the literal that the schema lists. */
+const word = <E extends string>(value: E) => value as `${E}`;
+const words = <E extends string>(values: E[] | undefined) => values?.map(word);
+const seconds = (duration: Duration | undefined) => duration?.toSeconds({ integral: false });
+const inConfig = (path: string) => `${DIR.config}/${path}`;
+const file = (path: string) => ({ file: inConfig(path) });
+
+export function modelOf(spec: GatewaySpec): Model {
+  const { limits, upstream } = spec;
+  return {
+    version: 1,
+    listen: { host: undefined, port: PORT.traffic },
+    admin: { host: undefined, port: PORT.admin },
+    publicOrigins: spec.publicOrigins,
+    replicas: spec.replicas,
+    issuers: issuersOf(spec).map((entry) => issuer(spec, entry)),
+    replay: replay(spec),
+    routes: spec.routes.map((route) => (route.kind === 'mcp' ? mcpRoute(spec, route) : secretsRoute(spec, route))),
+    limits: {
+      maxHeaderBytes: limits.maxHeaderBytes,
+      maxHeaderCount: limits.maxHeaderCount,
+      maxUrlBytes: limits.maxUrlBytes,
+      maxBodyBytes: limits.maxBody === undefined ? undefined : limits.maxBody.toKibibytes() * 1024,
+      headersTimeoutSeconds: seconds(limits.headersTimeout),
+      bodyIdleTimeoutSeconds: seconds(limits.bodyIdleTimeout),
+      maxConnections: limits.maxConnections,
+      refusalsPerAddress: limits.refusalsPerAddress,
+    },
+    upstream: {
+      connectTimeoutSeconds: seconds(upstream.connect),
+      firstByteTimeoutSeconds: seconds(upstream.firstByte),
+      idleTimeoutSeconds: seconds(upstream.idle),
+      maxSockets: upstream.maxSockets,
+    },
+    // Absent: standard output, which the cluster's log collection already reads.
+    audit: { file: undefined },
+    drainSeconds: seconds(spec.drain),
+  };
+}
+
+function issuer(spec: GatewaySpec, { name, issuer: iss, jwks: { _choice: { url, options } }, file: jwksFile }: IssuerEntry): Model['issuers'][number] {
+  return {
+    name,
+    issuer: iss,
+    algorithms: words(spec.algorithms),
+    jwks: url === undefined ? file(jwksFile) : {
+      url,
+      caFile: options?.ca && inConfig(caPath(`jwks-${name}`)),
+      refreshSeconds: seconds(options?.refresh),
+      cooldownSeconds: seconds(options?.cooldown),
+      maxStaleSeconds: seconds(options?.maxStale),
+      timeoutSeconds: seconds(options?.timeout),
+    },
+  };
+}
+
+function replay({ replayStore: { _memory, _redis } }: GatewaySpec): Model['replay'] {
+  if (_redis === undefined) return { store: 'memory', maxEntries: _memory?.maxEntries };
+  return {
+    store: 'redis',
+    url: `redis${_redis.tls === false ? '' : 's'}://${_redis.host}:${_redis.port ?? PORT.redis}`,
+    username: _redis.username,
+    password: _redis.password && file(credentialPath(REDIS_PASSWORD)),
+    caFile: _redis.ca && inConfig(caPath('redis')),
+    keyPrefix: _redis.keyPrefix,
+    timeoutSeconds: seconds(_redis.timeout),
+  };
+}
+
+function mcpRoute(spec: GatewaySpec, route: McpRouteSpec): RouteModel {
+  return {
+    kind: 'mcp',
+    name: route.name,
+    pathPrefix: route.pathPrefix,
+    methods: route.methods as ('GET' | 'POST' | 'DELETE')[] | undefined,
+    auth: auth(spec, route),
+    rateLimit: rateLimit(spec, route),
+    allowedOrigins: route.allowedOrigins,
+    backend: usesAgentgateway(spec) ? throughAgentgateway() : direct(route),
+  };
+}
+
+/** The path stays as it is: agentgateway matches the same prefixes and does the rewriting. It wants the token, and is in the pod. */
+const throughAgentgateway = (): Backend<'mcp'> => ({ url: `http://127.0.0.1:${PORT.dataPlane}`, caFile: undefined, credential: { kind: 'verifiedToken' } });
+
+const direct = (route: McpRouteSpec): Backend<'mcp'> => ({
+  url: route.backendUrl,
+  caFile: route.ca && inConfig(caPath(route.name)),
+  credential: route.credential === undefined ? undefined : {
+    kind: 'file',
+    file: inConfig(credentialPath(route.name)),
+    header: route.credentialHeader,
+    prefix: route.credentialPrefix,
+  },
+});
+
+function secretsRoute(spec: GatewaySpec, route: SecretsRouteSpec): RouteModel {
+  return {
+    kind: 'secrets',
+    name: route.name,
+    pathPrefix: route.pathPrefix,
+    methods: route.methods as ('GET' | 'HEAD')[] | undefined,
+    auth: auth(spec, route),
+    rateLimit: rateLimit(spec, route),
+    backend: {
+      url: API_SERVER,
+      caFile: `${DIR.apiToken}/ca.crt`,
+      tokenFile: `${DIR.apiToken}/token`,
+      namespace: spec.namespace,
+      secretNames: route.secretNames,
+    },
+  };
+}
+
+function auth(spec: GatewaySpec, route: RouteSpec): RouteModel['auth'] {
+  const { _profile, _common, _dpop, _selfSigned } = authOf(spec, route);
+  const common = {
+    mode: _common.mode && word(_common.mode),
+    issuers: [issuerOf(spec, route).name],
+    audiences: [audienceOf(spec, route)],
+    clockSkewSeconds: seconds(_common.clockSkew),
+    strictHtu: _common.strictHtu,
+  };
+  return _profile === 'dpop'
+    ? { profile: 'dpop', ...common, proofAlgorithms: words(_dpop?.proofAlgorithms), proofMaxAgeSeconds: seconds(_dpop?.proofMaxAge) }
+    : { profile: 'selfSigned', ...common, maxTokenAgeSeconds: seconds(_selfSigned?.maxTokenAge), enforceHtuHtm: _selfSigned?.enforceHtuHtm };
+}
+
+function rateLimit(spec: GatewaySpec, route: RouteSpec): RouteModel['rateLimit'] {
+  const { maxTokens, tokensPerFill, fillInterval, per } = (route.rateLimit ?? spec.rateLimit)._options;
+  return { maxTokens, tokensPerFill, fillIntervalSeconds: seconds(fillInterval), per: per && word(per) };
+}
+
+/** The text of config.json. */
+export const configText = (spec: GatewaySpec) => canonicalJson(modelOf(spec));
+
+/** What the proxy would refuse at start; `routes[i]` counts as `spec.routes` does. */
+export function configProblems(spec: GatewaySpec): readonly string[] {
+  const parsed = parseConfig(JSON.parse(configText(spec)));
+  return parsed.ok ? [] : parsed.problems;
+}
+
+/** The config with every default filled in, as the proxy will see it; for a config without problems only. */
+export function effectiveConfig(spec: GatewaySpec): Config {
+  const parsed = parseConfig(JSON.parse(configText(spec)));
+  if (!parsed.ok) throw new Error(`config of "${spec.name}" is not valid:\n  ${parsed.problems.join('\n  ')}`);
+  return parsed.config;
+}

@@ -1,0 +1,85 @@
+/** What the constructs know, as one plain value: every function that renders a manifest takes this and nothing else. */
+import { Duration, Size } from 'cdk8s';
+import { ApiServerAccess } from '../api-server-access';
+import { AuthProfile, SigningAlgorithm } from '../auth-profile';
+import { CaBundle } from '../ca-bundle';
+import { DataPlane } from '../data-plane';
+import { Image } from '../image';
+import { JwksSource } from '../jwks-source';
+import { GatewayLimits, UpstreamTimeouts } from '../limits';
+import { Peer } from '../peer';
+import { RateLimit } from '../rate-limit';
+import { ReplayStore } from '../replay-store';
+import { SecretSource } from '../secret-source';
+
+interface RouteCommon {
+  readonly name: string;
+  readonly pathPrefix: string;
+  readonly methods?: string[];
+  /** Absent: the gateway's. */
+  readonly auth?: AuthProfile;
+  readonly rateLimit?: RateLimit;
+}
+
+export interface McpRouteSpec extends RouteCommon {
+  readonly kind: 'mcp';
+  readonly backendUrl: string;
+  readonly backendPort: number;
+  readonly backendPeer: Peer;
+  readonly ca?: CaBundle;
+  readonly credential?: SecretSource;
+  readonly credentialHeader?: string;
+  readonly credentialPrefix?: string;
+  readonly allowedOrigins?: string[];
+}
+
+export interface SecretsRouteSpec extends RouteCommon {
+  readonly kind: 'secrets';
+  readonly secretNames: string[];
+}
+
+export type RouteSpec = McpRouteSpec | SecretsRouteSpec;
+
+export interface GatewaySpec {
+  readonly name: string;
+  readonly namespace: string;
+  readonly labels: Record<string, string>;
+  readonly selectorLabels: Record<string, string>;
+  readonly serviceAccountName: string;
+  readonly replicas: number;
+  readonly podDisruptionBudget: boolean;
+  readonly publicOrigins: string[];
+  readonly issuer: string;
+  readonly audience: string;
+  readonly jwks: JwksSource;
+  readonly algorithms?: SigningAlgorithm[];
+  readonly auth: AuthProfile;
+  readonly rateLimit: RateLimit;
+  readonly dataPlane: DataPlane;
+  readonly replayStore: ReplayStore;
+  readonly image: Image;
+  readonly limits: GatewayLimits;
+  readonly upstream: UpstreamTimeouts;
+  readonly memory: Size;
+  readonly drain?: Duration;
+  readonly preStop: Duration;
+  readonly kubernetesMinor: number;
+  readonly apiServer?: ApiServerAccess;
+  readonly metricsPeer?: Peer;
+  readonly dnsPeer: Peer;
+  readonly clients: readonly Peer[];
+  /** In the order of the config file: the longest prefix first. */
+  readonly routes: readonly RouteSpec[];
+}
+
+export const mcpRoutes = (spec: GatewaySpec) => spec.routes.filter((route): route is McpRouteSpec => route.kind === 'mcp');
+export const secretsRoutes = (spec: GatewaySpec) => spec.routes.filter((route): route is SecretsRouteSpec => route.kind === 'secrets');
+export const authOf = (spec: GatewaySpec, route: RouteSpec) => route.auth ?? spec.auth;
+export const usesAgentgateway = (spec: GatewaySpec) => spec.dataPlane._version !== undefined;
+
+/** Longest prefix first, as both the proxy and agentgateway match; ties by name, so that the order of calls never shows. */
+export function byPrecedence(a: RouteSpec, b: RouteSpec): number {
+  return b.pathPrefix.length - a.pathPrefix.length || compare(a.pathPrefix, b.pathPrefix) || compare(a.name, b.name);
+}
+
+const compare = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);

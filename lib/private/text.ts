@@ -1,0 +1,49 @@
+/** What an error says: where, what should stand there, what stands there, and what to do. */
+export interface Fault {
+  readonly where: string;
+  readonly want: string;
+  readonly got?: unknown;
+  readonly next?: string;
+}
+
+/** The one form of every error of this library; the proxy's config parser speaks the same. */
+export function say({ where, want, got, next }: Fault): string {
+  return `${where}: ${want}${got === undefined ? '' : `, got ${quote(got)}`}${next === undefined ? '' : `; ${next}`}`;
+}
+
+/** Ends a factory: a value that is wrong by itself is refused at once, with the user's own line on the stack. */
+export function refuse(fault: Fault): never {
+  throw new Error(say(fault));
+}
+
+export function quote(value: unknown): string {
+  const text = JSON.stringify(value) ?? String(value);
+  return text.length > 120 ? `${text.slice(0, 117)}...` : text;
+}
+
+const LABEL = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
+const OBJECT_NAME = /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/;
+
+/** RFC 1123 label: the form of a namespace or route name. */
+export function checkLabel(where: string, value: string): string {
+  if (LABEL.test(value)) return value;
+  const near = value.toLowerCase().replace(/[^a-z0-9-]+/g, '-').replace(/^-+|-+$/g, '').slice(0, 63);
+  return refuse({ where, want: 'must be a lower-case RFC 1123 label of at most 63 characters', got: value, next: near ? `did you mean "${near}"?` : undefined });
+}
+
+/** RFC 1123 subdomain: the form of most object names. */
+export function checkObjectName(where: string, value: string): string {
+  if (value.length <= 253 && OBJECT_NAME.test(value)) return value;
+  return refuse({ where, want: 'must be the name of a Kubernetes object (lower-case RFC 1123 subdomain)', got: value });
+}
+
+/** A key of a ConfigMap or Secret. */
+export function checkKey(where: string, value: string): string {
+  if (value.length <= 253 && /^[-._a-zA-Z0-9]+$/.test(value) && value !== '..' && value !== '.') return value;
+  return refuse({ where, want: 'must be a key of a Secret or ConfigMap: letters, digits, "-", "_" and "."', got: value });
+}
+
+export function checkPort(where: string, value: number): number {
+  if (Number.isInteger(value) && value >= 1 && value <= 65535) return value;
+  return refuse({ where, want: 'must be a TCP port from 1 to 65535', got: value });
+}

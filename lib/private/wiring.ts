@@ -1,0 +1,28 @@
+/** Ports and paths inside a gateway pod, each written once. */
+export const PORT = {
+  /** Clients reach the proxy here. */
+  traffic: 8080,
+  /** Metrics and probes of the proxy; not on the Service. */
+  admin: 9090,
+  /** agentgateway's listener: wildcard by its nature, private by NetworkPolicy and networkAuthorization. */
+  dataPlane: 8081,
+  /** agentgateway's readiness server. */
+  dataPlaneReadiness: 15021,
+  redis: 6379,
+} as const;
+
+export const DIR = {
+  code: '/opt/gateway',
+  config: '/etc/gateway',
+  dataPlane: '/etc/agentgateway',
+  apiToken: '/var/run/secrets/kubernetes.io/serviceaccount',
+} as const;
+
+/** A name that the API server's certificate carries on every conforming cluster. */
+export const API_SERVER = 'https://kubernetes.default.svc';
+
+/** kubectl stores a copy of an applied object in an annotation, which ends at 262 144 bytes. */
+export const CONFIG_MAP_BUDGET = 250_000;
+
+/** Not 65534: the kernel shows every unmapped file as owned by that id. */
+export const UID = 65532;

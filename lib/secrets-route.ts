@@ -1,0 +1,68 @@
+import { Construct } from 'constructs';
+import type { AgentGateway } from './agent-gateway';
+import { AuthProfile } from './auth-profile';
+import { GatewayRoute } from './gateway-route';
+import type { RouteSpec } from './private/spec';
+import { checkObjectName, refuse } from './private/text';
+import { RateLimit } from './rate-limit';
+
+/** Properties of a `SecretsRoute`. */
+export interface SecretsRouteProps {
+  /** The gateway that serves the route; it needs `apiServer`. */
+  readonly gateway: AgentGateway;
+
+  /** The only Secrets of the gateway's namespace that can be read. At least one, and no credential of the gateway itself. */
+  readonly secretNames: string[];
+
+  /**
+   * Canonical path prefix; a Secret is read at `<prefix>/<name>`.
+   *
+   * @default '/secrets'
+   */
+  readonly pathPrefix?: string;
+
+  /**
+   * RFC 1123 label that config, metrics and audit records use.
+   *
+   * @default - the construct id in lower case, with hyphens
+   */
+  readonly name?: string;
+
+  /**
+   * How a caller proves that it holds the key; its mode must be strict.
+   *
+   * @default - the gateway's profile
+   */
+  readonly auth?: AuthProfile;
+
+  /**
+   * How many authenticated requests pass.
+   *
+   * @default - the gateway's limit
+   */
+  readonly rateLimit?: RateLimit;
+}
+
+/**
+ * A path of the gateway under which named Secrets can be read, and nothing else of the Kubernetes API. The list stands twice,
+ * in the proxy's config and in the Role of its ServiceAccount, so neither a bug in the one nor in the other opens a further Secret.
+ *
+ * @see https://kubernetes.io/docs/reference/access-authn-authz/rbac/#referring-to-resources
+ */
+export class SecretsRoute extends GatewayRoute {
+  private readonly props: SecretsRouteProps;
+
+  constructor(scope: Construct, id: string, props: SecretsRouteProps) {
+    super(scope, id, props.gateway, props.pathPrefix ?? '/secrets', props.name);
+    if (props.secretNames.length === 0) refuse({ where: 'secretNames', want: 'must list at least one Secret', got: props.secretNames });
+    props.secretNames.forEach((name, at) => checkObjectName(`secretNames[${at}]`, name));
+    this.props = props;
+    props.gateway.addRoute(this);
+  }
+
+  /** @internal */
+  public _spec(): RouteSpec {
+    const { auth, rateLimit, secretNames } = this.props;
+    return { kind: 'secrets', name: this.routeName, pathPrefix: this.pathPrefix, auth, rateLimit, secretNames: [...new Set(secretNames)].sort() };
+  }
+}
