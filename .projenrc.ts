@@ -92,7 +92,7 @@ project.testTask.exec('npm run --silent test -w proxy');
 
 new YamlFile(project, 'cdk8s.yaml', {
   marker: true,
-  obj: { language: 'typescript', app: 'npx ts-node apps/main.ts', output: 'manifests' },
+  obj: { language: 'typescript', app: 'npx ts-node -T apps/main.ts', output: 'manifests' },
 });
 
 new TextFile(project, '.npmrc', { lines: ['# no registry addresses in the lock file', 'omit-lockfile-registry-resolved=true', ''] });
