@@ -119,7 +119,7 @@ export async function startBed({ change, clock = wallClock }: BedOptions = {}): 
       setTimeout(() => socket.destroy(), ms).unref();
     }),
     async audit() {
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      await new Promise((resolve) => setTimeout(resolve, 40));
       return readFileSync(join(dir, 'audit.jsonl'), 'utf8').split('\n').filter((line) => line !== '').map((line) => JSON.parse(line) as Record<string, unknown>);
     },
     async stop() {

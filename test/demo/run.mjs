@@ -1,0 +1,62 @@
+// npm run demo: the whole way on loopback, no cluster.
+// npm run demo -- --hold --json: keeps it up and prints one line of JSON, for a client of your own; SIGTERM or SIGINT ends it.
+import { readFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { createCases } from './cases.mjs';
+import { build, startStack } from './stack.mjs';
+
+const { values } = parseArgs({ options: { hold: { type: 'boolean', default: false }, json: { type: 'boolean', default: false } } });
+const say = values.json ? (line) => process.stderr.write(`${line}\n`) : (line) => process.stdout.write(`${line}\n`);
+
+build();
+const stack = await startStack({ onExit: (problem) => {
+  process.stderr.write(`demo: ${problem}\n`);
+  process.exit(1);
+} });
+let ending = false;
+const end = async (code) => {
+  if (ending) return;
+  ending = true;
+  await stack.stop();
+  process.exit(code);
+};
+process.on('SIGTERM', () => end(0));
+process.on('SIGINT', () => end(0));
+// A runner that is killed does not always pass the signal on.
+const parent = process.ppid;
+setInterval(() => { if (process.ppid !== parent) void end(0); }, 500).unref();
+
+if (values.hold) {
+  if (values.json) process.stdout.write(`${JSON.stringify(stack.info)}\n`);
+  else say(JSON.stringify(stack.info, null, 2));
+  setInterval(() => {}, 1 << 30);
+} else {
+  const failed = await table().catch((cause) => {
+    process.stderr.write(`demo: ${cause.stack}\n`);
+    return 1;
+  });
+  await end(failed === 0 ? 0 : 1);
+}
+
+async function table() {
+  const cases = await createCases(stack.info);
+  const width = (key) => Math.max(...cases.map((c) => c[key].length));
+  const [what, want] = [width('what'), width('want')];
+  say(`     ${'sent'.padEnd(what)}  ${'expected'.padEnd(want)}  got`);
+  let passed = 0;
+  for (const c of cases) {
+    const { got, detail } = await c.run().catch((cause) => ({ got: `error: ${cause.message}`, detail: cause.stack }));
+    const ok = got === c.want;
+    if (ok) passed += 1;
+    say(`${ok ? 'ok  ' : 'FAIL'} ${c.what.padEnd(what)}  ${c.want.padEnd(want)}  ${got}`);
+    if (!ok) say(`     ${detail}`);
+  }
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  const audit = readFileSync(stack.info.auditLog, 'utf8').trim().split('\n');
+  const metrics = (await (await fetch(stack.info.metrics)).text()).split('\n');
+  const metric = (name) => metrics.find((line) => line.startsWith(`${name}{`)) ?? `${name}: no such metric`;
+  say(`\none of ${audit.length} audit lines:\n${audit.find((line) => line.includes('dpop_replayed')) ?? audit[0]}`);
+  say(`\nmetrics:\n${['agentgateway_jwt_auth_failure_total', 'agentgateway_request_duration_seconds_count', 'agentgateway_active_connections'].map(metric).join('\n')}`);
+  say(`\nready in ${stack.readyMs} ms\ndemo: ${passed} passed, ${cases.length - passed} failed`);
+  return cases.length - passed;
+}
