@@ -43,7 +43,7 @@ const VENDOR_ENTRY = {
   'zod/mini': "export { _default, array, boolean, discriminatedUnion, enum, literal, number, optional, prefault, refine, strictObject, string, union } from 'zod/mini';",
   'prom-client': "export { Registry, Counter, Gauge, Histogram, collectDefaultMetrics } from 'prom-client';",
   'ioredis': "export { Redis } from 'ioredis';",
-  'jose': "export { SignJWT, importPKCS8, exportPKCS8, exportSPKI, exportJWK, importSPKI, generateKeyPair, calculateJwkThumbprint } from 'jose';",
+  'jose': "export { SignJWT, calculateJwkThumbprint, exportJWK } from 'jose';",
 };
 
 for (const [specifier, file] of Object.entries(VENDOR)) {

@@ -1,1 +1,47 @@
-export {};
+#!/usr/bin/env node
+/** agw: what an operator runs by hand. `serve` and `check` are the proxy's own; the rest never goes into a cluster. */
+import type { Command } from './command.js';
+import { CliError } from './command.js';
+import { jwksAdd, jwksCreate, jwksRetire } from './jwks.js';
+import { keysGenerate } from './keys.js';
+import { proofMint } from './proof.js';
+import { tokenMint } from './token.js';
+
+/** The bundle beside this one; it acts on process.argv. */
+const PROXY: string = './proxy.mjs';
+
+const COMMANDS: Readonly<Record<string, Command>> = {
+  'keys generate': keysGenerate,
+  'jwks create': jwksCreate,
+  'jwks add': jwksAdd,
+  'jwks retire': jwksRetire,
+  'token mint': tokenMint,
+  'proof mint': proofMint,
+};
+
+const USAGE = ['usage:', 'agw serve --config FILE', 'agw check --config FILE', ...Object.values(COMMANDS).map(({ usage }) => `agw ${usage}`)].join('\n  ');
+
+async function main(argv: readonly string[]): Promise<number> {
+  const [first = '', second = ''] = argv;
+  if (first === 'serve' || first === 'check') {
+    await import(PROXY);
+    return 0;
+  }
+  const command = Object.hasOwn(COMMANDS, `${first} ${second}`) ? COMMANDS[`${first} ${second}`]! : undefined;
+  const help = argv.includes('--help') || argv.includes('-h');
+  if (command === undefined || help) {
+    const text = command === undefined ? USAGE : `usage: agw ${command.usage}`;
+    (help ? process.stdout : process.stderr).write(`${text}\n`);
+    return help ? 0 : 2;
+  }
+  try {
+    await command.run(argv.slice(2), { out: (text) => process.stdout.write(`${text}\n`) });
+    return 0;
+  } catch (cause) {
+    const ofCall = cause instanceof CliError || (cause as NodeJS.ErrnoException).code?.startsWith('ERR_PARSE_ARGS');
+    process.stderr.write(`agw: ${(cause as Error).message}\n${ofCall ? `usage: agw ${command.usage}\n` : ''}`);
+    return ofCall ? 2 : 1;
+  }
+}
+
+process.exitCode = await main(process.argv.slice(2));

@@ -1,0 +1,129 @@
+/** The bin as users run it: the bundle, in a process of its own. */
+import { execFile, execFileSync } from 'node:child_process';
+import { createPrivateKey, createPublicKey } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { calculateJwkThumbprint, createLocalJWKSet, decodeProtectedHeader, EmbeddedJWK, jwtVerify, type JWK } from 'jose';
+import { freePort, request } from '../support/gateway.js';
+
+const agwFile = join(import.meta.dirname, '..', '..', '..', 'assets', 'agw.mjs');
+const dir = mkdtempSync(join(tmpdir(), 'agw-cli-'));
+const at = (name: string) => join(dir, name);
+afterAll(() => rmSync(dir, { recursive: true, force: true }));
+
+interface Run { code: number; out: string; err: string }
+const agw = (...args: string[]) => new Promise<Run>((resolve) => {
+  execFile(process.execPath, [agwFile, ...args], (error, out, err) => resolve({ code: error === null ? 0 : Number(error.code), out: out.trim(), err: err.trim() }));
+});
+const must = async (...args: string[]) => {
+  const run = await agw(...args);
+  expect(run).toMatchObject({ code: 0, err: '' });
+  return run.out;
+};
+const jwks = () => JSON.parse(readFileSync(at('jwks.json'), 'utf8')) as { keys: JWK[] };
+
+describe('agw', () => {
+  it('generates a private key that only its owner may read, and its public half', async () => {
+    await must('keys', 'generate', '--out', at('private.pem'), '--public', at('public.pem'));
+    expect(statSync(at('private.pem')).mode & 0o777).toBe(0o600);
+    const key = createPrivateKey(readFileSync(at('private.pem')));
+    expect(key.asymmetricKeyDetails?.modulusLength).toBe(2048);
+    expect(createPublicKey(readFileSync(at('public.pem'))).equals(createPublicKey(key))).toBe(true);
+  });
+  it('does not overwrite a key', async () => {
+    const before = readFileSync(at('private.pem'), 'utf8');
+    const { code, err } = await agw('keys', 'generate', '--out', at('private.pem'));
+    expect([code, err.split('\n')[0]]).toEqual([2, `agw: --out: must not exist yet, got ${at('private.pem')}; name another file, or say --force`]);
+    expect(readFileSync(at('private.pem'), 'utf8')).toBe(before);
+  });
+  it('writes a JWK Set without private members, also from a private key', async () => {
+    await must('jwks', 'create', '--key', at('private.pem'), '--kid', 'my-key-1', '--out', at('jwks.json'));
+    expect(Object.keys(jwks().keys[0]!).sort()).toEqual(['alg', 'e', 'kid', 'kty', 'n', 'use']);
+  });
+  it('rotates: adds the next key, retires the last, never the only one', async () => {
+    await must('keys', 'generate', '--alg', 'ES256', '--out', at('next.pem'));
+    expect((await agw('jwks', 'retire', '--jwks', at('jwks.json'), '--kid', 'my-key-1')).err).toContain('must not be the only key of the set');
+    expect((await agw('jwks', 'add', '--jwks', at('jwks.json'), '--key', at('next.pem'), '--kid', 'my-key-1')).err).toContain('must be new to the set');
+    await must('jwks', 'add', '--jwks', at('jwks.json'), '--key', at('next.pem'), '--kid', 'my-key-2');
+    expect(jwks().keys.map((k) => [k.kid, k.alg])).toEqual([['my-key-1', 'RS256'], ['my-key-2', 'ES256']]);
+    await must('jwks', 'retire', '--jwks', at('jwks.json'), '--kid', 'my-key-2');
+    expect(jwks().keys.map((k) => k.kid)).toEqual(['my-key-1']);
+  });
+  it('mints a self-signed token that another library verifies', async () => {
+    const token = await must('token', 'mint', '--key', at('private.pem'), '--kid', 'my-key-1', '--iss', 'my-app-aiops', '--aud', 'mcp-gateway', '--htm', 'post', '--htu', 'http://gw:8080/mcp');
+    const { payload } = await jwtVerify(token, createLocalJWKSet(jwks()), { issuer: 'my-app-aiops', audience: 'mcp-gateway', algorithms: ['RS256'] });
+    expect(payload).toMatchObject({ htm: 'POST', htu: 'http://gw:8080/mcp', jti: expect.any(String) as string });
+    expect(payload.exp! - payload.iat!).toBe(300);
+  });
+  it('mints a bound access token and the proof that goes with it', async () => {
+    await must('keys', 'generate', '--alg', 'ES256', '--out', at('client.pem'));
+    const token = await must('token', 'mint', '--profile', 'dpop', '--key', at('private.pem'), '--kid', 'my-key-1', '--iss', 'i', '--aud', 'a', '--sub', 's', '--client-id', 'c', '--dpop-key', at('client.pem'));
+    const proof = await must('proof', 'mint', '--key', at('client.pem'), '--htm', 'GET', '--htu', 'http://gw/x', '--token', token);
+    const { payload } = await jwtVerify(proof, EmbeddedJWK, { typ: 'dpop+jwt' });
+    const { payload: bound, protectedHeader } = await jwtVerify(token, createLocalJWKSet(jwks()));
+    expect(protectedHeader.typ).toBe('at+jwt');
+    expect((bound.cnf as { jkt: string }).jkt).toBe(await calculateJwkThumbprint(decodeProtectedHeader(proof).jwk!));
+    expect(payload.ath).toBe(execFileSync('openssl', ['dgst', '-sha256', '-binary'], { input: token }).toString('base64url'));
+  });
+  it.each([
+    [['token', 'mint'], '--key: is required'],
+    [['token', 'mint', '--key', '/no/such/file'], '--key: must be a readable file, got /no/such/file (ENOENT)'],
+    [['keys', 'generate', '--out', '/tmp/x', '--bits', '1024'], '--bits: must be 2048 to 4096, got 1024'],
+    [['keys', 'generate', '--wat'], "Unknown option '--wat'"],
+    [['nothing'], 'usage:'],
+    [['serve'], 'usage: agw serve|check --config FILE'],
+  ])('says what is wrong with %j', async (args, message) => {
+    const { code, err } = await agw(...args);
+    expect(code).toBe(2);
+    expect(err).toContain(message);
+  });
+});
+
+describe('agw check', () => {
+  const config = (routes: object[]) => ({
+    version: 1, publicOrigins: ['http://gw:8080'], replay: { store: 'memory' }, routes,
+    issuers: [{ name: 'self', issuer: 'my-app-aiops', jwks: { file: at('jwks.json') } }],
+  });
+  const route = { kind: 'mcp', name: 'mcp', pathPrefix: '/mcp', auth: { profile: 'selfSigned', issuers: ['self'], audiences: ['mcp-gateway'] }, backend: { url: 'http://127.0.0.1:1' } };
+
+  it('accepts a sound config', async () => {
+    writeFileSync(at('config.json'), JSON.stringify(config([route])));
+    expect(await must('check', '--config', at('config.json'))).toBe(`${at('config.json')}: ok, 1 route(s)`);
+  });
+  it('names every fault of a bad one, and serve refuses it with the same words', async () => {
+    writeFileSync(at('bad.json'), JSON.stringify({ ...config([{ ...route, pathPrefix: 'mcp', auth: { ...route.auth, mode: 'Strict' } }]), replicaz: 2 }));
+    const { code, err } = await agw('check', '--config', at('bad.json'));
+    expect(code).toBe(1);
+    expect(err.split('\n').slice(1).map((line) => line.trim())).toEqual([
+      'routes[0].pathPrefix: must start with "/", got "mcp"; did you mean "/mcp"?',
+      'routes[0].auth.mode: must be one of "strict", "optional", "permissive", got "Strict"; did you mean "strict"?',
+      'replicaz: is not a known key; did you mean "replicas"?',
+    ]);
+    expect(await agw('serve', '--config', at('bad.json'))).toMatchObject({ code: 1, err });
+  });
+  it('opens the files that a config names', async () => {
+    writeFileSync(at('jwks-private.json'), JSON.stringify({ keys: [createPrivateKey(readFileSync(at('private.pem'))).export({ format: 'jwk' })] }));
+    const bad = config([{ ...route, backend: { ...route.backend, credential: { kind: 'file', file: '/no/such/credential' } } }]);
+    bad.issuers[0]!.jwks.file = at('jwks-private.json');
+    writeFileSync(at('bad.json'), JSON.stringify(bad));
+    const { err } = await agw('check', '--config', at('bad.json'));
+    expect(err).toContain('issuers[0].jwks.file');
+    expect(err).toContain('jwk must be public, got member d');
+    expect(err).toContain('routes[0].backend.credential.file: must be a readable file, got "/no/such/credential" (ENOENT)');
+  });
+  it('serve listens, and SIGTERM ends it with 0', async () => {
+    const [port, adminPort] = [await freePort(), await freePort()];
+    writeFileSync(at('serve.json'), JSON.stringify({ ...config([route]), listen: { host: '127.0.0.1', port }, admin: { host: '127.0.0.1', port: adminPort }, drainSeconds: 1 }));
+    const child = execFile(process.execPath, [agwFile, 'serve', '--config', at('serve.json')]);
+    const exit = new Promise<number | null>((resolve) => child.once('exit', resolve));
+    for (let i = 0; i < 100; i++) {
+      const answer = await request(adminPort, { path: '/readyz' }).catch(() => undefined);
+      if (answer?.status === 200) break;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    expect((await request(port, { path: '/healthz' })).text).toBe('{"status":"ok"}');
+    child.kill('SIGTERM');
+    expect(await exit).toBe(0);
+  });
+});
