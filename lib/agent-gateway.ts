@@ -12,7 +12,7 @@ import { gatewayFaults } from './private/faults';
 import { secretUse, secretUses } from './private/files';
 import { configProblems } from './private/model';
 import { emitApiAccess, emitDisruptionBudget, emitNetworkPolicy, emitService, emitServiceAccount, emitWorkload } from './private/objects';
-import { byPrecedence, GatewaySpec } from './private/spec';
+import { byPrecedence, GatewaySpec } from './private/gateway-spec';
 import { refuse } from './private/text';
 import { PORT } from './private/wiring';
 import { RateLimit } from './rate-limit';

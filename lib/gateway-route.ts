@@ -1,6 +1,6 @@
 import { Construct } from 'constructs';
 import type { AgentGateway } from './agent-gateway';
-import type { RouteSpec } from './private/spec';
+import type { RouteSpec } from './private/gateway-spec';
 import { checkLabel } from './private/text';
 
 /** What every route kind shares: it belongs to one gateway and answers under one path prefix. */

@@ -34,12 +34,12 @@ export class Image {
   public static fromDigest(reference: string): Image {
     const [name, digest, ...rest] = reference.split('@');
     if (digest === undefined || rest.length > 0) {
-      const tagged = name.match(/^(.*):(sha256)$/);
+      const afterColon = /^(.*):(sha256:[0-9a-f]*)$/.exec(name);
       refuse({
         where: 'image',
         want: 'must be pinned by digest (repository:tag@sha256:<64 hex>), because a tag can be moved',
         got: reference,
-        next: tagged ? 'a digest stands after "@", not after ":"' : `run "crane digest ${name}" and append "@" and what it prints, or say Image.unpinned(reference, reason)`,
+        next: afterColon ? `a digest stands after "@", not after ":"; did you mean "${afterColon[1]}@${afterColon[2]}"?` : `run "crane digest ${name}" and append "@" and what it prints, or say Image.unpinned(reference, reason)`,
       });
     }
     const colon = name.lastIndexOf(':');

@@ -5,7 +5,7 @@ import { CaBundle } from './ca-bundle';
 import { GatewayRoute } from './gateway-route';
 import { Peer } from './peer';
 import { portOf } from './private/flow-graph';
-import type { RouteSpec } from './private/spec';
+import type { RouteSpec } from './private/gateway-spec';
 import { refuse } from './private/text';
 import { RateLimit } from './rate-limit';
 import { SecretSource } from './secret-source';

@@ -2,7 +2,7 @@ import { Construct } from 'constructs';
 import type { AgentGateway } from './agent-gateway';
 import { AuthProfile } from './auth-profile';
 import { GatewayRoute } from './gateway-route';
-import type { RouteSpec } from './private/spec';
+import type { RouteSpec } from './private/gateway-spec';
 import { checkObjectName, refuse } from './private/text';
 import { RateLimit } from './rate-limit';
 

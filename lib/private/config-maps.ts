@@ -6,7 +6,7 @@ import { contentHash } from './json';
 import { k8s } from './k8s';
 import { configText } from './model';
 import { asset } from './parser';
-import { GatewaySpec, usesAgentgateway } from './spec';
+import { GatewaySpec, usesAgentgateway } from './gateway-spec';
 
 /** What each ConfigMap of a gateway is called after the gateway's name, and what is in it. */
 export const CONTENT = {

@@ -4,7 +4,7 @@ import { codeKinds, configMapName, ContentKind } from './config-maps';
 import { dataPlaneFiles, MountedFile, proxyFiles } from './files';
 import { k8s } from './k8s';
 import { effectiveConfig } from './model';
-import { GatewaySpec, secretsRoutes, usesAgentgateway } from './spec';
+import { GatewaySpec, secretsRoutes, usesAgentgateway } from './gateway-spec';
 import { UID } from './wiring';
 
 /** Readable by the group that kubelet gives the volume, by nobody else. */
@@ -20,8 +20,7 @@ export function deploymentSpec(spec: GatewaySpec): object {
       revisionHistoryLimit: 5,
       progressDeadlineSeconds: 300,
       minReadySeconds: 10,
-      // Never less than what serves now.
-      strategy: { type: 'RollingUpdate', rollingUpdate: { maxUnavailable: k8s.IntOrString.fromNumber(0), maxSurge: k8s.IntOrString.fromNumber(1) } },
+      strategy: strategy(spec),
       selector: { matchLabels },
       template: {
         metadata: { labels: spec.labels, annotations: { 'kubectl.kubernetes.io/default-container': 'dpop-proxy' } },
@@ -31,6 +30,14 @@ export function deploymentSpec(spec: GatewaySpec): object {
   }) as { spec: { template: { spec: Pod } } };
   addNewerFields(rendered.template.spec, spec);
   return { spec: rendered };
+}
+
+/**
+ * Never less than what serves now; but a memory store is one process's: beside the old pod, a new one would take the proofs that the old one has seen.
+ */
+function strategy({ replayStore }: GatewaySpec): k8s.DeploymentStrategy {
+  if (replayStore._redis === undefined) return { type: 'Recreate' };
+  return { type: 'RollingUpdate', rollingUpdate: { maxUnavailable: k8s.IntOrString.fromNumber(0), maxSurge: k8s.IntOrString.fromNumber(1) } };
 }
 
 interface Pod {

@@ -4,7 +4,7 @@ import { agentgatewayYaml } from './agentgateway-config';
 import { ownSecrets } from './files';
 import { issuerFaults, issuersOf } from './issuers';
 import { configProblems } from './model';
-import { GatewaySpec, mcpRoutes, secretsRoutes, usesAgentgateway } from './spec';
+import { GatewaySpec, mcpRoutes, secretsRoutes, usesAgentgateway } from './gateway-spec';
 import { Fault, say } from './text';
 
 export function gatewayFaults(spec: GatewaySpec): string[] {

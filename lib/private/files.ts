@@ -2,7 +2,7 @@
 import { CaBundle } from '../ca-bundle';
 import { SecretSource } from '../secret-source';
 import { issuersOf } from './issuers';
-import { GatewaySpec, McpRouteSpec, mcpRoutes, usesAgentgateway } from './spec';
+import { GatewaySpec, McpRouteSpec, mcpRoutes, usesAgentgateway } from './gateway-spec';
 
 export interface MountedFile {
   readonly path: string;

@@ -1,5 +1,5 @@
 import { JwksSource } from '../jwks-source';
-import { authOf, GatewaySpec, RouteSpec } from './spec';
+import { authOf, GatewaySpec, RouteSpec } from './gateway-spec';
 import { Fault } from './text';
 
 export interface IssuerEntry {

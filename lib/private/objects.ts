@@ -4,7 +4,7 @@ import { Construct } from 'constructs';
 import { deploymentSpec } from './deployment';
 import { flowsOf } from './flow-graph';
 import { emit, k8s } from './k8s';
-import { GatewaySpec, secretsRoutes, usesAgentgateway } from './spec';
+import { GatewaySpec, secretsRoutes, usesAgentgateway } from './gateway-spec';
 import { PORT } from './wiring';
 
 type Spec = () => GatewaySpec;

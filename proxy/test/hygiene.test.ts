@@ -1,0 +1,170 @@
+/** What passes the gateway, in both directions, and what it writes down. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { startBed, ORIGIN, type Bed } from './support/gateway.js';
+import { startKube, type Kube } from './support/kube.js';
+import { accessToken, ec, proof, selfSignedToken, sha256, thumbprint } from './support/mint.js';
+
+let bed: Bed;
+let kube: Kube;
+let kubeDir: string;
+const client = ec();
+const jkt = thumbprint(client);
+
+beforeAll(async () => {
+  const { mkdtempSync } = await import('node:fs');
+  const { tmpdir } = await import('node:os');
+  kubeDir = mkdtempSync(join(tmpdir(), 'agw-hygiene-'));
+  kube = await startKube(kubeDir);
+  writeFileSync(join(kubeDir, 'credential'), 'CANARY-credential\n');
+  bed = await startBed({ change: (config, { backendPort }) => {
+    const dpop = { profile: 'dpop' as const, issuers: ['as'], audiences: [`${ORIGIN}/mcp`] };
+    config.routes.push(
+      { kind: 'secrets', name: 'secrets', pathPrefix: '/secrets', auth: dpop, backend: { url: `https://127.0.0.1:${kube.port}`, caFile: kube.caFile, tokenFile: kube.tokenFile, namespace: 'aiops', secretNames: ['db'] } },
+      { kind: 'mcp', name: 'rewritten', pathPrefix: '/v2/mcp', auth: dpop, backend: { url: `http://127.0.0.1:${backendPort}/inner`, credential: { kind: 'file', file: join(kubeDir, 'credential') } } },
+      { kind: 'mcp', name: 'inside', pathPrefix: '/inside', auth: dpop, backend: { url: `http://127.0.0.1:${backendPort}`, credential: { kind: 'verifiedToken' } } },
+    );
+  } });
+});
+afterAll(async () => {
+  await bed.stop();
+  await kube.stop();
+});
+beforeEach(() => {
+  bed.seen.length = 0;
+  kube.seen.length = 0;
+});
+
+const NASTY: Record<string, string> = {
+  'cookie': 'CANARY-cookie', 'forwarded': 'for=1.2.3.4', 'x-forwarded-for': '1.2.3.4', 'x-forwarded-host': 'evil', 'x-forwarded-proto': 'https', 'x-real-ip': '1.2.3.4',
+  'x-original-authorization': 'Bearer x', 'x-original-url': '/admin', 'impersonate-user': 'system:admin', 'impersonate-group': 'system:masters', 'x-remote-user': 'root',
+  'x-http-method-override': 'DELETE', 'audit-id': 'theirs', 'x-request-id': 'theirs', 'proxy-authorization': 'Basic eDp5', 'te': 'trailers', 'accept-encoding': 'gzip', 'x-anything': '1',
+};
+const token = () => accessToken(bed.as, { cnf: { jkt } });
+const headers = (path: string, method: string, at = token(), extra: Record<string, string> = {}) => ({ authorization: `DPoP ${at}`, dpop: proof(client, method, ORIGIN + path, at), ...extra });
+const names = () => bed.seen[0]!.rawHeaders.filter((_, i) => i % 2 === 0).map((n) => n.toLowerCase()).sort();
+
+describe('towards a backend', () => {
+  it('goes what the list allows, and nothing else of the client', async () => {
+    const allowed = { 'accept': 'application/json, text/event-stream', 'content-type': 'application/json', 'mcp-session-id': 's', 'mcp-protocol-version': '2025-06-18', 'mcp-param-x': '1', 'user-agent': 'agent', 'traceparent': '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01' };
+    const { status } = await bed.ask({ method: 'POST', path: '/mcp?x=1', body: '{"a":1}', headers: { ...headers('/mcp', 'POST', undefined, { ...NASTY, ...allowed }), 'content-length': '7' } });
+    expect(status).toBe(200);
+    expect(names()).toEqual([...Object.keys(allowed), 'connection', 'content-length', 'host', 'x-request-id'].sort());
+    expect(bed.seen[0]).toMatchObject({ method: 'POST', url: '/mcp?x=1', body: '{"a":1}' });
+    expect(bed.seen[0]!.headers['x-request-id']).not.toBe('theirs');
+    expect(bed.seen[0]!.headers.host).toBe(`127.0.0.1:${bed.backendPort}`);
+  });
+  it('goes nothing that Connection lists, nor a second Authorization by way of it', async () => {
+    const { status } = await bed.ask({ method: 'POST', path: '/v2/mcp', headers: headers('/v2/mcp', 'POST', undefined, { connection: 'authorization, x-request-id' }) });
+    expect(status).toBe(200);
+    expect(bed.seen[0]!.headers.authorization).toBe('Bearer CANARY-credential');
+    expect(bed.seen[0]!.url).toBe('/inner');
+  });
+  it('goes the credential of the gateway as the file has it now', async () => {
+    writeFileSync(join(kubeDir, 'credential'), 'CANARY-rotated');
+    await new Promise((resolve) => setTimeout(resolve, 1300));
+    await bed.ask({ method: 'POST', path: '/v2/mcp/a/b?q=1', headers: headers('/v2/mcp/a/b', 'POST') });
+    expect(bed.seen[0]!.headers.authorization).toBe('Bearer CANARY-rotated');
+    expect(bed.seen[0]!.url).toBe('/inner/a/b?q=1');
+  });
+  it('goes the verified token to agentgateway on loopback, as its jwtAuth expects it', async () => {
+    const at = token();
+    await bed.ask({ method: 'POST', path: '/inside', headers: headers('/inside', 'POST', at) });
+    expect(bed.seen[0]!.headers.authorization).toBe(`Bearer ${at}`);
+    expect(bed.seen[0]!.headers.dpop).toBeUndefined();
+  });
+});
+
+describe('towards the Kubernetes API', () => {
+  it('goes a request that the gateway made, whatever the client sent', async () => {
+    const { status, text, headers: got } = await bed.ask({ path: '/secrets/db?watch=true&fieldSelector=x', headers: headers('/secrets/db', 'GET', undefined, NASTY) });
+    expect([status, JSON.parse(text).kind]).toEqual([200, 'Secret']);
+    expect(kube.seen).toHaveLength(1);
+    expect(kube.seen[0]).toMatchObject({ method: 'GET', url: '/api/v1/namespaces/aiops/secrets/db' });
+    expect(Object.keys(kube.seen[0]!.headers).sort()).toEqual(['accept', 'audit-id', 'authorization', 'connection', 'host']);
+    expect((kube.seen[0]!.headers as Record<string, string>)['audit-id']).toBe((await bed.audit()).at(-1)!['request.id']);
+    expect(got['cache-control']).toBe('no-store');
+    expect(got['x-kubernetes-pf-flowschema-uid']).toBeUndefined();
+  });
+  it.each(['/secrets', '/secrets/', '/secrets/db/', '/secrets/db/x', '/secrets/DB', '/secrets/%64b%20', '/secrets/..%2fdb', '/secrets/db;x', '/secretsdb', '/secrets//db', '/secrets/../secrets/db'])('goes nothing for %s', async (path) => {
+    const { status } = await bed.ask({ path, headers: headers(path, 'GET') });
+    expect([400, 404]).toContain(status);
+    expect(kube.seen).toEqual([]);
+  });
+  it.each(['POST', 'DELETE', 'PUT', 'PATCH'])('goes no %s', async (method) => {
+    const { status, headers: got } = await bed.ask({ method, path: '/secrets/db', headers: headers('/secrets/db', method) });
+    expect([status, got.allow]).toEqual([405, 'GET, HEAD']);
+    expect(kube.seen).toEqual([]);
+  });
+  it('what the API says of a refusal stays here', async () => {
+    kube.status = 403;
+    try {
+      const { status, text } = await bed.ask({ path: '/secrets/db', headers: headers('/secrets/db', 'GET') });
+      expect([status, JSON.parse(text).error]).toEqual([502, 'upstream_refused']);
+      expect(text).not.toContain('forbidden');
+    } finally {
+      kube.status = undefined;
+    }
+  });
+  it('a rotated token is picked up at the first 401, within the same request', async () => {
+    kube.token = 'sa-token-2';
+    writeFileSync(kube.tokenFile, 'sa-token-2');
+    const { status } = await bed.ask({ path: '/secrets/db', headers: headers('/secrets/db', 'GET') });
+    expect(status).toBe(200);
+    expect(kube.seen.length).toBeLessThanOrEqual(2);
+  });
+  it('goes nothing over TLS that the CA does not vouch for', async () => {
+    const other = await startBed({ change: (config) => {
+      config.routes = [{ kind: 'secrets', name: 'secrets', pathPrefix: '/secrets', auth: { profile: 'dpop', issuers: ['as'], audiences: [`${ORIGIN}/mcp`] },
+        backend: { url: `https://localhost:${kube.port}`, caFile: kube.caFile, tokenFile: kube.tokenFile, namespace: 'aiops', secretNames: ['db'] } }];
+    } });
+    try {
+      const at = accessToken(other.as, { cnf: { jkt } });
+      const { status } = await other.ask({ path: '/secrets/db', headers: headers('/secrets/db', 'GET', at) });
+      expect(status).toBe(502); // the certificate is for 127.0.0.1, not localhost
+      expect(kube.seen).toEqual([]);
+    } finally {
+      await other.stop();
+    }
+  });
+});
+
+describe('towards the client', () => {
+  it('goes the answer without what is of the connection, of the backend, or a challenge', async () => {
+    const usual = bed.answer;
+    bed.answer = (_, response) => response.writeHead(200, { 'Content-Type': 'application/json', 'Mcp-Session-Id': 's', 'Set-Cookie': 'a=b', 'Server': 'x', 'X-Powered-By': 'y', 'WWW-Authenticate': 'Basic', 'X-Listed': '1', 'Connection': 'keep-alive, x-listed' }).end('{}');
+    try {
+      const { headers: got } = await bed.ask({ method: 'POST', path: '/mcp', headers: headers('/mcp', 'POST') });
+      expect(got['mcp-session-id']).toBe('s');
+      for (const name of ['set-cookie', 'server', 'x-powered-by', 'www-authenticate', 'x-listed']) expect(got).not.toHaveProperty(name);
+    } finally {
+      bed.answer = usual;
+    }
+  });
+});
+
+describe('what is written down', () => {
+  it('has no token, proof, signature, cookie, credential or secret in it', async () => {
+    const at = token();
+    const self = selfSignedToken(bed.self, 'POST', `${ORIGIN}/self`);
+    const sent = headers('/mcp', 'POST', at, NASTY);
+    await bed.ask({ method: 'POST', path: '/mcp?secret=CANARY-query', headers: sent });
+    await bed.ask({ method: 'POST', path: '/mcp?secret=CANARY-query', headers: sent });
+    await bed.ask({ method: 'POST', path: '/self', headers: { authorization: `Bearer ${self}` } });
+    await bed.ask({ path: '/secrets/db', headers: headers('/secrets/db', 'GET') });
+    await bed.audit();
+    const written = [readFileSync(join(bed.dir, 'audit.jsonl'), 'utf8'), bed.warnings.join('\n'), (await bed.admin('/metrics')).text].join('\n');
+    for (const secret of [at, self, sent.dpop]) for (const part of secret.split('.')) expect(written).not.toContain(part);
+    expect(written).not.toContain(sha256(at));
+    expect(written).not.toMatch(/CANARY|sa-token|hunter2|aHVudGVyMg/);
+  });
+  it('is one JSON line a request, whatever the claims and the path hold', async () => {
+    const before = (await bed.audit()).length;
+    const at = accessToken(bed.as, { cnf: { jkt }, sub: 'a"}\n{"reason":"ok","forged":true}' });
+    await bed.ask({ method: 'POST', path: '/mcp', headers: headers('/mcp', 'POST', at) });
+    const after = await bed.audit();
+    expect(after.length - before).toBe(1);
+    expect(after.at(-1)).toMatchObject({ 'jwt.sub': 'a"}\n{"reason":"ok","forged":true}', 'route.name': 'mcp', 'response.status': 200, 'dpop.htm': 'POST', 'dpop.htu': `${ORIGIN}/mcp`, 'dpop.jkt': jkt, 'jwt.iss': 'https://as.example', 'jwt.aud': `${ORIGIN}/mcp` });
+    expect(after.at(-1)).not.toHaveProperty('forged');
+  });
+});

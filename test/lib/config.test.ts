@@ -1,0 +1,113 @@
+import { existsSync, readFileSync, writeFileSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import Ajv2020 from 'ajv/dist/2020';
+import { Duration } from 'cdk8s';
+import { parse } from 'yaml';
+import { AgentgatewayVersion, AuthProfile, DataPlane, Image, JwksSource, RateLimit, ReplayStore, Peer, SecretSource } from '../../lib';
+import { all, dataOf, GatewayOptions, manifests, pod, root } from '../support/synth';
+
+// The parser that the proxy runs at start, from the bundle.
+const { parseConfig } = require(join(root, 'assets', 'config.cjs')) as { parseConfig: (raw: unknown) => { ok: boolean; problems?: string[]; config?: any } };
+const config = (options?: GatewayOptions) => JSON.parse(dataOf(manifests(options), 'config.json'));
+const redis = ReplayStore.redis({ host: 'redis.aiops.svc', peer: Peer.pods({ app: 'redis' }), password: SecretSource.existing('redis', 'password') });
+const everything: GatewayOptions = { gateway: { replayStore: redis }, mcp: { credential: SecretSource.existing('backend', 'token') }, secrets: ['db'] };
+const v012 = DataPlane.agentgateway({ version: AgentgatewayVersion.V0_12, image: Image.fromDigest(`ghcr.io/agentgateway/agentgateway:0.12.0@sha256:${'a'.repeat(64)}`) });
+
+describe('config.json', () => {
+  it.each([['the smallest', {}], ['everything', everything], ['direct', { gateway: { dataPlane: DataPlane.direct() } }]])('of %s gateway is what the proxy accepts', (_, options) => {
+    expect(parseConfig(config(options))).toMatchObject({ ok: true });
+  });
+  it('carries props in the units of the schema', () => {
+    const { routes: [mcp] } = config({ mcp: {
+      auth: AuthProfile.dpop({ proofMaxAge: Duration.minutes(1) }), rateLimit: RateLimit.tokenBucket({ maxTokens: 7, tokensPerFill: 3, fillInterval: Duration.millis(500) }),
+    } });
+    expect([mcp.auth.proofMaxAgeSeconds, mcp.rateLimit]).toEqual([60, { maxTokens: 7, tokensPerFill: 3, fillIntervalSeconds: 0.5 }]);
+  });
+  it('leaves defaults to the one place that has them', () => {
+    expect(config().routes[0].auth).not.toHaveProperty('proofMaxAgeSeconds');
+    expect(config()).not.toHaveProperty('limits.maxUrlBytes');
+  });
+  it('names files that are mounted', () => {
+    const objects = manifests({ ...everything, gateway: { ...everything.gateway, dataPlane: DataPlane.direct() } });
+    const text = dataOf(objects, 'config.json');
+    const mounted = new Set<string>();
+    for (const m of pod(objects).containers[0].volumeMounts) {
+      const volume = pod(objects).volumes.find((v: any) => v.name === m.name);
+      for (const source of volume.projected?.sources ?? []) {
+        const items = source.configMap?.items ?? source.secret?.items;
+        const own = all(objects, 'ConfigMap').find((o) => o.metadata.name === source.configMap?.name);
+        for (const path of items?.map((i: any) => i.path) ?? Object.keys(own?.data ?? {})) mounted.add(`${m.mountPath}/${path}`);
+        if (source.serviceAccountToken !== undefined) mounted.add(`${m.mountPath}/${source.serviceAccountToken.path}`);
+      }
+    }
+    const named = [...text.matchAll(/"(\/(?:etc|var)\/[^"]+)"/g)].map(([, file]) => file);
+    expect(named.length).toBeGreaterThan(3);
+    expect(named.filter((file) => !mounted.has(file))).toEqual([]);
+  });
+});
+
+describe('ConfigMaps', () => {
+  it('are immutable, named by their content, and fit the annotation of kubectl apply', () => {
+    const maps = all(manifests(everything), 'ConfigMap');
+    expect(maps.map((o) => o.metadata.name.replace(/-[0-9a-f]{10}$/, ''))).toEqual(expect.arrayContaining(['agentgateway-config', 'agentgateway-code', 'agentgateway-vendor', 'agentgateway-redis-client', 'agentgateway-agentgateway']));
+    for (const map of maps) {
+      expect(map.immutable).toBe(true);
+      expect(Buffer.byteLength(JSON.stringify(map))).toBeLessThan(250_000);
+    }
+  });
+  it('carry the bundle of this package to the byte, and the Redis client only where Redis is used', () => {
+    expect(dataOf(manifests(), 'proxy.mjs')).toBe(readFileSync(join(root, 'assets', 'proxy.mjs'), 'utf8'));
+    expect(all(manifests(), 'ConfigMap').filter((o) => 'vendor-ioredis.mjs' in o.data)).toEqual([]);
+  });
+  it('get another name when their content changes, so that the pods roll', () => {
+    const name = (audience: string) => all(manifests({ gateway: { audience } }), 'ConfigMap').find((o) => 'config.json' in o.data)!.metadata.name;
+    expect(name('a')).not.toBe(name('b'));
+    expect(name('a')).toBe(name('a'));
+  });
+  it('hold no private key', () => {
+    const dir = mkdtempSync(join(tmpdir(), 'jwks-'));
+    try {
+      const file = join(dir, 'jwks.json');
+      writeFileSync(file, JSON.stringify({ keys: [{ kty: 'RSA', kid: 'a', n: 'x', e: 'AQAB', d: 'secret' }] }));
+      expect(() => JwksSource.fromFile(file)).toThrow(`${file}: keys[0]: must be a public key`);
+      writeFileSync(file, 'not json');
+      expect(() => JwksSource.fromFile(file)).toThrow(file);
+      expect(() => JwksSource.fromFile(join(dir, 'none.json'))).toThrow(/jwks: must be a readable file, got/);
+    } finally {
+      rmSync(dir, { recursive: true });
+    }
+  });
+});
+
+describe("agentgateway's config", () => {
+  const schemas = join(root, '..', 'shared', 'agentgateway');
+  const schemaTest = existsSync(schemas) ? it : it.skip;
+  if (!existsSync(schemas)) process.stderr.write(`skipped: agentgateway's config schemas are not at ${schemas}\n`);
+  const yaml = (options: GatewayOptions) => dataOf(manifests(options), 'config.yaml');
+
+  schemaTest.each([
+    ['v1.4.1', 'config-schema-v1.4.1.json', {}],
+    ['v1.4.1, everything', 'config-schema-v1.4.1.json', everything],
+    ['v0.12', 'config-schema-v0.12.json', { gateway: { dataPlane: v012 } }],
+    ['v0.12, everything', 'config-schema-v0.12.json', { ...everything, gateway: { ...everything.gateway, dataPlane: v012 } }],
+  ])('%s is valid against its schema, and a bogus key is not', (_, file, options) => {
+    const ajv = new Ajv2020({ strict: false, allErrors: true, validateFormats: false });
+    const validate = ajv.compile(JSON.parse(readFileSync(join(schemas, file), 'utf8')));
+    const value = parse(yaml(options));
+    validate(value);
+    expect(validate.errors ?? []).toEqual([]);
+    expect(validate({ ...value, bogus: 1 })).toBe(false);
+  });
+  it('listens beside the proxy, admits loopback only, requires the claims, and has no dollar sign', () => {
+    const text = yaml({});
+    const value = parse(text);
+    expect(value.gateways.default.port).toBe(8081);
+    expect(value.frontendPolicies.networkAuthorization.rules[0]).toContain('source.address == "127.0.0.1"');
+    expect(value.routes[0].policies.jwtAuth).toMatchObject({ mode: 'strict', audiences: ['mcp-gateway'], jwtValidationOptions: { requiredClaims: ['exp', 'iss', 'aud'] } });
+    expect(text).not.toContain('$');
+  });
+  it('never knows the way to the Kubernetes API', () => {
+    expect(yaml(everything)).not.toMatch(/kubernetes|serviceaccount|secrets/);
+  });
+});
