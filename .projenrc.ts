@@ -87,6 +87,12 @@ project.testTask.prependSpawn(project.compileTask);
 project.testTask.prependSpawn(bundle);
 project.testTask.exec('npm run --silent test -w proxy');
 
+project.eslint?.addRules({ '@stylistic/max-len': ['error', { code: 180, ignoreUrls: true, ignoreStrings: true, ignoreTemplateLiterals: true, ignoreRegExpLiterals: true }] });
+project.eslint?.addOverride({ files: ['test/**/*.ts'], rules: { '@stylistic/max-len': 'off', '@typescript-eslint/no-require-imports': 'off', 'no-bitwise': 'off' } });
+// Typed and compiled with the proxy, not with the library.
+project.eslint?.addIgnorePattern('test/e2e/');
+project.eslint?.addIgnorePattern('test/conformance/');
+
 new YamlFile(project, 'cdk8s.yaml', {
   marker: true,
   obj: { language: 'typescript', app: 'npx ts-node -T apps/main.ts', output: 'manifests' },

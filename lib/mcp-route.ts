@@ -121,7 +121,14 @@ export class McpRoute extends GatewayRoute {
       backendUrl: this.backendUrl,
       backendPort: portOf(this.backendUrl),
       ca: backendCa,
-      auth, rateLimit, methods, allowedOrigins, backendPeer, credential, credentialHeader, credentialPrefix,
+      auth,
+      rateLimit,
+      methods,
+      allowedOrigins,
+      backendPeer,
+      credential,
+      credentialHeader,
+      credentialPrefix,
     };
   }
 }

@@ -7,9 +7,9 @@ import { Yaml } from 'cdk8s';
 import { AuthMode } from '../auth-profile';
 import { AgentgatewayVersion } from '../data-plane';
 import { caPath, credentialPath } from './files';
+import { authOf, GatewaySpec, McpRouteSpec, mcpRoutes } from './gateway-spec';
 import { audienceOf, issuerOf } from './issuers';
 import { effectiveConfig } from './model';
-import { authOf, GatewaySpec, McpRouteSpec, mcpRoutes } from './gateway-spec';
 import { DIR, PORT } from './wiring';
 
 const LOOPBACK = 'source.address == "127.0.0.1" || source.address == "::1"';

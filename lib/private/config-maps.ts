@@ -1,12 +1,12 @@
 import { ApiObject, Lazy } from 'cdk8s';
 import { Construct } from 'constructs';
 import { agentgatewayYaml } from './agentgateway-config';
+import { GatewaySpec, usesAgentgateway } from './gateway-spec';
 import { inlineKeySets } from './issuers';
 import { contentHash } from './json';
 import { k8s } from './k8s';
 import { configText } from './model';
 import { asset } from './parser';
-import { GatewaySpec, usesAgentgateway } from './gateway-spec';
 
 /** What each ConfigMap of a gateway is called after the gateway's name, and what is in it. */
 export const CONTENT = {

@@ -1,5 +1,5 @@
-import { k8s } from './k8s';
 import { GatewaySpec, secretsRoutes } from './gateway-spec';
+import { k8s } from './k8s';
 import { DIR, PORT } from './wiring';
 
 const SECURITY: k8s.SecurityContext = {

@@ -1,10 +1,10 @@
 /** The workload of a gateway: one pod, with one or two containers, that survives its own rollout. */
-import { agentgatewayContainer, proxyContainer } from './containers';
 import { codeKinds, configMapName, ContentKind } from './config-maps';
+import { agentgatewayContainer, proxyContainer } from './containers';
 import { dataPlaneFiles, MountedFile, proxyFiles } from './files';
+import { GatewaySpec, secretsRoutes, usesAgentgateway } from './gateway-spec';
 import { k8s } from './k8s';
 import { effectiveConfig } from './model';
-import { GatewaySpec, secretsRoutes, usesAgentgateway } from './gateway-spec';
 import { UID } from './wiring';
 
 /** Readable by the group that kubelet gives the volume, by nobody else. */

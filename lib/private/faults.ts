@@ -2,9 +2,9 @@
 import { AgentgatewayVersion } from '../data-plane';
 import { agentgatewayYaml } from './agentgateway-config';
 import { ownSecrets } from './files';
+import { GatewaySpec, mcpRoutes, secretsRoutes, usesAgentgateway } from './gateway-spec';
 import { issuerFaults, issuersOf } from './issuers';
 import { configProblems } from './model';
-import { GatewaySpec, mcpRoutes, secretsRoutes, usesAgentgateway } from './gateway-spec';
 import { Fault, say } from './text';
 
 export function gatewayFaults(spec: GatewaySpec): string[] {

@@ -1,8 +1,8 @@
 /** Which files each container sees, and where they come from. A container gets no credential that it does not send itself. */
 import { CaBundle } from '../ca-bundle';
 import { SecretSource } from '../secret-source';
-import { issuersOf } from './issuers';
 import { GatewaySpec, McpRouteSpec, mcpRoutes, usesAgentgateway } from './gateway-spec';
+import { issuersOf } from './issuers';
 
 export interface MountedFile {
   readonly path: string;

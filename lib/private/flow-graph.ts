@@ -1,7 +1,7 @@
 /** Every connection of a gateway, declared once; the NetworkPolicy is a rendering of it. */
 import { Peer } from '../peer';
-import { issuersOf } from './issuers';
 import { GatewaySpec, mcpRoutes, secretsRoutes } from './gateway-spec';
+import { issuersOf } from './issuers';
 import { PORT } from './wiring';
 
 interface Flow {

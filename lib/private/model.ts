@@ -1,12 +1,12 @@
 /** Props -> the gateway's config, in the words of the schema that the proxy parses. No default stands here. */
 import { Duration } from 'cdk8s';
-import type { Config, ConfigInput } from '../../assets/types/config/index';
 import { caPath, credentialPath, REDIS_PASSWORD } from './files';
+import { authOf, GatewaySpec, McpRouteSpec, RouteSpec, SecretsRouteSpec, usesAgentgateway } from './gateway-spec';
 import { audienceOf, IssuerEntry, issuerOf, issuersOf } from './issuers';
 import { canonicalJson } from './json';
 import { parseConfig } from './parser';
-import { authOf, GatewaySpec, McpRouteSpec, RouteSpec, SecretsRouteSpec, usesAgentgateway } from './gateway-spec';
 import { API_SERVER, DIR, PORT } from './wiring';
+import type { Config, ConfigInput } from '../../assets/types/config/index';
 
 /** `T` with every key mentioned, down to the leaves: a field added to the schema and forgotten here does not compile. */
 type Mentioned<T> = T extends string | number | boolean | undefined ? T

@@ -3,8 +3,8 @@ import { ApiObject } from 'cdk8s';
 import { Construct } from 'constructs';
 import { deploymentSpec } from './deployment';
 import { flowsOf } from './flow-graph';
-import { emit, k8s } from './k8s';
 import { GatewaySpec, secretsRoutes, usesAgentgateway } from './gateway-spec';
+import { emit, k8s } from './k8s';
 import { PORT } from './wiring';
 
 type Spec = () => GatewaySpec;

@@ -19,9 +19,11 @@ describe('config.json', () => {
     expect(parseConfig(config(options))).toMatchObject({ ok: true });
   });
   it('carries props in the units of the schema', () => {
-    const { routes: [mcp] } = config({ mcp: {
-      auth: AuthProfile.dpop({ proofMaxAge: Duration.minutes(1) }), rateLimit: RateLimit.tokenBucket({ maxTokens: 7, tokensPerFill: 3, fillInterval: Duration.millis(500) }),
-    } });
+    const { routes: [mcp] } = config({
+      mcp: {
+        auth: AuthProfile.dpop({ proofMaxAge: Duration.minutes(1) }), rateLimit: RateLimit.tokenBucket({ maxTokens: 7, tokensPerFill: 3, fillInterval: Duration.millis(500) }),
+      },
+    });
     expect([mcp.auth.proofMaxAgeSeconds, mcp.rateLimit]).toEqual([60, { maxTokens: 7, tokensPerFill: 3, fillIntervalSeconds: 0.5 }]);
   });
   it('leaves defaults to the one place that has them', () => {

@@ -3,7 +3,7 @@ import { newChart, only, synth } from '../support/synth';
 
 const objects = () => {
   const chart = newChart();
-  new HardenedNamespace(chart, 'Namespace', { name: 'aiops', labels: { team: 'platform', 'pod-security.kubernetes.io/enforce': 'privileged' } });
+  new HardenedNamespace(chart, 'Namespace', { name: 'aiops', labels: { 'team': 'platform', 'pod-security.kubernetes.io/enforce': 'privileged' } });
   return synth(chart);
 };
 

@@ -32,10 +32,13 @@ export async function createRedisStore(config: RedisReplayConfig, { onProblem }:
     retryStrategy: (attempt) => Math.min(50 * 2 ** Math.min(attempt, 6), MAX_BACKOFF_MS),
   });
   let troubled = false;
-  redis.on('error', (cause: Error) => {
-    if (!troubled) onProblem(`replay store ${config.url}: ${cause.message}; requests are refused until it answers`);
+  let closing = false;
+  const trouble = (what: string) => {
+    if (!troubled && !closing) onProblem(`replay store ${config.url}: ${what}; requests are refused until it answers`);
     troubled = true;
-  });
+  };
+  redis.on('error', (cause: Error) => trouble(cause.message));
+  redis.on('close', () => trouble('the connection is lost'));
   redis.on('ready', () => { troubled = false; });
 
   return {
@@ -49,6 +52,9 @@ export async function createRedisStore(config: RedisReplayConfig, { onProblem }:
       }
     },
     ready: () => redis.status === 'ready',
-    async close() { redis.disconnect(); },
+    async close() {
+      closing = true;
+      redis.disconnect();
+    },
   };
 }
