@@ -1,14 +1,20 @@
 import { importJwk } from '../checks/jwk.js';
 import { parseJsonObject } from '../checks/strict-json.js';
+import type { Algorithm } from '../config/index.js';
 import type { VerificationKey } from './key-source.js';
 
 export type ParsedJwks = { readonly ok: true; readonly keys: readonly VerificationKey[] } | { readonly ok: false; readonly problems: readonly string[] };
 
-/** RFC 7517 5: members of kinds and uses that we do not have are skipped, anything wrong with a key of ours refuses the whole set. */
-const OURS = ['RSA', 'EC', 'OKP'];
+/** RFC 7518 6: members that give a key away. One of them in a set refuses all of it, whatever the key is for. */
+const PRIVATE = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'];
+const OURS: Readonly<Record<string, readonly string[]>> = { RSA: [], EC: ['P-256', 'P-384'], OKP: ['Ed25519'] };
+const ALGORITHMS = ['ES256', 'ES384', 'PS256', 'RS256', 'EdDSA', 'Ed25519'] satisfies Algorithm[];
 const MAX_KEYS = 100;
 
-/** A JWK Set's text to keys. Refuses private members: a set with one was published or mounted by mistake, and the key is burned. */
+/**
+ * A JWK Set's text to keys. Keys for another use, or of kinds that we do not have, are skipped (RFC 7517 5); anything wrong with a key of ours, and a private member
+ * anywhere, refuses the whole set: it was published or mounted by mistake. Never throws.
+ */
 export function parseJwks(text: string): ParsedJwks {
   const set = parseJsonObject(text);
   if (set === undefined) return { ok: false, problems: ['must be a JSON object without repeated members'] };
@@ -17,9 +23,11 @@ export function parseJwks(text: string): ParsedJwks {
   const keys: VerificationKey[] = [];
   const problems: string[] = [];
   set.keys.forEach((jwk: unknown, i) => {
-    const { kty, use, kid } = (jwk ?? {}) as Record<string, unknown>;
-    if (typeof kty === 'string' && !OURS.includes(kty)) return;
-    if (use === 'enc') return;
+    const members = (typeof jwk === 'object' ? jwk ?? {} : {}) as Record<string, unknown>;
+    const secret = PRIVATE.find((name) => Object.hasOwn(members, name));
+    if (secret !== undefined) return void problems.push(`keys[${i}]: must be public, got member ${secret}; the key is burned: replace it`);
+    if (isForeign(members)) return;
+    const { kid } = members;
     const imported = importJwk(jwk);
     if (!imported.ok) problems.push(`keys[${i}]: ${imported.why}`);
     else if (kid !== undefined && (typeof kid !== 'string' || kid === '')) problems.push(`keys[${i}].kid: must be a non-empty string`);
@@ -28,6 +36,14 @@ export function parseJwks(text: string): ParsedJwks {
   });
   if (problems.length === 0 && keys.length === 0) problems.push('keys: must hold at least one signature key of kty RSA, EC or OKP');
   return problems.length > 0 ? { ok: false, problems } : { ok: true, keys };
+}
+
+/** What another consumer of the set may well use, and we never could: not a fault. */
+function isForeign({ kty, crv, alg, use, key_ops: operations }: Record<string, unknown>): boolean {
+  if (typeof kty === 'string' && !Object.hasOwn(OURS, kty)) return true;
+  if (typeof crv === 'string' && typeof kty === 'string' && kty !== 'RSA' && !OURS[kty]!.includes(crv)) return true;
+  if (typeof alg === 'string' && !ALGORITHMS.some((a) => a === alg)) return true;
+  return (typeof use === 'string' && use !== 'sig') || (Array.isArray(operations) && !operations.includes('verify'));
 }
 
 /** Keys for a kid; a token without one may be signed by any of the set. */

@@ -23,14 +23,20 @@ export function openRemoteKeys(jwks: RemoteJwks, { now, onProblem }: RemoteKeysO
   let loadedAt = -Infinity;
   let attemptedAt = -Infinity;
   let fetching: Promise<void> | undefined;
+  let lastText: string | undefined;
   const openedAt = now();
 
   const load = async () => {
     try {
-      const parsed = parseJwks(await fetchText(jwks.url, { caFile: jwks.caFile, timeoutSeconds: jwks.timeoutSeconds, maxBytes: MAX_BYTES }));
-      if (!parsed.ok) throw new Error(parsed.problems.join('; '));
-      keys = parsed.keys;
-      generation += 1;
+      const text = await fetchText(jwks.url, { caFile: jwks.caFile, timeoutSeconds: jwks.timeoutSeconds, maxBytes: MAX_BYTES });
+      // The same set again is as new as another, but nothing that was verified under it has to be verified again.
+      if (text !== lastText) {
+        const parsed = parseJwks(text);
+        if (!parsed.ok) throw new Error(parsed.problems.join('; '));
+        keys = parsed.keys;
+        generation += 1;
+        lastText = text;
+      }
       loadedAt = now();
     } catch (cause) {
       onProblem(`${jwks.url}: ${(cause as Error).message}; ${keys.length === 0 ? 'no key is trusted' : 'the keys fetched before stay in use'}`);
@@ -38,7 +44,9 @@ export function openRemoteKeys(jwks: RemoteJwks, { now, onProblem }: RemoteKeysO
   };
   const refresh = (): Promise<void> => {
     if (fetching !== undefined) return fetching;
-    if (now() - attemptedAt < jwks.cooldownSeconds) return Promise.resolve();
+    const sinceAttempt = now() - attemptedAt;
+    // A clock that was set back makes it negative: no reason to wait until the old time comes again.
+    if (sinceAttempt >= 0 && sinceAttempt < jwks.cooldownSeconds) return Promise.resolve();
     attemptedAt = now();
     fetching = load().finally(() => { fetching = undefined; });
     return fetching;

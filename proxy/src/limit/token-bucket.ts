@@ -6,7 +6,10 @@ export interface TokenBucketOptions {
   readonly maxTokens: number;
   readonly tokensPerFill: number;
   readonly fillIntervalSeconds: number;
-  /** Buckets kept; at the bound the one used longest ago goes, and its key starts again with a full one. */
+  /**
+   * Buckets kept. Full ones are dropped first, which changes nothing; when none of the oldest is full, the one used longest ago goes, and its key starts again with a
+   * full bucket: whoever can speak under this many keys at once can wash his own, so keys must be proven or addresses.
+   */
   readonly maxKeys?: number;
   readonly now: Clock;
 }
@@ -16,6 +19,9 @@ interface Bucket {
   /** Start of the interval that was filled last. */
   filledAt: number;
 }
+
+/** Oldest buckets that are looked at when room is needed: bounds the work of one request. */
+const LOOK_AT = 8;
 
 /** Buckets by key, filled in whole steps as agentgateway's localRateLimit does. A clock that goes back adds nothing. */
 export function createTokenBuckets({ maxTokens, tokensPerFill, fillIntervalSeconds, maxKeys = 100_000, now }: TokenBucketOptions): RateLimiter {
@@ -35,6 +41,15 @@ export function createTokenBuckets({ maxTokens, tokensPerFill, fillIntervalSecon
     ? { allowed: true, remaining: tokens - taken }
     : { allowed: false, retryAfterSeconds: Math.max(1, Math.ceil(filledAt + fillIntervalSeconds - at)) });
 
+  const makeRoom = (at: number) => {
+    let looked = 0;
+    for (const [key, bucket] of buckets) {
+      if (looked++ === LOOK_AT) break;
+      if (filled(bucket, at).tokens >= maxTokens) buckets.delete(key);
+    }
+    if (buckets.size >= maxKeys) buckets.delete(buckets.keys().next().value!);
+  };
+
   return {
     take(key) {
       const at = now();
@@ -42,7 +57,7 @@ export function createTokenBuckets({ maxTokens, tokensPerFill, fillIntervalSecon
       const bucket = known === undefined ? { tokens: maxTokens, filledAt: at } : filled(known, at);
       // Re-inserted: the map's order is the order of use.
       buckets.delete(key);
-      if (buckets.size >= maxKeys) buckets.delete(buckets.keys().next().value!);
+      if (buckets.size >= maxKeys) makeRoom(at);
       buckets.set(key, bucket);
       const answer = permit(bucket, at, 1);
       if (answer.allowed) bucket.tokens -= 1;

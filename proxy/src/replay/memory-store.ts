@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.js';
-import type { ReplayStore, Turn } from './replay-store.js';
+import { ClaimTable, type KeyWords } from './claim-table.js';
+import type { ReplayStore } from './replay-store.js';
 
 export interface MemoryStoreOptions {
   /** Live claims at most; then `full`. */
@@ -7,101 +8,69 @@ export interface MemoryStoreOptions {
   readonly now: Clock;
 }
 
-/** 128 bits of the key and the second of its expiry. */
-const WORDS = 5;
-const FIRST_CAPACITY = 64;
-const MAX_LOAD = 0.9;
-
-/** Open addressing over one array; capacity is a power of two or, grown to the bound, what the bound needs. */
-interface Shard {
-  words: Uint32Array;
-  capacity: number;
-  used: number;
+export interface MemoryStore extends ReplayStore {
+  size(): number;
+  /** Of all claims; at most 24 a claim when the store is full. */
+  bytes(): number;
 }
 
+/** Claims a table is built for, at most: rebuilding one takes a fraction of a millisecond. */
+const TABLE_SHARE = 4096;
+/** One table is tidied every so many claims; tables that grew full of expired claims tidy themselves. */
+const TIDY_EVERY = 64;
+const TIDY_FOR_SIZE = 32;
+
 /**
- * Claims of one process, forgotten when they expire and never before. Twenty bytes a slot: a Map of strings takes five times that. The key is a SHA-256, so its own
- * bits place it; shards keep any one rebuild short.
+ * Claims of one process: forgotten when they expire and never before, so a full store refuses (`full`) rather than forget. Its memory is this process's: a restart
+ * forgets, and two replicas do not share it. Spread over many small tables, of which no claim rebuilds more than it must.
  */
-export function createMemoryStore({ maxEntries, now }: MemoryStoreOptions): ReplayStore {
-  const epoch = Math.floor(now());
-  const shardCount = 1 << Math.max(0, Math.ceil(Math.log2(maxEntries / 2048)));
-  const shards: (Shard | undefined)[] = new Array<Shard | undefined>(shardCount).fill(undefined);
-  let live = 0;
+export function createMemoryStore({ maxEntries, now }: MemoryStoreOptions): MemoryStore {
+  const count = 2 ** Math.max(0, Math.ceil(Math.log2(maxEntries / TABLE_SHARE)));
+  const share = maxEntries / count;
+  // Hashes spread unevenly: three standard deviations on top let nearly every table take its part without growing further.
+  const tables = Array.from({ length: count }, () => new ClaimTable(count === 1 ? share : share + 3 * Math.sqrt(share)));
+  let held = 0;
+  let claims = 0;
+  let next = 0;
 
-  /** Seconds since the store was opened, 1 or more: 0 marks an empty slot. */
-  const tick = (seconds: number) => Math.max(1, Math.ceil(seconds - epoch));
-
-  const rebuild = (shard: Shard, capacity: number, at: number) => {
-    const { words } = shard;
-    const kept = new Uint32Array(capacity * WORDS);
-    let used = 0;
-    for (let i = 0; i < words.length; i += WORDS) {
-      if (words[i + 4]! <= at) continue;
-      let slot = words[i]! % capacity;
-      while (kept[slot * WORDS + 4] !== 0) slot = slot + 1 === capacity ? 0 : slot + 1;
-      kept.set(words.subarray(i, i + WORDS), slot * WORDS);
-      used += 1;
+  const tidy = (howMany: number) => {
+    const at = Math.floor(now());
+    for (let i = 0; i < Math.min(howMany, count); i++) {
+      held -= tables[next]!.purge(at);
+      next = (next + 1) % count;
     }
-    live -= shard.used - used;
-    shard.words = kept;
-    shard.capacity = capacity;
-    shard.used = used;
   };
-
-  const sweepAll = (at: number) => {
-    for (const shard of shards) if (shard !== undefined) rebuild(shard, shard.capacity, at);
-  };
-  let sweptAt = 0;
-
-  const claim = (key: Buffer, ttlSeconds: number): Turn => {
-    const seconds = now();
-    const at = Math.floor(seconds - epoch);
-    const [a, b, c, d] = [key.readUInt32LE(0), key.readUInt32LE(4), key.readUInt32LE(8), key.readUInt32LE(12)];
-    const shardAt = key.readUInt32LE(16) & (shardCount - 1);
-    const shard = shards[shardAt] ??= { words: new Uint32Array(FIRST_CAPACITY * WORDS), capacity: FIRST_CAPACITY, used: 0 };
-
-    let slot = a % shard.capacity;
-    for (;;) {
-      const i = slot * WORDS;
-      const expiry = shard.words[i + 4]!;
-      if (expiry === 0) break;
-      if (shard.words[i] === a && shard.words[i + 1] === b && shard.words[i + 2] === c && shard.words[i + 3] === d) {
-        if (expiry > at) return 'seen';
-        shard.words[i + 4] = tick(seconds + ttlSeconds); // its slot, its turn again
-        return 'first';
-      }
-      slot = slot + 1 === shard.capacity ? 0 : slot + 1;
+  /** Whether there is room, after forgetting the expired claims of the first table that has any. */
+  const makeRoom = (at: number): boolean => {
+    for (const table of tables) {
+      if (held < maxEntries) return true;
+      held -= table.purge(at);
     }
-    if (live >= maxEntries) {
-      // Expired claims still count until their shard is rebuilt; once a second they are all looked for.
-      if (sweptAt === at) return 'full';
-      sweptAt = at;
-      sweepAll(at);
-      if (live >= maxEntries) return 'full';
-      return claim(key, ttlSeconds);
-    }
-    if (shard.used + 1 > shard.capacity * MAX_LOAD) {
-      rebuild(shard, shard.capacity, at);
-      // Half empty after the expired went: the room is enough. Else a third more, so that little of it stands empty.
-      if (shard.used + 1 > shard.capacity * 0.75) rebuild(shard, Math.ceil(shard.capacity * 1.25), at);
-      return claim(key, ttlSeconds);
-    }
-    const i = slot * WORDS;
-    shard.words[i] = a;
-    shard.words[i + 1] = b;
-    shard.words[i + 2] = c;
-    shard.words[i + 3] = d;
-    shard.words[i + 4] = tick(seconds + ttlSeconds);
-    shard.used += 1;
-    live += 1;
-    return 'first';
+    return held < maxEntries;
   };
 
   return {
-    claim,
+    claim(key, ttlSeconds) {
+      const seconds = now();
+      // Whole seconds, both rounded so that a claim is held its ttl or up to a second longer, never shorter.
+      const at = Math.floor(seconds);
+      const until = Math.max(1, Math.ceil(seconds + ttlSeconds));
+      const words: KeyWords = [key.readUInt32LE(0), key.readUInt32LE(4), key.readUInt32LE(8), key.readUInt32LE(12)];
+      const table = tables[key.readUInt32LE(16) % count]!;
+      claims += 1;
+      if (claims % TIDY_EVERY === 0) tidy(1);
+      const turn = table.renew(words, at, until);
+      if (turn !== 'absent') return turn;
+      if (!makeRoom(at)) return 'full';
+      held += table.insert(words, at, until);
+      return 'first';
+    },
     ready: () => true,
-    size: () => live,
-    async close() { shards.fill(undefined); },
+    size() {
+      tidy(TIDY_FOR_SIZE);
+      return held;
+    },
+    bytes: () => tables.reduce((sum, table) => sum + table.bytes, 0),
+    async close() {},
   };
 }

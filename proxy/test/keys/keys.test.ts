@@ -40,7 +40,7 @@ describe('parseJwks', () => {
   it('skips keys that are not ours, refuses a set with a fault in one that is', () => {
     expect(parseJwks(JSON.stringify({ keys: [{ kty: 'oct-x' }, { ...jwkOf(ec()), use: 'enc' }, { ...jwkOf(ec()), kid: 'a' }] }))).toMatchObject({ ok: true, keys: [{ kid: 'a', algorithms: ['ES256'] }] });
     const twice = { ...jwkOf(ec()), kid: 'a' };
-    expect(parseJwks(JSON.stringify({ keys: [twice, twice, { ...jwkOf(ec()), d: 'x' }] }))).toEqual({ ok: false, problems: ['keys[1].kid: must be unique, got "a" twice', 'keys[2]: jwk must be public, got member d'] });
+    expect(parseJwks(JSON.stringify({ keys: [twice, twice, { ...jwkOf(ec()), d: 'x' }] }))).toEqual({ ok: false, problems: ['keys[1].kid: must be unique, got "a" twice', 'keys[2]: must be public, got member d; the key is burned: replace it'] });
     expect(parseJwks('{"keys":[]}')).toMatchObject({ ok: false });
     expect(parseJwks('{"keys":{}}')).toMatchObject({ ok: false });
   });

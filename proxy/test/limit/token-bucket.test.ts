@@ -1,49 +1,88 @@
 import { createTokenBuckets } from '../../src/limit/token-bucket.js';
 
-function buckets(options: Partial<Parameters<typeof createTokenBuckets>[0]> = {}) {
-  const clock = { now: 1000 };
-  return { clock, limiter: createTokenBuckets({ maxTokens: 3, tokensPerFill: 2, fillIntervalSeconds: 10, now: () => clock.now, ...options }) };
-}
+const open = (maxKeys?: number) => {
+  let time = 1_000;
+  const buckets = createTokenBuckets({ maxTokens: 3, tokensPerFill: 2, fillIntervalSeconds: 10, now: () => time, ...(maxKeys === undefined ? {} : { maxKeys }) });
+  return { ...buckets, drain: (key: string) => { while (buckets.take(key).allowed); }, advance: (seconds: number) => { time += seconds; } };
+};
 
 describe('token buckets', () => {
-  it('let a burst of maxTokens through, then say when the next one may come', () => {
-    const { limiter, clock } = buckets();
-    expect([1, 2, 3].map(() => limiter.take('a').allowed)).toEqual([true, true, true]);
-    clock.now += 4;
-    expect(limiter.take('a')).toEqual({ allowed: false, retryAfterSeconds: 6 });
+  it('let a burst of the bucket\'s size pass, then say when to come again', () => {
+    const { take, advance } = open();
+    expect([take('a'), take('a'), take('a')]).toEqual([2, 1, 0].map((remaining) => ({ allowed: true, remaining })));
+    advance(3.5);
+    expect(take('a')).toEqual({ allowed: false, retryAfterSeconds: 7 });
   });
-  it('fill by tokensPerFill at each interval, never over maxTokens', () => {
-    const { limiter, clock } = buckets();
-    for (let i = 0; i < 3; i++) limiter.take('a');
-    clock.now += 10;
-    expect([limiter.take('a').allowed, limiter.take('a').allowed, limiter.take('a').allowed]).toEqual([true, true, false]);
-    clock.now += 1000;
-    expect(limiter.peek('a')).toEqual({ allowed: true, remaining: 3 });
+  it('fill in whole steps, not drop by drop', () => {
+    const { take, drain, advance } = open();
+    drain('a');
+    advance(9.9);
+    expect(take('a').allowed).toBe(false);
+    advance(0.1);
+    expect(take('a')).toEqual({ allowed: true, remaining: 1 });
   });
-  it('are one a key', () => {
-    const { limiter } = buckets({ maxTokens: 1 });
-    expect([limiter.take('a').allowed, limiter.take('a').allowed, limiter.take('b').allowed]).toEqual([true, false, true]);
+  it('admit a caller who waits as long as he was told', () => {
+    const { take, drain, advance } = open();
+    drain('a');
+    advance(2.3);
+    const permit = take('a');
+    advance(permit.allowed ? 0 : permit.retryAfterSeconds);
+    expect(take('a').allowed).toBe(true);
   });
-  it('take nothing for a look', () => {
-    const { limiter } = buckets({ maxTokens: 1 });
-    for (let i = 0; i < 5; i++) expect(limiter.peek('a').allowed).toBe(true);
-    expect(limiter.take('a').allowed).toBe(true);
+  it('never hold more than their size', () => {
+    const { take, drain, peek, advance } = open();
+    take('a');
+    advance(1e6);
+    expect(peek('a')).toEqual({ allowed: true, remaining: 3 });
+    drain('a');
+    expect(take('a').allowed).toBe(false);
   });
-  it('give nothing away when the clock goes back, and go on from there', () => {
-    const { limiter, clock } = buckets({ maxTokens: 1, tokensPerFill: 1 });
-    limiter.take('a');
-    clock.now -= 500;
-    expect(limiter.take('a').allowed).toBe(false);
-    clock.now += 10;
-    expect(limiter.take('a').allowed).toBe(true);
+  it('count callers apart', () => {
+    const { take, drain } = open();
+    drain('a');
+    expect(take('b').allowed).toBe(true);
   });
-  it('are bounded in number: the one used longest ago goes', () => {
-    const { limiter } = buckets({ maxTokens: 1, maxKeys: 2 });
-    limiter.take('a');
-    limiter.take('b');
-    limiter.take('a');
-    limiter.take('c'); // b goes
-    expect(limiter.peek('a').allowed).toBe(false);
-    expect(limiter.peek('b').allowed).toBe(true);
+  it('can be looked into without taking', () => {
+    const { take, peek } = open();
+    peek('a');
+    take('a');
+    expect([peek('a'), peek('a')]).toEqual([{ allowed: true, remaining: 2 }, { allowed: true, remaining: 2 }]);
+  });
+  it('add nothing when the clock is set back, and do not wait for the old time', () => {
+    const { take, drain, advance } = open();
+    drain('a');
+    advance(-3_600);
+    expect(take('a')).toEqual({ allowed: false, retryAfterSeconds: 10 });
+    advance(10);
+    expect(take('a').allowed).toBe(true);
+  });
+  it('drop full buckets first when there are too many', () => {
+    const { take, drain, peek, advance } = open(3);
+    drain('empty');
+    take('nearly full');
+    advance(10); // 'nearly full' is full again
+    drain('empty');
+    take('third');
+    take('nearly full again');
+    drain('empty');
+    take('fourth');
+    expect(peek('empty').allowed).toBe(false);
+  });
+  it('keep an empty old bucket while a full younger one can go', () => {
+    const { take, drain, peek, advance } = open(2);
+    drain('empty');
+    take('light');
+    advance(10);
+    // One fill: 'light' is full, 'empty' has two of three.
+    take('new');
+    expect(peek('empty')).toEqual({ allowed: true, remaining: 2 });
+  });
+  it('forget the bucket used longest ago when none is full', () => {
+    const { drain, peek } = open(2);
+    drain('old');
+    drain('young');
+    drain('new');
+    expect(peek('old')).toEqual({ allowed: true, remaining: 3 });
+    expect(peek('young').allowed).toBe(false);
   });
 });

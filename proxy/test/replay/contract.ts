@@ -1,47 +1,59 @@
-import { randomBytes } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import type { ReplayStore } from '../../src/replay/replay-store.js';
 
+/** A store under test, on a clock that the store believes in. */
 export interface Subject {
   readonly store: ReplayStore;
-  /** Makes `seconds` pass for the store. */
+  /** Lets that much time pass for the store. */
   pass(seconds: number): Promise<void>;
-  stop(): Promise<void>;
 }
 
-/** What every replay store must do. */
-export function replayStoreContract(name: string, open: () => Promise<Subject>): void {
-  describe(`the ${name} replay store`, () => {
-    let subject: Subject;
-    const key = () => randomBytes(32);
-    beforeAll(async () => { subject = await open(); });
-    afterAll(() => subject.stop());
+export const keyOf = (text: string): Buffer => createHash('sha256').update(text).digest();
 
-    it('says first once, and seen from then on', async () => {
-      const k = key();
-      expect([await subject.store.claim(k, 60), await subject.store.claim(k, 60), await subject.store.claim(k, 60)]).toEqual(['first', 'seen', 'seen']);
-    });
-    it('tells keys apart that differ in one bit', async () => {
-      const k = key();
-      const near = Buffer.from(k);
-      near[15]! ^= 1;
-      expect([await subject.store.claim(k, 60), await subject.store.claim(near, 60)]).toEqual(['first', 'first']);
-    });
-    it('gives one of a hundred claims at once the first turn', async () => {
-      const k = key();
-      const turns = await Promise.all(Array.from({ length: 100 }, async () => subject.store.claim(k, 60)));
-      expect(turns.filter((t) => t === 'first')).toHaveLength(1);
-      expect(turns.filter((t) => t === 'seen')).toHaveLength(99);
-    });
-    it('remembers a key as long as asked, and not for ever', async () => {
-      const k = key();
-      expect(await subject.store.claim(k, 2)).toBe('first');
-      await subject.pass(1.8);
-      expect(await subject.store.claim(k, 2)).toBe('seen');
-      await subject.pass(1.3);
-      expect(await subject.store.claim(k, 2)).toBe('first');
-    });
-    it('is ready', () => {
-      expect(subject.store.ready()).toBe(true);
-    });
+/** What every replay store promises. `unitSeconds` is the step that its clock can tell apart. */
+export function behavesLikeAReplayStore(subject: () => Subject, unitSeconds: number): void {
+  const claim = async (name: string, ttl = 60 * unitSeconds) => subject().store.claim(keyOf(name), ttl);
+
+  it('gives the first claim of a key its turn', async () => {
+    expect(await claim('one')).toBe('first');
+  });
+  it('refuses every later claim of the key', async () => {
+    await claim('two');
+    expect(await claim('two')).toBe('seen');
+    expect(await claim('two')).toBe('seen');
+  });
+  it('keeps keys apart', async () => {
+    await claim('three');
+    expect(await claim('four')).toBe('first');
+  });
+  it('keeps keys apart that differ in one bit of the last of their first 128', async () => {
+    const key = keyOf('five');
+    const other = Buffer.from(key);
+    other[15]! ^= 1;
+    expect(await subject().store.claim(key, 60)).toBe('first');
+    expect(await subject().store.claim(other, 60)).toBe('first');
+  });
+  it('remembers a key for its ttl and lets it be claimed again after that', async () => {
+    await claim('edge', 4 * unitSeconds);
+    await subject().pass(3 * unitSeconds);
+    expect(await claim('edge', 4 * unitSeconds)).toBe('seen');
+    await subject().pass(2 * unitSeconds);
+    expect(await claim('edge', 4 * unitSeconds)).toBe('first');
+    expect(await claim('edge', 4 * unitSeconds)).toBe('seen');
+  });
+  it('does not prolong a claim when the key is seen again', async () => {
+    await claim('fixed', 4 * unitSeconds);
+    await subject().pass(3 * unitSeconds);
+    await claim('fixed', 60 * unitSeconds);
+    await subject().pass(2 * unitSeconds);
+    expect(await claim('fixed')).toBe('first');
+  });
+  it('gives one of a hundred concurrent claims the turn', async () => {
+    const turns = await Promise.all(Array.from({ length: 100 }, () => claim('crowd')));
+    expect(turns.filter((t) => t === 'first')).toHaveLength(1);
+    expect(turns.filter((t) => t === 'seen')).toHaveLength(99);
+  });
+  it('is ready', () => {
+    expect(subject().store.ready()).toBe(true);
   });
 }

@@ -1,110 +1,138 @@
-/** Against a real Redis: REDIS_URL, or a redis-server of our own. In CI one must be there. */
-import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { randomUUID } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseConfig } from '../../src/config/index.js';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Redis } from 'ioredis';
 import { createRedisStore, type RedisReplayConfig } from '../../src/replay/redis-store.js';
-import { freePort } from '../support/gateway.js';
-import { replayStoreContract } from './contract.js';
+import type { ReplayStore } from '../../src/replay/replay-store.js';
+import { behavesLikeAReplayStore, keyOf } from './contract.js';
+import { hasRedis, RedisProcess } from './redis-process.js';
 
-const { REDIS_URL, CI } = process.env;
-const installed = (() => {
-  try {
-    execFileSync('redis-server', ['--version']);
-    return true;
-  } catch {
-    return false;
-  }
-})();
-const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+const TIMEOUT = 0.3;
+const shared = process.env.REDIS_URL;
 
-function configOf(url: string): RedisReplayConfig {
-  const parsed = parseConfig({
-    version: 1, publicOrigins: ['https://x'], issuers: [{ name: 'a', issuer: 'a', jwks: { file: '/x' } }], replay: { store: 'redis', url, keyPrefix: `test:${randomBytes(6).toString('hex')}:`, timeoutSeconds: 0.3 },
-    routes: [{ kind: 'mcp', name: 'a', pathPrefix: '/a', auth: { profile: 'dpop', issuers: ['a'], audiences: ['a'] }, backend: { url: 'http://a' } }],
-  });
-  if (!parsed.ok) throw new Error(parsed.problems.join());
-  return parsed.config.replay as RedisReplayConfig;
-}
-
-async function startRedis(port: number, dir: string): Promise<ChildProcess> {
-  const child = spawn('redis-server', ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', dir], { stdio: 'ignore' });
-  for (let i = 0; i < 100; i++) {
-    try {
-      if (execFileSync('redis-cli', ['-p', String(port), 'ping'], { stdio: 'pipe' }).toString().trim() === 'PONG') return child;
-    } catch { /* not yet */ }
-    await wait(30);
-  }
-  throw new Error('redis-server did not start');
-}
-const readied = async (store: { ready(): boolean }) => {
-  for (let i = 0; i < 100 && !store.ready(); i++) await wait(30);
+const stores: ReplayStore[] = [];
+const problems: string[] = [];
+const open = async (url: string, more: Partial<RedisReplayConfig> = {}, ready = true) => {
+  const store = await createRedisStore({ store: 'redis', url, keyPrefix: `agw:test:${randomUUID()}:`, timeoutSeconds: TIMEOUT, ...more }, { onProblem: (p) => problems.push(p) });
+  stores.push(store);
+  if (ready) await until(() => store.ready());
+  return store;
 };
-
-if (REDIS_URL === undefined && !installed) {
-  if (CI !== undefined) it('needs a Redis in CI', () => { throw new Error('neither REDIS_URL nor redis-server: install redis-server'); });
-  else {
-    process.stderr.write('skipped: the Redis replay store, for want of REDIS_URL or redis-server on the PATH\n');
-    it.skip('the Redis replay store (no REDIS_URL, no redis-server)', () => {});
+const until = async (holds: () => boolean | Promise<boolean>, seconds = 8) => {
+  for (let i = 0; i < seconds * 50; i++) {
+    if (await holds()) return;
+    await sleep(20);
   }
-} else {
-  replayStoreContract('Redis', async () => {
-    const dir = mkdtempSync(join(tmpdir(), 'agw-redis-'));
-    const port = await freePort();
-    const server = REDIS_URL === undefined ? await startRedis(port, dir) : undefined;
-    const store = await createRedisStore(configOf(REDIS_URL ?? `redis://127.0.0.1:${port}`), { onProblem: () => {} });
-    await readied(store);
-    return {
-      store,
-      pass: (seconds) => wait(seconds * 1000).then(() => undefined),
-      async stop() {
-        await store.close();
-        server?.kill('SIGKILL');
-        rmSync(dir, { recursive: true, force: true });
-      },
-    };
-  });
+  throw new Error(`not so within ${seconds} s`);
+};
+beforeEach(() => { problems.length = 0; });
+afterEach(async () => { for (const store of stores.splice(0)) await store.close(); });
 
-  (installed ? describe : describe.skip)('the Redis replay store, when Redis goes,', () => {
-    it('answers down in time: killed, hung, refusing; and works again when it is back', async () => {
-      const dir = mkdtempSync(join(tmpdir(), 'agw-redis-'));
-      const port = await freePort();
-      const problems: string[] = [];
-      let server = await startRedis(port, dir);
-      const store = await createRedisStore(configOf(`redis://127.0.0.1:${port}`), { onProblem: (problem) => problems.push(problem) });
-      try {
-        await readied(store);
-        const key = randomBytes(32);
-        expect(await store.claim(key, 60)).toBe('first');
-
-        server.kill('SIGSTOP');
-        const began = performance.now();
-        expect(await store.claim(randomBytes(32), 60)).toBe('down');
-        expect(performance.now() - began).toBeLessThan(1000);
-        server.kill('SIGCONT');
-        for (let i = 0; i < 50 && (await store.claim(key, 60)) !== 'seen'; i++) await wait(50);
-        expect(await store.claim(key, 60)).toBe('seen');
-
-        execFileSync('redis-cli', ['-p', String(port), 'config', 'set', 'maxmemory', '1']);
-        expect(await store.claim(randomBytes(32), 60)).toBe('down'); // OOM: refused, never taken for granted
-        execFileSync('redis-cli', ['-p', String(port), 'config', 'set', 'maxmemory', '0']);
-
-        server.kill('SIGKILL');
-        await wait(100);
-        expect(await store.claim(randomBytes(32), 60)).toBe('down');
-        expect(store.ready()).toBe(false);
-        expect(problems.join()).toContain('requests are refused until it answers');
-
-        server = await startRedis(port, dir);
-        await readied(store);
-        expect(await store.claim(randomBytes(32), 60)).toBe('first');
-      } finally {
-        await store.close();
-        server.kill('SIGKILL');
-        rmSync(dir, { recursive: true, force: true });
-      }
-    }, 30_000);
-  });
+if (!hasRedis() && shared === undefined) {
+  const why = 'no redis-server or valkey-server in PATH, and REDIS_URL is not set';
+  if (process.env.CI) it('finds a Redis to test against', () => { throw new Error(why); });
+  else it.skip(`the Redis store: ${why}`, () => {});
 }
+
+(hasRedis() || shared !== undefined ? describe : describe.skip)('the Redis store', () => {
+  let redis: RedisProcess | undefined;
+  let url: string;
+  beforeAll(async () => {
+    redis = shared === undefined ? await RedisProcess.start() : undefined;
+    url = shared ?? `redis://127.0.0.1:${redis!.port}`;
+  });
+  afterAll(() => redis?.stop());
+
+  let store: ReplayStore;
+  beforeEach(async () => { store = await open(url); });
+  behavesLikeAReplayStore(() => ({ store, pass: (seconds) => sleep(seconds * 1000) }), 0.1);
+
+  it('shares its claims with the other replicas', async () => {
+    const keyPrefix = `agw:test:${randomUUID()}:`;
+    const [one, two] = [await open(url, { keyPrefix }), await open(url, { keyPrefix })];
+    const turns = await Promise.all(Array.from({ length: 100 }, (_, i) => (i % 2 === 0 ? one : two).claim(keyOf('shared'), 60)));
+    expect(turns.filter((t) => t === 'first')).toHaveLength(1);
+  });
+  it('writes the prefix, the hash of the proof, and an expiry in whole milliseconds', async () => {
+    const keyPrefix = `agw:test:${randomUUID()}:`;
+    await (await open(url, { keyPrefix })).claim(keyOf('stored'), 59.9991);
+    const client = new Redis(url);
+    const ttl = await client.pttl(keyPrefix + keyOf('stored').toString('base64url'));
+    client.disconnect();
+    expect(ttl).toBeGreaterThan(58_000);
+    expect(ttl).toBeLessThanOrEqual(60_000);
+  });
+});
+
+(hasRedis() ? describe : describe.skip)('the Redis store, when Redis fails', () => {
+  let redis: RedisProcess;
+  const url = () => `redis://127.0.0.1:${redis.port}`;
+  afterEach(() => redis.stop());
+
+  it('says down while Redis is dead, and works again after it is back', async () => {
+    redis = await RedisProcess.start();
+    const store = await open(url());
+    expect(await store.claim(keyOf('before'), 60)).toBe('first');
+    await redis.kill();
+    const began = performance.now();
+    expect(await store.claim(keyOf('dead'), 60)).toBe('down');
+    expect(performance.now() - began).toBeLessThan(TIMEOUT * 1000 + 200);
+    await until(() => !store.ready());
+    const again = performance.now();
+    expect(await store.claim(keyOf('dead'), 60)).toBe('down');
+    expect(performance.now() - again).toBeLessThan(100);
+    await until(() => problems.length > 0);
+    await redis.restart();
+    await until(async () => await store.claim(keyOf('back'), 60) === 'first');
+    // However many attempts failed in between.
+    expect(problems).toEqual([expect.stringContaining(`replay store ${url()}: `)]);
+  }, 20_000);
+
+  it('says down in time while Redis hangs, and leaves a connection that stays silent', async () => {
+    redis = await RedisProcess.start();
+    const store = await open(url());
+    redis.signal('SIGSTOP');
+    const began = performance.now();
+    expect(await store.claim(keyOf('hung'), 60)).toBe('down');
+    expect(performance.now() - began).toBeLessThan(TIMEOUT * 1000 + 200);
+    await until(() => !store.ready(), TIMEOUT * 4 + 2);
+    redis.signal('SIGCONT');
+    await until(async () => await store.claim(keyOf('after'), 60) === 'first');
+    // The claim that got no answer may have been taken: the proof is spent rather than good twice.
+    expect(await store.claim(keyOf('hung'), 60)).toBe('seen');
+  }, 20_000);
+
+  it('says down when Redis has no memory left and may not forget', async () => {
+    redis = await RedisProcess.start('--maxmemory', '1', '--maxmemory-policy', 'noeviction');
+    expect(await (await open(url())).claim(keyOf('big'), 60)).toBe('down');
+    expect(problems[0]).toMatch(/OOM/);
+  });
+
+  it('is not ready, and says down, where nothing listens from the start', async () => {
+    redis = await RedisProcess.start();
+    await redis.kill();
+    const store = await open(url(), {}, false);
+    expect(await store.claim(keyOf('x'), 60)).toBe('down');
+    expect(store.ready()).toBe(false);
+    await until(() => problems.length === 1);
+  });
+
+  it('reads the password from its file, again before every new connection', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'agw-secret-'));
+    try {
+      const file = join(folder, 'password');
+      writeFileSync(file, 'wrong\n');
+      redis = await RedisProcess.start('--requirepass', 'correct horse');
+      const store = await open(url(), { password: { file } }, false);
+      await until(() => problems.length > 0);
+      expect(await store.claim(keyOf('refused'), 60)).toBe('down');
+      expect(problems.join()).not.toContain('wrong\n');
+      writeFileSync(file, 'correct horse\n');
+      await until(async () => await store.claim(keyOf('accepted'), 60) === 'first');
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  }, 20_000);
+});
