@@ -23,12 +23,12 @@ const USAGE = ['usage:', 'agw serve --config FILE', 'agw check --config FILE', .
 
 async function main(argv: readonly string[]): Promise<number> {
   const [first = '', second = ''] = argv;
-  if (first === 'serve' || first === 'check') {
+  const help = argv.includes('--help') || argv.includes('-h');
+  if ((first === 'serve' || first === 'check') && !help) {
     await import(PROXY);
     return 0;
   }
   const command = Object.hasOwn(COMMANDS, `${first} ${second}`) ? COMMANDS[`${first} ${second}`]! : undefined;
-  const help = argv.includes('--help') || argv.includes('-h');
   if (command === undefined || help) {
     const text = command === undefined ? USAGE : `usage: agw ${command.usage}`;
     (help ? process.stdout : process.stderr).write(`${text}\n`);

@@ -1,9 +1,8 @@
-import { existsSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { exportJWK } from 'jose';
 import { parseJwks } from '../keys/parse-jwks.js';
 import { CliError, required, type Command } from './command.js';
-import { algorithmOf, readPublicKey, readText, replaceFile, writeNew } from './key-files.js';
+import { algorithmOf, mustBeNew, readPublicKey, readText, replaceFile } from './key-files.js';
 
 interface JwkSet { keys: Record<string, unknown>[] }
 
@@ -33,8 +32,8 @@ export const jwksCreate: Command = {
     } });
     const file = required(values, 'out');
     const jwk = await publicJwk(required(values, 'key'), required(values, 'kid'), values.alg);
-    if (existsSync(file) && !values.force) throw new CliError('--out', 'must not exist yet', file, 'add the key with "agw jwks add", or say --force');
-    writeNew(file, 'out', textOf({ keys: [jwk] }), 0o644, true);
+    if (!values.force) mustBeNew(file, 'out', 'add the key with "agw jwks add", or say --force');
+    replaceFile(file, textOf({ keys: [jwk] }), 0o644);
     out(`${file}: 1 key, ${String(jwk.kid)}`);
   },
 };

@@ -1,4 +1,4 @@
-import { createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto';
+import { createPrivateKey, createPublicKey, randomUUID, type KeyObject } from 'node:crypto';
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import type { Algorithm } from '../config/index.js';
 import { CliError } from './command.js';
@@ -41,14 +41,13 @@ export function algorithmOf(key: KeyObject, option: string): Algorithm {
 }
 
 /** New files only, unless told otherwise: a key that is overwritten is gone. */
-export function writeNew(file: string, option: string, text: string, mode: number, force: boolean): void {
-  if (!force && existsSync(file)) throw new CliError(`--${option}`, 'must not exist yet', file, 'name another file, or say --force');
-  replaceFile(file, text, mode);
+export function mustBeNew(file: string, option: string, next = 'name another file, or say --force'): void {
+  if (existsSync(file)) throw new CliError(`--${option}`, 'must not exist yet', file, next);
 }
 
 /** Whole or not at all: a reader never sees half a file. */
 export function replaceFile(file: string, text: string, mode: number): void {
-  const next = `${file}.new`;
-  writeFileSync(next, text, { mode });
+  const next = `${file}.${randomUUID()}`;
+  writeFileSync(next, text, { mode, flag: 'wx' }); // a file that lay there would keep its own mode, a link would lead the key elsewhere
   renameSync(next, file);
 }

@@ -1,7 +1,8 @@
 import { generateKeyPairSync, type KeyPairKeyObjectResult } from 'node:crypto';
+import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { CliError, required, type Command } from './command.js';
-import { writeNew } from './key-files.js';
+import { mustBeNew, replaceFile } from './key-files.js';
 
 function pair(alg: string, bits: number): KeyPairKeyObjectResult {
   switch (alg) {
@@ -22,9 +23,15 @@ export const keysGenerate: Command = {
     const file = required(values, 'out');
     const bits = Number(values.bits);
     if (!Number.isInteger(bits) || bits < 2048 || bits > 4096) throw new CliError('--bits', 'must be 2048 to 4096', values.bits);
+    // Both files are judged before either is written: half a pair is of no use.
+    if (values.public !== undefined && resolve(values.public) === resolve(file)) throw new CliError('--public', 'must be another file than --out', values.public);
+    if (!values.force) {
+      mustBeNew(file, 'out');
+      if (values.public !== undefined) mustBeNew(values.public, 'public');
+    }
     const { publicKey, privateKey } = pair(values.alg, bits);
-    writeNew(file, 'out', String(privateKey.export({ type: 'pkcs8', format: 'pem' })), 0o600, values.force);
-    if (values.public !== undefined) writeNew(values.public, 'public', String(publicKey.export({ type: 'spki', format: 'pem' })), 0o644, values.force);
+    replaceFile(file, String(privateKey.export({ type: 'pkcs8', format: 'pem' })), 0o600);
+    if (values.public !== undefined) replaceFile(values.public, String(publicKey.export({ type: 'spki', format: 'pem' })), 0o644);
     out(`${file}: private key (${values.alg}); keep it offline, it never enters the cluster`);
   },
 };

@@ -88,6 +88,8 @@ export interface UpstreamRequest {
   readonly path: string;
   /** name, value, name, value …; without Host and framing, which the upstream client sets. */
   readonly headers: string[];
+  /** Length of the body that follows, "chunked" where it is not known, absent where there is none. */
+  readonly body: string | undefined;
   /** Secrets: the answer's status is mapped and its headers dropped. */
   readonly confidential: boolean;
 }

@@ -33,7 +33,7 @@ function rewriteMcp(x: Admitted, route: McpRoute, credentialOf: CredentialOf): O
   }
   const base = new URL(url).pathname.replace(/\/$/, '');
   const path = base === '' ? x.path : base + x.path.slice(route.pathPrefix.length);
-  return { ...x, upstream: { method: x.method, path: path + x.query, headers, confidential: false } };
+  return { ...x, upstream: { method: x.method, path: path + x.query, headers, body: x.headers.get('transfer-encoding') === undefined ? x.headers.get('content-length') : 'chunked', confidential: false } };
 }
 
 /**
@@ -54,6 +54,7 @@ function rewriteSecret(x: Admitted, route: SecretsRoute, credentialOf: Credentia
       path: `/api/v1/namespaces/${namespace}/secrets/${name}`,
       // kube-apiserver keeps a caller's Audit-ID: its log and ours join on it.
       headers: ['Accept', 'application/json', 'Audit-ID', x.id, 'Authorization', `Bearer ${token}`],
+      body: undefined,
       confidential: true,
     },
   };

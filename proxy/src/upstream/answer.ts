@@ -1,4 +1,3 @@
-import type { IncomingMessage } from 'node:http';
 import { deny, type Denial } from '../pipeline/reason.js';
 
 /**
@@ -8,20 +7,34 @@ import { deny, type Denial } from '../pipeline/reason.js';
 const KEPT_BACK = new Set(['connection', 'keep-alive', 'proxy-connection', 'proxy-authenticate', 'proxy-authentication-info', 'te', 'trailer',
   'transfer-encoding', 'upgrade', 'set-cookie', 'server', 'x-powered-by', 'www-authenticate', 'dpop-nonce', 'x-request-id', 'alt-svc']);
 
-/** name, value … as the client gets them. A Secret's answer carries its type and length, and is never cached. */
-export function answerHeaders(answer: IncomingMessage, confidential: boolean): string[] {
-  if (confidential) {
-    const length = answer.headers['content-length'];
-    return ['Content-Type', 'application/json', 'Cache-Control', 'no-store', ...(length === undefined ? [] : ['Content-Length', length])];
-  }
-  const listed = answer.headers.connection?.toLowerCase().split(',').map((name) => name.trim()) ?? [];
+export interface AnswerHeaders {
+  /** name, value … as the client gets them. */
+  readonly headers: string[];
+  readonly length: string | undefined;
+}
+
+/**
+ * Reads the raw lines once: Node's own object is made at its first use and costs more than all of this. A Secret's answer carries its type
+ * and length alone, and is never cached.
+ */
+export function answerHeaders(raw: readonly string[], confidential: boolean): AnswerHeaders {
   const headers: string[] = [];
-  const { rawHeaders } = answer;
-  for (let i = 0; i < rawHeaders.length; i += 2) {
-    const name = rawHeaders[i]!.toLowerCase();
-    if (!KEPT_BACK.has(name) && !listed.includes(name)) headers.push(rawHeaders[i]!, rawHeaders[i + 1]!);
+  let length: string | undefined;
+  let listed: string[] | undefined;
+  for (let i = 0; i < raw.length; i += 2) {
+    const name = raw[i]!.toLowerCase();
+    const value = raw[i + 1]!;
+    if (name === 'content-length') length = value;
+    if (name === 'connection') listed = [...(listed ?? []), ...value.toLowerCase().split(',').map((token) => token.trim())];
+    if (!KEPT_BACK.has(name)) headers.push(raw[i]!, value);
   }
-  return headers;
+  if (confidential) return { headers: ['Content-Type', 'application/json', 'Cache-Control', 'no-store', ...(length === undefined ? [] : ['Content-Length', length])], length };
+  const dropped = listed?.filter((token) => token !== 'keep-alive' && token !== 'close' && token !== 'content-length');
+  return { headers: dropped === undefined || dropped.length === 0 ? headers : without(headers, dropped), length };
+}
+
+function without(headers: readonly string[], names: readonly string[]): string[] {
+  return headers.filter((_, i) => !names.includes(headers[i - (i % 2)]!.toLowerCase()));
 }
 
 /** What the Kubernetes API said, mapped: its own text could name objects that the caller may not know of. */

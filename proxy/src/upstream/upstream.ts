@@ -44,15 +44,14 @@ export function createUpstream({ route, upstream, limits, ca, refreshCredential,
   const target = { host: url.hostname.replace(/^\[|\]$/g, ''), port: url.port === '' ? (tls ? 443 : 80) : Number(url.port), agent };
   const start = tls ? https.request : http.request;
 
-  const open = (request: UpstreamRequest, message: IncomingMessage): ClientRequest => {
+  const open = (request: UpstreamRequest): ClientRequest => {
     const headers = ['Host', url.host, ...request.headers];
-    const length = message.headers['content-length'];
-    if (hasBody(message, request)) headers.push(...(length === undefined ? ['Transfer-Encoding', 'chunked'] : ['Content-Length', length]));
+    if (request.body !== undefined) headers.push(...(request.body === 'chunked' ? ['Transfer-Encoding', 'chunked'] : ['Content-Length', request.body]));
     return start({ ...target, method: request.method, path: request.path, headers });
   };
 
   const forward: Upstream['forward'] = (request, message, response, done) => {
-    const out = open(request, message);
+    const out = open(request);
     let settled = false;
     let retried = false;
     const finish = (outcome: Outcome) => {
@@ -92,7 +91,7 @@ export function createUpstream({ route, upstream, limits, ca, refreshCredential,
           if (answer.statusCode === 401 && !retried && refreshCredential()) {
             retried = true;
             answer.resume();
-            current = open(renew(request), message);
+            current = open(renew(request));
             listen(current);
             current.end();
             return;
@@ -121,13 +120,9 @@ export function createUpstream({ route, upstream, limits, ca, refreshCredential,
   return { backend: url.host, forward, close: () => agent.destroy() };
 }
 
-function hasBody(message: IncomingMessage, request: UpstreamRequest): boolean {
-  return !request.confidential && (message.headers['content-length'] !== undefined || message.headers['transfer-encoding'] !== undefined);
-}
-
 /** The client's body to the backend: back-pressure, a cap, and a bound on silence. */
 function send(message: IncomingMessage, out: ClientRequest, request: UpstreamRequest, limits: Config['limits'], sent: () => void, fail: (denial: Denial) => void): void {
-  if (!hasBody(message, request)) {
+  if (request.body === undefined) {
     message.resume();
     out.end();
     sent();
@@ -156,9 +151,10 @@ function send(message: IncomingMessage, out: ClientRequest, request: UpstreamReq
 
 function stream(answer: IncomingMessage, response: ServerResponse, confidential: boolean, idle: NodeJS.Timeout, done: (bytes: number, complete: boolean) => void): void {
   let bytes = 0;
-  response.writeHead(answer.statusCode!, answerHeaders(answer, confidential));
+  const { headers, length } = answerHeaders(answer.rawHeaders, confidential);
+  response.writeHead(answer.statusCode!, headers);
   // A body of unknown length is a stream: its reader waits for the header block, maybe long before the first event.
-  if (answer.headers['content-length'] === undefined) response.flushHeaders();
+  if (length === undefined) response.flushHeaders();
   answer.on('data', (chunk: Buffer) => {
     idle.refresh();
     bytes += chunk.length;

@@ -1,7 +1,7 @@
 /** The bin as users run it: the bundle, in a process of its own. */
 import { execFile, execFileSync } from 'node:child_process';
 import { createPrivateKey, createPublicKey } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, lstatSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { calculateJwkThumbprint, createLocalJWKSet, decodeProtectedHeader, EmbeddedJWK, jwtVerify, type JWK } from 'jose';
@@ -36,6 +36,25 @@ describe('agw', () => {
     const { code, err } = await agw('keys', 'generate', '--out', at('private.pem'));
     expect([code, err.split('\n')[0]]).toEqual([2, `agw: --out: must not exist yet, got ${at('private.pem')}; name another file, or say --force`]);
     expect(readFileSync(at('private.pem'), 'utf8')).toBe(before);
+  });
+  it('writes no half of a pair, and never one half over the other', async () => {
+    writeFileSync(at('taken.pem'), 'taken');
+    expect((await agw('keys', 'generate', '--out', at('half.pem'), '--public', at('taken.pem'))).code).toBe(2);
+    expect(existsSync(at('half.pem'))).toBe(false);
+    expect((await agw('keys', 'generate', '--force', '--out', at('taken.pem'), '--public', at('taken.pem'))).err).toContain('--public: must be another file than --out');
+    expect(readFileSync(at('taken.pem'), 'utf8')).toBe('taken');
+  });
+  it('gives a private key its mode and its place, whatever lies beside it', async () => {
+    writeFileSync(at('stale.pem.new'), '', { mode: 0o644 });
+    symlinkSync(at('elsewhere'), at('linked.pem.new'));
+    for (const name of ['stale.pem', 'linked.pem']) {
+      await must('keys', 'generate', '--out', at(name));
+      expect([lstatSync(at(name)).isFile(), lstatSync(at(name)).mode & 0o777]).toEqual([true, 0o600]);
+    }
+    expect(existsSync(at('elsewhere'))).toBe(false);
+  });
+  it.each([[[]], [['serve']], [['check']], [['keys', 'generate']], [['jwks', 'create']], [['jwks', 'add']], [['jwks', 'retire']], [['token', 'mint']], [['proof', 'mint']]])('helps with %j', async (args) => {
+    expect(await must(...args, '--help')).toContain(`agw ${args.join(' ')}`.trim());
   });
   it('writes a JWK Set without private members, also from a private key', async () => {
     await must('jwks', 'create', '--key', at('private.pem'), '--kid', 'my-key-1', '--out', at('jwks.json'));
@@ -109,7 +128,7 @@ describe('agw check', () => {
     writeFileSync(at('bad.json'), JSON.stringify(bad));
     const { err } = await agw('check', '--config', at('bad.json'));
     expect(err).toContain('issuers[0].jwks.file');
-    expect(err).toContain('jwk must be public, got member d');
+    expect(err).toContain('must be public, got member d');
     expect(err).toContain('routes[0].backend.credential.file: must be a readable file, got "/no/such/credential" (ENOENT)');
   });
   it('serve listens, and SIGTERM ends it with 0', async () => {
