@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { App, Chart } from 'cdk8s';
-import { AgentGateway, ApiServerAccess, AuthProfile, DataPlane, JwksSource, McpRoute, Peer, SecretsRoute } from '../lib';
+import { AgentGateway, ApiServerAccess, AuthProfile, DataPlane, JwksSource, McpRoute, Peer, RateLimit, SecretsRoute } from '../lib';
 
 /** What `npm run demo` runs: both profiles, an MCP server and the Kubernetes API under each, without agentgateway, on one replica. */
 export function demo(app: App): Chart {
@@ -11,6 +11,9 @@ export function demo(app: App): Chart {
     audience: 'mcp-gateway',
     jwks: JwksSource.fromFile(join(__dirname, 'jwks.json')),
     dataPlane: DataPlane.direct(),
+    // Loud clients are welcome here: whoever tries the demo sees the answer to a proof, not to a flood.
+    rateLimit: RateLimit.tokenBucket({ maxTokens: 10_000, tokensPerFill: 10_000 }),
+    limits: { refusalsPerAddress: { maxTokens: 10_000, tokensPerSecond: 10_000 } },
     apiServer: ApiServerAccess.of({ serviceIp: '10.96.0.1', endpoints: ['172.18.0.2'] }),
   });
   gateway.allowFrom(Peer.pods({ app: 'ai-agent' }));

@@ -131,5 +131,9 @@ export async function createCases(info) {
     refused('self-signed: token signed by a foreign key', SELF, async () => post(selfMcp.path, await selfSignedHeaders({ ...selfMcp, key: mcp.key }, 'POST', url(selfMcp.path)))),
     replay('self-signed: the same token twice', SELF, () => selfSignedHeaders(selfMcp, 'POST', url(selfMcp.path)), selfMcp.path),
     refused('self-signed: a secret that is not listed', '404', async () => get(`${selfSecrets.path}/other`, await selfSignedHeaders(selfSecrets, 'GET', url(`${selfSecrets.path}/other`)))),
+    refused('self-signed: ..%2f out of the route', '400', async () => {
+      const path = `${selfSecrets.path}/..%2f..%2fpods`;
+      return get(path, await selfSignedHeaders(selfSecrets, 'GET', url(path)));
+    }),
   ];
 }

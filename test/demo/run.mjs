@@ -8,25 +8,31 @@ import { build, startStack } from './stack.mjs';
 const { values } = parseArgs({ options: { hold: { type: 'boolean', default: false }, json: { type: 'boolean', default: false } } });
 const say = values.json ? (line) => process.stderr.write(`${line}\n`) : (line) => process.stdout.write(`${line}\n`);
 
+// A runner that is killed does not always pass the signal on.
+const parent = process.ppid;
 build();
-const stack = await startStack({ onExit: (problem) => {
-  process.stderr.write(`demo: ${problem}\n`);
-  process.exit(1);
-} });
 let ending = false;
+const fail = (problem) => {
+  if (ending) return;
+  process.stderr.write(`demo: ${problem}\n`);
+  void end(1);
+};
+// Also while it starts: what is half up has processes and private keys on disk, which must not outlive us.
 const end = async (code) => {
   if (ending) return;
   ending = true;
-  await stack.stop();
+  await (await starting.catch(() => undefined))?.stop();
   process.exit(code);
 };
 process.on('SIGTERM', () => end(0));
 process.on('SIGINT', () => end(0));
-// A runner that is killed does not always pass the signal on.
-const parent = process.ppid;
+const starting = startStack({ onExit: fail });
 setInterval(() => { if (process.ppid !== parent) void end(0); }, 500).unref();
+const stack = await starting.catch((cause) => fail(cause.message));
 
-if (values.hold) {
+if (ending || stack === undefined) {
+  await end(1); // an end is under way, and it exits
+} else if (values.hold) {
   if (values.json) process.stdout.write(`${JSON.stringify(stack.info)}\n`);
   else say(JSON.stringify(stack.info, null, 2));
   setInterval(() => {}, 1 << 30);
@@ -57,6 +63,6 @@ async function table() {
   const metric = (name) => metrics.find((line) => line.startsWith(`${name}{`)) ?? `${name}: no such metric`;
   say(`\none of ${audit.length} audit lines:\n${audit.find((line) => line.includes('dpop_replayed')) ?? audit[0]}`);
   say(`\nmetrics:\n${['agentgateway_jwt_auth_failure_total', 'agentgateway_request_duration_seconds_count', 'agentgateway_active_connections'].map(metric).join('\n')}`);
-  say(`\nready in ${stack.readyMs} ms\ndemo: ${passed} passed, ${cases.length - passed} failed`);
+  say(`\nwhole stack ready in ${stack.readyMs} ms\ndemo: ${passed} passed, ${cases.length - passed} failed`);
   return cases.length - passed;
 }

@@ -1,5 +1,5 @@
 // The demo's stack on loopback: keys, a real MCP server, a TLS stand-in for the Kubernetes API, and the shipped bundle as a process of its own, with the config that
-// the demo app's manifests hold. Only addresses and file paths are changed; what is enforced is what was synthesized.
+// the demo app's manifests hold. Only addresses, file paths and the time to drain are changed; what is enforced is what was synthesized.
 import { execFileSync, spawn } from 'node:child_process';
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -61,13 +61,15 @@ function issuerKeys(file, name, kid) {
 
 /**
  * Starts everything and waits until the gateway is ready.
- * `info` is the line that --hold --json prints; `stop` ends all processes and removes all files.
+ * `info` is the line that --hold --json prints; `stop` ends all processes and removes all files. A start that fails cleans up after itself;
+ * `onExit` hears of a process that ends by itself, and whoever listens must still `stop` the others.
  */
 export async function startStack({ onExit = () => {} } = {}) {
   const dir = mkdtempSync(join(tmpdir(), 'agw-demo-'));
   const file = (name) => join(dir, name);
   const children = [];
   let stopping = false;
+  let death;
 
   const stop = async () => {
     stopping = true;
@@ -83,7 +85,11 @@ export async function startStack({ onExit = () => {} } = {}) {
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] });
     let said = '';
     child.stderr.on('data', (chunk) => { said = (said + chunk).slice(-4000); });
-    child.once('exit', (code) => { if (!stopping) onExit(`${name} ended with ${code}: ${said}`); });
+    child.once('exit', (code, signal) => {
+      if (stopping) return;
+      death = `${name} ended with ${signal ?? code}: ${said}`;
+      onExit(death);
+    });
     children.push(child);
     return { child, said: () => said };
   };
@@ -106,6 +112,7 @@ export async function startStack({ onExit = () => {} } = {}) {
       issuerKeys(file, issuer.name, 'demo-key-1');
       issuer.jwks = { file: file(`${issuer.name}.jwks.json`) };
     }
+    const secrets = config.routes.flatMap(({ kind, backend }) => (kind === 'secrets' ? backend.secretNames.map((name) => `${backend.namespace}/${name}`) : []));
     for (const { kind, backend } of config.routes) {
       if (kind === 'mcp') backend.url = `http://127.0.0.1:${mcpPort}`;
       else Object.assign(backend, { url: `https://127.0.0.1:${kubePort}`, caFile: file('ca.crt'), tokenFile: file('token') });
@@ -113,13 +120,13 @@ export async function startStack({ onExit = () => {} } = {}) {
     writeFileSync(file('config.json'), JSON.stringify(config, null, 2));
 
     start('mcp server', [join(here, 'mcp-server.mjs'), String(mcpPort), file('upstream.jsonl')]);
-    start('kubernetes api', [join(here, 'kube-api.mjs'), String(kubePort), dir, file('upstream.jsonl')]);
+    start('kubernetes api', [join(here, 'kube-api.mjs'), String(kubePort), dir, file('upstream.jsonl'), ...secrets]);
     const began = performance.now();
     const gateway = start('gateway', [join(root, 'assets', 'proxy.mjs'), 'serve', '--config', file('config.json')]);
     const ready = async (url) => (await fetch(url).catch(() => undefined))?.ok === true;
     for (const url of [`http://127.0.0.1:${adminPort}/readyz`, `http://127.0.0.1:${mcpPort}/ready`]) {
       while (!(await ready(url))) {
-        if (gateway.child.exitCode !== null) throw new Error(`the gateway ended with ${gateway.child.exitCode}: ${gateway.said()}`);
+        if (death !== undefined) throw new Error(death);
         if (performance.now() - began > READY_MS) throw new Error(`${url}: not ready after ${READY_MS / 1000} s; the gateway says: ${gateway.said()}`);
         await new Promise((resolve) => setTimeout(resolve, 10));
       }
