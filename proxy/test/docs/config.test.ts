@@ -19,7 +19,7 @@ function rows({ _zod: { def } }: Schema, path: string, fallback = 'required'): s
     case 'array': return def.element!._zod.def.type === 'object' || def.element!._zod.def.options !== undefined ? rows(def.element!, `${path}[]`, fallback) : row(`list of ${typeOf(def.element!)}`);
     case 'union': return def.options!.flatMap((option) => {
       const tag = Object.entries(option._zod.def.shape ?? {}).find(([, member]) => member._zod.def.type === 'literal');
-      return rows(option, tag === undefined ? path : `${path}(${String(tag[1]._zod.def.values![0])})`, fallback);
+      return rows(option, tag === undefined ? path : `${path}{${String(tag[1]._zod.def.values![0])}}`, fallback);
     });
     default: return row(typeOf({ _zod: { def } }));
   }
@@ -34,7 +34,7 @@ function typeOf({ _zod: { def } }: Schema): string {
 it('docs/reference/config.md is the schema', () => {
   const page = `# The gateway's config file
 
-What the constructs write and \`agw serve --config\` reads: JSON. Units are in the names. \`[]\` is a list, \`(x)\` the kind of a choice. Bounds and meaning stand beside each key in
+What the constructs write and \`agw serve --config\` reads: JSON. Units are in the names. \`[]\` is a list, \`{x}\` the kind of a choice. Bounds and meaning stand beside each key in
 \`proxy/src/config/schema.ts\`, from which \`proxy/test/docs/config.test.ts\` writes this page. \`agw check --config FILE\` names every fault of a file.
 
 | key | takes | when left out |
