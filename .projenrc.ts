@@ -25,6 +25,8 @@ const project = new cdk8s.ConstructLibraryCdk8s({
   minNodeVersion: '20.18.0',
   workflowNodeVersion: '24',
   defaultReleaseBranch: 'main',
+  // Publishing is set up where the package's accounts are; the generated workflow would carry registry addresses.
+  release: false,
   depsUpgrade: false,
   integrationTestAutoDiscover: false,
   githubOptions: { mergify: false },

@@ -1,16 +1,18 @@
 // npm run demo: the whole way on loopback, no cluster.
 // npm run demo -- --hold --json: keeps it up and prints one line of JSON, for a client of your own; SIGTERM or SIGINT ends it.
+// --bundled: for a caller that has just run `npm run bundle`, and whose other processes read assets/ meanwhile.
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { createCases } from './cases.mjs';
 import { build, startStack } from './stack.mjs';
 
-const { values } = parseArgs({ options: { hold: { type: 'boolean', default: false }, json: { type: 'boolean', default: false } } });
+const flag = { type: 'boolean', default: false };
+const { values } = parseArgs({ options: { hold: flag, json: flag, bundled: flag } });
 const say = values.json ? (line) => process.stderr.write(`${line}\n`) : (line) => process.stdout.write(`${line}\n`);
 
 // A runner that is killed does not always pass the signal on.
 const parent = process.ppid;
-build();
+build({ bundled: values.bundled });
 let ending = false;
 const fail = (problem) => {
   if (ending) return;

@@ -16,10 +16,13 @@ const READY_MS = 10_000;
 /** Runs one of the project's tools; what it prints goes to stderr, since stdout may be promised to one line of JSON. */
 const tool = (command, args) => execFileSync(command, args, { cwd: root, stdio: ['ignore', 2, 2], env: { ...process.env, CDK8S_CHECK_UPGRADE: 'false' } });
 
-export function build() {
+/** `bundled: true` uses the bundle that lies there, if one does. The manifests are always made anew: what runs is what the sources say. */
+export function build({ bundled = false } = {}) {
   const bin = (name) => join(root, 'node_modules', '.bin', name);
-  tool(process.execPath, [join(root, 'proxy', 'bundle.mjs')]);
-  tool(bin('tsc'), ['-p', join(root, 'proxy', 'tsconfig.types.json')]);
+  if (!bundled || !existsSync(join(root, 'assets', 'manifest.json'))) {
+    tool(process.execPath, [join(root, 'proxy', 'bundle.mjs')]);
+    tool(bin('tsc'), ['-p', join(root, 'proxy', 'tsconfig.types.json')]);
+  }
   tool(bin('cdk8s'), ['synth']);
 }
 
