@@ -1,21 +1,23 @@
 // CPU per proxied request, RFC 9449 profile: ES256 proofs, one reused RS256 access token, memory store, audit and metrics on.
-// Beside it, in the same run, what it is made of: a bare node:http pass and one P-256 verification. Prints one JSON object.
-//   npm run bench [-- --requests 20000]
+// Beside it, in the same run and in turn, what it is made of: a bare node:http pass and one P-256 verification; and, on demand, another
+// build of the gateway. Medians over the rounds, since a shared machine's speed changes from second to second. Prints one JSON object.
+//   npm run bench [-- --requests 20000 --against DIRECTORY_OF_ANOTHER_BUILDS_ASSETS]
 import { spawn } from 'node:child_process';
 import { createHash, generateKeyPairSync, sign, verify } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
 const here = dirname(fileURLToPath(import.meta.url));
-const { values } = parseArgs({ options: { requests: { type: 'string', default: '20000' } } });
+const { values } = parseArgs({ options: { requests: { type: 'string', default: '20000' }, against: { type: 'string' } } });
 const REQUESTS = Number(values.requests);
 if (!Number.isInteger(REQUESTS) || REQUESTS < 1000 || REQUESTS > 200_000) throw new Error(`--requests: must be 1000 to 200000, got ${values.requests}`);
 const CONNECTIONS = 32;
+const ROUNDS = 10;
 const dir = mkdtempSync(join(tmpdir(), 'agw-bench-'));
 const children = [];
 
@@ -77,7 +79,7 @@ const BODY = '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"ec
 const request = (port, token, proof) => Buffer.from(`POST /mcp HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nContent-Type: application/json\r\nAccept: application/json, text/event-stream\r\nContent-Length: ${BODY.length}\r\nAuthorization: DPoP ${token}\r\nDPoP: ${proof}\r\n\r\n${BODY}`);
 
 try {
-  const [backend, gateway, admin, bare, bareAdmin] = await Promise.all(Array.from({ length: 5 }, freePort));
+  const [backend, gateway, admin, bare, bareAdmin, otherPort, otherAdmin] = await Promise.all(Array.from({ length: 7 }, freePort));
   const as = generateKeyPairSync('rsa', { modulusLength: 2048 });
   const client = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const jwk = client.publicKey.export({ format: 'jwk' });
@@ -86,16 +88,19 @@ try {
   const origin = `http://127.0.0.1:${gateway}`;
 
   writeFileSync(join(dir, 'jwks.json'), JSON.stringify({ keys: [{ ...as.publicKey.export({ format: 'jwk' }), kid: 'as-1', alg: 'RS256', use: 'sig' }] }));
-  writeFileSync(join(dir, 'config.json'), JSON.stringify({
-    version: 1,
-    listen: { host: '127.0.0.1', port: gateway },
-    admin: { host: '127.0.0.1', port: admin },
-    publicOrigins: [origin],
-    issuers: [{ name: 'as', issuer: 'https://as.example', jwks: { file: join(dir, 'jwks.json') } }],
-    replay: { store: 'memory' },
-    routes: [{ kind: 'mcp', name: 'mcp', pathPrefix: '/mcp', auth: { profile: 'dpop', issuers: ['as'], audiences: [`${origin}/mcp`], proofMaxAgeSeconds: 3600 }, backend: { url: `http://127.0.0.1:${backend}` } }],
-    audit: { file: join(dir, 'audit.jsonl') },
-  }));
+  const configFile = (name, port, adminPort) => {
+    writeFileSync(join(dir, `${name}.json`), JSON.stringify({
+      version: 1,
+      listen: { host: '127.0.0.1', port },
+      admin: { host: '127.0.0.1', port: adminPort },
+      publicOrigins: [origin],
+      issuers: [{ name: 'as', issuer: 'https://as.example', jwks: { file: join(dir, 'jwks.json') } }],
+      replay: { store: 'memory' },
+      routes: [{ kind: 'mcp', name: 'mcp', pathPrefix: '/mcp', auth: { profile: 'dpop', issuers: ['as'], audiences: [`${origin}/mcp`], proofMaxAgeSeconds: 3600 }, backend: { url: `http://127.0.0.1:${backend}` } }],
+      audit: { file: join(dir, `${name}.jsonl`) },
+    }));
+    return join(dir, `${name}.json`);
+  };
 
   const atInput = `${b64({ typ: 'at+jwt', alg: 'RS256', kid: 'as-1' })}.${b64({ iss: 'https://as.example', sub: 'agent', client_id: 'agent', aud: `${origin}/mcp`, iat: now, exp: now + 3600, jti: 'bench', cnf: { jkt } })}`;
   const token = `${atInput}.${sign('sha256', Buffer.from(atInput), as.privateKey).toString('base64url')}`;
@@ -112,38 +117,55 @@ try {
 
   await start([join(here, 'servers.mjs'), 'backend', String(backend)], `http://127.0.0.1:${backend}/`);
   await start([join(here, 'servers.mjs'), 'bare', String(bare), String(backend), String(bareAdmin)], `http://127.0.0.1:${bareAdmin}/cpu`);
-  const { ms: readyMs } = await start([...(process.env.BENCH_PROF ? ['--cpu-prof', '--cpu-prof-dir=/tmp/prof'] : []), join(here, '..', '..', 'assets', 'proxy.mjs'), 'serve', '--config', join(dir, 'config.json')], `http://127.0.0.1:${admin}/readyz`);
+  const serve = (assets, name, port, adminPort) =>
+    start([join(assets, 'proxy.mjs'), 'serve', '--config', configFile(name, port, adminPort)], `http://127.0.0.1:${adminPort}/readyz`);
+  const { ms: readyMs } = await serve(join(here, '..', '..', 'assets'), 'ours', gateway, admin);
+  if (values.against !== undefined) await serve(resolve(values.against), 'other', otherPort, otherAdmin);
 
-  const cpuOfGateway = async () => Number(/^process_cpu_seconds_total(?:\{.*\})? ([\d.e-]+)/m.exec((await get(`http://127.0.0.1:${admin}/metrics`)).text)[1]);
+  const cpuOfGateway = (adminPort) => async () => Number(/^process_cpu_seconds_total(?:\{.*\})? ([\d.e-]+)/m.exec((await get(`http://127.0.0.1:${adminPort}/metrics`)).text)[1]);
   const cpuOfBare = async () => Number((await get(`http://127.0.0.1:${bareAdmin}/cpu`)).text);
-  const measure = async (port, cpu, sets) => {
-    const before = await cpu();
-    const { seconds, ok } = await load(port, sets);
-    if (ok !== sets.length) throw new Error(`${sets.length - ok} of ${sets.length} requests were not answered 200`);
-    return { cpuMicros: ((await cpu()) - before) * 1e6 / sets.length, perSecond: sets.length / seconds };
-  };
   const requests = proofs.map((p) => request(gateway, token, p));
-  await load(gateway, requests.slice(0, WARM_UP));
-  await load(bare, requests.slice(0, WARM_UP));
-  const ours = await measure(gateway, cpuOfGateway, requests.slice(WARM_UP));
-  const pass = await measure(bare, cpuOfBare, requests.slice(WARM_UP));
+  const targets = {
+    ours: { port: gateway, cpu: cpuOfGateway(admin) },
+    bare: { port: bare, cpu: cpuOfBare },
+    ...(values.against === undefined ? {} : { other: { port: otherPort, cpu: cpuOfGateway(otherAdmin) } }),
+  };
+  const VERIFIES = 500;
+  const verifyOnce = () => verify('sha256', Buffer.from(signed), { key: client.publicKey, dsaEncoding: 'ieee-p1363' }, signature);
+  const seconds = [];
+  const micros = { verify: [], ...Object.fromEntries(Object.keys(targets).map((name) => [name, []])) };
+  /** One round: every target gets the same requests, one after the other, so that a slow second hits all of them. */
+  const round = async (some, count) => {
+    for (const [name, { port, cpu }] of Object.entries(targets)) {
+      const before = await cpu();
+      const { seconds: took, ok } = await load(port, some);
+      if (ok !== some.length) throw new Error(`${name}: ${some.length - ok} of ${some.length} requests were not answered 200`);
+      if (count) micros[name].push(((await cpu()) - before) * 1e6 / some.length);
+      if (count && name === 'ours') seconds.push(took);
+    }
+    const { user, system } = process.cpuUsage();
+    for (let i = 0; i < VERIFIES; i++) if (!verifyOnce()) throw new Error('the proof does not verify');
+    const used = process.cpuUsage({ user, system });
+    if (count) micros.verify.push((used.user + used.system) / VERIFIES);
+  };
+  await round(requests.slice(0, WARM_UP), false);
+  const size = Math.floor(REQUESTS / ROUNDS);
+  for (let r = 0; r < ROUNDS; r++) await round(requests.slice(WARM_UP + r * size, WARM_UP + (r + 1) * size), true);
 
-  const VERIFIES = 5000;
-  const time = () => { const u = process.cpuUsage(); return u.user + u.system; };
-  const once = () => verify('sha256', Buffer.from(signed), { key: client.publicKey, dsaEncoding: 'ieee-p1363' }, signature);
-  for (let i = 0; i < 500; i++) once();
-  const from = time();
-  for (let i = 0; i < VERIFIES; i++) if (!once()) throw new Error('the proof does not verify');
-  const verifyMicros = (time() - from) / VERIFIES;
-
-  const round = (n) => Math.round(n * 10) / 10;
+  const median = (numbers) => numbers.toSorted((x, y) => x - y)[Math.floor(numbers.length / 2)];
+  const tenths = (n) => Math.round(n * 10) / 10;
+  const hundredths = (n) => Math.round(n * 100) / 100;
+  const perRound = (of) => micros.ours.map((_, r) => of(r));
   process.stdout.write(`${JSON.stringify({
-    requests: REQUESTS,
-    cpuMicrosPerRequest: round(ours.cpuMicros),
-    requestsPerSecond: Math.round(ours.perSecond),
-    bareProxyCpuMicros: round(pass.cpuMicros),
-    p256VerifyCpuMicros: round(verifyMicros),
-    ratioToBarePlusVerify: Math.round((ours.cpuMicros / (pass.cpuMicros + verifyMicros)) * 100) / 100,
+    requests: size * ROUNDS,
+    rounds: ROUNDS,
+    cpuMicrosPerRequest: tenths(median(micros.ours)),
+    quietestRoundCpuMicros: tenths(Math.min(...micros.ours)),
+    requestsPerSecond: Math.round(size / median(seconds)),
+    bareProxyCpuMicros: tenths(median(micros.bare)),
+    p256VerifyCpuMicros: tenths(median(micros.verify)),
+    ratioToBarePlusVerify: hundredths(median(perRound((r) => micros.ours[r] / (micros.bare[r] + micros.verify[r])))),
+    ...(values.against === undefined ? {} : { otherCpuMicros: tenths(median(micros.other)), ratioToOther: hundredths(median(perRound((r) => micros.ours[r] / micros.other[r]))) }),
     startToReadyMs: Math.round(readyMs),
     node: process.version,
   })}\n`);

@@ -25,6 +25,7 @@ import { limitRate } from './stages/limit-rate.js';
 import { matchRoute } from './stages/match-route.js';
 import { rejectReplay } from './stages/reject-replay.js';
 import { rewrite } from './stages/rewrite.js';
+import { createDeadlines, type Deadlines } from './upstream/deadlines.js';
 import { createUpstream, type Upstream } from './upstream/upstream.js';
 
 export interface Gateway {
@@ -66,7 +67,8 @@ export async function startGateway(config: Config, { clock, warn }: Surroundings
   const prove = then(authenticate(profiles), rejectReplay(store, clock));
   const admit = then(limitRate((r) => limiters.get(r)), rewrite(credentialOf));
   const decide = then(prove, admit);
-  const upstreams = new Map<Route, Upstream>(config.routes.map((r) => [r, openUpstream(r, config, credentials)]));
+  const deadlines = createDeadlines();
+  const upstreams = new Map<Route, Upstream>(config.routes.map((r) => [r, openUpstream(r, config, deadlines, credentials)]));
 
   let stopping = false;
   const forward = (received: Received, outbound: Outbound, message: IncomingMessage, response: ServerResponse) => {
@@ -134,6 +136,7 @@ export async function startGateway(config: Config, { clock, warn }: Surroundings
       stopping = true;
       await closed(server, config.drainSeconds);
       for (const upstream of upstreams.values()) upstream.close();
+      deadlines.close();
       for (const source of keys.values()) source.close();
       for (const file of credentials.values()) file.close();
       await store.close();
@@ -153,13 +156,14 @@ function openCredentials(routes: readonly Route[], onProblem: (problem: string) 
   return new Map([...new Set(files)].map((file) => [file, openSecretFile(file, { onProblem })]));
 }
 
-function openUpstream(route: Route, { upstream, limits }: Config, credentials: ReadonlyMap<string, SecretFile>): Upstream {
+function openUpstream(route: Route, { upstream, limits }: Config, deadlines: Deadlines, credentials: ReadonlyMap<string, SecretFile>): Upstream {
   const { caFile } = route.backend;
   const token = route.kind === 'secrets' ? credentials.get(route.backend.tokenFile) : undefined;
   return createUpstream({
     route,
     upstream,
     limits,
+    deadlines,
     ca: caFile === undefined ? undefined : readFileSync(caFile, 'utf8'),
     refreshCredential: () => {
       const before = token?.value();

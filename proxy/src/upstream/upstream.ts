@@ -4,6 +4,8 @@ import type { Config, Route } from '../config/index.js';
 import type { UpstreamRequest } from '../pipeline/evidence.js';
 import { Denial, deny } from '../pipeline/reason.js';
 import { answerHeaders, confidentialAnswer } from './answer.js';
+import type { Deadlines } from './deadlines.js';
+import { createPool } from './pool.js';
 
 /** How a forwarded request ended. `refused`: nothing was sent to the client yet, so it can still be answered. */
 export type Outcome =
@@ -25,6 +27,7 @@ export interface UpstreamOptions {
   readonly route: Route;
   readonly upstream: Config['upstream'];
   readonly limits: Config['limits'];
+  readonly deadlines: Deadlines;
   /** PEM; absent: the system's roots. */
   readonly ca: string | undefined;
   /** Asked when the backend refused a confidential request with 401: true if there is now a newer credential. */
@@ -33,14 +36,10 @@ export interface UpstreamOptions {
   readonly renew: (request: UpstreamRequest) => UpstreamRequest;
 }
 
-/** Idle connections are dropped before common servers (5 s) drop them, so that a request is not written into a closing one. */
-const IDLE_SOCKET_MS = 4_000;
-
-export function createUpstream({ route, upstream, limits, ca, refreshCredential, renew }: UpstreamOptions): Upstream {
+export function createUpstream({ route, upstream, limits, deadlines, ca, refreshCredential, renew }: UpstreamOptions): Upstream {
   const url = new URL(route.backend.url);
   const tls = url.protocol === 'https:';
-  const agentOptions = { keepAlive: true, maxSockets: upstream.maxSockets, timeout: IDLE_SOCKET_MS, scheduling: 'lifo' as const };
-  const agent = tls ? new https.Agent({ ...agentOptions, ...(ca === undefined ? {} : { ca }) }) : new http.Agent(agentOptions);
+  const agent = createPool({ tls, ca, maxSockets: upstream.maxSockets });
   const target = { host: url.hostname.replace(/^\[|\]$/g, ''), port: url.port === '' ? (tls ? 443 : 80) : Number(url.port), agent };
   const start = tls ? https.request : http.request;
 
@@ -57,7 +56,7 @@ export function createUpstream({ route, upstream, limits, ca, refreshCredential,
     const finish = (outcome: Outcome) => {
       if (settled) return;
       settled = true;
-      clearTimeout(timer);
+      deadline.cancel();
       response.off('close', abort);
       done(outcome);
     };
@@ -67,10 +66,19 @@ export function createUpstream({ route, upstream, limits, ca, refreshCredential,
       finish({ kind: 'refused', denial });
     };
     let current = out;
-    let timer: NodeJS.Timeout | undefined;
+    // One deadline, of the phase that the exchange is in: the client's body, the answer's first byte, the answer's next byte.
+    let phase: 'body' | 'answer' | 'stream' = 'body';
+    let answered: IncomingMessage | undefined;
+    const deadline = deadlines.start(limits.bodyIdleTimeoutSeconds, () => {
+      if (phase === 'stream') answered!.destroy(new Error('idle'));
+      else fail(phase === 'body' ? deny('body_stalled') : deny('upstream_timeout', 'no answer'));
+    });
     const sent = () => {
-      timer ??= setTimeout(() => fail(deny('upstream_timeout', 'no answer')), upstream.firstByteTimeoutSeconds * 1000);
+      if (phase !== 'body') return;
+      phase = 'answer';
+      deadline.extend(upstream.firstByteTimeoutSeconds);
     };
+    const received = () => { if (phase === 'body') deadline.extend(limits.bodyIdleTimeoutSeconds); };
     // The client went away: the backend must not go on working for nobody.
     const abort = () => {
       current.destroy();
@@ -108,20 +116,28 @@ export function createUpstream({ route, upstream, limits, ca, refreshCredential,
           fail(deny('upstream_refused', `status ${answer.statusCode}`));
           return;
         }
-        clearTimeout(timer);
-        const idle = timer = setTimeout(() => answer.destroy(new Error('idle')), upstream.idleTimeoutSeconds * 1000);
-        stream(answer, response, request.confidential, idle, (bytes, complete) => finish({ kind: 'answered', status: answer.statusCode!, bytes, complete }));
+        phase = 'stream';
+        answered = answer;
+        deadline.extend(upstream.idleTimeoutSeconds);
+        const flowing = () => deadline.extend(upstream.idleTimeoutSeconds);
+        stream(answer, response, request.confidential, flowing, (bytes, complete) => finish({ kind: 'answered', status: answer.statusCode!, bytes, complete }));
       });
     };
     listen(out);
-    send(message, out, request, limits, sent, fail);
+    send(message, out, request, limits, { received, sent, fail });
   };
 
   return { backend: url.host, forward, close: () => agent.destroy() };
 }
 
-/** The client's body to the backend: back-pressure, a cap, and a bound on silence. */
-function send(message: IncomingMessage, out: ClientRequest, request: UpstreamRequest, limits: Config['limits'], sent: () => void, fail: (denial: Denial) => void): void {
+interface SendEvents {
+  readonly received: () => void;
+  readonly sent: () => void;
+  readonly fail: (denial: Denial) => void;
+}
+
+/** The client's body to the backend: back-pressure and a cap. */
+function send(message: IncomingMessage, out: ClientRequest, request: UpstreamRequest, limits: Config['limits'], { received, sent, fail }: SendEvents): void {
   if (request.body === undefined) {
     message.resume();
     out.end();
@@ -129,34 +145,28 @@ function send(message: IncomingMessage, out: ClientRequest, request: UpstreamReq
     return;
   }
   let bytes = 0;
-  const silence = setTimeout(() => fail(deny('body_stalled')), limits.bodyIdleTimeoutSeconds * 1000);
   message.on('data', (chunk: Buffer) => {
-    silence.refresh();
+    received();
     bytes += chunk.length;
     if (bytes > limits.maxBodyBytes) fail(deny('body_too_large', `at most ${limits.maxBodyBytes} bytes`));
     else if (!out.write(chunk)) message.pause();
   });
   out.on('drain', () => message.resume());
   message.once('end', () => {
-    clearTimeout(silence);
     out.end();
     sent();
   });
-  message.once('close', () => clearTimeout(silence));
-  out.once('close', () => {
-    clearTimeout(silence);
-    message.resume(); // an answer before the end of the body: let the rest drain, or the connection could not be used again
-  });
+  out.once('close', () => message.resume()); // an answer before the end of the body: let the rest drain, or the connection could not be used again
 }
 
-function stream(answer: IncomingMessage, response: ServerResponse, confidential: boolean, idle: NodeJS.Timeout, done: (bytes: number, complete: boolean) => void): void {
+function stream(answer: IncomingMessage, response: ServerResponse, confidential: boolean, flowing: () => void, done: (bytes: number, complete: boolean) => void): void {
   let bytes = 0;
   const { headers, length } = answerHeaders(answer.rawHeaders, confidential);
   response.writeHead(answer.statusCode!, headers);
   // A body of unknown length is a stream: its reader waits for the header block, maybe long before the first event.
   if (length === undefined) response.flushHeaders();
   answer.on('data', (chunk: Buffer) => {
-    idle.refresh();
+    flowing();
     bytes += chunk.length;
     if (!response.write(chunk)) answer.pause();
   });
