@@ -5,6 +5,7 @@ import { DataPlane } from './data-plane';
 import { Image } from './image';
 import { JwksSource } from './jwks-source';
 import { GatewayLimits, UpstreamTimeouts } from './limits';
+import { OriginSource } from './origin-source';
 import { Peer } from './peer';
 import { RateLimit } from './rate-limit';
 import { ReplayStore } from './replay-store';
@@ -45,9 +46,38 @@ export interface AgentGatewayProps {
    * Origins under which clients reach the gateway, as `htu` in their proofs has them: behind TLS termination the outer https
    * origin. Never taken from a request's headers.
    *
-   * @default - the Service's names that contain its namespace, with port 8080; not the bare name, which means another gateway in another namespace
+   * @default - the Service's names that contain its namespace, with port 8080, https with `tlsSecretName`; not the bare name, which means another gateway in another namespace
    */
   readonly publicOrigins?: string[];
+
+  /**
+   * What an ingress in front cuts off: clients sign `https://host/ai/mcp`, the gateway gets `/mcp`, and this is `/ai`.
+   *
+   * @default - nothing
+   */
+  readonly publicPathPrefix?: string;
+
+  /**
+   * Address ranges, in CIDR notation, of proxies in front. Their X-Forwarded-For gives the client's address and their Client-Cert its certificate;
+   * nobody else's is read.
+   *
+   * @default - none
+   */
+  readonly trustedPeers?: string[];
+
+  /**
+   * What an `htu` must start with.
+   *
+   * @default OriginSource.CONFIG
+   */
+  readonly originFrom?: OriginSource;
+
+  /**
+   * Secret of type `kubernetes.io/tls` in the gateway's namespace, with which the gateway ends TLS itself; a renewed certificate is used without a restart.
+   *
+   * @default - plain HTTP, for an ingress or a mesh that ends TLS
+   */
+  readonly tlsSecretName?: string;
 
   /**
    * Algorithms accepted for tokens.

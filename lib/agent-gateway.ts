@@ -9,11 +9,11 @@ import { Peer } from './peer';
 import { contentKinds, emitConfigMap } from './private/config-maps';
 import { emitExternalSecret } from './private/external-secrets';
 import { gatewayFaults } from './private/faults';
-import { secretUse, secretUses } from './private/files';
+import { routeSecretUses, secretUses } from './private/files';
 import { byPrecedence, GatewaySpec } from './private/gateway-spec';
 import { configProblems } from './private/model';
 import { emitApiAccess, emitDisruptionBudget, emitNetworkPolicy, emitService, emitServiceAccount, emitWorkload } from './private/objects';
-import { refuse } from './private/text';
+import { checkObjectName, refuse } from './private/text';
 import { PORT } from './private/wiring';
 import { RateLimit } from './rate-limit';
 import { ReplayStore } from './replay-store';
@@ -74,9 +74,7 @@ export class AgentGateway extends Construct {
     this.routes.push(route);
     const added = route._spec();
     if (added.kind === 'secrets' && this.node.tryFindChild('role') === undefined) emitApiAccess(this, () => this._spec());
-    if (added.kind === 'mcp' && added.credential !== undefined) {
-      emitExternalSecret(this, secretUse(this.serviceName, added.name, added.credential), this._spec());
-    }
+    for (const use of routeSecretUses(this.serviceName, added)) emitExternalSecret(this, use, this._spec());
   }
 
   /** Lets these clients connect to port 8080. Without a call nobody can; connecting does not authenticate. */
@@ -103,7 +101,11 @@ export class AgentGateway extends Construct {
       serviceAccountName: this.serviceAccountName,
       replicas,
       podDisruptionBudget: props.podDisruptionBudget ?? replicas > 1,
-      publicOrigins: props.publicOrigins ?? ['svc.cluster.local', 'svc', ''].map((domain) => `http://${host}${domain && `.${domain}`}:${PORT.traffic}`),
+      publicOrigins: props.publicOrigins ?? ['svc.cluster.local', 'svc', ''].map((domain) => `${props.tlsSecretName === undefined ? 'http' : 'https'}://${host}${domain && `.${domain}`}:${PORT.traffic}`),
+      publicPathPrefix: props.publicPathPrefix,
+      trustedPeers: props.trustedPeers,
+      originFrom: props.originFrom,
+      tlsSecretName: props.tlsSecretName === undefined ? undefined : checkObjectName('tlsSecretName', props.tlsSecretName),
       issuer: props.issuer,
       audience: props.audience,
       jwks: props.jwks,

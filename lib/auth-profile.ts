@@ -1,5 +1,9 @@
 import { Duration } from 'cdk8s';
+import { CaBundle } from './ca-bundle';
 import { JwksSource } from './jwks-source';
+import { Peer } from './peer';
+import { refuse } from './private/text';
+import { SecretSource } from './secret-source';
 
 /** What happens to a request whose credentials are missing or wrong. */
 export enum AuthMode {
@@ -27,7 +31,7 @@ export enum SigningAlgorithm {
   ED25519 = 'Ed25519',
 }
 
-/** What both profiles have. */
+/** What all profiles have. */
 export interface AuthProfileOptions {
   /**
    * Exact value of the token's `iss` claim.
@@ -63,18 +67,104 @@ export interface AuthProfileOptions {
    * @default - 60 seconds for dpop, 5 seconds for selfSigned
    */
   readonly clockSkew?: Duration;
+}
+
+/** How an authorization server is asked about tokens that are not JWTs. */
+export interface IntrospectionOptions {
+  /** The server's introspection endpoint. */
+  readonly url: string;
+
+  /** Who answers there; the NetworkPolicy lets the gateway reach nobody else for this. */
+  readonly peer: Peer;
+
+  /** Client id that the gateway authenticates with. */
+  readonly clientId: string;
+
+  /** Client secret, as a mounted file. */
+  readonly clientSecret: SecretSource;
 
   /**
-   * Refuse an `htu` that carries a query or a fragment instead of ignoring them.
+   * Certificates that the server is verified against.
+   *
+   * @default - Node's own roots
+   */
+  readonly ca?: CaBundle;
+
+  /**
+   * Patience with one question; 100 milliseconds to 60 seconds. After it the request is refused with 503.
+   *
+   * @default Duration.seconds(2)
+   */
+  readonly timeout?: Duration;
+
+  /**
+   * An answer is used again this long, and never past the token's `exp`: how long a revoked token may still pass. At most 1 hour.
+   *
+   * @default Duration.seconds(30)
+   */
+  readonly cache?: Duration;
+
+  /**
+   * Answers kept.
+   *
+   * @default 10000
+   */
+  readonly maxEntries?: number;
+}
+
+/** What profiles with an authorization server have. */
+export interface AccessTokenOptions extends AuthProfileOptions {
+  /**
+   * Scopes that a token must have, all of them.
+   *
+   * @default - none
+   * @see https://www.rfc-editor.org/rfc/rfc6750#section-3.1
+   */
+  readonly requiredScopes?: string[];
+
+  /**
+   * Accept access tokens of this issuer without `typ: at+jwt`. WEAKENS the route: another JWT of the issuer, an ID token for example, then passes as one.
    *
    * @default false
-   * @see https://www.rfc-editor.org/rfc/rfc9449#section-4.2
+   * @see https://www.rfc-editor.org/rfc/rfc9068#section-2.1
    */
-  readonly strictHtu?: boolean;
+  readonly legacyTyp?: boolean;
+
+  /**
+   * Who is asked about tokens of this issuer that are not JWTs. Not with agentgateway as data plane, which reads JWTs only.
+   *
+   * @default - such tokens are refused
+   * @see https://www.rfc-editor.org/rfc/rfc7662
+   */
+  readonly introspection?: IntrospectionOptions;
+}
+
+/** Server-provided nonces. */
+export interface NonceOptions {
+  /**
+   * Secrets of at least 32 characters, one a line. The first makes nonces, all are accepted. To rotate, append one, wait until every
+   * replica has it, then delete the first.
+   */
+  readonly keys: SecretSource;
+
+  /**
+   * How long a nonce is good; 10 seconds to 1 hour.
+   *
+   * @default Duration.minutes(5)
+   */
+  readonly lifetime?: Duration;
+
+  /**
+   * Let the nonce alone say when a proof was made, for clients with wrong clocks.
+   *
+   * @default false
+   * @see https://www.rfc-editor.org/rfc/rfc9449#section-11.1
+   */
+  readonly timeFromNonce?: boolean;
 }
 
 /** Options of the RFC 9449 profile. */
-export interface DpopOptions extends AuthProfileOptions {
+export interface DpopOptions extends AccessTokenOptions {
   /**
    * A proof older than this is refused; 1 second to 1 hour.
    *
@@ -89,6 +179,41 @@ export interface DpopOptions extends AuthProfileOptions {
    * @default - ES256, ES384, PS256, EdDSA, Ed25519, RS256
    */
   readonly proofAlgorithms?: SigningAlgorithm[];
+
+  /**
+   * Refuse an `htu` that carries a query or a fragment instead of ignoring them.
+   *
+   * @default false
+   * @see https://www.rfc-editor.org/rfc/rfc9449#section-4.2
+   */
+  readonly strictHtu?: boolean;
+
+  /**
+   * Require a nonce of ours in every proof: a proof made in advance, on a device that was taken over for a while, is then worthless.
+   *
+   * @default - no nonces
+   * @see https://www.rfc-editor.org/rfc/rfc9449#section-9
+   */
+  readonly nonce?: NonceOptions;
+}
+
+/** Where the client's certificate is seen. */
+export enum CertificateSource {
+  /** On the connection itself, which the gateway's `tls` ends. */
+  TLS = 'tls',
+  /** In `Client-Cert` of one of the gateway's `trustedPeers`, which ends TLS. */
+  HEADER = 'header',
+}
+
+/** Options of the RFC 8705 profile. */
+export interface MtlsOptions extends AccessTokenOptions {
+  /**
+   * Where the client's certificate is seen.
+   *
+   * @default CertificateSource.TLS
+   * @see https://www.rfc-editor.org/rfc/rfc9440
+   */
+  readonly certificateFrom?: CertificateSource;
 }
 
 /** Options of the profile of the reference architecture. */
@@ -106,6 +231,14 @@ export interface SelfSignedOptions extends AuthProfileOptions {
    * @default true
    */
   readonly enforceHtuHtm?: boolean;
+
+  /**
+   * Refuse an `htu` that carries a query or a fragment instead of ignoring them.
+   *
+   * @default false
+   * @see https://www.rfc-editor.org/rfc/rfc9449#section-4.2
+   */
+  readonly strictHtu?: boolean;
 }
 
 /** How a caller proves that it holds the key. */
@@ -116,7 +249,26 @@ export class AuthProfile {
    * @see https://www.rfc-editor.org/rfc/rfc9449
    */
   public static dpop(options: DpopOptions = {}): AuthProfile {
-    return new AuthProfile(options, 'dpop', options);
+    return new AuthProfile('dpop', checked(options), { dpop: options });
+  }
+
+  /**
+   * As `dpop`, and tokens that are bound to nothing pass as Bearer. WEAKENS the route, for the time of a migration: who steals an unbound token can
+   * use it. A bound token never passes as Bearer. Refused on a SecretsRoute.
+   *
+   * @see https://www.rfc-editor.org/rfc/rfc9449#section-7.2
+   */
+  public static mixed(options: DpopOptions = {}): AuthProfile {
+    return new AuthProfile('mixed', checked(options), { dpop: options });
+  }
+
+  /**
+   * An access token bound to the client's TLS certificate (`cnf.x5t#S256`). The token may be used again: the handshake is the proof.
+   *
+   * @see https://www.rfc-editor.org/rfc/rfc8705#section-3
+   */
+  public static mtls(options: MtlsOptions = {}): AuthProfile {
+    return new AuthProfile('mtls', checked(options), { mtls: options });
   }
 
   /**
@@ -124,25 +276,37 @@ export class AuthProfile {
    * an authorization server. Not RFC 9449: whoever holds the key in the JWKS is the issuer.
    */
   public static selfSigned(options: SelfSignedOptions = {}): AuthProfile {
-    return new AuthProfile(options, 'selfSigned', undefined, options);
+    return new AuthProfile('selfSigned', options, { selfSigned: options });
   }
 
   /** @internal */
-  public readonly _profile: 'dpop' | 'selfSigned';
+  public readonly _profile: 'dpop' | 'mixed' | 'mtls' | 'selfSigned';
 
-  /** @internal */
-  public readonly _common: AuthProfileOptions;
+  /** @internal what `selfSigned` has none of is undefined there */
+  public readonly _common: AccessTokenOptions;
 
   /** @internal */
   public readonly _dpop?: DpopOptions;
 
   /** @internal */
+  public readonly _mtls?: MtlsOptions;
+
+  /** @internal */
   public readonly _selfSigned?: SelfSignedOptions;
 
-  private constructor(common: AuthProfileOptions, profile: 'dpop' | 'selfSigned', dpop?: DpopOptions, selfSigned?: SelfSignedOptions) {
-    this._common = common;
+  private constructor(profile: 'dpop' | 'mixed' | 'mtls' | 'selfSigned', common: AccessTokenOptions, own: { dpop?: DpopOptions; mtls?: MtlsOptions; selfSigned?: SelfSignedOptions }) {
     this._profile = profile;
-    this._dpop = dpop;
-    this._selfSigned = selfSigned;
+    this._common = common;
+    this._dpop = own.dpop;
+    this._mtls = own.mtls;
+    this._selfSigned = own.selfSigned;
   }
+}
+
+function checked<T extends AccessTokenOptions>(options: T): T {
+  const { introspection } = options;
+  if (introspection !== undefined && (!URL.canParse(introspection.url) || !/^https?:/.test(introspection.url))) {
+    refuse({ where: 'introspection.url', want: 'must be an absolute http(s) URL', got: introspection.url });
+  }
+  return options;
 }

@@ -11,6 +11,7 @@ export * from './image';
 export * from './jwks-source';
 export * from './limits';
 export * from './mcp-route';
+export * from './origin-source';
 export * from './peer';
 export * from './rate-limit';
 export * from './replay-store';

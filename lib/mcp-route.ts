@@ -10,6 +10,38 @@ import { refuse } from './private/text';
 import { RateLimit } from './rate-limit';
 import { SecretSource } from './secret-source';
 
+/** Revisions of the Model Context Protocol's transports. */
+export enum McpRevision {
+  /** The first with Streamable HTTP; also what a request without MCP-Protocol-Version is. */
+  V2025_03_26 = '2025-03-26',
+  /** The first with MCP-Protocol-Version. */
+  V2025_06_18 = '2025-06-18',
+  /** The last with sessions. */
+  V2025_11_25 = '2025-11-25',
+  /** POST only, with Mcp-Method and Mcp-Name. */
+  V2026_07_28 = '2026-07-28',
+}
+
+/** What JSON-RPC messages a rule lets pass. */
+export interface McpRule {
+  /** Exact method, for example `tools/call`, or all under a prefix, `tools/*`. Notifications are methods too: `notifications/*`. */
+  readonly method: string;
+
+  /**
+   * Names of tools or prompts, or URIs of resources.
+   *
+   * @default - any
+   */
+  readonly names?: string[];
+
+  /**
+   * Scopes that the caller's token needs for these, on top of the route's.
+   *
+   * @default - none
+   */
+  readonly requiredScopes?: string[];
+}
+
 /** Properties of an `McpRoute`. */
 export interface McpRouteProps {
   /** The gateway that serves the route. */
@@ -91,6 +123,21 @@ export interface McpRouteProps {
    * @default - none: no browser may call
    */
   readonly allowedOrigins?: string[];
+
+  /**
+   * Only messages that fit a rule pass; the rest is refused before the MCP server sees it. Headers and body of a message must agree. Remember
+   * `initialize` and `notifications/*`, which clients of revisions before 2026-07-28 send.
+   *
+   * @default - every message passes
+   */
+  readonly allow?: McpRule[];
+
+  /**
+   * Revisions that are served, by the client's MCP-Protocol-Version.
+   *
+   * @default - all
+   */
+  readonly revisions?: McpRevision[];
 }
 
 /**
@@ -113,7 +160,7 @@ export class McpRoute extends GatewayRoute {
 
   /** @internal */
   public _spec(): RouteSpec {
-    const { auth, rateLimit, methods, allowedOrigins, backendPeer, backendCa, credential, credentialHeader, credentialPrefix } = this.props;
+    const { auth, rateLimit, methods, allowedOrigins, allow, revisions, backendPeer, backendCa, credential, credentialHeader, credentialPrefix } = this.props;
     return {
       kind: 'mcp',
       name: this.routeName,
@@ -125,6 +172,8 @@ export class McpRoute extends GatewayRoute {
       rateLimit,
       methods,
       allowedOrigins,
+      allow,
+      revisions,
       backendPeer,
       credential,
       credentialHeader,

@@ -13,6 +13,14 @@ export interface MemoryStoreOptions {
    * @default 1000000
    */
   readonly maxEntries?: number;
+
+  /**
+   * After the store lost what it remembered (a restart, a flush, a failover), proofs made before that moment are refused, and those made less
+   * than this after it: how far ahead a client's clock may have been. At most 60 seconds, for which every request is then refused.
+   *
+   * @default Duration.seconds(0)
+   */
+  readonly epochMargin?: Duration;
 }
 
 /** Options of a Redis or Valkey store. */
@@ -71,11 +79,107 @@ export interface RedisStoreOptions {
    * @default Duration.millis(500)
    */
   readonly timeout?: Duration;
+
+  /**
+   * After the store lost what it remembered (a restart, a flush, a failover), proofs made before that moment are refused, and those made less
+   * than this after it: how far ahead a client's clock may have been. At most 60 seconds, for which every request is then refused.
+   *
+   * @default Duration.seconds(0)
+   */
+  readonly epochMargin?: Duration;
+
+  /**
+   * Whether `host` is one server, a member of a cluster, or a sentinel.
+   *
+   * @default RedisTopology.single()
+   */
+  readonly topology?: RedisTopology;
+
+  /**
+   * What happens to requests while the server is away.
+   *
+   * @default StoreFailure.DENY
+   */
+  readonly onFailure?: StoreFailure;
+}
+
+/** What happens to requests while the replay store is away. */
+export enum StoreFailure {
+  /** They are refused with 503. */
+  DENY = 'deny',
+  /** WEAKENS the gateway: every replica takes a proof once, so that a stolen one can be used once on each of the others. Counted in `agentgateway_replay_unchecked_total`. */
+  LOCAL = 'local',
+  /** WEAKENS the gateway: a stolen proof can be used again until it is too old. Counted in `agentgateway_replay_unchecked_total`. */
+  ALLOW = 'allow',
+}
+
+/** How several Redis or Valkey servers make one store. */
+export class RedisTopology {
+  /** One server, or a name that always leads to the primary. */
+  public static single(): RedisTopology {
+    return new RedisTopology('single', []);
+  }
+
+  /**
+   * A cluster. Its peers must include every member.
+   *
+   * @param nodes more members to start from, as `host:port`
+   */
+  public static cluster(...nodes: string[]): RedisTopology {
+    return new RedisTopology('cluster', nodes);
+  }
+
+  /** Sentinels that know the primary; `host` and `port` of the store are the first of them. Its peers must include sentinels and servers. */
+  public static sentinel(options: RedisSentinelOptions): RedisTopology {
+    return new RedisTopology('sentinel', options.sentinels ?? [], options);
+  }
+
+  /** @internal */
+  public readonly _kind: 'single' | 'cluster' | 'sentinel';
+
+  /** @internal */
+  public readonly _addresses: string[];
+
+  /** @internal */
+  public readonly _sentinel?: RedisSentinelOptions;
+
+  private constructor(kind: 'single' | 'cluster' | 'sentinel', addresses: string[], sentinel?: RedisSentinelOptions) {
+    this._kind = kind;
+    this._addresses = addresses;
+    this._sentinel = sentinel;
+  }
+}
+
+/** Options of a store behind sentinels. */
+export interface RedisSentinelOptions {
+  /** Name under which the sentinels watch the primary. */
+  readonly master: string;
+
+  /**
+   * More sentinels, as `host:port`.
+   *
+   * @default - `host` and `port` of the store alone
+   */
+  readonly sentinels?: string[];
+
+  /**
+   * Ports on which the servers behind the sentinels listen, beside the sentinels' own.
+   *
+   * @default - 6379
+   */
+  readonly serverPort?: number;
+
+  /**
+   * Password of the sentinels, as a mounted file.
+   *
+   * @default - no password
+   */
+  readonly password?: SecretSource;
 }
 
 /** Where the gateway remembers which proofs it has seen, so that each is accepted once. When it is down, requests are refused. */
 export class ReplayStore {
-  /** In the proxy's memory. For one replica: two would accept the same proof once each, which synth refuses. A restart forgets. */
+  /** In the proxy's memory. For one replica: two would accept the same proof once each, which synth refuses. A restart forgets, and so refuses what was made before it. */
   public static memory(options: MemoryStoreOptions = {}): ReplayStore {
     return new ReplayStore(options);
   }

@@ -42,7 +42,7 @@ const vendorChunks = {
 const VENDOR_ENTRY = {
   'zod/mini': "export { _default, array, boolean, discriminatedUnion, enum, literal, number, optional, prefault, refine, strictObject, string, union } from 'zod/mini';",
   'prom-client': "export { Registry, Counter, Gauge, Histogram, collectDefaultMetrics } from 'prom-client';",
-  'ioredis': "export { Redis } from 'ioredis';",
+  'ioredis': "export { Cluster, Redis } from 'ioredis';",
   'jose': "export { SignJWT, calculateJwkThumbprint, exportJWK } from 'jose';",
 };
 

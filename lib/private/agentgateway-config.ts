@@ -8,7 +8,7 @@ import { AuthMode } from '../auth-profile';
 import { AgentgatewayVersion } from '../data-plane';
 import { caPath, credentialPath } from './files';
 import { authOf, GatewaySpec, McpRouteSpec, mcpRoutes } from './gateway-spec';
-import { audienceOf, issuerOf } from './issuers';
+import { audienceOf, issuerOf, resourcesOf } from './issuers';
 import { effectiveConfig } from './model';
 import { DIR, PORT } from './wiring';
 
@@ -80,7 +80,7 @@ function matchAndPolicies(spec: GatewaySpec, route: McpRouteSpec, jwtExtra: obje
       jwtAuth: {
         mode: mode(spec, route),
         issuer,
-        audiences: [audienceOf(spec, route)],
+        audiences: audiencesOf(spec, route),
         jwks: url === undefined ? { file: mounted(file) } : { url },
         ...jwtExtra,
       },
@@ -92,12 +92,14 @@ function matchAndPolicies(spec: GatewaySpec, route: McpRouteSpec, jwtExtra: obje
 
 const mode = (spec: GatewaySpec, route: McpRouteSpec) => authOf(spec, route)._common.mode ?? AuthMode.STRICT;
 
+const audiencesOf = (spec: GatewaySpec, route: McpRouteSpec) => [...new Set([audienceOf(spec, route), ...resourcesOf(spec, route)])];
+
 /** v0.12 can neither require claims nor restrict the listener: one rule on the route does both. Rules are alternatives, so it is one. */
 function ruleV0(spec: GatewaySpec, route: McpRouteSpec): string {
   if (mode(spec, route) !== AuthMode.STRICT) return LOOPBACK;
   const iss = JSON.stringify(issuerOf(spec, route).issuer);
-  const aud = JSON.stringify(audienceOf(spec, route));
-  return `(${LOOPBACK}) && jwt.iss == ${iss} && (jwt.aud == ${aud} || ${aud} in jwt.aud)`;
+  const aud = audiencesOf(spec, route).map((audience) => JSON.stringify(audience)).map((text) => `jwt.aud == ${text} || ${text} in jwt.aud`).join(' || ');
+  return `(${LOOPBACK}) && jwt.iss == ${iss} && (${aud})`;
 }
 
 function backend(route: McpRouteSpec, credential: (route: McpRouteSpec, file: string) => object): object {

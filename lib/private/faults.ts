@@ -1,14 +1,15 @@
 /** What one value cannot say alone: rules between the parts of a gateway, beyond those that the proxy's parser knows. */
 import { AgentgatewayVersion } from '../data-plane';
+import { OriginSource } from '../origin-source';
 import { agentgatewayYaml } from './agentgateway-config';
-import { ownSecrets } from './files';
+import { ownSecrets, secretUses } from './files';
 import { GatewaySpec, mcpRoutes, secretsRoutes, usesAgentgateway } from './gateway-spec';
 import { issuerFaults, issuersOf } from './issuers';
 import { configProblems } from './model';
 import { Fault, say } from './text';
 
 export function gatewayFaults(spec: GatewaySpec): string[] {
-  return [...budgetFaults(spec), ...secretsFaults(spec), ...issuerFaults(spec), ...dataPlaneFaults(spec)].map(say);
+  return [...budgetFaults(spec), ...secretsFaults(spec), ...purposeFaults(spec), ...issuerFaults(spec), ...dataPlaneFaults(spec)].map(say);
 }
 
 function budgetFaults({ podDisruptionBudget, replicas }: GatewaySpec): Fault[] {
@@ -19,6 +20,12 @@ function budgetFaults({ podDisruptionBudget, replicas }: GatewaySpec): Fault[] {
     got: replicas,
     next: 'choose ReplayStore.redis and more replicas, or leave podDisruptionBudget out',
   }];
+}
+
+/** A credential's file is called after what it is for: a route must not be called like another one's. */
+function purposeFaults(spec: GatewaySpec): Fault[] {
+  const purposes = secretUses(spec).map(({ purpose }) => purpose);
+  return purposes.filter((purpose, i) => purposes.indexOf(purpose) !== i).map((purpose) => ({ where: 'route name', want: 'must not be what another credential of the gateway is called', got: purpose, next: 'rename the route' }));
 }
 
 function secretsFaults(spec: GatewaySpec): Fault[] {
@@ -49,6 +56,10 @@ function dataPlaneFaults(spec: GatewaySpec): Fault[] {
       ...(url !== undefined && old ? [{ where: 'jwks', want: 'must be a file with agentgateway v0.12, which fetches a URL once and never again', got: url, next: `${next}, v1.4, or JwksSource.fromFile` }] : []),
       ...(url !== undefined && options?.ca !== undefined ? [{ where: 'jwks.ca', want: 'must not be set with agentgateway, which verifies a key set URL against public roots only', got: url, next: `${next}, or JwksSource.fromFile` }] : []),
     ]),
+    ...issuersOf(spec).flatMap(({ issuer, introspection }): Fault[] => (introspection === undefined ? []
+      : [{ where: 'auth.introspection', want: 'must not be used with agentgateway, which reads JWTs only', got: issuer, next }])),
+    ...(spec.originFrom === OriginSource.FORWARDED
+      ? [{ where: 'originFrom', want: 'must be CONFIG with agentgateway, whose accepted audiences are written at synth', got: spec.originFrom, next: `name the publicOrigins, or ${next}` }] : []),
     ...mcpRoutes(spec).flatMap((route): Fault[] => [
       ...(new URL(route.backendUrl).hostname.startsWith('[') ? [{ where: `route "${route.name}" backend`, want: 'must not be an IPv6 literal with agentgateway', got: route.backendUrl, next: `name a host, or ${next}` }] : []),
       ...(old && (route.credentialHeader !== undefined || route.credentialPrefix !== undefined)

@@ -1,7 +1,8 @@
 /** Which files each container sees, and where they come from. A container gets no credential that it does not send itself. */
+import { AuthProfile } from '../auth-profile';
 import { CaBundle } from '../ca-bundle';
 import { SecretSource } from '../secret-source';
-import { GatewaySpec, McpRouteSpec, mcpRoutes, usesAgentgateway } from './gateway-spec';
+import { GatewaySpec, McpRouteSpec, mcpRoutes, RouteSpec, usesAgentgateway } from './gateway-spec';
 import { issuersOf } from './issuers';
 
 export interface MountedFile {
@@ -19,20 +20,40 @@ export interface SecretUse {
 }
 
 export const REDIS_PASSWORD = 'redis-password';
+export const SENTINEL_PASSWORD = 'sentinel-password';
 export const credentialPath = (purpose: string) => `credentials/${purpose}`;
 export const caPath = (purpose: string) => `ca/${purpose}.crt`;
+export const TLS_FILES = { cert: 'tls/tls.crt', key: 'tls/tls.key' } as const;
 const credentialPurpose = (route: McpRouteSpec) => route.name;
 
+/** What the secrets of a profile are for: the gateway's profile has them once, a route's own has its own. */
+export const noncePurpose = (route: RouteSpec) => (route.auth === undefined ? 'nonce-keys' : `${route.name}-nonce-keys`);
+export const introspectionPurpose = (route: RouteSpec | undefined) => (route?.auth === undefined ? 'introspection' : `${route.name}-introspection`);
+
 export function secretUses(spec: GatewaySpec): SecretUse[] {
-  const { password } = spec.replayStore._redis ?? {};
+  const { password, topology } = spec.replayStore._redis ?? {};
   return [
-    ...(password === undefined ? [] : [secretUse(spec.name, REDIS_PASSWORD, password)]),
-    ...mcpRoutes(spec).flatMap((route) => (route.credential === undefined ? [] : [secretUse(spec.name, credentialPurpose(route), route.credential)])),
+    ...use(spec.name, REDIS_PASSWORD, password),
+    ...use(spec.name, SENTINEL_PASSWORD, topology?._sentinel?.password),
+    ...profileUses(spec.name, spec.auth, ''),
+    ...spec.routes.flatMap((route) => routeSecretUses(spec.name, route)),
   ];
 }
 
-export function secretUse(gateway: string, purpose: string, source: SecretSource): SecretUse {
-  return { purpose, source, secretName: source._name ?? `${gateway}-${purpose}` };
+/** Those that a route brings with it. */
+export function routeSecretUses(gateway: string, route: RouteSpec): SecretUse[] {
+  return [
+    ...(route.kind === 'mcp' ? use(gateway, credentialPurpose(route), route.credential) : []),
+    ...(route.auth === undefined ? [] : profileUses(gateway, route.auth, `${route.name}-`)),
+  ];
+}
+
+function profileUses(gateway: string, { _dpop, _common }: AuthProfile, prefix: string): SecretUse[] {
+  return [...use(gateway, `${prefix}nonce-keys`, _dpop?.nonce?.keys), ...use(gateway, `${prefix}introspection`, _common.introspection?.clientSecret)];
+}
+
+function use(gateway: string, purpose: string, source: SecretSource | undefined): SecretUse[] {
+  return source === undefined ? [] : [{ purpose, source, secretName: source._name ?? `${gateway}-${purpose}` }];
 }
 
 /** Every Secret that is the gateway's own, and so never readable through it. */
@@ -42,12 +63,14 @@ export function ownSecrets(spec: GatewaySpec): string[] {
 
 /** Files of the proxy, relative to its config directory. */
 export function proxyFiles(spec: GatewaySpec): MountedFile[] {
-  const redis = spec.replayStore._redis;
+  const backends = mcpRoutes(spec).map(credentialPurpose);
+  const tls = spec.tlsSecretName;
   return [
     ...keySetFiles(spec),
-    ...issuersOf(spec).flatMap(({ name, jwks }) => caFile(`jwks-${name}`, jwks._choice.options?.ca)),
-    ...caFile('redis', redis?.ca),
-    ...(redis?.password === undefined ? [] : [credentialFile(spec, REDIS_PASSWORD, redis.password)]),
+    ...issuersOf(spec).flatMap(({ name, jwks, introspection }) => [...caFile(`jwks-${name}`, jwks._choice.options?.ca), ...caFile(`introspection-${name}`, introspection?.ca)]),
+    ...caFile('redis', spec.replayStore._redis?.ca),
+    ...secretUses(spec).filter(({ purpose }) => !backends.includes(purpose)).map(credentialFile),
+    ...(tls === undefined ? [] : [{ path: TLS_FILES.cert, from: 'secret' as const, object: tls, key: 'tls.crt' }, { path: TLS_FILES.key, from: 'secret' as const, object: tls, key: 'tls.key' }]),
     ...(usesAgentgateway(spec) ? [] : backendFiles(spec)),
   ];
 }
@@ -60,7 +83,7 @@ export function dataPlaneFiles(spec: GatewaySpec): MountedFile[] {
 function backendFiles(spec: GatewaySpec): MountedFile[] {
   return mcpRoutes(spec).flatMap((route) => [
     ...caFile(route.name, route.ca),
-    ...(route.credential === undefined ? [] : [credentialFile(spec, credentialPurpose(route), route.credential)]),
+    ...use(spec.name, credentialPurpose(route), route.credential).map(credentialFile),
   ]);
 }
 
@@ -73,6 +96,6 @@ function caFile(purpose: string, ca: CaBundle | undefined): MountedFile[] {
   return ca === undefined ? [] : [{ path: caPath(purpose), from: ca._kind, object: ca._name, key: ca._key }];
 }
 
-function credentialFile(spec: GatewaySpec, purpose: string, source: SecretSource): MountedFile {
-  return { path: credentialPath(purpose), from: 'secret', object: secretUse(spec.name, purpose, source).secretName, key: source._key };
+function credentialFile({ purpose, secretName, source }: SecretUse): MountedFile {
+  return { path: credentialPath(purpose), from: 'secret', object: secretName, key: source._key };
 }

@@ -56,7 +56,9 @@ export function flowsOf(spec: GatewaySpec): FlowGraph {
   for (const { backendPeer, backendPort } of mcpRoutes(spec)) graph.reach(backendPeer, backendPort);
   const redis = spec.replayStore._redis;
   if (redis !== undefined) graph.reach(redis.peer, redis.port ?? PORT.redis);
-  for (const { jwks: { _choice: { url, options } } } of issuersOf(spec)) {
+  if (redis?.topology?._kind === 'sentinel') graph.reach(redis.peer, redis.topology._sentinel?.serverPort ?? PORT.redis);
+  for (const { introspection, jwks: { _choice: { url, options } } } of issuersOf(spec)) {
+    if (introspection !== undefined) graph.reach(introspection.peer, portOf(introspection.url));
     if (url !== undefined) graph.reach(options?.peer, portOf(url));
   }
   if (secretsRoutes(spec).length > 0) for (const peer of spec.apiServer?._peers ?? []) graph.reach(peer, 443);

@@ -7,8 +7,10 @@ import { DataPlane } from '../data-plane';
 import { Image } from '../image';
 import { JwksSource } from '../jwks-source';
 import { GatewayLimits, UpstreamTimeouts } from '../limits';
+import type { McpRevision, McpRule } from '../mcp-route';
 import { Peer } from '../peer';
 import { RateLimit } from '../rate-limit';
+import { OriginSource } from '../origin-source';
 import { ReplayStore } from '../replay-store';
 import { SecretSource } from '../secret-source';
 
@@ -31,6 +33,8 @@ export interface McpRouteSpec extends RouteCommon {
   readonly credentialHeader?: string;
   readonly credentialPrefix?: string;
   readonly allowedOrigins?: string[];
+  readonly allow?: McpRule[];
+  readonly revisions?: McpRevision[];
 }
 
 export interface SecretsRouteSpec extends RouteCommon {
@@ -49,6 +53,10 @@ export interface GatewaySpec {
   readonly replicas: number;
   readonly podDisruptionBudget: boolean;
   readonly publicOrigins: string[];
+  readonly publicPathPrefix?: string;
+  readonly trustedPeers?: string[];
+  readonly originFrom?: OriginSource;
+  readonly tlsSecretName?: string;
   readonly issuer: string;
   readonly audience: string;
   readonly jwks: JwksSource;

@@ -1,11 +1,12 @@
 /** Props -> the gateway's config, in the words of the schema that the proxy parses. No default stands here. */
 import { Duration } from 'cdk8s';
-import { caPath, credentialPath, REDIS_PASSWORD } from './files';
+import { caPath, credentialPath, noncePurpose, REDIS_PASSWORD, SENTINEL_PASSWORD, TLS_FILES } from './files';
 import { authOf, GatewaySpec, McpRouteSpec, RouteSpec, SecretsRouteSpec, usesAgentgateway } from './gateway-spec';
 import { audienceOf, IssuerEntry, issuerOf, issuersOf } from './issuers';
 import { canonicalJson } from './json';
 import { parseConfig } from './parser';
 import { API_SERVER, DIR, PORT } from './wiring';
+import { RedisTopology } from '../replay-store';
 import type { Config, ConfigInput } from '../../assets/types/config/index';
 
 /** `T` with every key mentioned, down to the leaves: a field added to the schema and forgotten here does not compile. */
@@ -27,9 +28,16 @@ export function modelOf(spec: GatewaySpec): Model {
   const { limits, upstream } = spec;
   return {
     version: 1,
-    listen: { host: undefined, port: PORT.traffic },
+    listen: {
+      host: undefined,
+      port: PORT.traffic,
+      tls: spec.tlsSecretName === undefined ? undefined : { certFile: inConfig(TLS_FILES.cert), keyFile: inConfig(TLS_FILES.key) },
+    },
     admin: { host: undefined, port: PORT.admin },
     publicOrigins: spec.publicOrigins,
+    publicPathPrefix: spec.publicPathPrefix,
+    trustedPeers: spec.trustedPeers,
+    originFrom: spec.originFrom && word(spec.originFrom),
     replicas: spec.replicas,
     issuers: issuersOf(spec).map((entry) => issuer(spec, entry)),
     replay: replay(spec),
@@ -56,11 +64,21 @@ export function modelOf(spec: GatewaySpec): Model {
   };
 }
 
-function issuer(spec: GatewaySpec, { name, issuer: iss, jwks: { _choice: { url, options } }, file: jwksFile }: IssuerEntry): Model['issuers'][number] {
+function issuer(spec: GatewaySpec, { name, issuer: iss, jwks: { _choice: { url, options } }, file: jwksFile, introspection, introspectionPurpose, legacyTyp }: IssuerEntry): Model['issuers'][number] {
   return {
     name,
     issuer: iss,
     algorithms: words(spec.algorithms),
+    legacyTyp,
+    introspection: introspection && {
+      url: introspection.url,
+      clientId: introspection.clientId,
+      clientSecret: file(credentialPath(introspectionPurpose)),
+      caFile: introspection.ca && inConfig(caPath(`introspection-${name}`)),
+      timeoutSeconds: seconds(introspection.timeout),
+      cacheSeconds: seconds(introspection.cache),
+      maxEntries: introspection.maxEntries,
+    },
     jwks: url === undefined ? file(jwksFile) : {
       url,
       caFile: options?.ca && inConfig(caPath(`jwks-${name}`)),
@@ -73,7 +91,7 @@ function issuer(spec: GatewaySpec, { name, issuer: iss, jwks: { _choice: { url, 
 }
 
 function replay({ replayStore: { _memory, _redis } }: GatewaySpec): Model['replay'] {
-  if (_redis === undefined) return { store: 'memory', maxEntries: _memory?.maxEntries };
+  if (_redis === undefined) return { store: 'memory', maxEntries: _memory?.maxEntries, epochMarginSeconds: seconds(_memory?.epochMargin) };
   return {
     store: 'redis',
     url: `redis${_redis.tls === false ? '' : 's'}://${_redis.host}:${_redis.port ?? PORT.redis}`,
@@ -82,7 +100,17 @@ function replay({ replayStore: { _memory, _redis } }: GatewaySpec): Model['repla
     caFile: _redis.ca && inConfig(caPath('redis')),
     keyPrefix: _redis.keyPrefix,
     timeoutSeconds: seconds(_redis.timeout),
+    topology: topology(_redis.topology),
+    onStoreFailure: _redis.onFailure && word(_redis.onFailure),
+    epochMarginSeconds: seconds(_redis.epochMargin),
   };
+}
+
+function topology(chosen: RedisTopology | undefined): Extract<Model['replay'], { store: 'redis' }>['topology'] {
+  if (chosen === undefined || chosen._kind === 'single') return undefined;
+  if (chosen._kind === 'cluster') return { kind: 'cluster', nodes: chosen._addresses };
+  const { master, password } = chosen._sentinel!;
+  return { kind: 'sentinel', master, sentinels: chosen._addresses, password: password && file(credentialPath(SENTINEL_PASSWORD)) };
 }
 
 function mcpRoute(spec: GatewaySpec, route: McpRouteSpec): RouteModel {
@@ -94,6 +122,8 @@ function mcpRoute(spec: GatewaySpec, route: McpRouteSpec): RouteModel {
     auth: auth(spec, route),
     rateLimit: rateLimit(spec, route),
     allowedOrigins: route.allowedOrigins,
+    revisions: words(route.revisions),
+    allow: route.allow?.map(({ method, names, requiredScopes }) => ({ method, names, requiredScopes })),
     backend: usesAgentgateway(spec) ? throughAgentgateway() : direct(route),
   };
 }
@@ -131,17 +161,34 @@ function secretsRoute(spec: GatewaySpec, route: SecretsRouteSpec): RouteModel {
 }
 
 function auth(spec: GatewaySpec, route: RouteSpec): RouteModel['auth'] {
-  const { _profile, _common, _dpop, _selfSigned } = authOf(spec, route);
+  const { _profile, _common, _dpop, _mtls, _selfSigned } = authOf(spec, route);
   const common = {
     mode: _common.mode && word(_common.mode),
     issuers: [issuerOf(spec, route).name],
     audiences: [audienceOf(spec, route)],
     clockSkewSeconds: seconds(_common.clockSkew),
-    strictHtu: _common.strictHtu,
   };
-  return _profile === 'dpop'
-    ? { profile: 'dpop', ...common, proofAlgorithms: words(_dpop?.proofAlgorithms), proofMaxAgeSeconds: seconds(_dpop?.proofMaxAge) }
-    : { profile: 'selfSigned', ...common, maxTokenAgeSeconds: seconds(_selfSigned?.maxTokenAge), enforceHtuHtm: _selfSigned?.enforceHtuHtm };
+  const { requiredScopes } = _common;
+  switch (_profile) {
+    case 'selfSigned':
+      return { profile: 'selfSigned', ...common, maxTokenAgeSeconds: seconds(_selfSigned?.maxTokenAge), enforceHtuHtm: _selfSigned?.enforceHtuHtm, strictHtu: _selfSigned?.strictHtu };
+    case 'mtls':
+      return { profile: 'mtls', ...common, requiredScopes, certificateFrom: _mtls?.certificateFrom && word(_mtls.certificateFrom) };
+    default:
+      return {
+        profile: _profile,
+        ...common,
+        requiredScopes,
+        proofAlgorithms: words(_dpop?.proofAlgorithms),
+        proofMaxAgeSeconds: seconds(_dpop?.proofMaxAge),
+        strictHtu: _dpop?.strictHtu,
+        nonce: _dpop?.nonce && {
+          keys: file(credentialPath(noncePurpose(route))),
+          lifetimeSeconds: seconds(_dpop.nonce.lifetime),
+          timeFromNonce: _dpop.nonce.timeFromNonce,
+        },
+      };
+  }
 }
 
 function rateLimit(spec: GatewaySpec, route: RouteSpec): RouteModel['rateLimit'] {

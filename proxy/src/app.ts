@@ -1,12 +1,20 @@
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { Server as TlsServer } from 'node:tls';
 import { createAdminServer } from './admin/admin-server.js';
 import type { Clock } from './clock.js';
 import type { Config, Route } from './config/index.js';
+import { createEdgeServer } from './http/edge-server.js';
 import { receive } from './http/receive.js';
+import { replyHeaders } from './http/reply-headers.js';
+import { trustedPeers } from './http/trusted-peers.js';
+import { createIntrospector } from './keys/introspector.js';
+import type { Introspector, NonceKeys } from './keys/key-source.js';
 import { openKeySources } from './keys/key-sources.js';
+import { openNonceKeys } from './keys/nonce-keys.js';
 import { openSecretFile, type SecretFile } from './keys/secret-file.js';
+import { openTlsFiles } from './keys/tls-files.js';
 import { createTokenBuckets } from './limit/token-bucket.js';
 import type { RateLimiter } from './limit/rate-limiter.js';
 import { openAuditLog } from './observe/audit-log.js';
@@ -15,9 +23,9 @@ import type { Outbound, Received, UpstreamRequest } from './pipeline/evidence.js
 import { Denial, deny } from './pipeline/reason.js';
 import { then } from './pipeline/stage.js';
 import { createProfiles } from './profiles/profiles.js';
-import { createMemoryStore } from './replay/memory-store.js';
-import { createRedisStore } from './replay/redis-store.js';
-import type { ReplayStore } from './replay/replay-store.js';
+import { openReplayStore } from './replay/open-replay-store.js';
+import { answerLocally } from './stages/answer-locally.js';
+import { applyMcpPolicy } from './stages/apply-mcp-policy.js';
 import { accept } from './stages/accept.js';
 import { authenticate } from './stages/authenticate.js';
 import { createConclude } from './stages/conclude.js';
@@ -45,8 +53,10 @@ export interface Surroundings {
 /** The whole proxy: every room is opened here, and the stages stand here in their order. */
 export async function startGateway(config: Config, { clock, warn }: Surroundings): Promise<Gateway> {
   const keys = await openKeySources(config.issuers, { now: clock, onProblem: warn });
-  const store = await openReplayStore(config, clock, warn);
-  const credentials = openCredentials(config.routes, warn);
+  const store = await openReplayStore(config.replay, { now: clock, onProblem: warn, onUnchecked: () => metrics.unchecked() });
+  const credentials = openCredentials(config, warn);
+  const nonceKeys = openNonceRings(config.routes, clock, warn);
+  const introspectors = openIntrospectors(config, credentials, clock, warn);
   const refusals = createTokenBuckets({
     maxTokens: config.limits.refusalsPerAddress.maxTokens,
     tokensPerFill: config.limits.refusalsPerAddress.tokensPerSecond,
@@ -58,13 +68,15 @@ export async function startGateway(config: Config, { clock, warn }: Surroundings
     keyAgeSeconds: () => [...keys].map(([name, source]) => [name, source.ageSeconds()] as const),
   });
   const audit = openAuditLog(config.audit.file);
-  const conclude = createConclude({ audit, metrics, clock, refusals });
+  const conclude = createConclude({ config, audit, metrics, clock, refusals });
   const credentialOf = (file: string) => credentials.get(file)?.value();
 
   const limiters = new Map<Route, RateLimiter>(config.routes.flatMap((route) => (route.rateLimit === undefined ? [] : [[route, createTokenBuckets({ ...route.rateLimit, now: clock })]])));
-  const profiles = createProfiles(config, keys, clock);
-  const route = then(accept(config.limits, refusals), matchRoute(config.routes));
-  const prove = then(authenticate(profiles), rejectReplay(store, clock));
+  const profiles = createProfiles(config, { keys, introspectors, nonceKeys, clock });
+  const enter = accept(config, refusals);
+  const local = answerLocally(config);
+  const route = matchRoute(config.routes);
+  const prove = then(then(authenticate(profiles), applyMcpPolicy(config)), rejectReplay(store, clock));
   const admit = then(limitRate((r) => limiters.get(r)), rewrite(credentialOf));
   const decide = then(prove, admit);
   const deadlines = createDeadlines();
@@ -74,24 +86,18 @@ export async function startGateway(config: Config, { clock, warn }: Surroundings
   const forward = (received: Received, outbound: Outbound, message: IncomingMessage, response: ServerResponse) => {
     const upstream = upstreams.get(outbound.route)!;
     metrics.upstreamStarted(upstream.backend);
-    upstream.forward(outbound.upstream, message, response, (outcome) => {
+    upstream.forward(outbound.upstream, message, response, replyHeaders(received.reply), (outcome) => {
       metrics.upstreamEnded(upstream.backend);
       if (outcome.kind === 'refused') conclude.refuse(received, outcome.denial, outbound.route, message, response);
       else conclude.record(received, outcome, upstream.backend);
     });
   };
 
-  const server = createServer({
-    maxHeaderSize: config.limits.maxHeaderBytes,
-    headersTimeout: config.limits.headersTimeoutSeconds * 1000,
-    requestTimeout: 0, // bodies have a bound on silence instead: a long upload is not an attack
-    connectionsCheckingInterval: 2000,
-    keepAliveTimeout: 65_000,
-    rejectNonStandardBodyWrites: true,
-  }, (message, response) => {
+  const peers = trustedPeers(config.trustedPeers);
+  const answer = (message: IncomingMessage, response: ServerResponse) => {
     if (stopping) response.setHeader('Connection', 'close');
     if (message.url === '/healthz') return answerHealth(message, response);
-    const received = receive(message, randomUUID(), clock());
+    const received = receive(message, randomUUID(), clock(), peers);
     let matched: Route | undefined;
     const settle = (decision: Outbound | Denial) => {
       if (decision instanceof Denial) conclude.refuse(received, decision, matched, message, response);
@@ -103,8 +109,16 @@ export async function startGateway(config: Config, { clock, warn }: Surroundings
       conclude.refuse(received, deny('internal_error'), matched, message, response);
     };
     try {
-      const routed = route(received);
-      if (routed instanceof Promise) throw new TypeError('accept and match-route are synchronous');
+      const accepted = enter(received);
+      if (accepted instanceof Promise) throw new TypeError('accept is synchronous');
+      if (accepted instanceof Denial) return settle(accepted);
+      const own = local(accepted);
+      if (own !== undefined) {
+        message.resume();
+        return conclude.answer(received, own, response);
+      }
+      const routed = route(accepted);
+      if (routed instanceof Promise) throw new TypeError('match-route is synchronous');
       if (routed instanceof Denial) {
         matched = config.routes.find((r) => r.name === received.facts.route);
         return settle(routed);
@@ -116,13 +130,18 @@ export async function startGateway(config: Config, { clock, warn }: Surroundings
     } catch (cause) {
       crash(cause);
     }
-  });
-  server.maxConnections = config.limits.maxConnections;
-  // Node would drop the headers beyond a count, Host and Authorization maybe; accept counts them, maxHeaderSize bounds them.
-  server.maxHeadersCount = 0;
+  };
+  const certificate = config.listen.tls === undefined ? undefined : openTlsFiles(config.listen.tls, { onProblem: warn });
+  const server = createEdgeServer({
+    limits: config.limits,
+    tls: certificate?.current(),
+    askForCertificate: config.routes.some(({ auth }) => auth.profile !== 'selfSigned'),
+  }, answer);
+  if (certificate !== undefined) certificate.follow(server as unknown as TlsServer);
 
   const admin = createAdminServer({ metrics, waitingFor: () => [
     ...[...keys].filter(([, source]) => !source.ready()).map(([name]) => `keys of issuer ${name}`),
+    ...[...nonceKeys].filter(([, ring]) => ring.current() === undefined).map(([file]) => `nonce keys ${file}`),
     ...(store.ready() ? [] : ['replay store']),
     ...(stopping ? ['shutdown'] : []),
   ] });
@@ -139,6 +158,8 @@ export async function startGateway(config: Config, { clock, warn }: Surroundings
       deadlines.close();
       for (const source of keys.values()) source.close();
       for (const file of credentials.values()) file.close();
+      for (const ring of nonceKeys.values()) ring.close();
+      certificate?.close();
       await store.close();
       await closed(admin, 0);
       audit.close();
@@ -146,14 +167,28 @@ export async function startGateway(config: Config, { clock, warn }: Surroundings
   };
 }
 
-function openReplayStore(config: Config, now: Clock, onProblem: (problem: string) => void): ReplayStore | Promise<ReplayStore> {
-  return config.replay.store === 'memory' ? createMemoryStore({ maxEntries: config.replay.maxEntries, now }) : createRedisStore(config.replay, { onProblem });
+/** Every file that holds a credential of ours, watched. */
+function openCredentials({ routes, issuers }: Config, onProblem: (problem: string) => void): Map<string, SecretFile> {
+  const files = routes.flatMap((r) => (r.kind === 'secrets' ? [r.backend.tokenFile] : r.backend.credential.kind === 'file' ? [r.backend.credential.file] : []));
+  const secrets = issuers.flatMap(({ introspection }) => (introspection === undefined ? [] : [introspection.clientSecret.file]));
+  return new Map([...new Set([...files, ...secrets])].map((file) => [file, openSecretFile(file, { onProblem })]));
 }
 
-/** Every file that a route's backend credential is in, watched. */
-function openCredentials(routes: readonly Route[], onProblem: (problem: string) => void): Map<string, SecretFile> {
-  const files = routes.flatMap((r) => (r.kind === 'secrets' ? [r.backend.tokenFile] : r.backend.credential.kind === 'file' ? [r.backend.credential.file] : []));
-  return new Map([...new Set(files)].map((file) => [file, openSecretFile(file, { onProblem })]));
+/** One ring a file; its keys judge as long as the longest-lived nonces of the routes that use it. */
+function openNonceRings(routes: readonly Route[], now: Clock, onProblem: (problem: string) => void): Map<string, NonceKeys> {
+  const lifetimes = new Map<string, number>();
+  for (const { auth } of routes) {
+    if (!('nonce' in auth) || auth.nonce === undefined) continue;
+    const { keys: { file }, lifetimeSeconds } = auth.nonce;
+    lifetimes.set(file, Math.max(lifetimes.get(file) ?? 0, lifetimeSeconds));
+  }
+  return new Map([...lifetimes].map(([file, keepSeconds]) => [file, openNonceKeys(file, { now, keepSeconds, onProblem })]));
+}
+
+function openIntrospectors({ issuers }: Config, credentials: ReadonlyMap<string, SecretFile>, now: Clock, onProblem: (problem: string) => void): Map<string, Introspector> {
+  return new Map(issuers.flatMap(({ name, introspection }): [string, Introspector][] => (introspection === undefined ? [] : [[name, createIntrospector(introspection, {
+    now, secret: credentials.get(introspection.clientSecret.file)!, onProblem: (problem) => onProblem(`issuer ${name}: ${problem}`),
+  })]])));
 }
 
 function openUpstream(route: Route, { upstream, limits }: Config, deadlines: Deadlines, credentials: ReadonlyMap<string, SecretFile>): Upstream {

@@ -1,5 +1,7 @@
 import { accessSync, constants, readFileSync } from 'node:fs';
+import { createSecureContext } from 'node:tls';
 import type { Config } from './config/index.js';
+import { parseNonceKeys } from './keys/nonce-keys.js';
 import { parseJwks } from './keys/parse-jwks.js';
 
 /** What the schema cannot see: whether the files that a config names are there and hold what they should. Every fault at once. */
@@ -14,7 +16,12 @@ export function fileProblems(config: Config): string[] {
       return false;
     }
   };
-  config.issuers.forEach(({ jwks }, i) => {
+  config.issuers.forEach(({ jwks, introspection }, i) => {
+    if (introspection !== undefined) {
+      readable(`issuers[${i}].introspection.clientSecret.file`, introspection.clientSecret.file);
+      if (introspection.caFile !== undefined) readable(`issuers[${i}].introspection.caFile`, introspection.caFile);
+    }
+    if (jwks === undefined) return;
     if ('url' in jwks) {
       if (jwks.caFile !== undefined) readable(`issuers[${i}].jwks.caFile`, jwks.caFile);
       return;
@@ -26,13 +33,31 @@ export function fileProblems(config: Config): string[] {
   });
   config.routes.forEach((route, i) => {
     const where = `routes[${i}].backend`;
+    if ('nonce' in route.auth && route.auth.nonce !== undefined) {
+      const at = `routes[${i}].auth.nonce.keys.file`;
+      const { file } = route.auth.nonce.keys;
+      const parsed = readable(at, file) ? parseNonceKeys(readFileSync(file, 'utf8')) : undefined;
+      if (parsed?.ok === false) problems.push(`${at}: ${file}: ${parsed.problem}`);
+    }
     if (route.backend.caFile !== undefined) readable(`${where}.caFile`, route.backend.caFile);
     if (route.kind === 'secrets') readable(`${where}.tokenFile`, route.backend.tokenFile);
     else if (route.backend.credential.kind === 'file') readable(`${where}.credential.file`, route.backend.credential.file);
   });
+  if (config.listen.tls !== undefined) {
+    const { certFile, keyFile } = config.listen.tls;
+    if (readable('listen.tls.certFile', certFile) && readable('listen.tls.keyFile', keyFile)) {
+      try {
+        createSecureContext({ cert: readFileSync(certFile), key: readFileSync(keyFile) });
+      } catch (cause) {
+        problems.push(`listen.tls: must be a PEM certificate chain and its key, got ${(cause as Error).message}`);
+      }
+    }
+  }
   if (config.replay.store === 'redis') {
     if (config.replay.caFile !== undefined) readable('replay.caFile', config.replay.caFile);
     if (config.replay.password !== undefined) readable('replay.password.file', config.replay.password.file);
+    const { topology } = config.replay;
+    if (topology.kind === 'sentinel' && topology.password !== undefined) readable('replay.topology.password.file', topology.password.file);
   }
   return problems;
 }

@@ -1,5 +1,7 @@
 /** Every Reason, produced by a request on a socket: the type makes a reason without a case a compile error. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import http from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { REASONS, type Reason } from '../src/pipeline/reason.js';
@@ -9,6 +11,9 @@ import { accessToken, ec, encode, jwkOf, jws, proof, rsa, seconds, selfSignedTok
 
 let bed: Bed;
 let kube: Kube;
+/** Answers introspection with `active` of its choice; the real authorization server is in test/e2e/peers. */
+let introspection: http.Server;
+let introspected: (token: string) => unknown;
 const dir = mkdtempSync(join(tmpdir(), 'agw-reasons-'));
 const client = ec();
 const stranger = ec();
@@ -17,6 +22,16 @@ const HTU = `${ORIGIN}/mcp`;
 
 beforeAll(async () => {
   kube = await startKube(dir);
+  introspection = http.createServer((message, response) => {
+    let form = '';
+    message.on('data', (chunk: Buffer) => { form += chunk.toString(); }).on('end', () => {
+      const said = introspected(new URLSearchParams(form).get('token')!);
+      response.writeHead(said === undefined ? 500 : 200).end(JSON.stringify(said));
+    });
+  });
+  await new Promise<void>((resolve) => introspection.listen(0, '127.0.0.1', resolve));
+  writeFileSync(join(dir, 'client-secret'), 'the-secret');
+  writeFileSync(join(dir, 'nonce-keys'), `${'n'.repeat(32)}\n`);
   const deadPort = await freePort();
   bed = await startBed({
     change: (config, { backendPort }) => {
@@ -24,9 +39,21 @@ beforeAll(async () => {
       config.upstream = { firstByteTimeoutSeconds: 1 };
       config.limits = { maxBodyBytes: 1000, bodyIdleTimeoutSeconds: 1, refusalsPerAddress: { maxTokens: 100_000, tokensPerSecond: 1 } };
       config.issuers.push({ name: 'gone', issuer: 'https://gone.example', jwks: { url: `http://127.0.0.1:${deadPort}/jwks` } });
+      config.trustedPeers = ['127.0.0.0/8'];
+      config.issuers.push({
+        name: 'opaque', issuer: 'https://opaque.example',
+        introspection: { url: `http://127.0.0.1:${(introspection.address() as AddressInfo).port}`, clientId: 'gw', clientSecret: { file: join(dir, 'client-secret') }, cacheSeconds: 0 },
+      });
+      const backend = { url: `http://127.0.0.1:${backendPort}` };
       const kubeBackend = { url: `https://127.0.0.1:${kube.port}`, caFile: kube.caFile, tokenFile: kube.tokenFile, namespace: 'aiops', secretNames: ['db', 'absent'] };
       config.routes.push(
         { kind: 'secrets', name: 'secrets', pathPrefix: '/secrets', auth: dpop, backend: kubeBackend },
+        { kind: 'mcp', name: 'opaque', pathPrefix: '/opaque', auth: { ...dpop, issuers: ['opaque'] }, backend },
+        { kind: 'mcp', name: 'nonce', pathPrefix: '/nonce', auth: { ...dpop, nonce: { keys: { file: join(dir, 'nonce-keys') } } }, backend },
+        { kind: 'mcp', name: 'scoped', pathPrefix: '/scoped', auth: { ...dpop, requiredScopes: ['mcp:write'] }, backend },
+        { kind: 'mcp', name: 'mixed', pathPrefix: '/mixed', auth: { ...dpop, profile: 'mixed' }, backend },
+        { kind: 'mcp', name: 'mtls', pathPrefix: '/mtls', auth: { profile: 'mtls', issuers: ['as'], audiences: [HTU], certificateFrom: 'header' }, backend },
+        { kind: 'mcp', name: 'ruled', pathPrefix: '/ruled', auth: dpop, allow: [{ method: 'tools/call', names: ['echo'] }], backend },
         { kind: 'mcp', name: 'dead', pathPrefix: '/dead', auth: dpop, backend: { url: `http://127.0.0.1:${deadPort}` } },
         { kind: 'mcp', name: 'limited', pathPrefix: '/limited', auth: dpop, rateLimit: { maxTokens: 1, tokensPerFill: 1, fillIntervalSeconds: 3600 }, backend: { url: `http://127.0.0.1:${backendPort}` } },
         { kind: 'mcp', name: 'keyless', pathPrefix: '/keyless', auth: { ...dpop, issuers: ['gone'] }, backend: { url: `http://127.0.0.1:${backendPort}` } },
@@ -38,6 +65,8 @@ beforeAll(async () => {
 afterAll(async () => {
   await bed.stop();
   await kube.stop();
+  introspection.closeAllConnections();
+  introspection.close();
   rmSync(dir, { recursive: true, force: true });
 });
 
@@ -67,6 +96,16 @@ const withAnswer = async (answer: Bed['answer'], ask: Ask) => {
     bed.answer = usual;
   }
 };
+
+const opaqueAsk = (said: unknown): Promise<Answer> => {
+  introspected = () => said;
+  const token = `opaque-${Math.random()}`;
+  return bed.ask({ method: 'POST', path: '/opaque', headers: { authorization: `DPoP ${token}`, dpop: proof(client, 'POST', `${ORIGIN}/opaque`, token) } });
+};
+const certificate = ':AAEC:';
+const mtlsAsk = (thumbprintInToken: string, field?: string): Ask =>
+  ({ method: 'POST', path: '/mtls', headers: { authorization: `Bearer ${accessToken(bed.as, { cnf: { 'x5t#S256': thumbprintInToken } })}`, ...(field === undefined ? {} : { 'client-cert': field }) } });
+const rpc = (method: string, params?: unknown) => JSON.stringify({ jsonrpc: '2.0', id: 1, method, params });
 
 const cases: Record<Reason, () => Promise<Answer>> = {
   malformed_request: () => rawAsk('GET /mcp HTTP/1.0\r\n\r\n'),
@@ -124,6 +163,22 @@ const cases: Record<Reason, () => Promise<Answer>> = {
   dpop_not_yet_valid: () => bed.ask(dpopAsk({ proof: { claims: { iat: seconds() + 62 } } })),
   dpop_ath_mismatch: () => bed.ask(dpopAsk({ proof: { claims: { ath: 'A'.repeat(43) } } })),
   dpop_replayed: () => twice(dpopAsk()),
+
+  dpop_nonce_missing: () => bed.ask(dpopAsk({ path: '/nonce' })),
+  dpop_nonce_refused: () => bed.ask(dpopAsk({ path: '/nonce', proof: { claims: { nonce: 'A'.repeat(30) } } })),
+  dpop_predates_store: () => bed.ask(dpopAsk({ proof: { claims: { iat: seconds() - 200 } } })),
+  token_predates_store: () => bed.ask(selfAsk({ iat: seconds() - 200, exp: seconds() + 50 })),
+  token_bound: () => bed.ask({ method: 'POST', path: '/mixed', headers: { authorization: `Bearer ${accessToken(bed.as, { cnf: { jkt } })}` } }),
+  token_inactive: () => opaqueAsk({ active: false }),
+  introspection_unavailable: () => opaqueAsk(undefined),
+  certificate_missing: () => bed.ask(mtlsAsk('x')),
+  certificate_mismatch: () => bed.ask(mtlsAsk('x', certificate)),
+  scope_insufficient: () => bed.ask(dpopAsk({ path: '/scoped', claims: { scope: 'mcp:read' } })),
+  mcp_version_refused: () => bed.ask(dpopAsk({ headers: { 'mcp-protocol-version': '2024-11-05' } })),
+  mcp_header_missing: () => bed.ask(dpopAsk({ headers: { 'mcp-protocol-version': '2026-07-28' } })),
+  mcp_header_mismatch: () => bed.ask(dpopAsk({ path: '/ruled', headers: { 'mcp-method': 'tools/call', 'mcp-name': 'echo' }, body: rpc('tools/call', { name: 'rm' }) })),
+  mcp_body_malformed: () => bed.ask(dpopAsk({ path: '/ruled', body: '{"method":"tools/call","method":"x"}' })),
+  mcp_not_allowed: () => bed.ask(dpopAsk({ path: '/ruled', body: rpc('tools/call', { name: 'rm' }) })),
 
   address_limited: async () => {
     const strict = await startBed({ change: (config) => { config.limits = { refusalsPerAddress: { maxTokens: 2, tokensPerSecond: 1 } }; } });

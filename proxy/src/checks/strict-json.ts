@@ -7,7 +7,7 @@ const MAX_DEPTH = 8;
  * Parses a JSON object and refuses what parsers disagree about: a member that stands twice (RFC 7515 4, RFC 7519 4), and nesting
  * deeper than any JWT needs. `undefined` for anything else than such an object.
  */
-export function parseJsonObject(text: string): JsonObject | undefined {
+export function parseJsonObject(text: string, maxDepth = MAX_DEPTH): JsonObject | undefined {
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -15,11 +15,11 @@ export function parseJsonObject(text: string): JsonObject | undefined {
     return undefined;
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
-  return hasUniqueMembers(text) ? value as JsonObject : undefined;
+  return hasUniqueMembers(text, maxDepth) ? value as JsonObject : undefined;
 }
 
 /** Walks text that is known to be JSON; looks at strings and brackets only. */
-function hasUniqueMembers(text: string): boolean {
+function hasUniqueMembers(text: string, maxDepth: number): boolean {
   const open: (Set<string> | null)[] = []; // a set of names per open object, null per open array
   let i = 0;
   let nameComes = false;
@@ -55,7 +55,7 @@ function hasUniqueMembers(text: string): boolean {
         break;
       }
     }
-    if (open.length > MAX_DEPTH) return false;
+    if (open.length > maxDepth) return false;
     i++;
   }
   return true;

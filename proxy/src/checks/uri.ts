@@ -70,3 +70,9 @@ export function parseHtu(htu: string): Htu | undefined {
   const authority = normalisePercent(rawHost).toLowerCase() + (number === '' || number === (scheme === 'http' ? '80' : '443') ? '' : `:${number}`);
   return { uri: `${scheme}://${authority}${removeDotSegments(normalisePercent(path))}`, hasQueryOrFragment: query !== undefined || fragment !== undefined };
 }
+
+/** scheme://authority in normal form; `undefined` for anything else. */
+export function parseOrigin(text: string): string | undefined {
+  if (/[/?#]/.test(text.replace(/^[A-Za-z]+:\/\//, ''))) return undefined;
+  return parseHtu(text)?.uri.slice(0, -1); // its path is "/"
+}

@@ -1,2 +1,2 @@
 export { parseConfig, parseConfigText, type Parsed } from './parse.js';
-export type { Algorithm, Auth, Config, ConfigInput, DpopAuth, Issuer, McpRoute, RateLimitConfig, ReplayConfig, Route, SecretsRoute, SelfSignedAuth } from './schema.js';
+export type { Algorithm, Auth, Config, ConfigInput, DpopAuth, IntrospectionConfig, Issuer, McpRoute, McpRule, MixedAuth, MtlsAuth, RateLimitConfig, ReplayConfig, Route, SecretsRoute, SelfSignedAuth } from './schema.js';

@@ -13,7 +13,7 @@ const RESERVED = ['/healthz', '/.well-known'];
 
 /** What one field cannot say alone: rules between fields of a config whose shape is right. */
 export function relationProblems(config: Config): Problem[] {
-  return [...replayProblems(config), ...issuerProblems(config), ...routeProblems(config)];
+  return [...replayProblems(config), ...issuerProblems(config), ...edgeProblems(config), ...routeProblems(config)];
 }
 
 function replayProblems({ replay, replicas }: Config): Problem[] {
@@ -30,7 +30,25 @@ function issuerProblems({ issuers }: Config): Problem[] {
   return [
     ...repeated(issuers.map((i) => i.name)).map(([at, first]) => duplicate(`issuers[${at}].name`, issuers[at]!.name, `issuers[${first}]`)),
     ...repeated(issuers.map((i) => i.issuer)).map(([at, first]) => duplicate(`issuers[${at}].issuer`, issuers[at]!.issuer, `issuers[${first}]`)),
+    ...issuers.flatMap(({ jwks, introspection }, i): Problem[] => (jwks === undefined && introspection === undefined
+      ? [{ where: `issuers[${i}].jwks`, want: 'is required where there is no introspection: nothing else says which tokens are good', got: 'nothing' }]
+      : [])),
   ];
+}
+
+/** What the gateway believes of the peers in front of it. */
+function edgeProblems({ originFrom, trustedPeers, listen, routes }: Config): Problem[] {
+  const problems: Problem[] = [];
+  if (originFrom === 'forwarded' && trustedPeers.length === 0) {
+    problems.push({ where: 'originFrom', want: 'must go with trustedPeers: from anybody else X-Forwarded-Host is the client\'s own word', got: show(originFrom), next: 'list the ranges of the ingress' });
+  }
+  routes.forEach(({ auth }, i) => {
+    if (auth.profile !== 'mtls') return;
+    const where = `routes[${i}].auth.certificateFrom`;
+    if (auth.certificateFrom === 'tls' && listen.tls === undefined) problems.push({ where, want: 'must go with listen.tls, or no connection has a certificate', got: '"tls"', next: 'set listen.tls, or use "header" behind a trusted peer' });
+    if (auth.certificateFrom === 'header' && trustedPeers.length === 0) problems.push({ where, want: 'must go with trustedPeers: from anybody else Client-Cert is the client\'s own word', got: '"header"', next: 'list the ranges of the proxy that ends TLS' });
+  });
+  return problems;
 }
 
 function routeProblems({ routes, issuers, listen, admin }: Config): Problem[] {
@@ -59,6 +77,16 @@ function routeProblems({ routes, issuers, listen, admin }: Config): Problem[] {
         problems.push({ where: `${where}.auth.issuers[${i}]`, want: 'must name an entry of issuers', got: show(name), next: `known: ${known.map(show).join(', ')}` });
       }
     });
+    const asked = issuers.filter((issuer) => issuer.introspection !== undefined && route.auth.issuers.includes(issuer.name));
+    if (asked.length > 1) {
+      problems.push({ where: `${where}.auth.issuers`, want: 'must name at most one issuer with introspection: an opaque token does not say whose it is', got: show(asked.map((i) => i.name)) });
+    }
+    if (route.auth.profile === 'selfSigned' && asked.length > 0) {
+      problems.push({ where: `${where}.auth.issuers`, want: 'must name issuers with jwks only: a self-signed token is never introspected', got: show(asked.map((i) => i.name)) });
+    }
+    if (route.kind === 'secrets' && route.auth.profile === 'mixed') {
+      problems.push({ where: `${where}.auth.profile`, want: 'must not be "mixed" on a secrets route: a stolen unbound token would read Secrets', got: '"mixed"', next: 'use "dpop"' });
+    }
     if (route.kind === 'secrets' && route.auth.mode !== 'strict') {
       problems.push({
         where: `${where}.auth.mode`,

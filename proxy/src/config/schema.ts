@@ -30,6 +30,13 @@ function suggest(candidate: string, got: string): string | undefined {
   return candidate !== '' && candidate !== got ? `did you mean ${JSON.stringify(candidate)}?` : undefined;
 }
 
+function isCidr(value: string): boolean {
+  const [address = '', bits = '', ...rest] = value.split('/');
+  const v4 = /^\d{1,3}(\.\d{1,3}){3}$/.test(address) && address.split('.').every((part) => Number(part) <= 255);
+  const v6 = address.includes(':') && URL.canParse(`http://[${address}]`);
+  return rest.length === 0 && (v4 || v6) && /^\d{1,3}$/.test(bits) && Number(bits) <= (v4 ? 32 : 128);
+}
+
 /** scheme://authority and nothing after it, already in the normal form of RFC 3986 6.2. */
 const origin = z.string().check(must('must be an http(s) origin: scheme, host and port, nothing else', (v: string) => URL.canParse(v) && /^https?:/.test(v) && new URL(v).origin === v,
   (v) => URL.canParse(v) && /^https?:/.test(v) ? suggest(new URL(v).origin, v) : 'for example "https://gateway.example.com"'));
@@ -62,21 +69,51 @@ const rateLimit = z.strictObject({
 /** strict: authenticated or refused. optional: anonymous allowed, bad credentials refused. permissive: verdict recorded, never refused. */
 const mode = z._default(z.enum(['strict', 'optional', 'permissive']), 'strict');
 
-const dpopAuth = z.strictObject({
-  profile: z.literal('dpop'),
+/** RFC 6749 3.3 scope-token. */
+const scope = z.string().check(must('must be an OAuth scope token', (v: string) => /^[\x21\x23-\x5b\x5d-\x7e]+$/.test(v)));
+
+/** What every profile that takes an access token of an authorization server has. */
+const accessTokenAuth = {
   mode,
   /** Names of entries of `issuers` whose access tokens are accepted. */
   issuers: nonEmpty(label),
-  /** Accepted `aud` values: the canonical resource URI of the route, and aliases (RFC 9068 4). */
-  audiences: nonEmpty(z.string().check(must('must not be empty', (v: string) => v !== ''))),
+  /** Accepted `aud` values beside the route's own canonical URI, which is always one (RFC 9068 4, RFC 8707, MCP). */
+  audiences: z._default(z.array(z.string().check(must('must not be empty', (v: string) => v !== ''))), []),
+  /** Scopes that the access token must have, all of them; else 403 `insufficient_scope` (RFC 6750 3.1). */
+  requiredScopes: z._default(z.array(scope), []),
+  /** How far a client's clock may run ahead; also the leeway for exp and nbf of the access token. */
+  clockSkewSeconds: z._default(seconds(0, 60), 60),
+};
+
+const proofAuth = {
+  ...accessTokenAuth,
   /** Algorithms accepted for the proof itself; also the challenge's `algs` (RFC 9449 7.1). */
   proofAlgorithms: z._default(nonEmpty(algorithm), ['ES256', 'ES384', 'PS256', 'EdDSA', 'Ed25519', 'RS256']),
   /** A proof older than this is refused (RFC 9449 4.3 item 11). */
   proofMaxAgeSeconds: z._default(seconds(1, 3600), 300),
-  /** How far a client's clock may run ahead; also the leeway for exp and nbf of the access token. */
-  clockSkewSeconds: z._default(seconds(0, 60), 60),
   /** Refuse an htu that carries a query or a fragment instead of ignoring them (RFC 9449 4.2). */
   strictHtu: z._default(z.boolean(), false),
+  /** Present: every proof must carry a nonce of ours (RFC 9449 9). */
+  nonce: z.optional(z.strictObject({
+    /** One secret of at least 32 characters a line: the first makes nonces, all are accepted, and a removed one still is for `lifetimeSeconds`. */
+    keys: fileRef,
+    /** How long a nonce is good; a fresh one is offered at half of it. */
+    lifetimeSeconds: z._default(seconds(10, 3600), 300),
+    /** The nonce alone says when the proof was made, for clients with wrong clocks (RFC 9449 11.1). */
+    timeFromNonce: z._default(z.boolean(), false),
+  })),
+};
+
+/** RFC 9449: bound access tokens with a proof, and nothing else. */
+const dpopAuth = z.strictObject({ profile: z.literal('dpop'), ...proofAuth });
+/** For a migration: bound tokens as in `dpop`, and unbound ones as Bearer. A bound token as Bearer is still refused. */
+const mixedAuth = z.strictObject({ profile: z.literal('mixed'), ...proofAuth });
+/** RFC 8705: access tokens bound to the client's certificate by `cnf.x5t#S256`. */
+const mtlsAuth = z.strictObject({
+  profile: z.literal('mtls'),
+  ...accessTokenAuth,
+  /** `tls`: of the connection, which `listen.tls` ends; `header`: `Client-Cert` (RFC 9440) of a trusted peer that ends it. */
+  certificateFrom: z._default(z.enum(['tls', 'header']), 'tls'),
 });
 
 const selfSignedAuth = z.strictObject({
@@ -92,7 +129,7 @@ const selfSignedAuth = z.strictObject({
   strictHtu: z._default(z.boolean(), false),
 });
 
-const auth = z.discriminatedUnion('profile', [dpopAuth, selfSignedAuth]);
+const auth = z.discriminatedUnion('profile', [dpopAuth, mixedAuth, mtlsAuth, selfSignedAuth]);
 
 const credential = z._default(z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('none') }),
@@ -108,6 +145,9 @@ const credential = z._default(z.discriminatedUnion('kind', [
   }),
 ]), { kind: 'none' });
 
+/** Of the Model Context Protocol's transports, oldest first. */
+const REVISIONS = ['2025-03-26', '2025-06-18', '2025-11-25', '2026-07-28'] as const;
+
 const mcpRoute = z.strictObject({
   kind: z.literal('mcp'),
   name: label,
@@ -118,6 +158,17 @@ const mcpRoute = z.strictObject({
   rateLimit: z.optional(rateLimit),
   /** Origin header values of browsers that may call; a request with any other Origin is refused (MCP transports, DNS rebinding). */
   allowedOrigins: z._default(z.array(origin), []),
+  /** Revisions of MCP that are served, by the client's MCP-Protocol-Version; a request without one counts as 2025-03-26. */
+  revisions: z._default(nonEmpty(z.enum(REVISIONS)), [...REVISIONS]),
+  /** Present: only JSON-RPC messages that fit a rule pass. The body is read for it, up to `limits.maxBodyBytes`. */
+  allow: z.optional(nonEmpty(z.strictObject({
+    /** Exact method, or all under a prefix: `tools/*`; notifications are methods too. */
+    method: z.string().check(must('must be a JSON-RPC method, or a prefix and "/*"', (v: string) => /^[A-Za-z0-9_$.-]+(\/[A-Za-z0-9_$.-]+)*(\/\*)?$/.test(v))),
+    /** `params.name`, or `params.uri` of resources/read; absent: any. */
+    names: z.optional(nonEmpty(z.string().check(must('must not be empty', (v: string) => v !== '')))),
+    /** On top of the route's. */
+    requiredScopes: z._default(z.array(scope), []),
+  }))),
   backend: z.strictObject({
     /** Origin of the MCP server or of agentgateway, with the path that replaces `pathPrefix` if it has one. */
     url: httpUrl,
@@ -152,7 +203,10 @@ const issuer = z.strictObject({
   issuer: z.string().check(must('must not be empty', (v: string) => v !== '')),
   /** Algorithms accepted for this issuer's tokens (RFC 8725 3.1). */
   algorithms: z._default(nonEmpty(algorithm), ['RS256', 'PS256', 'ES256', 'EdDSA', 'Ed25519']),
-  jwks: z.union([
+  /** Accept access tokens without `typ: at+jwt`, as older authorization servers sign them: another JWT of the same issuer then passes as one. */
+  legacyTyp: z._default(z.boolean(), false),
+  /** Keys of JWT access tokens; may be left out where `introspection` answers for all of them. */
+  jwks: z.optional(z.union([
     fileRef,
     z.strictObject({
       url: httpUrl,
@@ -165,14 +219,30 @@ const issuer = z.strictObject({
       maxStaleSeconds: z._default(seconds(0, 604_800), 86_400),
       timeoutSeconds: z._default(seconds(0.1, 60), 5),
     }),
-  ], { error: 'must be { file } or { url }' }),
+  ], { error: 'must be { file } or { url }' })),
+  /** RFC 7662: who is asked about tokens that are not JWTs. */
+  introspection: z.optional(z.strictObject({
+    url: httpUrl,
+    clientId: z.string().check(must('must not be empty', (v: string) => v !== '')),
+    clientSecret: fileRef,
+    caFile: z.optional(filePath),
+    timeoutSeconds: z._default(seconds(0.1, 60), 2),
+    /** An answer is used again this long at most, and never past the token's `exp`; how long a revoked token may still pass. */
+    cacheSeconds: z._default(seconds(0, 3600), 30),
+    maxEntries: z._default(whole(1, 1_000_000, 'tokens'), 10_000),
+  })),
 });
+
+const hostPort = z.string().check(must('must be host:port', (v: string) => /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+):\d{1,5}$/.test(v)));
+/** A proof made less than this after the store forgot everything is refused: how far ahead a client's clock can have been when it was used before. */
+const epochMarginSeconds = z._default(seconds(0, 60), 0);
 
 const replay = z.discriminatedUnion('store', [
   z.strictObject({
     store: z.literal('memory'),
     /** Live proofs held at once; when full, new proofs are refused and none is forgotten early. */
     maxEntries: z._default(whole(1_000, 50_000_000, 'entries'), 1_000_000),
+    epochMarginSeconds,
   }),
   z.strictObject({
     store: z.literal('redis'),
@@ -188,6 +258,15 @@ const replay = z.discriminatedUnion('store', [
     keyPrefix: z._default(z.string().check(must('must be 1 to 64 visible ASCII characters without spaces', (v: string) => /^[\x21-\x7e]{1,64}$/.test(v))), 'agw:jti:'),
     /** A claim that has no answer by then is refused with 503. */
     timeoutSeconds: z._default(seconds(0.01, 10), 0.5),
+    /** `cluster` and `sentinel` start from `url` and these addresses. */
+    topology: z._default(z.discriminatedUnion('kind', [
+      z.strictObject({ kind: z.literal('single') }),
+      z.strictObject({ kind: z.literal('cluster'), nodes: z._default(z.array(hostPort), []) }),
+      z.strictObject({ kind: z.literal('sentinel'), master: z.string().check(must('must not be empty', (v: string) => v !== '')), sentinels: z._default(z.array(hostPort), []), password: z.optional(fileRef) }),
+    ]), { kind: 'single' }),
+    /** deny: 503. local: this process remembers, so each replica takes a proof once. allow: a proof may be used again while the store is away. */
+    onStoreFailure: z._default(z.enum(['deny', 'local', 'allow']), 'deny'),
+    epochMarginSeconds,
   }),
 ]);
 
@@ -219,11 +298,22 @@ const upstream = z.prefault(z.strictObject({
 export const configSchema = z.strictObject({
   version: z.literal(1),
   /** Where clients connect. */
-  listen: z.prefault(z.strictObject({ host, port: z._default(port, 8080) }), {}),
+  listen: z.prefault(z.strictObject({
+    host,
+    port: z._default(port, 8080),
+    /** Absent: plain HTTP, for a TLS-ending ingress in front. */
+    tls: z.optional(z.strictObject({ certFile: filePath, keyFile: filePath })),
+  }), {}),
   /** Metrics and probes; never exposed to clients. */
   admin: z.prefault(z.strictObject({ host, port: z._default(port, 9090) }), {}),
   /** What clients put before the path in htu: the origins under which this gateway is reached. Never taken from Host. */
   publicOrigins: nonEmpty(origin),
+  /** What an ingress in front cuts off: clients sign `https://host/ai/mcp`, the gateway gets `/mcp`, and this is `/ai`. */
+  publicPathPrefix: z.optional(pathPrefix),
+  /** CIDR ranges of proxies in front: their X-Forwarded-For gives the client's address, their Client-Cert its certificate. Nobody else's is read. */
+  trustedPeers: z._default(z.array(z.string().check(must('must be an address range in CIDR notation', isCidr, (v) => suggest(`${v}/32`, isCidr(`${v}/32`) ? v : `${v}/32`)))), []),
+  /** `forwarded`: X-Forwarded-Proto and -Host of a trusted peer make the origin; that peer must overwrite what clients send. */
+  originFrom: z._default(z.enum(['config', 'forwarded']), 'config'),
   /** Replicas that share this config; more than one needs a shared replay store. */
   replicas: z._default(whole(1, 1000, 'replicas'), 1),
   issuers: nonEmpty(issuer),
@@ -249,8 +339,12 @@ export type McpRoute = Extract<Route, { kind: 'mcp' }>;
 export type SecretsRoute = Extract<Route, { kind: 'secrets' }>;
 export type Auth = Route['auth'];
 export type DpopAuth = Extract<Auth, { profile: 'dpop' }>;
+export type MixedAuth = Extract<Auth, { profile: 'mixed' }>;
+export type MtlsAuth = Extract<Auth, { profile: 'mtls' }>;
 export type SelfSignedAuth = Extract<Auth, { profile: 'selfSigned' }>;
 export type Issuer = Config['issuers'][number];
+export type IntrospectionConfig = NonNullable<Issuer['introspection']>;
+export type McpRule = NonNullable<McpRoute['allow']>[number];
 export type ReplayConfig = Config['replay'];
 export type RateLimitConfig = NonNullable<Route['rateLimit']>;
 export type Algorithm = (typeof ASYMMETRIC)[number];

@@ -6,13 +6,19 @@ export interface FetchOptions {
   readonly caFile: string | undefined;
   readonly timeoutSeconds: number;
   readonly maxBytes: number;
+  /** Present: a POST of this form instead of a GET. */
+  readonly form?: { readonly body: string; readonly authorization: string };
 }
 
-/** GET of a small text. Follows no redirect, reads no more than `maxBytes`, waits no longer than `timeoutSeconds` in all; rejects otherwise. */
-export function fetchText(url: string, { caFile, timeoutSeconds, maxBytes }: FetchOptions): Promise<string> {
+/** GET (or POST of a form) for a small text. Follows no redirect, reads no more than `maxBytes`, waits no longer than `timeoutSeconds` in all; rejects otherwise. */
+export function fetchText(url: string, { caFile, timeoutSeconds, maxBytes, form }: FetchOptions): Promise<string> {
   return new Promise((resolve, reject) => {
-    const options = { headers: { Accept: 'application/json' }, ...(caFile === undefined ? {} : { ca: readFileSync(caFile, 'utf8') }) };
-    const request = (url.startsWith('https:') ? https : http).get(url, options, (answer) => {
+    const headers = {
+      Accept: 'application/json',
+      ...(form === undefined ? {} : { 'Authorization': form.authorization, 'Content-Type': 'application/x-www-form-urlencoded', 'Content-Length': Buffer.byteLength(form.body) }),
+    };
+    const options = { method: form === undefined ? 'GET' : 'POST', headers, ...(caFile === undefined ? {} : { ca: readFileSync(caFile, 'utf8') }) };
+    const request = (url.startsWith('https:') ? https : http).request(url, options, (answer) => {
       if (answer.statusCode !== 200) return request.destroy(new Error(`status ${answer.statusCode}, want 200`));
       const chunks: Buffer[] = [];
       let bytes = 0;
@@ -27,5 +33,6 @@ export function fetchText(url: string, { caFile, timeoutSeconds, maxBytes }: Fet
     const timer = setTimeout(() => request.destroy(new Error(`no answer in ${timeoutSeconds} s`)), timeoutSeconds * 1000);
     request.on('error', reject);
     request.on('close', () => clearTimeout(timer));
+    request.end(form?.body);
   });
 }

@@ -22,3 +22,20 @@ export interface KeySource {
   ageSeconds(): number;
   close(): void;
 }
+
+/** The secrets that nonces are made with. */
+export interface NonceKeys {
+  /** Makes new nonces; `undefined` while there is none. */
+  current(): Buffer | undefined;
+  /** Every one whose nonces are still good. */
+  accepted(): readonly Buffer[];
+  close(): void;
+}
+
+/** What an authorization server says of a token (RFC 7662 2.2): its claims, that it is not active, or nothing. */
+export type Introspection = Readonly<Record<string, unknown>> | 'inactive' | 'unavailable';
+
+export interface Introspector {
+  /** Synchronous where the answer is known. Never throws. @param hash of the token, under which the answer is kept */
+  introspect(token: string, hash: string): Introspection | Promise<Introspection>;
+}

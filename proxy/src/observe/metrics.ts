@@ -8,6 +8,8 @@ export interface Metrics {
   /** Once a request. `reason` "ok" for one that the backend answered. */
   concluded(route: string | undefined, status: number, reason: Reason | 'ok', durationSeconds: number): void;
   wouldDeny(route: string | undefined, reason: Reason): void;
+  /** A proof passed while the replay store was away and the config allows it. */
+  unchecked(): void;
   upstreamStarted(backend: string): void;
   upstreamEnded(backend: string): void;
   readonly contentType: string;
@@ -29,6 +31,7 @@ export function createMetrics(sources: Sources): Metrics {
   const limited = new Counter({ name: 'agentgateway_rate_limit_triggered_total', help: 'Requests refused by a rate limit.', labelNames: ['route'], registers });
   const refusals = new Counter({ name: 'agentgateway_refusals_total', help: 'Requests the gateway answered itself, by reason.', labelNames: ['route', 'reason'], registers });
   const wouldDeny = new Counter({ name: 'agentgateway_permissive_would_deny_total', help: 'Requests a strict route would have refused.', labelNames: ['route', 'reason'], registers });
+  const unchecked = new Counter({ name: 'agentgateway_replay_unchecked_total', help: 'Proofs that passed while the replay store was away (replay.onStoreFailure local or allow).', registers });
   const duration = new Histogram({
     name: 'agentgateway_request_duration_seconds',
     help: 'Time from the request line to the end of the answer.',
@@ -63,6 +66,7 @@ export function createMetrics(sources: Sources): Metrics {
       else if (family === 'limit') limited.inc({ route });
     },
     wouldDeny: (route = NO_ROUTE, reason) => wouldDeny.inc({ route, reason }),
+    unchecked: () => unchecked.inc(),
     upstreamStarted: (backend) => active.inc({ backend }),
     upstreamEnded: (backend) => active.dec({ backend }),
     contentType: registry.contentType,

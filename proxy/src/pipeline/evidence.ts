@@ -1,5 +1,5 @@
 import type { Route } from '../config/index.js';
-import type { Reason } from './reason.js';
+import type { Denial, Reason } from './reason.js';
 
 /** What the audit record will say; stages add what they learn, also about a request that a later stage refuses. */
 export interface Facts {
@@ -10,9 +10,13 @@ export interface Facts {
   tokenId?: string;
   keyId?: string;
   jkt?: string;
+  /** `cnf.x5t#S256` of a certificate that was shown. */
+  certificate?: string;
   htm?: string;
   htu?: string;
   proofId?: string;
+  mcpMethod?: string;
+  mcpName?: string;
   /** In permissive mode: why a strict route would have refused. */
   wouldDeny?: Reason;
 }
@@ -25,17 +29,33 @@ export interface HeaderFields {
   readonly raw: readonly string[];
 }
 
+/** Fields of the answer that the way of the request decides, whoever answers in the end. */
+export interface Reply {
+  /** RFC 9449 8.2: a fresh nonce; its answer must not be cached. */
+  dpopNonce?: string | undefined;
+  /** An allowed Origin, which may read the answer (Fetch, CORS). */
+  corsOrigin?: string;
+}
+
 /** What is known of a request before it is judged: enough to answer and to audit it. */
 export interface Received {
   readonly id: string;
   /** Seconds since the epoch. */
   readonly receivedAt: number;
+  /** The client's, or what a trusted peer says is the client's. */
   readonly address: string;
+  /** The peer is in `trustedPeers`. */
+  readonly fromTrustedPeer: boolean;
   readonly method: string;
   /** As it stood in the request line. */
   readonly target: string;
   readonly headers: HeaderFields;
   readonly facts: Facts;
+  readonly reply: Reply;
+  /** DER of the certificate that the connection's client proved to hold (TLS), if it has one. */
+  readonly tlsCertificate: () => Buffer | undefined;
+  /** The whole body, once; `body_too_large` beyond `maxBytes`, `body_stalled` after `idleSeconds` without a byte. */
+  readonly readBody: (maxBytes: number, idleSeconds: number) => Promise<Buffer | Denial>;
 }
 
 /** Well-formed HTTP with a canonical path, from an address that is not being refused wholesale. */
@@ -44,33 +64,54 @@ export interface Accepted extends Received {
   readonly path: string;
   /** With its "?", or empty. */
   readonly query: string;
+  /** Where clients reach the gateway: what an htu may start with. */
+  readonly origins: readonly string[];
+  /** The path as clients see it: with what an ingress cut off. */
+  readonly publicPath: string;
 }
 
 export interface Routed extends Accepted {
   readonly route: Route;
 }
 
+/** A proof's one use. */
+export interface Once {
+  /** Who owns the jti: the key's thumbprint, or issuer and kid. */
+  readonly owner: string;
+  readonly jti: string;
+  /** Until when the same proof would pass every other check: the replay store must remember it that long. */
+  readonly acceptableUntil: number;
+  /** When it was made, by its own word or by its nonce: a store that began later cannot know whether it was used. */
+  readonly madeAt: number;
+}
+
 /** Who called, as far as it was proved. */
 export type Caller =
   | { readonly kind: 'anonymous' }
   | {
-    readonly kind: 'proven';
-    readonly profile: 'dpop' | 'selfSigned';
-    /** Who owns the jti: the key's thumbprint, or issuer and kid. */
-    readonly owner: string;
-    readonly jti: string;
-    /** Until when the same proof would pass every other check: the replay store must remember it that long. */
-    readonly acceptableUntil: number;
+    readonly kind: 'known';
+    /** How it was proved; `bearer` is no proof of possession at all (profile mixed). */
+    readonly by: 'dpop' | 'selfSigned' | 'mtls' | 'bearer';
+    /** The key, certificate or subject that limits are counted by. */
+    readonly identity: string;
+    readonly scopes: readonly string[];
     readonly accessToken: string;
+    /** Absent where the credential may be used again by design: certificate-bound and unbound tokens. */
+    readonly once: Once | undefined;
   };
 
 export interface Authenticated extends Routed {
   readonly caller: Caller;
 }
 
+/** Its JSON-RPC messages are allowed on the route, or the route has no rules. */
+export interface Permitted extends Authenticated {
+  readonly body: Buffer | undefined;
+}
+
 declare const claimed: unique symbol;
-/** Its proof was claimed: only reject-replay makes one, so a pipeline without it does not compile. */
-export interface Unseen extends Authenticated {
+/** Its proof, if it has one, was claimed: only reject-replay makes one, so a pipeline without it does not compile. */
+export interface Unseen extends Permitted {
   readonly [claimed]: true;
 }
 
@@ -89,7 +130,17 @@ export interface UpstreamRequest {
   /** name, value, name, value …; without Host and framing, which the upstream client sets. */
   readonly headers: string[];
   /** Length of the body that follows, "chunked" where it is not known, absent where there is none. */
-  readonly body: string | undefined;
+  readonly framing: string | undefined;
+  /** The body, where it was read already; else it streams. */
+  readonly content: Buffer | undefined;
   /** Secrets: the answer's status is mapped and its headers dropped. */
   readonly confidential: boolean;
+}
+
+/** An answer that needs no credentials and no backend. */
+export interface LocalAnswer {
+  readonly status: number;
+  /** name, value … */
+  readonly headers: readonly string[];
+  readonly body: string;
 }

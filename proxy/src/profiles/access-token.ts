@@ -2,8 +2,9 @@ import { isDate, isString, isTokenId, audienceFits, timeProblem } from '../check
 import { decodeJsonPart, splitJws } from '../checks/compact-jws.js';
 import { Lru } from '../checks/lru.js';
 import type { JsonObject } from '../checks/strict-json.js';
-import type { DpopAuth } from '../config/index.js';
-import type { Facts } from '../pipeline/evidence.js';
+import type { DpopAuth, MixedAuth, MtlsAuth } from '../config/index.js';
+import type { Introspection } from '../keys/key-source.js';
+import type { Routed } from '../pipeline/evidence.js';
 import { Denial, deny } from '../pipeline/reason.js';
 import { verifyUnder, type TrustedIssuer } from './issuers.js';
 
@@ -19,58 +20,102 @@ export type AccessTokenCache = Lru<string, VerifiedToken>;
 export const createAccessTokenCache = (): AccessTokenCache => new Lru(10_000);
 
 export interface AccessTokenContext {
-  readonly auth: DpopAuth;
+  readonly auth: DpopAuth | MixedAuth | MtlsAuth;
   readonly issuers: readonly TrustedIssuer[];
   readonly cache: AccessTokenCache;
+  /** What `aud` may name: the route under the origins of this request, and the configured aliases. */
+  readonly audiencesOf: (request: Routed) => readonly string[];
 }
 
 /** RFC 9068 2.1: with and without the media type's prefix. */
 const TYPES = ['at+jwt', 'application/at+jwt'];
+/** Of other uses of JWT, which `legacyTyp` does not let pass either (RFC 8725 3.11, 3.12). */
+const OTHER_TYPES = ['dpop+jwt', 'application/dpop+jwt', 'logout+jwt', 'secevent+jwt', 'token-introspection+jwt', 'oauth-authz-req+jwt', 'jwk+jwt', 'id+jwt'];
+const RETRY_AFTER_SECONDS = 1;
+
+/** RFC 7800 3.1: what the token is bound to; an odd `cnf` counts as one that names nothing we know. */
+export const confirmation = ({ cnf }: JsonObject): JsonObject => (typeof cnf === 'object' && cnf !== null && !Array.isArray(cnf) ? cnf as JsonObject : {});
+
+/** RFC 9068 2.2.3, RFC 7662 2.2: a string of scopes with spaces between. */
+export const scopesOf = ({ scope }: JsonObject): readonly string[] => (typeof scope === 'string' && scope !== '' ? scope.split(' ') : []);
 
 /**
- * A JWT access token by RFC 9068 4 and RFC 8725: type, algorithm, issuer, signature, time, audience. What it says of a key is for the caller.
+ * An access token by RFC 9068 4 and RFC 8725: type, algorithm, issuer, signature, time, audience, scopes; one that is not a JWT by RFC 7662, where an issuer of
+ * the route answers for those. What it says of a key is for the caller.
  * @param hash base64url SHA-256 of the token, the `ath` of a proof
  */
-export function checkAccessToken(token: string, hash: string, now: number, facts: Facts, context: AccessTokenContext): JsonObject | Denial | Promise<JsonObject | Denial> {
+export function checkAccessToken(token: string, hash: string, now: number, request: Routed, context: AccessTokenContext): JsonObject | Denial | Promise<JsonObject | Denial> {
   const known = context.cache.get(hash);
   // A token is good for the issuers of this route, whichever route verified it first.
   if (known !== undefined && known.generation === known.from.keys.generation() && context.issuers.includes(known.from)) {
-    return judge(known.claims, now, facts, context.auth);
+    return judge(known.claims, now, request, context);
   }
   const jws = splitJws(token);
-  if (jws === undefined) return deny('token_malformed', 'not three base64url parts');
-  const header = decodeJsonPart(jws.header);
+  const header = jws === undefined ? undefined : decodeJsonPart(jws.header);
+  if (jws === undefined || header === undefined) {
+    const from = context.issuers.find((i) => i.introspector !== undefined);
+    return from === undefined ? deny('token_malformed', 'not a JWT') : askIssuer(from, token, hash, now, request, context);
+  }
   const claims = decodeJsonPart(jws.payload);
-  if (header === undefined || claims === undefined || header.crit !== undefined || header.b64 !== undefined) return deny('token_malformed');
-  if (typeof header.typ !== 'string' || !TYPES.includes(header.typ.toLowerCase())) return deny('token_type_refused', 'typ must be at+jwt');
-  if (header.kid !== undefined && !isString(header.kid)) return deny('token_malformed', 'kid');
+  if (claims === undefined || header.crit !== undefined || header.b64 !== undefined) return deny('token_malformed');
   const from = context.issuers.find((i) => i.issuer.issuer === claims.iss); // RFC 9068 4: exact match
+  if (!typeFits(header.typ, from?.issuer.legacyTyp === true)) return deny('token_type_refused', 'typ must be at+jwt');
+  if (header.kid !== undefined && !isString(header.kid)) return deny('token_malformed', 'kid');
   if (from === undefined) return deny('token_issuer_unknown');
   const alg = from.issuer.algorithms.find((a) => a === header.alg);
   if (alg === undefined) return deny('token_algorithm_refused');
   const conclude = (refused: Denial | undefined): JsonObject | Denial => {
     if (refused !== undefined) return refused;
     context.cache.set(hash, { claims, from, generation: from.keys.generation() });
-    return judge(claims, now, facts, context.auth);
+    return judge(claims, now, request, context);
   };
   const verdict = verifyUnder(from, jws, alg, header.kid);
   return verdict instanceof Promise ? verdict.then(conclude) : conclude(verdict);
 }
 
-/** What can change from request to request on a token that verified: time and audience. */
-function judge(claims: JsonObject, now: number, facts: Facts, auth: DpopAuth): JsonObject | Denial {
-  facts.issuer = claims.iss as string;
+function typeFits(typ: unknown, legacy: boolean): boolean {
+  if (typ === undefined) return legacy;
+  if (typeof typ !== 'string') return false;
+  return TYPES.includes(typ.toLowerCase()) || (legacy && !OTHER_TYPES.includes(typ.toLowerCase()));
+}
+
+/** What can change from request to request on a token that verified: time, audience, and the scopes of the route. */
+function judge(claims: JsonObject, now: number, request: Routed, context: AccessTokenContext): JsonObject | Denial {
+  request.facts.issuer = claims.iss as string;
   // RFC 9068 2.2: the required claims.
   if (!isDate(claims.exp) || !isDate(claims.iat) || !isString(claims.sub) || !isString(claims.client_id) || !isTokenId(claims.jti)) {
     return deny('token_claim_missing', 'exp, iat, sub, client_id and jti are required (RFC 9068 2.2)');
   }
-  facts.subject = claims.sub;
-  facts.tokenId = claims.jti;
+  return judgeUse(claims, now, request, context);
+}
+
+function judgeUse(claims: JsonObject, now: number, request: Routed, { auth, audiencesOf }: AccessTokenContext): JsonObject | Denial {
+  const { facts } = request;
+  if (isString(claims.sub)) facts.subject = claims.sub;
+  if (isString(claims.jti)) facts.tokenId = claims.jti;
   const time = timeProblem(claims, now, auth.clockSkewSeconds);
   if (time === 'expired') return deny('token_expired');
+  if (time === 'malformed') return deny('token_claim_missing', 'exp or nbf');
   if (time !== undefined) return deny('token_not_yet_valid');
-  if (claims.iat > now + auth.clockSkewSeconds) return deny('token_not_yet_valid', 'iat');
-  if (!audienceFits(claims.aud, auth.audiences)) return deny('token_audience_refused');
-  facts.audience = auth.audiences.find((a) => audienceFits(claims.aud, [a]))!;
-  return claims;
+  if (isDate(claims.iat) && claims.iat > now + auth.clockSkewSeconds) return deny('token_not_yet_valid', 'iat');
+  const audience = audiencesOf(request).find((a) => audienceFits(claims.aud, [a]));
+  if (audience === undefined) return deny('token_audience_refused');
+  facts.audience = audience;
+  const missing = lacking(scopesOf(claims), auth.requiredScopes);
+  return missing.length === 0 ? claims : deny('scope_insufficient', `lacks ${missing.join(' ')}`, { scopes: auth.requiredScopes });
+}
+
+const lacking = (scopes: readonly string[], required: readonly string[]): readonly string[] => (required.length === 0 ? required : required.filter((s) => !scopes.includes(s)));
+
+/** RFC 7662 2.2: the issuer's word for a token that we cannot read. */
+function askIssuer(from: TrustedIssuer, token: string, hash: string, now: number, request: Routed, context: AccessTokenContext): JsonObject | Denial | Promise<JsonObject | Denial> {
+  const conclude = (said: Introspection): JsonObject | Denial => {
+    if (said === 'unavailable') return deny('introspection_unavailable', `issuer ${from.issuer.name}`, { retryAfterSeconds: RETRY_AFTER_SECONDS });
+    if (said === 'inactive') return deny('token_inactive');
+    if (said.iss !== undefined && said.iss !== from.issuer.issuer) return deny('token_issuer_unknown', 'the introspection names another issuer');
+    request.facts.issuer = from.issuer.issuer;
+    return judgeUse(said, now, request, context);
+  };
+  const said = from.introspector!.introspect(token, hash);
+  return said instanceof Promise ? said.then(conclude) : conclude(said);
 }

@@ -6,50 +6,63 @@ import { readCredentials } from '../http/authorization.js';
 import type { Caller, Routed } from '../pipeline/evidence.js';
 import { Denial, deny } from '../pipeline/reason.js';
 import type { Stage } from '../pipeline/stage.js';
-import { checkAccessToken, type AccessTokenContext } from './access-token.js';
+import { checkAccessToken, confirmation, scopesOf, type AccessTokenContext } from './access-token.js';
+import { fromHeader, fromTls } from './certificate.js';
 import { checkProof, type ProofContext } from './proof.js';
 
 export type DpopContext = ProofContext & AccessTokenContext & { readonly clock: Clock };
 
-/** Clients and replicas disagree about the time by at most this much more than what is configured. */
-const CLOCK_MARGIN_SECONDS = 5;
-
 /**
- * RFC 9449: an access token of a trusted issuer, bound to the key that signed this request's proof.
+ * RFC 9449: an access token of a trusted issuer, bound to the key that signed this request's proof. The profile `mixed` also takes tokens that are bound to
+ * nothing, as Bearer; a bound one never passes that way (7.2).
  * Does not check that the proof is unused: that is reject-replay's, after everything else.
  */
 export function dpop(context: DpopContext): Stage<Routed, Caller> {
+  const { auth, nonces, clock } = context;
   return (request) => {
+    const now = clock();
+    // 8.2: whoever is refused here has what the next attempt needs.
+    const nonce = nonces?.fresh(now);
+    if (nonces !== undefined && nonce === undefined) return deny('keys_unavailable', 'no nonce key');
+    if (nonce !== undefined) request.reply.dpopNonce = nonce;
+
     const credentials = readCredentials(request.headers);
     const proofText = request.headers.get('dpop');
     if (credentials === undefined) return deny('credentials_missing');
     if (credentials instanceof Denial) return credentials;
-    // 7.1, 7.2: a bound token sent as Bearer must not pass, and this profile takes no other.
-    if (credentials.scheme !== 'dpop') return deny('scheme_refused', `got ${credentials.scheme}, want DPoP`);
+    const { scheme, token } = credentials;
+    if (scheme === 'bearer' && auth.profile === 'mixed') return unbound(context, request, token, now);
+    // 7.1, 7.2: a bound token sent as Bearer must not pass.
+    if (scheme !== 'dpop') return deny('scheme_refused', `got ${scheme}, want DPoP`);
     if (proofText === undefined) return deny('dpop_missing');
     if (request.headers.repeated('dpop')) return deny('dpop_repeated'); // 4.3 item 1
 
-    const now = context.clock();
-    const { token } = credentials;
     const ath = hash('sha256', token, 'base64url');
     const proof = checkProof(proofText, request, ath, now, context);
     if (proof instanceof Denial) return proof;
+    if (nonces !== undefined && !nonces.ages(proof.nonceMadeAt!, now)) delete request.reply.dpopNonce;
 
     const bind = (claims: JsonObject | Denial): Caller | Denial => {
       if (claims instanceof Denial) return claims;
-      const jkt = (claims.cnf as JsonObject | undefined)?.jkt; // RFC 7800 3.1: other members of cnf are tolerated
-      if (!isString(jkt)) return deny('token_not_bound'); // 7.1
-      if (jkt !== proof.jkt) return deny('token_key_mismatch'); // 4.3 item 12b
-      return {
-        kind: 'proven',
-        profile: 'dpop',
-        owner: proof.jkt,
-        jti: proof.jti,
-        acceptableUntil: proof.iat + context.auth.proofMaxAgeSeconds + CLOCK_MARGIN_SECONDS,
-        accessToken: token,
-      };
+      const cnf = confirmation(claims); // RFC 7800 3.1: other members are tolerated
+      if (!isString(cnf.jkt)) return deny('token_not_bound'); // 7.1
+      if (cnf.jkt !== proof.jkt) return deny('token_key_mismatch'); // 4.3 item 12b
+      if (cnf['x5t#S256'] !== undefined && cnf['x5t#S256'] !== (fromTls(request) ?? fromHeader(request))) return deny('certificate_mismatch'); // RFC 8705 3
+      const { jkt, jti, acceptableUntil, madeAt } = proof;
+      return { kind: 'known', by: 'dpop', identity: jkt, scopes: scopesOf(claims), accessToken: token, once: { owner: jkt, jti, acceptableUntil, madeAt } };
     };
-    const claims = checkAccessToken(token, ath, now, request.facts, context);
+    const claims = checkAccessToken(token, ath, now, request, context);
     return claims instanceof Promise ? claims.then(bind) : bind(claims);
   };
+}
+
+function unbound(context: DpopContext, request: Routed, token: string, now: number): Caller | Denial | Promise<Caller | Denial> {
+  delete request.reply.dpopNonce;
+  const accept = (claims: JsonObject | Denial): Caller | Denial => {
+    if (claims instanceof Denial) return claims;
+    if (claims.cnf !== undefined) return deny('token_bound'); // 7.2, RFC 8705 3
+    return { kind: 'known', by: 'bearer', identity: `${String(claims.iss)} ${String(claims.sub)}`, scopes: scopesOf(claims), accessToken: token, once: undefined };
+  };
+  const claims = checkAccessToken(token, hash('sha256', token, 'base64url'), now, request, context);
+  return claims instanceof Promise ? claims.then(accept) : accept(claims);
 }

@@ -1,13 +1,15 @@
 import type { Algorithm, Issuer } from '../config/index.js';
 import { verifies } from '../checks/signature.js';
 import type { JwsParts } from '../checks/compact-jws.js';
-import type { KeySource } from '../keys/key-source.js';
+import type { Introspector, KeySource } from '../keys/key-source.js';
 import { deny, type Denial } from '../pipeline/reason.js';
 
 /** An issuer with the keys it signs with: no key is ever tried for another issuer's token (RFC 8725 3.8). */
 export interface TrustedIssuer {
   readonly issuer: Issuer;
   readonly keys: KeySource;
+  /** For tokens of this issuer that are not JWTs. */
+  readonly introspector: Introspector | undefined;
 }
 
 /**

@@ -1,23 +1,43 @@
 import type { Clock } from '../clock.js';
 import type { Config, Route } from '../config/index.js';
-import type { KeySource } from '../keys/key-source.js';
+import { resourceOf } from '../http/resource.js';
+import type { Introspector, KeySource, NonceKeys } from '../keys/key-source.js';
 import type { Caller, Routed } from '../pipeline/evidence.js';
 import { deny } from '../pipeline/reason.js';
 import type { Stage } from '../pipeline/stage.js';
 import { createAccessTokenCache } from './access-token.js';
 import { dpop } from './dpop.js';
 import type { TrustedIssuer } from './issuers.js';
+import { mtls } from './mtls.js';
+import { createNonces } from './nonces.js';
 import { createProofHeaderCache } from './proof.js';
 import { selfSigned } from './self-signed.js';
 
+export interface Trust {
+  /** By issuer name. */
+  readonly keys: ReadonlyMap<string, KeySource>;
+  readonly introspectors: ReadonlyMap<string, Introspector>;
+  /** By file. */
+  readonly nonceKeys: ReadonlyMap<string, NonceKeys>;
+  readonly clock: Clock;
+}
+
 /** The profile of every route, made once. */
-export function createProfiles({ routes, issuers, publicOrigins }: Config, keys: ReadonlyMap<string, KeySource>, clock: Clock): (route: Route) => Stage<Routed, Caller> {
-  const trusted = new Map<string, TrustedIssuer>(issuers.map((issuer) => [issuer.name, { issuer, keys: keys.get(issuer.name)! }]));
+export function createProfiles(config: Config, { keys, introspectors, nonceKeys, clock }: Trust): (route: Route) => Stage<Routed, Caller> {
+  const trusted = new Map<string, TrustedIssuer>(config.issuers.map((issuer) => [issuer.name, { issuer, keys: keys.get(issuer.name)!, introspector: introspectors.get(issuer.name) }]));
   const headerCache = createProofHeaderCache();
   const cache = createAccessTokenCache();
-  const table = new Map<Route, Stage<Routed, Caller>>(routes.map((route) => {
-    const common = { publicOrigins, clock, issuers: route.auth.issuers.map((name) => trusted.get(name)!) };
-    return [route, route.auth.profile === 'dpop' ? dpop({ ...common, auth: route.auth, headerCache, cache }) : selfSigned({ ...common, auth: route.auth })];
-  }));
+  const profileOf = (route: Route): Stage<Routed, Caller> => {
+    const { auth } = route;
+    const common = { clock, issuers: auth.issuers.map((name) => trusted.get(name)!) };
+    if (auth.profile === 'selfSigned') return selfSigned({ ...common, auth });
+    const audiences = (origins: readonly string[]) => [...auth.audiences, ...origins.map((origin) => resourceOf(config, route, origin))];
+    const usual = audiences(config.publicOrigins);
+    const audiencesOf = ({ origins }: Routed) => (origins === config.publicOrigins ? usual : audiences(origins));
+    if (auth.profile === 'mtls') return mtls({ ...common, auth, cache, audiencesOf });
+    const nonces = auth.nonce === undefined ? undefined : createNonces(nonceKeys.get(auth.nonce.keys.file)!, auth.nonce.lifetimeSeconds);
+    return dpop({ ...common, auth, headerCache, cache, audiencesOf, nonces });
+  };
+  const table = new Map(config.routes.map((route) => [route, profileOf(route)]));
   return (route) => table.get(route) ?? (() => deny('internal_error', 'no profile for this route'));
 }

@@ -1,21 +1,29 @@
 import type { KeyObject } from 'node:crypto';
-import type { Algorithm, DpopAuth } from '../config/index.js';
+import type { Algorithm, DpopAuth, MixedAuth } from '../config/index.js';
 import { isDate, isString, isTokenId, timeProblem } from '../checks/claims.js';
 import { decodeJsonPart, splitJws } from '../checks/compact-jws.js';
 import { importJwk } from '../checks/jwk.js';
 import { Lru } from '../checks/lru.js';
 import { verifies } from '../checks/signature.js';
 import { htuFits } from '../checks/target.js';
-
 import type { Routed } from '../pipeline/evidence.js';
 import { Denial, deny } from '../pipeline/reason.js';
+import type { Nonces } from './nonces.js';
 
 /** A proof whose signature, form and fit to the request hold; not yet: that it is unused, and that the access token is bound to `jkt`. */
 export interface Proof {
   readonly jti: string;
-  readonly iat: number;
   readonly jkt: string;
+  /** Until when every check here would pass again. */
+  readonly acceptableUntil: number;
+  /** Its iat, or the time of its nonce where that counts instead. */
+  readonly madeAt: number;
+  /** Where nonces are required. */
+  readonly nonceMadeAt: number | undefined;
 }
+
+/** Clients and replicas disagree about the time by at most this much more than what is configured. */
+const CLOCK_MARGIN_SECONDS = 5;
 
 interface ProofHeader {
   readonly alg: Algorithm;
@@ -28,18 +36,19 @@ export type ProofHeaderCache = Lru<string, ProofHeader>;
 export const createProofHeaderCache = (): ProofHeaderCache => new Lru(10_000);
 
 export interface ProofContext {
-  readonly auth: DpopAuth;
-  readonly publicOrigins: readonly string[];
+  readonly auth: DpopAuth | MixedAuth;
+  /** Present: a nonce is required. */
+  readonly nonces: Nonces | undefined;
   readonly headerCache: ProofHeaderCache;
 }
 
 /**
- * RFC 9449 4.3, items 2 to 11 and 12a, in an order that spends the signature check on proofs that could pass.
+ * RFC 9449 4.3, items 2 to 12a, in an order that spends the signature check on proofs that could pass.
  * @param text value of the one DPoP header
  * @param ath base64url SHA-256 of the access token that came with it
  * @param now seconds since the epoch
  */
-export function checkProof(text: string, request: Routed, ath: string, now: number, { auth, publicOrigins, headerCache }: ProofContext): Proof | Denial {
+export function checkProof(text: string, request: Routed, ath: string, now: number, { auth, nonces, headerCache }: ProofContext): Proof | Denial {
   const jws = splitJws(text); // item 2
   if (jws === undefined) return deny('dpop_malformed', 'not three base64url parts');
 
@@ -63,11 +72,15 @@ export function checkProof(text: string, request: Routed, ath: string, now: numb
   // Item 8: methods are case-sensitive (RFC 9110 9.1).
   if (htm !== request.method) return deny('dpop_htm_mismatch', `got ${htm}, want ${request.method}`);
   // Item 9.
-  if (!htuFits(htu, publicOrigins, request.path, auth.strictHtu)) return deny('dpop_htu_mismatch', `got ${htu}, want ${publicOrigins[0]!}${request.path}`);
-  // Item 11 and 11.1: created within a limited window.
-  if (iat < now - auth.proofMaxAgeSeconds) return deny('dpop_expired', `iat is ${Math.round(now - iat)} s ago`);
-  if (iat > now + auth.clockSkewSeconds) return deny('dpop_not_yet_valid', `iat is ${Math.round(iat - now)} s ahead`);
-  const time = timeProblem(claims, now, auth.clockSkewSeconds); // RFC 7519 4.1.4: honoured where present, never required
+  if (!htuFits(htu, request.origins, request.publicPath, auth.strictHtu)) return deny('dpop_htu_mismatch', `got ${htu}, want ${request.origins[0]!}${request.publicPath}`);
+  // Item 10, and 9: required where we issue them, so that no proof without one passes (11.3).
+  const nonceMadeAt = nonces === undefined || !isString(claims.nonce) ? undefined : nonces.judge(claims.nonce, now);
+  if (nonces !== undefined && nonceMadeAt === undefined) return claims.nonce === undefined ? deny('dpop_nonce_missing') : deny('dpop_nonce_refused');
+  const byNonce = auth.nonce?.timeFromNonce === true;
+  // Item 11 and 11.1: created within a limited window, by its own word or by its nonce's.
+  if (!byNonce && iat < now - auth.proofMaxAgeSeconds) return deny('dpop_expired', `iat is ${Math.round(now - iat)} s ago`);
+  if (!byNonce && iat > now + auth.clockSkewSeconds) return deny('dpop_not_yet_valid', `iat is ${Math.round(iat - now)} s ahead`);
+  const time = byNonce ? undefined : timeProblem(claims, now, auth.clockSkewSeconds); // RFC 7519 4.1.4: honoured where present, never required
   if (time !== undefined) return deny(time === 'expired' ? 'dpop_expired' : time === 'early' ? 'dpop_not_yet_valid' : 'dpop_claim_missing', 'exp or nbf');
   // Item 12a.
   if (!isString(claims.ath)) return deny('dpop_claim_missing', 'ath');
@@ -78,11 +91,17 @@ export function checkProof(text: string, request: Routed, ath: string, now: numb
   // Only a header that signed something is worth remembering: strangers cannot flush the cache.
   if (known === undefined) headerCache.set(jws.header, header);
   request.facts.jkt = header.jkt;
-  return { jti, iat, jkt: header.jkt };
+  return {
+    jti,
+    jkt: header.jkt,
+    acceptableUntil: (byNonce ? nonceMadeAt! + auth.nonce!.lifetimeSeconds : iat + auth.proofMaxAgeSeconds) + CLOCK_MARGIN_SECONDS,
+    madeAt: byNonce ? nonceMadeAt! : iat,
+    nonceMadeAt,
+  };
 }
 
 /** Items 4, 5 and 7: typ, alg, jwk. kid, jku, x5u, x5c are ignored: the key comes from jwk alone (item 6, RFC 8725 3.10). */
-function readHeader(part: string, auth: DpopAuth): ProofHeader | Denial {
+function readHeader(part: string, auth: DpopAuth | MixedAuth): ProofHeader | Denial {
   const header = decodeJsonPart(part);
   if (header === undefined) return deny('dpop_malformed', 'header is not a JSON object');
   if (header.typ !== 'dpop+jwt') return deny('dpop_type_refused');

@@ -12,7 +12,6 @@ import { verifyUnder, type TrustedIssuer } from './issuers.js';
 export interface SelfSignedContext {
   readonly auth: SelfSignedAuth;
   readonly issuers: readonly TrustedIssuer[];
-  readonly publicOrigins: readonly string[];
   readonly clock: Clock;
 }
 
@@ -25,7 +24,7 @@ const CLOCK_MARGIN_SECONDS = 5;
  * Single use, for one method and URI; it is not RFC 9449: there is no proof key beside the token.
  */
 export function selfSigned(context: SelfSignedContext): Stage<Routed, Caller> {
-  const { auth, issuers, publicOrigins, clock } = context;
+  const { auth, issuers, clock } = context;
   return (request) => {
     const credentials = readCredentials(request.headers);
     if (credentials === undefined) return deny('credentials_missing');
@@ -65,17 +64,13 @@ export function selfSigned(context: SelfSignedContext): Stage<Routed, Caller> {
     facts.audience = auth.audiences.find((a) => audienceFits(claims.aud, [a]))!;
     if (auth.enforceHtuHtm) {
       if (htm !== request.method) return deny('token_htm_mismatch', `got ${htm}, want ${request.method}`);
-      if (!htuFits(htu, publicOrigins, request.path, auth.strictHtu)) return deny('token_htu_mismatch', `got ${htu}, want ${publicOrigins[0]!}${request.path}`);
+      if (!htuFits(htu, request.origins, request.publicPath, auth.strictHtu)) return deny('token_htu_mismatch', `got ${htu}, want ${request.origins[0]!}${request.publicPath}`);
     }
 
-    const prove = (refused: Denial | undefined): Caller | Denial => refused ?? {
-      kind: 'proven',
-      profile: 'selfSigned',
-      owner: `${from.issuer.issuer} ${kid}`,
-      jti,
-      acceptableUntil: Math.min(exp + auth.clockSkewSeconds, iat + auth.maxTokenAgeSeconds) + CLOCK_MARGIN_SECONDS,
-      accessToken: token,
-    };
+    const owner = `${from.issuer.issuer} ${kid}`;
+    const acceptableUntil = Math.min(exp + auth.clockSkewSeconds, iat + auth.maxTokenAgeSeconds) + CLOCK_MARGIN_SECONDS;
+    const prove = (refused: Denial | undefined): Caller | Denial => refused
+      ?? { kind: 'known', by: 'selfSigned', identity: owner, scopes: [], accessToken: token, once: { owner, jti, acceptableUntil, madeAt: iat } };
     const verdict = verifyUnder(from, jws, 'RS256', kid);
     return verdict instanceof Promise ? verdict.then(prove) : prove(verdict);
   };

@@ -5,6 +5,8 @@ import type { ReplayStore } from './replay-store.js';
 export interface MemoryStoreOptions {
   /** Live claims at most; then `full`. */
   readonly maxEntries: number;
+  /** Added to the moment it was opened: a proof made before that may have been used in a process before this one. */
+  readonly epochMarginSeconds?: number;
   readonly now: Clock;
 }
 
@@ -24,11 +26,13 @@ const TIDY_FOR_SIZE = 32;
  * Claims of one process: forgotten when they expire and never before, so a full store refuses (`full`) rather than forget. Its memory is this process's: a restart
  * forgets, and two replicas do not share it. Spread over many small tables, of which no claim rebuilds more than it must.
  */
-export function createMemoryStore({ maxEntries, now }: MemoryStoreOptions): MemoryStore {
+export function createMemoryStore({ maxEntries, epochMarginSeconds = 0, now }: MemoryStoreOptions): MemoryStore {
   const count = 2 ** Math.max(0, Math.ceil(Math.log2(maxEntries / TABLE_SHARE)));
   const share = maxEntries / count;
   // Hashes spread unevenly: three standard deviations on top let nearly every table take its part without growing further.
   const tables = Array.from({ length: count }, () => new ClaimTable(count === 1 ? share : share + 3 * Math.sqrt(share)));
+  // Whole seconds, as clients write iat.
+  const epoch = Math.floor(now()) + epochMarginSeconds;
   let held = 0;
   let claims = 0;
   let next = 0;
@@ -50,7 +54,8 @@ export function createMemoryStore({ maxEntries, now }: MemoryStoreOptions): Memo
   };
 
   return {
-    claim(key, ttlSeconds) {
+    claim(key, ttlSeconds, madeAt) {
+      if (madeAt < epoch) return 'forgotten';
       const seconds = now();
       // Whole seconds, both rounded so that a claim is held its ttl or up to a second longer, never shorter.
       const at = Math.floor(seconds);

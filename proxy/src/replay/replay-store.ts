@@ -1,5 +1,8 @@
-/** `first` exactly once per key and ttl, over every replica that shares the store; `full` only where a bound can be reached. */
-export type Turn = 'first' | 'seen' | 'full' | 'down';
+/**
+ * `first` exactly once per key and ttl, over every replica that shares the store; `forgotten`: made before the store began to remember, so nobody can say;
+ * `full` only where a bound can be reached.
+ */
+export type Turn = 'first' | 'seen' | 'forgotten' | 'full' | 'down';
 
 export interface ReplayStore {
   /**
@@ -7,8 +10,9 @@ export interface ReplayStore {
    * Synchronous where the store is, so that the common path has no async hop.
    * @param key 32 bytes: see `replayKey`
    * @param ttlSeconds > 0; how long the key must be remembered, fractions allowed (rounded up)
+   * @param madeAt seconds since the epoch: when the proof was made, by its own word
    */
-  claim(key: Buffer, ttlSeconds: number): Turn | Promise<Turn>;
+  claim(key: Buffer, ttlSeconds: number, madeAt: number): Turn | Promise<Turn>;
   /** Whether a claim could be answered now; readiness asks. */
   ready(): boolean;
   /** Live claims, where the store knows (memory). */

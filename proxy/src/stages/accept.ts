@@ -1,7 +1,7 @@
 import type { Config } from '../config/index.js';
-import { canonicalPath } from '../checks/uri.js';
+import { canonicalPath, parseOrigin } from '../checks/uri.js';
 import type { RateLimiter } from '../limit/rate-limiter.js';
-import type { Accepted, Received } from '../pipeline/evidence.js';
+import type { Accepted, HeaderFields, Received } from '../pipeline/evidence.js';
 import { deny } from '../pipeline/reason.js';
 import type { Stage } from '../pipeline/stage.js';
 
@@ -12,9 +12,9 @@ const ONCE = ['host', 'content-length', 'transfer-encoding', 'content-type', 'or
  * Lets in only what every reader of HTTP reads the same way, and turns away an address that keeps being refused before any cryptography.
  * Authorization and DPoP are the profiles' matter.
  */
-export const accept = (limits: Config['limits'], refusals: RateLimiter): Stage<Received, Accepted> => (received) => {
+export const accept = ({ limits, publicOrigins, originFrom, publicPathPrefix = '' }: Config, refusals: RateLimiter): Stage<Received, Accepted> => (received) => {
   const permit = refusals.peek(received.address);
-  if (!permit.allowed) return deny('address_limited', undefined, permit.retryAfterSeconds);
+  if (!permit.allowed) return deny('address_limited', undefined, { retryAfterSeconds: permit.retryAfterSeconds });
 
   const { headers, target } = received;
   if (target.length > limits.maxUrlBytes) return deny('url_too_long', `got ${target.length}, at most ${limits.maxUrlBytes} bytes`);
@@ -38,5 +38,12 @@ export const accept = (limits: Config['limits'], refusals: RateLimiter): Stage<R
   // OAuth 2.1 5.1.1, MCP: never a token in the URI, where logs and Referer would keep it.
   if (/[?&]access_token=/i.test(query)) return deny('credentials_ambiguous', 'access_token in the query');
 
-  return { ...received, path, query };
+  const forwarded = originFrom === 'forwarded' && received.fromTrustedPeer ? forwardedOrigin(headers) : undefined;
+  return { ...received, path, query, origins: forwarded === undefined ? publicOrigins : [forwarded], publicPath: publicPathPrefix + path };
 };
+
+/** Of a trusted peer that overwrites both; `undefined` unless each stands once and makes an origin in normal form. */
+function forwardedOrigin(headers: HeaderFields): string | undefined {
+  if (headers.repeated('x-forwarded-proto') || headers.repeated('x-forwarded-host')) return undefined;
+  return parseOrigin(`${headers.get('x-forwarded-proto') ?? ''}://${headers.get('x-forwarded-host') ?? ''}`);
+}

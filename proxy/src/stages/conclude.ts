@@ -1,22 +1,27 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock } from '../clock.js';
-import type { Route } from '../config/index.js';
-import { challenge } from '../http/challenge.js';
+import type { Config, Route } from '../config/index.js';
+import { challenges } from '../http/challenge.js';
+import { replyHeaders } from '../http/reply-headers.js';
+import { metadataUrl } from '../http/resource.js';
 import type { RateLimiter } from '../limit/rate-limiter.js';
 import { auditRecord, type AuditLog } from '../observe/audit-log.js';
 import type { Metrics } from '../observe/metrics.js';
 import { meaningOf, type Denial } from '../pipeline/reason.js';
 import type { Outcome } from '../upstream/upstream.js';
-import type { Received } from '../pipeline/evidence.js';
+import type { LocalAnswer, Received } from '../pipeline/evidence.js';
 
 export interface Conclude {
   /** Answers a request that was refused. */
   refuse(received: Received, denial: Denial, route: Route | undefined, message: IncomingMessage, response: ServerResponse): void;
+  /** Answers one that needs neither credentials nor a backend. */
+  answer(received: Received, local: LocalAnswer, response: ServerResponse): void;
   /** Records one that the backend answered. */
   record(received: Received, outcome: Extract<Outcome, { kind: 'answered' }>, upstream: string): void;
 }
 
 export interface ConcludeContext {
+  readonly config: Config;
   readonly audit: AuditLog;
   readonly metrics: Metrics;
   readonly clock: Clock;
@@ -25,32 +30,39 @@ export interface ConcludeContext {
 }
 
 /** The only place that answers, audits and counts: every request ends in exactly one audit record. */
-export function createConclude({ audit, metrics, clock, refusals }: ConcludeContext): Conclude {
+export function createConclude({ config, audit, metrics, clock, refusals }: ConcludeContext): Conclude {
   return {
     refuse(received, denial, route, message, response) {
       const { reason, detail, retryAfterSeconds } = denial;
+      const { reply } = received;
       const { status, say, error, family } = meaningOf(reason);
       if (family === 'auth' && reason !== 'credentials_missing') refusals.take(received.address);
-      const headers: [string, string][] = [
-        ['Content-Type', 'application/json'],
-        ['Cache-Control', 'no-store'],
-        ['X-Request-Id', received.id],
-      ];
-      const challenged = route === undefined ? undefined : challenge(route.auth, reason);
-      if (challenged !== undefined) headers.push(['WWW-Authenticate', challenged]);
-      if (reason === 'method_not_allowed' && route !== undefined) headers.push(['Allow', route.methods.join(', ')]);
-      if (retryAfterSeconds !== undefined) headers.push(['Retry-After', String(retryAfterSeconds)]);
+      const headers = ['Content-Type', 'application/json', 'Cache-Control', 'no-store', 'X-Request-Id', received.id, ...replyHeaders(status === 401 ? reply : { ...reply, dpopNonce: undefined })];
+      if (route !== undefined) {
+        const resourceMetadata = metadataUrl(config, route, config.publicOrigins[0]!);
+        const scheme = received.headers.get('authorization')?.split(' ', 1)[0]!.toLowerCase();
+        for (const challenge of challenges(denial, { auth: route.auth, resourceMetadata, scheme })) headers.push('WWW-Authenticate', challenge);
+      }
+      if (reason === 'method_not_allowed' && route !== undefined) headers.push('Allow', route.methods.join(', '));
+      if (retryAfterSeconds !== undefined) headers.push('Retry-After', String(retryAfterSeconds));
       // An unread body would be taken for the next request: close rather than guess.
-      if (!message.complete) headers.push(['Connection', 'close']);
+      if (!message.complete) headers.push('Connection', 'close');
       const body = JSON.stringify({ error: error ?? reason, error_description: say });
       if (!response.headersSent && !response.destroyed) {
-        headers.push(['Content-Length', String(Buffer.byteLength(body))]);
-        response.writeHead(status, headers.flat());
+        headers.push('Content-Length', String(Buffer.byteLength(body)));
+        response.writeHead(status, headers);
         response.end(received.method === 'HEAD' ? undefined : body);
       }
       const durationSeconds = clock() - received.receivedAt;
       metrics.concluded(received.facts.route, status, reason, durationSeconds);
       audit.write(auditRecord(received, { status, reason, detail, bytes: 0, complete: true, durationSeconds }));
+    },
+    answer(received, { status, headers, body }, response) {
+      response.writeHead(status, [...headers, 'X-Request-Id', received.id, ...(status === 204 ? [] : ['Content-Length', String(Buffer.byteLength(body))])]);
+      response.end(received.method === 'HEAD' ? undefined : body);
+      const durationSeconds = clock() - received.receivedAt;
+      metrics.concluded(undefined, status, 'ok', durationSeconds);
+      audit.write(auditRecord(received, { status, reason: 'ok', bytes: body.length, complete: true, durationSeconds }));
     },
     record(received, { status, bytes, complete }, upstream) {
       const durationSeconds = clock() - received.receivedAt;

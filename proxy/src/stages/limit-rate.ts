@@ -9,9 +9,9 @@ export function limitRate(limiterOf: (route: Route) => RateLimiter | undefined):
   return (x) => {
     const limiter = limiterOf(x.route);
     if (limiter !== undefined) {
-      const key = x.route.rateLimit?.per === 'route' ? '' : x.caller.kind === 'proven' ? `${x.caller.profile} ${x.caller.owner}` : `address ${x.address}`;
+      const key = x.route.rateLimit?.per === 'route' ? '' : x.caller.kind === 'known' ? `${x.caller.by} ${x.caller.identity}` : `address ${x.address}`;
       const permit = limiter.take(key);
-      if (!permit.allowed) return deny('rate_limited', undefined, permit.retryAfterSeconds);
+      if (!permit.allowed) return deny('rate_limited', undefined, { retryAfterSeconds: permit.retryAfterSeconds });
     }
     return { ...x, admitted: true };
   };

@@ -14,6 +14,7 @@ export function matchRoute(routes: readonly Route[]): Stage<Accepted, Routed> {
     // MCP transports: an Origin that is not listed is a browser under somebody else's control (DNS rebinding).
     const origin = x.headers.get('origin');
     if (origin !== undefined && !(route.kind === 'mcp' && route.allowedOrigins.includes(origin))) return deny('origin_refused');
+    if (origin !== undefined) x.reply.corsOrigin = origin;
     return { ...x, route };
   };
 }

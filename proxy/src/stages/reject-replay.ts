@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.js';
-import type { Authenticated, Unseen } from '../pipeline/evidence.js';
+import type { Permitted, Unseen } from '../pipeline/evidence.js';
 import { Denial, deny } from '../pipeline/reason.js';
 import type { Stage } from '../pipeline/stage.js';
 import { replayKey } from '../replay/replay-key.js';
@@ -12,22 +12,26 @@ const RETRY_AFTER_SECONDS = 1;
  * RFC 9449 11.1: a proof is good once. Claimed last of all checks and atomically, so that neither a forged nor a misdirected proof can burn a
  * jti, and of two copies at once one passes. Fails closed: no answer is a refusal.
  */
-export function rejectReplay(store: ReplayStore, clock: Clock): Stage<Authenticated, Unseen> {
+export function rejectReplay(store: ReplayStore, clock: Clock): Stage<Permitted, Unseen> {
   return (x) => {
     const { caller } = x;
-    if (caller.kind === 'anonymous') return x as Unseen;
+    if (caller.kind === 'anonymous' || caller.once === undefined) return x as Unseen;
+    const { owner, jti, acceptableUntil, madeAt } = caller.once;
     const settle = (turn: Turn): Unseen | Denial => {
-      if (turn === 'first') return x as Unseen;
-      if (turn === 'seen') {
-        const reason = caller.profile === 'dpop' ? 'dpop_replayed' : 'token_replayed';
-        if (x.route.auth.mode !== 'permissive') return deny(reason);
-        x.facts.wouldDeny = reason;
-        return { ...x, caller: { kind: 'anonymous' } } as Authenticated as Unseen;
+      switch (turn) {
+        case 'first': return x as Unseen;
+        case 'full': return deny('replay_store_full', undefined, { retryAfterSeconds: RETRY_AFTER_SECONDS });
+        case 'down': return deny('replay_store_down', undefined, { retryAfterSeconds: RETRY_AFTER_SECONDS });
+        default: {
+          const reason = caller.by === 'dpop' ? (turn === 'seen' ? 'dpop_replayed' : 'dpop_predates_store') : turn === 'seen' ? 'token_replayed' : 'token_predates_store';
+          if (x.route.auth.mode !== 'permissive') return deny(reason);
+          x.facts.wouldDeny = reason;
+          return { ...x, caller: { kind: 'anonymous' } } as Permitted as Unseen;
+        }
       }
-      return deny(turn === 'full' ? 'replay_store_full' : 'replay_store_down', undefined, RETRY_AFTER_SECONDS);
     };
-    const ttl = Math.max(1, caller.acceptableUntil - clock());
-    const turn = store.claim(replayKey(caller.profile, caller.owner, caller.jti), ttl);
+    const ttl = Math.max(1, acceptableUntil - clock());
+    const turn = store.claim(replayKey(caller.by, owner, jti), ttl, madeAt);
     return turn instanceof Promise ? turn.then(settle) : settle(turn);
   };
 }

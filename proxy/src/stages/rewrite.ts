@@ -28,12 +28,13 @@ function rewriteMcp(x: Admitted, route: McpRoute, credentialOf: CredentialOf): O
     const value = credentialOf(credential.file);
     if (value === undefined) return deny('credential_unavailable', credential.file);
     headers.push(credential.header, credential.prefix + value);
-  } else if (credential.kind === 'verifiedToken' && x.caller.kind === 'proven') {
+  } else if (credential.kind === 'verifiedToken' && x.caller.kind === 'known') {
     headers.push('Authorization', `Bearer ${x.caller.accessToken}`);
   }
   const base = new URL(url).pathname.replace(/\/$/, '');
   const path = base === '' ? x.path : base + x.path.slice(route.pathPrefix.length);
-  return { ...x, upstream: { method: x.method, path: path + x.query, headers, body: x.headers.get('transfer-encoding') === undefined ? x.headers.get('content-length') : 'chunked', confidential: false } };
+  const framing = x.body !== undefined ? String(x.body.length) : x.headers.get('transfer-encoding') === undefined ? x.headers.get('content-length') : 'chunked';
+  return { ...x, upstream: { method: x.method, path: path + x.query, headers, framing, content: x.body, confidential: false } };
 }
 
 /**
@@ -54,7 +55,8 @@ function rewriteSecret(x: Admitted, route: SecretsRoute, credentialOf: Credentia
       path: `/api/v1/namespaces/${namespace}/secrets/${name}`,
       // kube-apiserver keeps a caller's Audit-ID: its log and ours join on it.
       headers: ['Accept', 'application/json', 'Audit-ID', x.id, 'Authorization', `Bearer ${token}`],
-      body: undefined,
+      framing: undefined,
+      content: undefined,
       confidential: true,
     },
   };

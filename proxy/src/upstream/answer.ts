@@ -17,7 +17,9 @@ export interface AnswerHeaders {
  * Reads the raw lines once: Node's own object is made at its first use and costs more than all of this. A Secret's answer carries its type
  * and length alone, and is never cached.
  */
-export function answerHeaders(raw: readonly string[], confidential: boolean): AnswerHeaders {
+export function answerHeaders(raw: readonly string[], confidential: boolean, extra: readonly string[]): AnswerHeaders {
+  const uncacheable = extra.includes('DPoP-Nonce');
+  const cors = extra.includes('Access-Control-Allow-Origin');
   const headers: string[] = [];
   let length: string | undefined;
   let listed: string[] | undefined;
@@ -26,9 +28,11 @@ export function answerHeaders(raw: readonly string[], confidential: boolean): An
     const value = raw[i + 1]!;
     if (name === 'content-length') length = value;
     if (name === 'connection') listed = [...(listed ?? []), ...value.toLowerCase().split(',').map((token) => token.trim())];
-    if (!KEPT_BACK.has(name)) headers.push(raw[i]!, value);
+    if (!KEPT_BACK.has(name) && !(uncacheable && name === 'cache-control') && !(cors && name.startsWith('access-control-'))) headers.push(raw[i]!, value);
   }
-  if (confidential) return { headers: ['Content-Type', 'application/json', 'Cache-Control', 'no-store', ...(length === undefined ? [] : ['Content-Length', length])], length };
+  if (confidential) return { headers: [...extra, 'Content-Type', 'application/json', 'Cache-Control', 'no-store', ...(length === undefined ? [] : ['Content-Length', length])], length };
+  headers.push(...extra);
+  if (uncacheable) headers.push('Cache-Control', 'no-store');
   const dropped = listed?.filter((token) => token !== 'keep-alive' && token !== 'close' && token !== 'content-length');
   return { headers: dropped === undefined || dropped.length === 0 ? headers : without(headers, dropped), length };
 }

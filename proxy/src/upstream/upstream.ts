@@ -3,7 +3,7 @@ import https from 'node:https';
 import type { Config, Route } from '../config/index.js';
 import type { UpstreamRequest } from '../pipeline/evidence.js';
 import { Denial, deny } from '../pipeline/reason.js';
-import { answerHeaders, confidentialAnswer } from './answer.js';
+import { answerHeaders, confidentialAnswer, type AnswerHeaders } from './answer.js';
 import type { Deadlines } from './deadlines.js';
 import { createPool } from './pool.js';
 
@@ -18,8 +18,9 @@ export interface Upstream {
   /**
    * Streams the client's body to the backend and the answer back, both with back-pressure, neither buffered nor compressed. A request is sent
    * once: its proof is spent. Calls `done` once.
+   * @param extra name, value … of fields of ours in the answer; a DPoP-Nonce among them forbids caching (RFC 9449 8.2)
    */
-  forward(request: UpstreamRequest, message: IncomingMessage, response: ServerResponse, done: (outcome: Outcome) => void): void;
+  forward(request: UpstreamRequest, message: IncomingMessage, response: ServerResponse, extra: readonly string[], done: (outcome: Outcome) => void): void;
   close(): void;
 }
 
@@ -45,11 +46,11 @@ export function createUpstream({ route, upstream, limits, deadlines, ca, refresh
 
   const open = (request: UpstreamRequest): ClientRequest => {
     const headers = ['Host', url.host, ...request.headers];
-    if (request.body !== undefined) headers.push(...(request.body === 'chunked' ? ['Transfer-Encoding', 'chunked'] : ['Content-Length', request.body]));
+    if (request.framing !== undefined) headers.push(...(request.framing === 'chunked' ? ['Transfer-Encoding', 'chunked'] : ['Content-Length', request.framing]));
     return start({ ...target, method: request.method, path: request.path, headers });
   };
 
-  const forward: Upstream['forward'] = (request, message, response, done) => {
+  const forward: Upstream['forward'] = (request, message, response, extra, done) => {
     const out = open(request);
     let settled = false;
     let retried = false;
@@ -120,7 +121,7 @@ export function createUpstream({ route, upstream, limits, deadlines, ca, refresh
         answered = answer;
         deadline.extend(upstream.idleTimeoutSeconds);
         const flowing = () => deadline.extend(upstream.idleTimeoutSeconds);
-        stream(answer, response, request.confidential, flowing, (bytes, complete) => finish({ kind: 'answered', status: answer.statusCode!, bytes, complete }));
+        stream(answer, response, answerHeaders(answer.rawHeaders, request.confidential, extra), flowing, (bytes, complete) => finish({ kind: 'answered', status: answer.statusCode!, bytes, complete }));
       });
     };
     listen(out);
@@ -138,9 +139,9 @@ interface SendEvents {
 
 /** The client's body to the backend: back-pressure and a cap. */
 function send(message: IncomingMessage, out: ClientRequest, request: UpstreamRequest, limits: Config['limits'], { received, sent, fail }: SendEvents): void {
-  if (request.body === undefined) {
+  if (request.framing === undefined || request.content !== undefined) {
     message.resume();
-    out.end();
+    out.end(request.content);
     sent();
     return;
   }
@@ -159,9 +160,8 @@ function send(message: IncomingMessage, out: ClientRequest, request: UpstreamReq
   out.once('close', () => message.resume()); // an answer before the end of the body: let the rest drain, or the connection could not be used again
 }
 
-function stream(answer: IncomingMessage, response: ServerResponse, confidential: boolean, flowing: () => void, done: (bytes: number, complete: boolean) => void): void {
+function stream(answer: IncomingMessage, response: ServerResponse, { headers, length }: AnswerHeaders, flowing: () => void, done: (bytes: number, complete: boolean) => void): void {
   let bytes = 0;
-  const { headers, length } = answerHeaders(answer.rawHeaders, confidential);
   response.writeHead(answer.statusCode!, headers);
   // A body of unknown length is a stream: its reader waits for the header block, maybe long before the first event.
   if (length === undefined) response.flushHeaders();

@@ -10,9 +10,12 @@ export interface Subject {
 
 export const keyOf = (text: string): Buffer => createHash('sha256').update(text).digest();
 
+/** Of a proof that no store can be too young for. */
+export const NOW = Infinity;
+
 /** What every replay store promises. `unitSeconds` is the step that its clock can tell apart. */
 export function behavesLikeAReplayStore(subject: () => Subject, unitSeconds: number): void {
-  const claim = async (name: string, ttl = 60 * unitSeconds) => subject().store.claim(keyOf(name), ttl);
+  const claim = async (name: string, ttl = 60 * unitSeconds) => subject().store.claim(keyOf(name), ttl, NOW);
 
   it('gives the first claim of a key its turn', async () => {
     expect(await claim('one')).toBe('first');
@@ -30,8 +33,8 @@ export function behavesLikeAReplayStore(subject: () => Subject, unitSeconds: num
     const key = keyOf('five');
     const other = Buffer.from(key);
     other[15]! ^= 1;
-    expect(await subject().store.claim(key, 60)).toBe('first');
-    expect(await subject().store.claim(other, 60)).toBe('first');
+    expect(await subject().store.claim(key, 60, NOW)).toBe('first');
+    expect(await subject().store.claim(other, 60, NOW)).toBe('first');
   });
   it('remembers a key for its ttl and lets it be claimed again after that', async () => {
     await claim('edge', 4 * unitSeconds);
@@ -52,6 +55,9 @@ export function behavesLikeAReplayStore(subject: () => Subject, unitSeconds: num
     const turns = await Promise.all(Array.from({ length: 100 }, () => claim('crowd')));
     expect(turns.filter((t) => t === 'first')).toHaveLength(1);
     expect(turns.filter((t) => t === 'seen')).toHaveLength(99);
+  });
+  it('does not vouch for a proof that was made before it began to remember', async () => {
+    expect(await subject().store.claim(keyOf('old'), 60, 1)).toBe('forgotten');
   });
   it('is ready', () => {
     expect(subject().store.ready()).toBe(true);

@@ -1,5 +1,5 @@
 import { createMemoryStore } from '../../src/replay/memory-store.js';
-import { behavesLikeAReplayStore, keyOf } from './contract.js';
+import { behavesLikeAReplayStore, keyOf, NOW } from './contract.js';
 
 const START = 1_800_000_000;
 const open = (maxEntries: number, start = START) => {
@@ -31,53 +31,53 @@ describe('the memory store', () => {
   behavesLikeAReplayStore(() => ({ store: at.store, pass: async (seconds) => at.advance(seconds) }), 1);
 
   it('answers without a promise', () => {
-    expect(at.store.claim(keyOf('now'), 1)).toBe('first');
+    expect(at.store.claim(keyOf('now'), 1, NOW)).toBe('first');
   });
   it('holds a claim its whole ttl when it begins within a second', () => {
     const { store, advance } = open(1_000, START + 0.9);
-    store.claim(keyOf('late'), 1.05);
+    store.claim(keyOf('late'), 1.05, NOW);
     advance(1.04);
-    expect(store.claim(keyOf('late'), 1.05)).toBe('seen');
+    expect(store.claim(keyOf('late'), 1.05, NOW)).toBe('seen');
     advance(1.1);
-    expect(store.claim(keyOf('late'), 1.05)).toBe('first');
+    expect(store.claim(keyOf('late'), 1.05, NOW)).toBe('first');
   });
   it('holds its claims when the clock is set back', () => {
-    at.store.claim(keyOf('back'), 10);
+    at.store.claim(keyOf('back'), 10, NOW);
     at.advance(-3_600);
-    expect(at.store.claim(keyOf('back'), 10)).toBe('seen');
+    expect(at.store.claim(keyOf('back'), 10, NOW)).toBe('seen');
   });
 
   it.each([1_000, 4_097, 20_000])('takes %i live claims and no more, and forgets none of them', (max) => {
     const { store } = open(max);
-    for (const key of keys(max)) expect(store.claim(key, 60)).toBe('first');
-    expect(store.claim(keyOf('one more'), 60)).toBe('full');
+    for (const key of keys(max)) expect(store.claim(key, 60, NOW)).toBe('first');
+    expect(store.claim(keyOf('one more'), 60, NOW)).toBe('full');
     expect(store.size()).toBe(max);
-    for (const key of keys(max)) if (store.claim(key, 60) !== 'seen') throw new Error('forgot a live claim');
+    for (const key of keys(max)) if (store.claim(key, 60, NOW) !== 'seen') throw new Error('forgot a live claim');
   });
   it('tells a replay from a new proof when it is full', () => {
-    for (const key of keys(1_000)) at.store.claim(key, 60);
-    expect(at.store.claim([...keys(1)][0]!, 60)).toBe('seen');
+    for (const key of keys(1_000)) at.store.claim(key, 60, NOW);
+    expect(at.store.claim([...keys(1)][0]!, 60, NOW)).toBe('seen');
   });
   it('uses the room of expired claims again, down to the last', () => {
     const { store, advance } = open(20_000);
-    for (const key of keys(19_999)) store.claim(key, 60);
-    store.claim(keyOf('short'), 5);
-    expect(store.claim(keyOf('waits'), 60)).toBe('full');
+    for (const key of keys(19_999)) store.claim(key, 60, NOW);
+    store.claim(keyOf('short'), 5, NOW);
+    expect(store.claim(keyOf('waits'), 60, NOW)).toBe('full');
     advance(5);
-    expect(store.claim(keyOf('waits'), 60)).toBe('first');
-    expect(store.claim(keyOf('waits too'), 60)).toBe('full');
+    expect(store.claim(keyOf('waits'), 60, NOW)).toBe('first');
+    expect(store.claim(keyOf('waits too'), 60, NOW)).toBe('full');
     advance(60);
-    for (const key of keys(20_000, 7)) expect(store.claim(key, 60)).toBe('first');
+    for (const key of keys(20_000, 7)) expect(store.claim(key, 60, NOW)).toBe('first');
   });
   it('counts down after the traffic is over', () => {
-    for (const key of keys(500)) at.store.claim(key, 60);
+    for (const key of keys(500)) at.store.claim(key, 60, NOW);
     at.advance(60);
     expect(at.store.size()).toBe(0);
   });
   it('keeps its size over many generations of claims', () => {
     const { store, advance } = open(10_000);
     for (let generation = 1; generation <= 30; generation++) {
-      for (const key of keys(9_000, generation)) if (store.claim(key, 60) !== 'first') throw new Error('refused a new proof');
+      for (const key of keys(9_000, generation)) if (store.claim(key, 60, NOW) !== 'first') throw new Error('refused a new proof');
       advance(61);
     }
     expect(store.bytes() / 10_000).toBeLessThanOrEqual(24);
@@ -89,7 +89,7 @@ describe('the memory store', () => {
     const run = (seed: number) => {
       for (const key of keys(max, seed)) {
         const before = performance.now();
-        store.claim(key, 60);
+        store.claim(key, 60, NOW);
         if (performance.now() - before > 5) long += 1;
       }
     };

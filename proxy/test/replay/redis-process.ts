@@ -1,10 +1,11 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Redis } from 'ioredis';
 
 const BINARY = ['redis-server', 'valkey-server'].find((name) => spawnSync(name, ['--version']).status === 0);
 
@@ -33,8 +34,30 @@ export class RedisProcess {
     return redis;
   }
 
+  /** A sentinel, quorum 1, that fails over after half a second. */
+  static async sentinelOf(master: RedisProcess, name: string): Promise<RedisProcess> {
+    const folder = mkdtempSync(join(tmpdir(), 'agw-sentinel-'));
+    const file = join(folder, 'sentinel.conf');
+    writeFileSync(file, [`sentinel monitor ${name} 127.0.0.1 ${master.port} 1`, `sentinel down-after-milliseconds ${name} 500`, `sentinel failover-timeout ${name} 3000`, ''].join('\n'));
+    return RedisProcess.start('--config-file', file, '--sentinel');
+  }
+
+  /** One command on a connection of its own. */
+  async command(name: string, ...args: string[]): Promise<unknown> {
+    const redis = new Redis({ host: '127.0.0.1', port: this.port, lazyConnect: true, retryStrategy: () => null });
+    try {
+      await redis.connect();
+      return await redis.call(name, ...args);
+    } finally {
+      redis.disconnect();
+    }
+  }
+
   async restart(): Promise<void> {
-    this.#child = spawn(BINARY!, ['--port', String(this.port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', this.#folder, ...this.#extra], { stdio: 'ignore' });
+    const config = this.#extra.indexOf('--config-file');
+    const [first, extra] = config === -1 ? [[], this.#extra] : [[this.#extra[config + 1]!], this.#extra.filter((_, i) => i !== config && i !== config + 1)];
+    const memoryOnly = config === -1 ? ['--save', '', '--appendonly', 'no'] : [];
+    this.#child = spawn(BINARY!, [...first, '--port', String(this.port), '--bind', '127.0.0.1', ...memoryOnly, '--dir', this.#folder, ...extra], { stdio: 'ignore' });
     for (let i = 0; i < 200; i++) {
       const socket = connect(this.port, '127.0.0.1');
       const open = await Promise.race([once(socket, 'connect').then(() => true), once(socket, 'error').then(() => false)]).catch(() => false);

@@ -4,9 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
+import { wallClock } from '../../src/clock.js';
 import { createRedisStore, type RedisReplayConfig } from '../../src/replay/redis-store.js';
 import type { ReplayStore } from '../../src/replay/replay-store.js';
-import { behavesLikeAReplayStore, keyOf } from './contract.js';
+import { behavesLikeAReplayStore, keyOf, NOW } from './contract.js';
 import { hasRedis, RedisProcess } from './redis-process.js';
 
 const TIMEOUT = 0.3;
@@ -15,7 +16,7 @@ const shared = process.env.REDIS_URL;
 const stores: ReplayStore[] = [];
 const problems: string[] = [];
 const open = async (url: string, more: Partial<RedisReplayConfig> = {}, ready = true) => {
-  const store = await createRedisStore({ store: 'redis', url, keyPrefix: `agw:test:${randomUUID()}:`, timeoutSeconds: TIMEOUT, ...more }, { onProblem: (p) => problems.push(p) });
+  const store = await createRedisStore({ store: 'redis', url, keyPrefix: `agw:test:${randomUUID()}:`, timeoutSeconds: TIMEOUT, topology: { kind: 'single' }, onStoreFailure: 'deny', epochMarginSeconds: 0, ...more }, { now: wallClock, onProblem: (p) => problems.push(p) });
   stores.push(store);
   if (ready) await until(() => store.ready());
   return store;
@@ -52,12 +53,12 @@ if (!hasRedis() && shared === undefined) {
   it('shares its claims with the other replicas', async () => {
     const keyPrefix = `agw:test:${randomUUID()}:`;
     const [one, two] = [await open(url, { keyPrefix }), await open(url, { keyPrefix })];
-    const turns = await Promise.all(Array.from({ length: 100 }, (_, i) => (i % 2 === 0 ? one : two).claim(keyOf('shared'), 60)));
+    const turns = await Promise.all(Array.from({ length: 100 }, (_, i) => (i % 2 === 0 ? one : two).claim(keyOf('shared'), 60, NOW)));
     expect(turns.filter((t) => t === 'first')).toHaveLength(1);
   });
   it('writes the prefix, the hash of the proof, and an expiry in whole milliseconds', async () => {
     const keyPrefix = `agw:test:${randomUUID()}:`;
-    await (await open(url, { keyPrefix })).claim(keyOf('stored'), 59.9991);
+    await (await open(url, { keyPrefix })).claim(keyOf('stored'), 59.9991, NOW);
     const client = new Redis(url);
     const ttl = await client.pttl(keyPrefix + keyOf('stored').toString('base64url'));
     client.disconnect();
@@ -74,18 +75,18 @@ if (!hasRedis() && shared === undefined) {
   it('says down while Redis is dead, and works again after it is back', async () => {
     redis = await RedisProcess.start();
     const store = await open(url());
-    expect(await store.claim(keyOf('before'), 60)).toBe('first');
+    expect(await store.claim(keyOf('before'), 60, NOW)).toBe('first');
     await redis.kill();
     const began = performance.now();
-    expect(await store.claim(keyOf('dead'), 60)).toBe('down');
+    expect(await store.claim(keyOf('dead'), 60, NOW)).toBe('down');
     expect(performance.now() - began).toBeLessThan(TIMEOUT * 1000 + 200);
     await until(() => !store.ready());
     const again = performance.now();
-    expect(await store.claim(keyOf('dead'), 60)).toBe('down');
+    expect(await store.claim(keyOf('dead'), 60, NOW)).toBe('down');
     expect(performance.now() - again).toBeLessThan(100);
     await until(() => problems.length > 0);
     await redis.restart();
-    await until(async () => await store.claim(keyOf('back'), 60) === 'first');
+    await until(async () => await store.claim(keyOf('back'), 60, NOW) === 'first');
     // However many attempts failed in between.
     expect(problems).toEqual([expect.stringContaining(`replay store ${url()}: `)]);
   }, 20_000);
@@ -95,18 +96,20 @@ if (!hasRedis() && shared === undefined) {
     const store = await open(url());
     redis.signal('SIGSTOP');
     const began = performance.now();
-    expect(await store.claim(keyOf('hung'), 60)).toBe('down');
+    expect(await store.claim(keyOf('hung'), 60, NOW)).toBe('down');
     expect(performance.now() - began).toBeLessThan(TIMEOUT * 1000 + 200);
     await until(() => !store.ready(), TIMEOUT * 4 + 2);
     redis.signal('SIGCONT');
-    await until(async () => await store.claim(keyOf('after'), 60) === 'first');
+    await until(async () => await store.claim(keyOf('after'), 60, NOW) === 'first');
     // The claim that got no answer may have been taken: the proof is spent rather than good twice.
-    expect(await store.claim(keyOf('hung'), 60)).toBe('seen');
+    expect(await store.claim(keyOf('hung'), 60, NOW)).toBe('seen');
   }, 20_000);
 
   it('says down when Redis has no memory left and may not forget', async () => {
-    redis = await RedisProcess.start('--maxmemory', '1', '--maxmemory-policy', 'noeviction');
-    expect(await (await open(url())).claim(keyOf('big'), 60)).toBe('down');
+    redis = await RedisProcess.start();
+    const store = await open(url());
+    await redis.command('config', 'set', 'maxmemory', '1');
+    expect(await store.claim(keyOf('big'), 60, NOW)).toBe('down');
     expect(problems[0]).toMatch(/OOM/);
   });
 
@@ -114,7 +117,7 @@ if (!hasRedis() && shared === undefined) {
     redis = await RedisProcess.start();
     await redis.kill();
     const store = await open(url(), {}, false);
-    expect(await store.claim(keyOf('x'), 60)).toBe('down');
+    expect(await store.claim(keyOf('x'), 60, NOW)).toBe('down');
     expect(store.ready()).toBe(false);
     await until(() => problems.length === 1);
   });
@@ -127,10 +130,10 @@ if (!hasRedis() && shared === undefined) {
       redis = await RedisProcess.start('--requirepass', 'correct horse');
       const store = await open(url(), { password: { file } }, false);
       await until(() => problems.length > 0);
-      expect(await store.claim(keyOf('refused'), 60)).toBe('down');
+      expect(await store.claim(keyOf('refused'), 60, NOW)).toBe('down');
       expect(problems.join()).not.toContain('wrong\n');
       writeFileSync(file, 'correct horse\n');
-      await until(async () => await store.claim(keyOf('accepted'), 60) === 'first');
+      await until(async () => await store.claim(keyOf('accepted'), 60, NOW) === 'first');
     } finally {
       rmSync(folder, { recursive: true });
     }

@@ -1,0 +1,64 @@
+import { parseJsonObject } from './strict-json.js';
+
+/** What one JSON-RPC message asks for. */
+export interface McpCall {
+  /** Absent in responses. */
+  readonly method: string | undefined;
+  /** `params.name`, or `params.uri` of resources/read and subscriptions. */
+  readonly name: string | undefined;
+}
+
+/** The revision from which on every request stands alone: POST only, Mcp-Method and Mcp-Name required. */
+export const STATELESS_SINCE = '2026-07-28';
+/** What a request without MCP-Protocol-Version is (MCP transports 2025-06-18). */
+export const WITHOUT_VERSION = '2025-03-26';
+
+/** Methods whose parameter is named in Mcp-Name. */
+const NAMED: Readonly<Record<string, 'name' | 'uri'>> = { 'tools/call': 'name', 'prompts/get': 'name', 'resources/read': 'uri', 'resources/subscribe': 'uri', 'resources/unsubscribe': 'uri' };
+/** Those of them for which revision 2026-07-28 requires the header. */
+export const requiresName = (method: string): boolean => method === 'tools/call' || method === 'prompts/get' || method === 'resources/read';
+
+const MAX_BATCH = 100;
+/** Of arguments that a tool may take. */
+const MAX_DEPTH = 128;
+
+/** The calls of a body: one message, or a batch as revision 2025-03-26 allowed. `undefined`: not JSON-RPC, or JSON with a member that stands twice. */
+export function readCalls(body: Buffer): readonly McpCall[] | undefined {
+  // An array is judged by the same strict parser, as the one member of an object.
+  const outer = parseJsonObject(`{"m":${utf8(body) ?? ''}}`, MAX_DEPTH);
+  if (outer === undefined || Object.keys(outer).length !== 1) return undefined;
+  const message = outer.m;
+  const messages = Array.isArray(message) ? message as unknown[] : [message];
+  if (messages.length === 0 || messages.length > MAX_BATCH) return undefined;
+  const calls: McpCall[] = [];
+  for (const one of messages) {
+    if (typeof one !== 'object' || one === null || Array.isArray(one)) return undefined;
+    const { method, params } = one as { method?: unknown; params?: unknown };
+    if (method !== undefined && typeof method !== 'string') return undefined;
+    const member = method === undefined ? undefined : NAMED[method];
+    const name = member === undefined || typeof params !== 'object' || params === null ? undefined : (params as Record<string, unknown>)[member];
+    if (name !== undefined && typeof name !== 'string') return undefined;
+    calls.push({ method, name });
+  }
+  return calls;
+}
+
+/** The value of Mcp-Method or Mcp-Name: `=?base64?…?=` stands for text that a header cannot carry; `undefined` if that is not canonical base64 of UTF-8. */
+export function decodeMcpHeader(value: string): string | undefined {
+  const encoded = /^=\?base64\?(.*)\?=$/.exec(value)?.[1];
+  if (encoded === undefined) return value;
+  const bytes = Buffer.from(encoded, 'base64');
+  if (bytes.toString('base64') !== encoded) return undefined;
+  return utf8(bytes);
+}
+
+function utf8(bytes: Buffer): string | undefined {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    return undefined; // two readers would fill in different characters
+  }
+}
+
+/** Whether a rule's method, exact or `prefix/*`, is this one. */
+export const methodFits = (rule: string, method: string): boolean => (rule.endsWith('/*') ? method.startsWith(rule.slice(0, -1)) : method === rule);

@@ -1,0 +1,24 @@
+import { BlockList, isIP } from 'node:net';
+
+export interface TrustedPeers {
+  has(address: string): boolean;
+}
+
+/** Address ranges in CIDR notation; an IPv4 address that came in over IPv6 (`::ffff:10.0.0.1`) counts as IPv4. */
+export function trustedPeers(ranges: readonly string[]): TrustedPeers {
+  const list = new BlockList();
+  for (const range of ranges) {
+    const [address = '', bits = ''] = range.split('/');
+    list.addSubnet(address, Number(bits), isIP(address) === 6 ? 'ipv6' : 'ipv4');
+  }
+  return {
+    has(address) {
+      if (ranges.length === 0) return false;
+      const plain = plainAddress(address);
+      const version = isIP(plain);
+      return version !== 0 && list.check(plain, version === 6 ? 'ipv6' : 'ipv4');
+    },
+  };
+}
+
+export const plainAddress = (address: string): string => (address.startsWith('::ffff:') && isIP(address.slice(7)) === 4 ? address.slice(7) : address);

@@ -1,0 +1,40 @@
+import { hash } from 'node:crypto';
+import type { Clock } from '../clock.js';
+import { isString } from '../checks/claims.js';
+import type { JsonObject } from '../checks/strict-json.js';
+import type { MtlsAuth } from '../config/index.js';
+import { readCredentials } from '../http/authorization.js';
+import type { Caller, Routed } from '../pipeline/evidence.js';
+import { Denial, deny } from '../pipeline/reason.js';
+import type { Stage } from '../pipeline/stage.js';
+import { checkAccessToken, confirmation, scopesOf, type AccessTokenContext } from './access-token.js';
+import { fromHeader, fromTls } from './certificate.js';
+
+export type MtlsContext = AccessTokenContext & { readonly auth: MtlsAuth; readonly clock: Clock };
+
+/** RFC 8705 3: an access token that is good only with the client certificate it names (`cnf.x5t#S256`). It may be used again: the handshake is the proof. */
+export function mtls(context: MtlsContext): Stage<Routed, Caller> {
+  const certificateOf = context.auth.certificateFrom === 'tls' ? fromTls : fromHeader;
+  return (request) => {
+    const credentials = readCredentials(request.headers);
+    if (credentials === undefined) return deny('credentials_missing');
+    if (credentials instanceof Denial) return credentials;
+    if (credentials.scheme !== 'bearer') return deny('scheme_refused', `got ${credentials.scheme}, want Bearer`);
+
+    const { token } = credentials;
+    const certificate = certificateOf(request);
+    const bind = (claims: JsonObject | Denial): Caller | Denial => {
+      if (claims instanceof Denial) return claims;
+      const cnf = confirmation(claims);
+      const wanted = cnf['x5t#S256'];
+      if (!isString(wanted)) return deny('token_not_bound', 'no cnf.x5t#S256');
+      if (cnf.jkt !== undefined) return deny('token_bound', 'it names a DPoP key too, which this profile does not check');
+      if (certificate === undefined) return deny('certificate_missing');
+      request.facts.certificate = certificate;
+      if (certificate !== wanted) return deny('certificate_mismatch'); // RFC 8705 3
+      return { kind: 'known', by: 'mtls', identity: certificate, scopes: scopesOf(claims), accessToken: token, once: undefined };
+    };
+    const claims = checkAccessToken(token, hash('sha256', token, 'base64url'), context.clock(), request, context);
+    return claims instanceof Promise ? claims.then(bind) : bind(claims);
+  };
+}

@@ -1,0 +1,39 @@
+import type { Clock } from '../clock.js';
+import type { ReplayConfig } from '../config/index.js';
+import { createMemoryStore } from './memory-store.js';
+import { createRedisStore } from './redis-store.js';
+import type { ReplayStore } from './replay-store.js';
+
+export interface ReplayStoreOptions {
+  readonly now: Clock;
+  readonly onProblem: (problem: string) => void;
+  /** A proof passed that the store was not asked about. */
+  readonly onUnchecked: () => void;
+}
+
+const LOCAL_ENTRIES = 1_000_000;
+
+/** The store that a config names, with what it says shall happen while that store is away. */
+export async function openReplayStore(config: ReplayConfig, { now, onProblem, onUnchecked }: ReplayStoreOptions): Promise<ReplayStore> {
+  if (config.store === 'memory') return createMemoryStore({ maxEntries: config.maxEntries, epochMarginSeconds: config.epochMarginSeconds, now });
+  const store = await createRedisStore(config, { now, onProblem });
+  if (config.onStoreFailure === 'deny') return store;
+  onProblem(config.onStoreFailure === 'local'
+    ? 'replay.onStoreFailure is "local": while Redis is away every replica takes a proof once, so a stolen one can be used once on each of the others'
+    : 'replay.onStoreFailure is "allow": while Redis is away a stolen proof can be used again');
+  // Its epoch is this process's start: what it was not told, it must not be asked about.
+  const local = createMemoryStore({ maxEntries: LOCAL_ENTRIES, now });
+  const mode = config.onStoreFailure;
+  return {
+    async claim(key, ttlSeconds, madeAt) {
+      const turn = await store.claim(key, ttlSeconds, madeAt);
+      // Told of everything, so that what passed before the outage is known in it.
+      const here = mode === 'local' ? local.claim(key, ttlSeconds, madeAt) : 'first';
+      if (turn !== 'down') return turn;
+      onUnchecked();
+      return here;
+    },
+    ready: () => true,
+    async close() { await store.close(); },
+  };
+}

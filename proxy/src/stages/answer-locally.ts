@@ -1,0 +1,38 @@
+import type { Config, McpRoute, Route } from '../config/index.js';
+import { hasMetadata, publicPathOf, resourceMetadata, WELL_KNOWN } from '../http/resource.js';
+import type { Accepted, LocalAnswer } from '../pipeline/evidence.js';
+
+/** Browsers keep a preflight and clients the metadata this long. */
+const MAX_AGE_SECONDS = 300;
+const REQUEST_HEADERS = 'Authorization, DPoP, Content-Type, Accept, MCP-Protocol-Version, Mcp-Session-Id, Mcp-Method, Mcp-Name, Last-Event-ID';
+
+/**
+ * What clients must be able to ask before they have a token: protected resource metadata of every route (RFC 9728 3.1, and the root form that MCP clients try
+ * second, where one route only has metadata), and the CORS preflight of an allowed Origin. `undefined`: not such a request.
+ */
+export function answerLocally(config: Config): (x: Accepted) => LocalAnswer | undefined {
+  const described = config.routes.filter(hasMetadata);
+  const byPath = new Map<string, Route>(described.flatMap((route) => [[WELL_KNOWN + publicPathOf(config, route), route], [WELL_KNOWN + route.pathPrefix, route]]));
+  if (described.length === 1) byPath.set(WELL_KNOWN, described[0]!);
+  const browsed = config.routes.filter((r): r is McpRoute => r.kind === 'mcp' && r.allowedOrigins.length > 0);
+  return (x) => {
+    if (x.path.startsWith(WELL_KNOWN)) {
+      const route = byPath.get(x.path);
+      if (route === undefined) return undefined;
+      const anyone = ['Access-Control-Allow-Origin', '*', 'Cache-Control', `max-age=${MAX_AGE_SECONDS}`];
+      if (x.method === 'OPTIONS') return { status: 204, headers: [...anyone, 'Access-Control-Allow-Methods', 'GET, HEAD', 'Access-Control-Allow-Headers', 'MCP-Protocol-Version'], body: '' };
+      if (x.method !== 'GET' && x.method !== 'HEAD') return { status: 405, headers: ['Allow', 'GET, HEAD, OPTIONS'], body: '' };
+      return { status: 200, headers: [...anyone, 'Content-Type', 'application/json'], body: JSON.stringify(resourceMetadata(config, route, x.origins[0]!)) };
+    }
+    const origin = x.headers.get('origin');
+    if (x.method !== 'OPTIONS' || origin === undefined || x.headers.get('access-control-request-method') === undefined) return undefined;
+    const route = browsed.find((r) => x.path === r.pathPrefix || x.path.startsWith(`${r.pathPrefix}/`));
+    if (route === undefined || !route.allowedOrigins.includes(origin)) return undefined;
+    return {
+      status: 204,
+      headers: ['Access-Control-Allow-Origin', origin, 'Vary', 'Origin', 'Access-Control-Allow-Methods', route.methods.join(', '), 'Access-Control-Allow-Headers', REQUEST_HEADERS,
+        'Access-Control-Max-Age', String(MAX_AGE_SECONDS)],
+      body: '',
+    };
+  };
+}

@@ -1,0 +1,184 @@
+/** A store that forgot is not asked about what it forgot: flush, another server, failover, cluster. Real servers, real loss. */
+import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { wallClock } from '../../src/clock.js';
+import { openReplayStore } from '../../src/replay/open-replay-store.js';
+import { createRedisStore, type RedisReplayConfig } from '../../src/replay/redis-store.js';
+import type { ReplayStore } from '../../src/replay/replay-store.js';
+import { keyOf, NOW } from './contract.js';
+import { hasRedis, RedisProcess } from './redis-process.js';
+
+if (!hasRedis()) {
+  const why = 'no redis-server or valkey-server in PATH';
+  if (process.env.CI) it('finds a Redis to test against', () => { throw new Error(why); });
+  else it.skip(`the epoch: ${why}`, () => {});
+}
+
+const stores: ReplayStore[] = [];
+const servers: RedisProcess[] = [];
+const problems: string[] = [];
+const config = (port: number, more: Partial<RedisReplayConfig> = {}): RedisReplayConfig =>
+  ({ store: 'redis', url: `redis://127.0.0.1:${port}`, keyPrefix: `agw:${randomUUID()}:`, timeoutSeconds: 0.3, topology: { kind: 'single' }, onStoreFailure: 'deny', epochMarginSeconds: 0, ...more });
+const start = async (...extra: string[]) => {
+  const server = await RedisProcess.start(...extra);
+  servers.push(server);
+  return server;
+};
+const open = async (options: RedisReplayConfig) => {
+  const store = await createRedisStore(options, { now: wallClock, onProblem: (p) => problems.push(p) });
+  stores.push(store);
+  await until(() => store.ready());
+  return store;
+};
+const until = async (holds: () => boolean | Promise<boolean>, seconds = 15) => {
+  for (let i = 0; i < seconds * 50; i++) {
+    if (await holds()) return;
+    await sleep(20);
+  }
+  throw new Error(`not so within ${seconds} s: ${problems.join('; ')}`);
+};
+const second = () => Math.floor(Date.now() / 1000);
+/** A proof that was used just now, and a moment after which the store is younger than it. */
+const used = async (store: ReplayStore, name: string) => {
+  const madeAt = second();
+  expect(await store.claim(keyOf(name), 60, madeAt)).toBe('first');
+  await sleep(1100);
+  return madeAt;
+};
+
+beforeEach(() => { problems.length = 0; });
+afterEach(async () => {
+  for (const store of stores.splice(0)) await store.close();
+  for (const server of servers.splice(0)) await server.stop();
+});
+
+(hasRedis() ? describe : describe.skip)('the epoch of a Redis store', () => {
+  it('refuses what was made before a FLUSHALL, in every replica, and takes what is made after it', async () => {
+    const redis = await start();
+    const shared = config(redis.port);
+    const [one, two] = [await open(shared), await open(shared)];
+    const madeAt = await used(one, 'flushed');
+    await redis.command('flushall');
+    expect(await two.claim(keyOf('flushed'), 60, madeAt)).toBe('forgotten');
+    expect(await one.claim(keyOf('flushed too'), 60, madeAt)).toBe('forgotten');
+    expect(await one.claim(keyOf('new'), 60, second())).toBe('first');
+    expect(await two.claim(keyOf('new'), 60, second())).toBe('seen');
+    expect(problems.join()).toMatch(/flushed/);
+  });
+
+  it('refuses what was made before the server was replaced by an empty one', async () => {
+    const redis = await start();
+    const store = await open(config(redis.port));
+    const madeAt = await used(store, 'before');
+    await redis.kill();
+    await redis.restart();
+    await until(async () => await store.claim(keyOf('after'), 60, NOW) === 'first');
+    expect(await store.claim(keyOf('before'), 60, madeAt)).toBe('forgotten');
+  }, 20_000);
+
+  it('a process that starts after the loss knows of it by the name in the marker', async () => {
+    const redis = await start();
+    const shared = config(redis.port);
+    const madeAt = await used(await open(shared), 'kept');
+    // As a replica that was promoted has it: the marker of the old primary, not its last claims.
+    await redis.command('set', `${shared.keyPrefix}epoch`, `${madeAt - 100} ${'0'.repeat(40)}`);
+    expect(await (await open(shared)).claim(keyOf('lost'), 60, madeAt)).toBe('forgotten');
+  });
+
+  it('keeps its epoch over a reconnect to the same server', async () => {
+    const redis = await start();
+    const store = await open(config(redis.port));
+    const madeAt = await used(store, 'same');
+    await redis.command('client', 'kill', 'type', 'normal');
+    await until(async () => await store.claim(keyOf('same'), 60, madeAt) === 'seen');
+    expect(await store.claim(keyOf('unused'), 60, madeAt)).toBe('first');
+  });
+
+  it('warns of an eviction policy that forgets, and not of one that does not', async () => {
+    const redis = await start('--maxmemory', '100mb', '--maxmemory-policy', 'allkeys-lru');
+    await open(config(redis.port));
+    expect(problems.join()).toMatch(/maxmemory-policy must be noeviction, got allkeys-lru/);
+    problems.length = 0;
+    await open(config((await start('--maxmemory', '100mb', '--maxmemory-policy', 'noeviction')).port));
+    expect(problems).toEqual([]);
+  });
+
+  it('follows a sentinel to the promoted replica, and takes nothing there that the old primary may have taken', async () => {
+    const primary = await start();
+    const replica = await start('--replicaof', '127.0.0.1', String(primary.port));
+    const sentinel = await RedisProcess.sentinelOf(primary, 'jti');
+    servers.push(sentinel);
+    await until(async () => String(await sentinel.command('sentinel', 'replicas', 'jti')).includes(String(replica.port)));
+    const store = await open(config(sentinel.port, { topology: { kind: 'sentinel', master: 'jti', sentinels: [] } }));
+    const madeAt = await used(store, 'on the primary');
+    await replica.command('replicaof', 'no', 'one'); // its last writes never arrive
+    await replica.command('del', ...((await replica.command('keys', '*-*')) as string[]).filter((k) => !k.endsWith('epoch')), 'x');
+    await replica.command('replicaof', '127.0.0.1', '1');
+    await primary.kill();
+    await replica.command('replicaof', 'no', 'one');
+    await until(async () => ['first', 'seen'].includes(await store.claim(keyOf('after'), 60, NOW)), 25);
+    expect(await store.claim(keyOf('on the primary'), 60, madeAt)).toBe('forgotten');
+  }, 60_000);
+
+  it('spreads claims over a cluster, each taken once, and notices that one of its masters was flushed', async () => {
+    const nodes = [await start('--cluster-enabled', 'yes'), await start('--cluster-enabled', 'yes'), await start('--cluster-enabled', 'yes')];
+    const [first] = nodes as [RedisProcess, ...RedisProcess[]];
+    for (const [i, node] of nodes.entries()) {
+      await node.command('cluster', 'addslotsrange', String(Math.ceil((i * 16384) / 3)), String(Math.ceil(((i + 1) * 16384) / 3) - 1));
+      await node.command('cluster', 'set-config-epoch', String(i + 1));
+    }
+    for (const node of nodes.slice(1)) await node.command('cluster', 'meet', '127.0.0.1', String(first.port));
+    for (const node of nodes) await until(async () => String(await node.command('cluster', 'info')).includes('cluster_state:ok') && String(await node.command('cluster', 'info')).includes('cluster_known_nodes:3'));
+    const shared = config(first.port, { topology: { kind: 'cluster', nodes: [`127.0.0.1:${nodes[1]!.port}`] } });
+    const [one, two] = [await open(shared), await open(shared)];
+    const names = Array.from({ length: 200 }, (_, i) => `clustered ${i}`);
+    const madeAt = second() + 1; // the markers of the buckets are made with the first claims
+    const turns = await Promise.all(names.flatMap((name) => [one, two].map((store) => store.claim(keyOf(name), 60, madeAt))));
+    expect(turns.filter((t) => t === 'first')).toHaveLength(200);
+    expect(turns.filter((t) => t === 'seen')).toHaveLength(200);
+    for (const node of nodes) expect(Number(await node.command('dbsize'))).toBeGreaterThan(20);
+    await sleep(2100);
+    await nodes[2]!.command('flushall');
+    const again = await Promise.all(names.map((name) => one.claim(keyOf(name), 60, madeAt)));
+    expect(again).not.toContain('first');
+    expect(again).toContain('forgotten');
+    expect(again).toContain('seen');
+  }, 60_000);
+});
+
+(hasRedis() ? describe : describe.skip)('what happens while Redis is away', () => {
+  const openWith = async (port: number, onStoreFailure: 'local' | 'allow', unchecked: () => void) => {
+    const store = await openReplayStore(config(port, { onStoreFailure }), { now: wallClock, onProblem: (p) => problems.push(p), onUnchecked: unchecked });
+    stores.push(store);
+    return store;
+  };
+
+  it('local: this process still takes each proof once, also one that Redis had taken', async () => {
+    const redis = await start();
+    let unchecked = 0;
+    const store = await openWith(redis.port, 'local', () => { unchecked += 1; });
+    await until(async () => await store.claim(keyOf('x'), 60, NOW) === 'seen');
+    unchecked = 0;
+    expect(await store.claim(keyOf('known'), 60, NOW)).toBe('first');
+    expect(unchecked).toBe(0);
+    await redis.kill();
+    await until(async () => {
+      await store.claim(keyOf(randomUUID()), 60, NOW);
+      return unchecked > 0;
+    });
+    expect(await store.claim(keyOf('known'), 60, NOW)).toBe('seen');
+    expect(await store.claim(keyOf('new'), 60, NOW)).toBe('first');
+    expect(await store.claim(keyOf('new'), 60, NOW)).toBe('seen');
+    expect(problems.join()).toMatch(/onStoreFailure is "local"/);
+  }, 20_000);
+
+  it('allow: says loudly at the start what it does, and counts every proof that passed so', async () => {
+    const redis = await start();
+    await redis.kill();
+    let unchecked = 0;
+    const store = await openWith(redis.port, 'allow', () => { unchecked += 1; });
+    expect([await store.claim(keyOf('a'), 60, NOW), await store.claim(keyOf('a'), 60, NOW)]).toEqual(['first', 'first']);
+    expect(unchecked).toBe(2);
+    expect(problems.join()).toMatch(/onStoreFailure is "allow"/);
+  });
+});
