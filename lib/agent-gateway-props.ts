@@ -1,6 +1,7 @@
 import { Duration, Size } from 'cdk8s';
 import { ApiServerAccess } from './api-server-access';
-import { AuthProfile, SigningAlgorithm } from './auth-profile';
+import { AuthProfile } from './auth-profile';
+import { SigningAlgorithm } from './auth-profile-options';
 import { DataPlane } from './data-plane';
 import { Image } from './image';
 import { JwksSource } from './jwks-source';

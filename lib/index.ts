@@ -3,6 +3,7 @@ export * from './agent-gateway-props';
 export * from './api-server-access';
 export * from './audit-policy';
 export * from './auth-profile';
+export * from './auth-profile-options';
 export * from './ca-bundle';
 export * from './data-plane';
 export * from './gateway-route';

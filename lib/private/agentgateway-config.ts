@@ -4,7 +4,7 @@
  * @see https://agentgateway.dev/docs/
  */
 import { Yaml } from 'cdk8s';
-import { AuthMode } from '../auth-profile';
+import { AuthMode } from '../auth-profile-options';
 import { AgentgatewayVersion } from '../data-plane';
 import { caPath, credentialPath } from './files';
 import { authOf, GatewaySpec, McpRouteSpec, mcpRoutes } from './gateway-spec';

@@ -1,7 +1,8 @@
 /** What the constructs know, as one plain value: every function that renders a manifest takes this and nothing else. */
 import { Duration, Size } from 'cdk8s';
 import { ApiServerAccess } from '../api-server-access';
-import { AuthProfile, SigningAlgorithm } from '../auth-profile';
+import { AuthProfile } from '../auth-profile';
+import { SigningAlgorithm } from '../auth-profile-options';
 import { CaBundle } from '../ca-bundle';
 import { DataPlane } from '../data-plane';
 import { Image } from '../image';

@@ -1,4 +1,4 @@
-import { IntrospectionOptions } from '../auth-profile';
+import { IntrospectionOptions } from '../auth-profile-options';
 import { JwksSource } from '../jwks-source';
 import { authOf, GatewaySpec, RouteSpec } from './gateway-spec';
 import { Fault } from './text';

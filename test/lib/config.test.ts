@@ -106,7 +106,7 @@ describe("agentgateway's config", () => {
     const value = parse(text);
     expect(value.gateways.default.port).toBe(8081);
     expect(value.frontendPolicies.networkAuthorization.rules[0]).toContain('source.address == "127.0.0.1"');
-    expect(value.routes[0].policies.jwtAuth).toMatchObject({ mode: 'strict', audiences: ['mcp-gateway'], jwtValidationOptions: { requiredClaims: ['exp', 'iss', 'aud'] } });
+    expect(value.routes[0].policies.jwtAuth).toMatchObject({ mode: 'strict', audiences: ['mcp-gateway', ...['.svc.cluster.local', '.svc', ''].map((domain) => `http://agentgateway.aiops${domain}:8080/mcp`)], jwtValidationOptions: { requiredClaims: ['exp', 'iss', 'aud'] } });
     expect(text).not.toContain('$');
   });
   it('never knows the way to the Kubernetes API', () => {

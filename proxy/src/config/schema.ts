@@ -3,58 +3,8 @@
  * get their types from here. Units are in the names; a default stands here and nowhere else.
  */
 import * as z from 'zod/mini';
-
-/** A check that names what it wants and, where it can, the value that was probably meant. */
-const must = <T>(want: string, test: (value: T) => boolean, next?: (value: T) => string | undefined) =>
-  z.refine<T>(test, { error: want, params: { next } });
-
-const seconds = (min: number, max: number) => z.number().check(must(`must be a number of seconds from ${min} to ${max}`, (v: number) => v >= min && v <= max));
-const whole = (min: number, max: number, unit: string) =>
-  z.number().check(must(`must be a whole number of ${unit} from ${min} to ${max}`, (v: number) => Number.isInteger(v) && v >= min && v <= max));
-const nonEmpty = <T extends z.ZodMiniType>(item: T) =>
-  z.array(item).check(must('must list at least one item', (v: unknown[]) => v.length > 0));
-
-const port = whole(1, 65535, 'a TCP port');
-const host = z._default(z.string().check(must('must be an IP address to listen on', (v: string) => /^[0-9a-fA-F:.]+$/.test(v), () => 'use "0.0.0.0" or "127.0.0.1"')), '0.0.0.0');
-const filePath = z.string().check(must('must be an absolute file path', (v: string) => /^\/[^\0]*[^\0/]$/.test(v)));
-const fileRef = z.strictObject({ file: filePath });
-
-/** RFC 1123 label: lower-case letters, digits and hyphens, at most 63. */
-const label = z.string().check(must('must be a lower-case RFC 1123 label of at most 63 characters', (v: string) => /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(v),
-  (v) => suggest(v.toLowerCase().replace(/[^a-z0-9-]+/g, '-').replace(/^-+|-+$/g, '').slice(0, 63), v)));
-/** RFC 1123 subdomain, the form of a Secret's name. */
-const subdomain = z.string().check(must('must be a lower-case RFC 1123 subdomain (the form of a Kubernetes object name)',
-  (v: string) => v.length <= 253 && /^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/.test(v)));
-
-function suggest(candidate: string, got: string): string | undefined {
-  return candidate !== '' && candidate !== got ? `did you mean ${JSON.stringify(candidate)}?` : undefined;
-}
-
-function isCidr(value: string): boolean {
-  const [address = '', bits = '', ...rest] = value.split('/');
-  const v4 = /^\d{1,3}(\.\d{1,3}){3}$/.test(address) && address.split('.').every((part) => Number(part) <= 255);
-  const v6 = address.includes(':') && URL.canParse(`http://[${address}]`);
-  return rest.length === 0 && (v4 || v6) && /^\d{1,3}$/.test(bits) && Number(bits) <= (v4 ? 32 : 128);
-}
-
-/** scheme://authority and nothing after it, already in the normal form of RFC 3986 6.2. */
-const origin = z.string().check(must('must be an http(s) origin: scheme, host and port, nothing else', (v: string) => URL.canParse(v) && /^https?:/.test(v) && new URL(v).origin === v,
-  (v) => URL.canParse(v) && /^https?:/.test(v) ? suggest(new URL(v).origin, v) : 'for example "https://gateway.example.com"'));
-const httpUrl = z.string().check(must('must be an absolute http(s) URL without credentials, query or fragment', (v: string) => {
-  if (!URL.canParse(v) || !/^https?:\/\//.test(v)) return false;
-  const url = new URL(v);
-  return url.username === '' && url.password === '' && url.search === '' && url.hash === '';
-}, (v) => suggest(/^[a-z0-9.-]+(:\d+)?(\/|$)/i.test(v) ? `http://${v}` : '', v)));
-
-/** A path prefix that is matched on segment borders: "/mcp" takes /mcp and /mcp/x, never /mcpx. */
-const pathPrefix = z.string().check(must('must start with "/"', (v: string) => v.startsWith('/'), (v) => suggest(`/${v}`, v)),
-  must('must be a canonical path: unreserved characters only, no empty or dot segments, no trailing "/"',
-    (v: string) => !v.startsWith('/') || (/^(\/[A-Za-z0-9._~-]+)+$/.test(v) && !/\/\.\.?(\/|$)/.test(v)),
-    (v) => suggest(v.replace(/\/+/g, '/').replace(/\/$/, ''), v)));
-
-const ASYMMETRIC = ['ES256', 'ES384', 'PS256', 'RS256', 'EdDSA', 'Ed25519'] as const;
-/** Signature algorithms that may be allowed; `none` and HS* cannot be named (RFC 8725 3.1). */
-const algorithm = z.enum(ASYMMETRIC);
+import { auth, scope } from './auth-schema.js';
+import { algorithm, ASYMMETRIC, fileRef, filePath, host, httpUrl, isCidr, label, must, nonEmpty, origin, pathPrefix, port, seconds, subdomain, suggest, whole } from './fields.js';
 
 const rateLimit = z.strictObject({
   /** Size of the bucket: the burst one caller may send at once. */
@@ -65,71 +15,6 @@ const rateLimit = z.strictObject({
   /** `caller`: one bucket per proven key; `route`: one bucket for everyone, as the data plane's own local limit counts. */
   per: z._default(z.enum(['caller', 'route']), 'caller'),
 });
-
-/** strict: authenticated or refused. optional: anonymous allowed, bad credentials refused. permissive: verdict recorded, never refused. */
-const mode = z._default(z.enum(['strict', 'optional', 'permissive']), 'strict');
-
-/** RFC 6749 3.3 scope-token. */
-const scope = z.string().check(must('must be an OAuth scope token', (v: string) => /^[\x21\x23-\x5b\x5d-\x7e]+$/.test(v)));
-
-/** What every profile that takes an access token of an authorization server has. */
-const accessTokenAuth = {
-  mode,
-  /** Names of entries of `issuers` whose access tokens are accepted. */
-  issuers: nonEmpty(label),
-  /** Accepted `aud` values beside the route's own canonical URI, which is always one (RFC 9068 4, RFC 8707, MCP). */
-  audiences: z._default(z.array(z.string().check(must('must not be empty', (v: string) => v !== ''))), []),
-  /** Scopes that the access token must have, all of them; else 403 `insufficient_scope` (RFC 6750 3.1). */
-  requiredScopes: z._default(z.array(scope), []),
-  /** How far a client's clock may run ahead; also the leeway for exp and nbf of the access token. */
-  clockSkewSeconds: z._default(seconds(0, 60), 60),
-};
-
-const proofAuth = {
-  ...accessTokenAuth,
-  /** Algorithms accepted for the proof itself; also the challenge's `algs` (RFC 9449 7.1). */
-  proofAlgorithms: z._default(nonEmpty(algorithm), ['ES256', 'ES384', 'PS256', 'EdDSA', 'Ed25519', 'RS256']),
-  /** A proof older than this is refused (RFC 9449 4.3 item 11). */
-  proofMaxAgeSeconds: z._default(seconds(1, 3600), 300),
-  /** Refuse an htu that carries a query or a fragment instead of ignoring them (RFC 9449 4.2). */
-  strictHtu: z._default(z.boolean(), false),
-  /** Present: every proof must carry a nonce of ours (RFC 9449 9). */
-  nonce: z.optional(z.strictObject({
-    /** One secret of at least 32 characters a line: the first makes nonces, all are accepted, and a removed one still is for `lifetimeSeconds`. */
-    keys: fileRef,
-    /** How long a nonce is good; a fresh one is offered at half of it. */
-    lifetimeSeconds: z._default(seconds(10, 3600), 300),
-    /** The nonce alone says when the proof was made, for clients with wrong clocks (RFC 9449 11.1). */
-    timeFromNonce: z._default(z.boolean(), false),
-  })),
-};
-
-/** RFC 9449: bound access tokens with a proof, and nothing else. */
-const dpopAuth = z.strictObject({ profile: z.literal('dpop'), ...proofAuth });
-/** For a migration: bound tokens as in `dpop`, and unbound ones as Bearer. A bound token as Bearer is still refused. */
-const mixedAuth = z.strictObject({ profile: z.literal('mixed'), ...proofAuth });
-/** RFC 8705: access tokens bound to the client's certificate by `cnf.x5t#S256`. */
-const mtlsAuth = z.strictObject({
-  profile: z.literal('mtls'),
-  ...accessTokenAuth,
-  /** `tls`: of the connection, which `listen.tls` ends; `header`: `Client-Cert` (RFC 9440) of a trusted peer that ends it. */
-  certificateFrom: z._default(z.enum(['tls', 'header']), 'tls'),
-});
-
-const selfSignedAuth = z.strictObject({
-  profile: z.literal('selfSigned'),
-  mode,
-  issuers: nonEmpty(label),
-  audiences: nonEmpty(z.string().check(must('must not be empty', (v: string) => v !== ''))),
-  /** Bound on `exp - iat` and on `now - iat`. */
-  maxTokenAgeSeconds: z._default(seconds(1, 3600), 300),
-  clockSkewSeconds: z._default(seconds(0, 60), 5),
-  /** false accepts a token for any method and URI: only the jti then limits what a thief can do. */
-  enforceHtuHtm: z._default(z.boolean(), true),
-  strictHtu: z._default(z.boolean(), false),
-});
-
-const auth = z.discriminatedUnion('profile', [dpopAuth, mixedAuth, mtlsAuth, selfSignedAuth]);
 
 const credential = z._default(z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('none') }),
