@@ -1,0 +1,75 @@
+/** One gateway a file, requests from raw builders, verdicts as the audit record has them. */
+import type { ConfigInput } from '../../proxy/src/config/index.js';
+import { ORIGIN, startBed, type Answer, type Bed } from '../../proxy/test/support/gateway.js';
+import { accessToken, ec, jwkOf, proof, selfSignedToken, thumbprint, type Pair, type ProofParts } from '../../proxy/test/support/mint.js';
+
+export { ORIGIN };
+export const HTU = `${ORIGIN}/mcp`;
+export const client: Pair = ec();
+export const stranger: Pair = ec();
+export const jkt = thumbprint(client);
+export const now = (): number => Math.floor(Date.now() / 1000);
+
+export interface Shape {
+  readonly method?: string;
+  readonly path?: string;
+  readonly htm?: string;
+  readonly htu?: string;
+  readonly pair?: Pair;
+  /** Of the proof. */
+  readonly header?: Record<string, unknown>;
+  readonly claims?: Record<string, unknown>;
+  /** Of the access token. */
+  readonly token?: Record<string, unknown>;
+  readonly tokenHeader?: Record<string, unknown>;
+  readonly scheme?: string;
+  /** Replaces the proof's text. */
+  readonly proof?: string | ((sound: string) => string);
+  /** Replaces the access token's text. */
+  readonly accessToken?: string | ((sound: string) => string);
+  readonly headers?: readonly string[];
+}
+
+export interface Subject {
+  readonly bed: () => Bed;
+  /** `ok`, or why not; a refusal for the proof or the token is a 401, and nothing of it reaches the backend. */
+  verdict(shape?: Shape): Promise<string>;
+  ask(shape?: Shape): Promise<Answer>;
+  self(claims?: Record<string, unknown>, header?: Record<string, unknown>, pair?: Pair): Promise<string>;
+}
+
+/** The requests of one clause. The describe carries the clause: manifest.test.ts looks for it. */
+export function conforms(clause: string, cases: (subject: Subject) => void, change?: (config: ConfigInput, more: { backendPort: number; dir: string }) => void): void {
+  describe(clause, () => {
+    let bed: Bed;
+    beforeAll(async () => { bed = await startBed(change === undefined ? {} : { change }); });
+    afterAll(() => bed.stop());
+    const ask = (shape: Shape = {}): Promise<Answer> => {
+      const { method = 'POST', path = '/mcp', pair = client, scheme = 'DPoP', headers = [] } = shape;
+      const sound = accessToken(bed.as, { cnf: { jkt }, ...shape.token }, shape.tokenHeader);
+      const token = typeof shape.accessToken === 'function' ? shape.accessToken(sound) : shape.accessToken ?? sound;
+      const made = proof(pair, shape.htm ?? method, shape.htu ?? ORIGIN + path, token, { header: shape.header, claims: shape.claims } as ProofParts);
+      const text = typeof shape.proof === 'function' ? shape.proof(made) : shape.proof ?? made;
+      return bed.ask({ method, path, headers: ['Host', 'gw.example', 'Authorization', `${scheme} ${token}`, ...(text === '' ? [] : ['DPoP', text]), ...headers] });
+    };
+    const verdictOf = async (asked: Promise<Answer>): Promise<string> => {
+      const before = bed.seen.length;
+      const answer = await asked;
+      const { reason } = (await bed.audit()).at(-1)! as { reason: string };
+      const refused = reason !== 'ok';
+      expect(answer.status).toBe(!refused ? 200 : reason === 'scope_insufficient' ? 403 : reason === 'credentials_ambiguous' ? 400 : 401);
+      expect(bed.seen.length - before).toBe(refused ? 0 : 1);
+      return reason;
+    };
+    cases({
+      bed: () => bed,
+      ask,
+      verdict: (shape) => verdictOf(ask(shape)),
+      self: (claims, header, pair) => verdictOf(bed.ask({ method: 'POST', path: '/self', headers: { authorization: `Bearer ${selfSignedToken(pair ?? bed.self, 'POST', `${ORIGIN}/self`, claims, header)}` } })),
+    });
+  });
+}
+
+export const publicJwk = (pair: Pair): Record<string, unknown> => jwkOf(pair);
+/** Base64url text of JSON text, as it stands. */
+export const part = (json: string): string => Buffer.from(json).toString('base64url');
