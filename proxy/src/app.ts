@@ -3,38 +3,24 @@ import { readFileSync } from 'node:fs';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Server as TlsServer } from 'node:tls';
 import { createAdminServer } from './admin/admin-server.js';
-import type { Clock } from './clock.js';
 import type { Config, Route } from './config/index.js';
 import { createEdgeServer } from './http/edge-server.js';
 import { receive } from './http/receive.js';
 import { replyHeaders } from './http/reply-headers.js';
 import { trustedPeers } from './http/trusted-peers.js';
-import { createIntrospector } from './keys/introspector.js';
-import type { Introspector, NonceKeys } from './keys/key-source.js';
-import { openKeySources } from './keys/key-sources.js';
-import { openNonceKeys } from './keys/nonce-keys.js';
-import { openSecretFile, type SecretFile } from './keys/secret-file.js';
+import type { SecretFile } from './keys/secret-file.js';
 import { openTlsFiles } from './keys/tls-files.js';
-import { createTokenBuckets } from './limit/token-bucket.js';
-import type { RateLimiter } from './limit/rate-limiter.js';
 import { openAuditLog } from './observe/audit-log.js';
 import { createMetrics } from './observe/metrics.js';
 import type { Outbound, Received, UpstreamRequest } from './pipeline/evidence.js';
 import { Denial, deny } from './pipeline/reason.js';
 import { then } from './pipeline/stage.js';
-import { createProfiles } from './profiles/profiles.js';
 import { openReplayStore } from './replay/open-replay-store.js';
-import { answerLocally } from './stages/answer-locally.js';
-import { applyMcpPolicy } from './stages/apply-mcp-policy.js';
-import { accept } from './stages/accept.js';
-import { authenticate } from './stages/authenticate.js';
 import { createConclude } from './stages/conclude.js';
-import { limitRate } from './stages/limit-rate.js';
-import { matchRoute } from './stages/match-route.js';
-import { rejectReplay } from './stages/reject-replay.js';
-import { rewrite } from './stages/rewrite.js';
+import { openTrust, type Surroundings } from './trust.js';
 import { createDeadlines, type Deadlines } from './upstream/deadlines.js';
 import { createUpstream, type Upstream } from './upstream/upstream.js';
+import { createRefusals, createWay } from './way.js';
 
 export interface Gateway {
   /** The ports in use, which the system chose where the config says 0 … as tests do. */
@@ -44,43 +30,21 @@ export interface Gateway {
   stop(): Promise<void>;
 }
 
-export interface Surroundings {
-  readonly clock: Clock;
-  /** What an operator should know that no request caused: a file that cannot be read, a key set that cannot be fetched. */
-  readonly warn: (problem: string) => void;
-}
-
-/** The whole proxy: every room is opened here, and the stages stand here in their order. */
+/** The whole proxy: every room is opened here or in trust.ts; the stages stand in their order in way.ts. */
 export async function startGateway(config: Config, { clock, warn }: Surroundings): Promise<Gateway> {
-  const keys = await openKeySources(config.issuers, { now: clock, onProblem: warn });
+  const trust = openTrust(config, { clock, warn });
   const store = await openReplayStore(config.replay, { now: clock, onProblem: warn, onUnchecked: () => metrics.unchecked() });
-  const credentials = openCredentials(config, warn);
-  const nonceKeys = openNonceRings(config.routes, clock, warn);
-  const introspectors = openIntrospectors(config, credentials, clock, warn);
-  const refusals = createTokenBuckets({
-    maxTokens: config.limits.refusalsPerAddress.maxTokens,
-    tokensPerFill: config.limits.refusalsPerAddress.tokensPerSecond,
-    fillIntervalSeconds: 1,
-    now: clock,
-  });
+  const refusals = createRefusals(config, clock);
   const metrics = createMetrics({
     replayEntries: () => store.size?.(),
-    keyAgeSeconds: () => [...keys].map(([name, source]) => [name, source.ageSeconds()] as const),
+    keyAgeSeconds: () => [...trust.keys].map(([name, source]) => [name, source.ageSeconds()] as const),
   });
   const audit = openAuditLog(config.audit.file);
   const conclude = createConclude({ config, audit, metrics, clock, refusals });
-  const credentialOf = (file: string) => credentials.get(file)?.value();
-
-  const limiters = new Map<Route, RateLimiter>(config.routes.flatMap((route) => (route.rateLimit === undefined ? [] : [[route, createTokenBuckets({ ...route.rateLimit, now: clock })]])));
-  const profiles = createProfiles(config, { keys, introspectors, nonceKeys, clock });
-  const enter = accept(config, refusals);
-  const local = answerLocally(config);
-  const route = matchRoute(config.routes);
-  const prove = then(then(authenticate(profiles), applyMcpPolicy(config)), rejectReplay(store, clock));
-  const admit = then(limitRate((r) => limiters.get(r)), rewrite(credentialOf));
+  const { enter, local, route, prove, admit } = createWay(config, { trust, store, refusals, clock });
   const decide = then(prove, admit);
   const deadlines = createDeadlines();
-  const upstreams = new Map<Route, Upstream>(config.routes.map((r) => [r, openUpstream(r, config, deadlines, credentials)]));
+  const upstreams = new Map<Route, Upstream>(config.routes.map((r) => [r, openUpstream(r, config, deadlines, trust.credentials)]));
 
   let stopping = false;
   const forward = (received: Received, outbound: Outbound, message: IncomingMessage, response: ServerResponse) => {
@@ -140,8 +104,7 @@ export async function startGateway(config: Config, { clock, warn }: Surroundings
   if (certificate !== undefined) certificate.follow(server as unknown as TlsServer);
 
   const admin = createAdminServer({ metrics, waitingFor: () => [
-    ...[...keys].filter(([, source]) => !source.ready()).map(([name]) => `keys of issuer ${name}`),
-    ...[...nonceKeys].filter(([, ring]) => ring.current() === undefined).map(([file]) => `nonce keys ${file}`),
+    ...trust.waitingFor(),
     ...(store.ready() ? [] : ['replay store']),
     ...(stopping ? ['shutdown'] : []),
   ] });
@@ -156,39 +119,13 @@ export async function startGateway(config: Config, { clock, warn }: Surroundings
       await closed(server, config.drainSeconds);
       for (const upstream of upstreams.values()) upstream.close();
       deadlines.close();
-      for (const source of keys.values()) source.close();
-      for (const file of credentials.values()) file.close();
-      for (const ring of nonceKeys.values()) ring.close();
+      trust.close();
       certificate?.close();
       await store.close();
       await closed(admin, 0);
       audit.close();
     },
   };
-}
-
-/** Every file that holds a credential of ours, watched. */
-function openCredentials({ routes, issuers }: Config, onProblem: (problem: string) => void): Map<string, SecretFile> {
-  const files = routes.flatMap((r) => (r.kind === 'secrets' ? [r.backend.tokenFile] : r.backend.credential.kind === 'file' ? [r.backend.credential.file] : []));
-  const secrets = issuers.flatMap(({ introspection }) => (introspection === undefined ? [] : [introspection.clientSecret.file]));
-  return new Map([...new Set([...files, ...secrets])].map((file) => [file, openSecretFile(file, { onProblem })]));
-}
-
-/** One ring a file; its keys judge as long as the longest-lived nonces of the routes that use it. */
-function openNonceRings(routes: readonly Route[], now: Clock, onProblem: (problem: string) => void): Map<string, NonceKeys> {
-  const lifetimes = new Map<string, number>();
-  for (const { auth } of routes) {
-    if (!('nonce' in auth) || auth.nonce === undefined) continue;
-    const { keys: { file }, lifetimeSeconds } = auth.nonce;
-    lifetimes.set(file, Math.max(lifetimes.get(file) ?? 0, lifetimeSeconds));
-  }
-  return new Map([...lifetimes].map(([file, keepSeconds]) => [file, openNonceKeys(file, { now, keepSeconds, onProblem })]));
-}
-
-function openIntrospectors({ issuers }: Config, credentials: ReadonlyMap<string, SecretFile>, now: Clock, onProblem: (problem: string) => void): Map<string, Introspector> {
-  return new Map(issuers.flatMap(({ name, introspection }): [string, Introspector][] => (introspection === undefined ? [] : [[name, createIntrospector(introspection, {
-    now, secret: credentials.get(introspection.clientSecret.file)!, onProblem: (problem) => onProblem(`issuer ${name}: ${problem}`),
-  })]])));
 }
 
 function openUpstream(route: Route, { upstream, limits }: Config, deadlines: Deadlines, credentials: ReadonlyMap<string, SecretFile>): Upstream {

@@ -2,6 +2,7 @@
 /** agw: what an operator runs by hand. `serve` and `check` are the proxy's own; the rest never goes into a cluster. */
 import type { Command } from './command.js';
 import { CliError } from './command.js';
+import { explain } from './explain.js';
 import { jwksAdd, jwksCreate, jwksRetire } from './jwks.js';
 import { keysGenerate } from './keys.js';
 import { proofMint } from './proof.js';
@@ -17,6 +18,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   'jwks retire': jwksRetire,
   'token mint': tokenMint,
   'proof mint': proofMint,
+  'explain': explain,
 };
 
 const USAGE = ['usage:', 'agw serve --config FILE', 'agw check --config FILE', ...Object.values(COMMANDS).map(({ usage }) => `agw ${usage}`)].join('\n  ');
@@ -28,15 +30,15 @@ async function main(argv: readonly string[]): Promise<number> {
     await import(PROXY);
     return 0;
   }
-  const command = Object.hasOwn(COMMANDS, `${first} ${second}`) ? COMMANDS[`${first} ${second}`]! : undefined;
+  const name = [first, `${first} ${second}`].find((words) => Object.hasOwn(COMMANDS, words));
+  const command = name === undefined ? undefined : COMMANDS[name]!;
   if (command === undefined || help) {
     const text = command === undefined ? USAGE : `usage: agw ${command.usage}`;
     (help ? process.stdout : process.stderr).write(`${text}\n`);
     return help ? 0 : 2;
   }
   try {
-    await command.run(argv.slice(2), { out: (text) => process.stdout.write(`${text}\n`) });
-    return 0;
+    return (await command.run(argv.slice(name!.split(' ').length), { out: (text) => process.stdout.write(`${text}\n`) })) ?? 0;
   } catch (cause) {
     const ofCall = cause instanceof CliError || (cause as NodeJS.ErrnoException).code?.startsWith('ERR_PARSE_ARGS');
     process.stderr.write(`agw: ${(cause as Error).message}\n${ofCall ? `usage: agw ${command.usage}\n` : ''}`);

@@ -6,8 +6,8 @@ export interface Io {
 export interface Command {
   /** After the name of the program. */
   readonly usage: string;
-  /** Rejects with a CliError for what the user can mend. */
-  run(args: readonly string[], io: Io): Promise<void>;
+  /** Resolves to the exit code, 0 if to nothing. Rejects with a CliError for what the user can mend. */
+  run(args: readonly string[], io: Io): Promise<void | number>;
 }
 
 /** A fault of the call: what it concerns, what it should be, what it is, what to do. One line on stderr, exit 2. */

@@ -1,0 +1,106 @@
+import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { wallClock } from '../clock.js';
+import { parseConfigText, type Config } from '../config/index.js';
+import { fileProblems } from '../config-files.js';
+import { headerFields } from '../http/header-fields.js';
+import type { Received } from '../pipeline/evidence.js';
+import { Denial, meaningOf } from '../pipeline/reason.js';
+import { openTrust } from '../trust.js';
+import { createWay } from '../way.js';
+import { ADVICE } from './advice.js';
+import { CliError, required, type Command } from './command.js';
+
+const KEYS_WAIT_MS = 5_000;
+
+/** Judges a request as the gateway would, without sending it anywhere and without using its proof up. */
+export const explain: Command = {
+  usage: 'explain --config FILE --method METHOD --url URL [--token TOKEN] [--proof PROOF] [--header "NAME: VALUE"]... [--body FILE] [--at UNIX_SECONDS]',
+  async run(args, { out }) {
+    const { values } = parseArgs({
+      args: [...args],
+      options: {
+        config: { type: 'string' }, method: { type: 'string' }, url: { type: 'string' }, token: { type: 'string' }, proof: { type: 'string' },
+        header: { type: 'string', multiple: true }, body: { type: 'string' }, at: { type: 'string' },
+      },
+    });
+    const config = loadConfig(required(values, 'config'));
+    const { target, host } = splitUrl(config, required(values, 'url'));
+    const at = values.at === undefined ? undefined : Number(values.at);
+    if (at !== undefined && !Number.isFinite(at)) throw new CliError('--at', 'must be Unix seconds', values.at);
+    const raw = ['Host', host];
+    const given = (values.header ?? []).map((line) => /^([^:\s]+):\s*(.*)$/.exec(line) ?? badHeader(line));
+    for (const [, name = '', value = ''] of given) raw.push(name, value);
+    const scheme = values.proof === undefined ? 'Bearer' : 'DPoP';
+    if (values.token !== undefined) raw.push('Authorization', `${scheme} ${values.token}`);
+    if (values.proof !== undefined) raw.push('DPoP', values.proof);
+
+    const verdict = await judge(config, received(required(values, 'method').toUpperCase(), target, raw, values.body), () => at ?? wallClock());
+    for (const line of verdict.lines) out(line);
+    return verdict.accepted ? 0 : 1;
+  },
+};
+
+function loadConfig(file: string): Config {
+  const parsed = parseConfigText(readFileSync(file, 'utf8'));
+  const problems = parsed.ok ? fileProblems(parsed.config) : parsed.problems;
+  if (!parsed.ok || problems.length > 0) throw new CliError('--config', `has ${problems.length} problem(s)`, undefined, problems.join('\n'));
+  return parsed.config;
+}
+
+const badHeader = (line: string): never => {
+  throw new CliError('--header', 'must be "Name: value"', JSON.stringify(line));
+};
+
+/** The client's URL as the request line that reaches the gateway: without the origin, and without what an ingress cuts off. */
+function splitUrl({ publicPathPrefix = '' }: Config, url: string): { target: string; host: string } {
+  const match = /^[a-z]+:\/\/([^/?#]+)([^#]*)$/i.exec(url);
+  if (match === null) throw new CliError('--url', 'must be an absolute URL', JSON.stringify(url));
+  const [, host = '', rest = ''] = match;
+  const target = rest === '' ? '/' : rest;
+  if (!target.startsWith(publicPathPrefix)) throw new CliError('--url', `must have its path under publicPathPrefix ${publicPathPrefix}`, JSON.stringify(url));
+  return { host, target: target.slice(publicPathPrefix.length) };
+}
+
+function received(method: string, target: string, raw: readonly string[], bodyFile: string | undefined): Received {
+  return {
+    id: randomUUID(), receivedAt: 0, address: '127.0.0.1', fromTrustedPeer: false, method, target, headers: headerFields(raw), facts: {}, reply: {},
+    tlsCertificate: () => undefined, readBody: () => Promise.resolve(bodyFile === undefined ? Buffer.alloc(0) : readFileSync(bodyFile)),
+  };
+}
+
+interface Verdict {
+  readonly accepted: boolean;
+  readonly lines: readonly string[];
+}
+
+async function judge(config: Config, request: Received, clock: () => number): Promise<Verdict> {
+  const warnings: string[] = [];
+  const trust = openTrust(config, { clock: wallClock, warn: (problem) => warnings.push(`warning: ${problem}`) });
+  try {
+    const until = performance.now() + KEYS_WAIT_MS;
+    while (trust.waitingFor().length > 0 && performance.now() < until) await new Promise((resolve) => setTimeout(resolve, 20));
+    const nothing = { take: () => ({ allowed: true as const, remaining: 1 }), peek: () => ({ allowed: true as const, remaining: 1 }) };
+    // Nothing is claimed: `admit` is not asked.
+    const store = { claim: () => 'down' as const, ready: () => false, close: async () => {} };
+    const { enter, route, prove } = createWay(config, { trust, store, refusals: nothing, clock });
+    const accepted = await enter(request);
+    const routed = accepted instanceof Denial ? accepted : await route(accepted);
+    const permitted = routed instanceof Denial ? routed : await prove(routed);
+    const where = routed instanceof Denial ? [] : [`route: ${routed.route.name} (profile ${routed.route.auth.profile}, mode ${routed.route.auth.mode})`];
+    if (!(permitted instanceof Denial)) {
+      const wouldDeny = request.facts.wouldDeny === undefined ? [] : [`permissive: a strict route would refuse it as ${request.facts.wouldDeny}`];
+      return { accepted: true, lines: [...warnings, ...where, ...wouldDeny, 'accepted: every check passes; whether the proof was used before only the running gateway knows'] };
+    }
+    const { reason, detail } = permitted;
+    const { status, say } = meaningOf(reason);
+    const { clause, next } = ADVICE[reason];
+    return {
+      accepted: false,
+      lines: [...warnings, ...where, `refused: ${status} ${reason}: ${say}`, ...(detail === undefined ? [] : [`detail: ${detail}`]), `clause: ${clause}`, `next: ${next}`],
+    };
+  } finally {
+    trust.close();
+  }
+}

@@ -1,0 +1,52 @@
+/** The way of a request, up to what its backend will see: the stages in their order. */
+import type { Clock } from './clock.js';
+import type { Config, Route } from './config/index.js';
+import type { RateLimiter } from './limit/rate-limiter.js';
+import { createTokenBuckets } from './limit/token-bucket.js';
+import type { Accepted, LocalAnswer, Outbound, Permitted, Received, Routed } from './pipeline/evidence.js';
+import { then, type Stage } from './pipeline/stage.js';
+import { createProfiles } from './profiles/profiles.js';
+import type { ReplayStore } from './replay/replay-store.js';
+import { accept } from './stages/accept.js';
+import { answerLocally } from './stages/answer-locally.js';
+import { applyMcpPolicy } from './stages/apply-mcp-policy.js';
+import { authenticate } from './stages/authenticate.js';
+import { limitRate } from './stages/limit-rate.js';
+import { matchRoute } from './stages/match-route.js';
+import { rejectReplay } from './stages/reject-replay.js';
+import { rewrite } from './stages/rewrite.js';
+import type { Trust } from './trust.js';
+
+export interface Way {
+  readonly enter: Stage<Received, Accepted>;
+  /** An answer that needs no credentials, for the requests that ask for one. */
+  readonly local: (x: Accepted) => LocalAnswer | undefined;
+  readonly route: Stage<Accepted, Routed>;
+  /** Everything about who asks and for what, short of whether the proof was used before. */
+  readonly prove: Stage<Routed, Permitted>;
+  readonly admit: Stage<Permitted, Outbound>;
+}
+
+export interface WayOptions {
+  readonly trust: Trust;
+  readonly store: ReplayStore;
+  /** What refused requests of one address are counted in. */
+  readonly refusals: RateLimiter;
+  readonly clock: Clock;
+}
+
+export function createWay(config: Config, { trust, store, refusals, clock }: WayOptions): Way {
+  const limiters = new Map<Route, RateLimiter>(config.routes.flatMap((route) => (route.rateLimit === undefined ? [] : [[route, createTokenBuckets({ ...route.rateLimit, now: clock })]])));
+  const credentialOf = (file: string) => trust.credentials.get(file)?.value();
+  return {
+    enter: accept(config, refusals),
+    local: answerLocally(config),
+    route: matchRoute(config.routes),
+    prove: then(authenticate(createProfiles(config, { ...trust, clock })), applyMcpPolicy(config)),
+    admit: then(then(rejectReplay(store, clock), limitRate((r) => limiters.get(r))), rewrite(credentialOf)),
+  };
+}
+
+/** Refusals of one address, counted; `accept` looks at them before any cryptography. */
+export const createRefusals = ({ limits: { refusalsPerAddress } }: Config, now: Clock): RateLimiter =>
+  createTokenBuckets({ maxTokens: refusalsPerAddress.maxTokens, tokensPerFill: refusalsPerAddress.tokensPerSecond, fillIntervalSeconds: 1, now });

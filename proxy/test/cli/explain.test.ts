@@ -1,0 +1,65 @@
+/** `explain` says of a request what the running gateway says of it, and uses nothing up. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { explain } from '../../src/cli/explain.js';
+import { ADVICE } from '../../src/cli/advice.js';
+import type { Reason } from '../../src/pipeline/reason.js';
+import { ORIGIN, startBed, type Bed } from '../support/gateway.js';
+import { accessToken, ec, proof, selfSignedToken, thumbprint, type ProofParts } from '../support/mint.js';
+
+const client = ec();
+const HTU = `${ORIGIN}/mcp`;
+let bed: Bed;
+let config: string;
+beforeAll(async () => {
+  bed = await startBed({ change: (input, { dir }) => {
+    config = join(dir, 'config.json');
+    writeFileSync(config, JSON.stringify(input));
+  } });
+});
+afterAll(() => bed.stop());
+
+const run = async (...args: string[]) => {
+  const lines: string[] = [];
+  const code = await explain.run(['--config', config, '--url', HTU, ...args], { out: (line) => lines.push(line) });
+  return { code, lines };
+};
+const token = (claims: Record<string, unknown> = {}) => accessToken(bed.as, { cnf: { jkt: thumbprint(client) }, ...claims });
+
+it('accepts what the gateway accepts, as often as it is asked, and spends nothing', async () => {
+  const at = token();
+  const dpop = proof(client, 'POST', HTU, at);
+  for (let i = 0; i < 2; i++) expect(await run('--method', 'post', '--token', at, '--proof', dpop)).toMatchObject({ code: 0, lines: [expect.stringMatching(/^route: mcp/), expect.stringMatching(/^accepted/)] });
+  expect((await bed.ask({ method: 'POST', path: '/mcp', headers: { authorization: `DPoP ${at}`, dpop } })).status).toBe(200);
+});
+it.each<[Reason, Record<string, unknown>, ProofParts, string]>([
+  ['dpop_htu_mismatch', {}, { claims: { htu: 'https://other.example/mcp' } }, 'got https://other.example/mcp, want https://gw.example/mcp'],
+  ['dpop_expired', {}, { claims: { iat: 1 } }, 's ago'],
+  ['dpop_key_refused', {}, { header: { jwk: { kty: 'oct' } } }, 'kty must be'],
+  ['token_audience_refused', { aud: 'x' }, {}, 'clause'],
+])('names %s, the clause and the way out, as the gateway does', async (reason, claims, parts, says) => {
+  const at = token(claims);
+  const dpop = proof(client, 'POST', HTU, at, parts);
+  const { code, lines } = await run('--method', 'POST', '--token', at, '--proof', dpop);
+  expect(code).toBe(1);
+  expect(lines.join('\n')).toContain(says);
+  expect(lines).toContain(`clause: ${ADVICE[reason].clause}`);
+  expect(lines).toContain(`next: ${ADVICE[reason].next}`);
+  await bed.ask({ method: 'POST', path: '/mcp', headers: { authorization: `DPoP ${at}`, dpop } });
+  expect((await bed.audit()).at(-1)!.reason).toBe(reason);
+});
+it('judges at the time it is told', async () => {
+  const at = token();
+  const dpop = proof(client, 'POST', HTU, at);
+  expect((await run('--method', 'POST', '--token', at, '--proof', dpop, '--at', '1')).lines.join()).toContain('dpop_not_yet_valid');
+});
+it('reads a self-signed token and headers too', async () => {
+  const lines: string[] = [];
+  const url = `${ORIGIN}/self`;
+  expect(await explain.run(['--config', config, '--url', url, '--method', 'POST', '--token', selfSignedToken(bed.self, 'POST', url), '--header', 'Accept: a'], { out: (line) => lines.push(line) })).toBe(0);
+  expect(lines[0]).toMatch(/profile selfSigned/);
+});
+it('says what is wrong with the call', async () => {
+  await expect(run('--method', 'POST', '--header', 'oops')).rejects.toThrow('--header: must be "Name: value", got "oops"');
+  await expect(explain.run(['--config', config, '--url', '/mcp', '--method', 'GET'], { out: () => {} })).rejects.toThrow('--url: must be an absolute URL, got "/mcp"');
+});

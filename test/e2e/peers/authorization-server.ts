@@ -1,0 +1,99 @@
+/** A real authorization server (panva's oidc-provider) on loopback: client credentials, DPoP, resource indicators, JWT or opaque access tokens, introspection. */
+import { generateKeyPairSync, randomBytes } from 'node:crypto';
+import http, { type RequestListener } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+export interface OAuthClient { readonly clientId: string; readonly clientSecret: string }
+
+export interface AuthorizationServer {
+  readonly issuer: string;
+  readonly jwksUri: string;
+  readonly introspectionEndpoint: string;
+  /** `agent` gets bound tokens, `unbound` plain bearer tokens, `gateway` may introspect. */
+  readonly clients: { readonly agent: OAuthClient; readonly unbound: OAuthClient; readonly gateway: OAuthClient };
+  /** Requests to the token endpoint so far: with a nonce challenge there are two a token. */
+  tokenRequests(): number;
+  stop(): Promise<void>;
+}
+
+export interface AuthorizationServerOptions {
+  /** Answer a proof without a nonce with `use_dpop_nonce` (RFC 9449 8). */
+  readonly requireNonce?: boolean;
+  readonly accessTokenTtlSeconds?: number;
+  /** Resources that get opaque tokens; all others get `at+jwt`. */
+  readonly opaqueFor?: (resource: string) => boolean;
+}
+
+/** The part of oidc-provider that is used here; the package has no types of its own. */
+interface Provider { callback(): RequestListener; on(event: 'server_error', listener: (ctx: unknown, error: Error) => void): void }
+type ProviderClass = new (issuer: string, configuration: Record<string, unknown>) => Provider;
+
+const SCOPE = 'mcp:read mcp:write';
+
+export async function startAuthorizationServer({ requireNonce = false, accessTokenTtlSeconds = 300, opaqueFor = () => false }: AuthorizationServerOptions = {}): Promise<AuthorizationServer> {
+  const quiet = console.info;
+  console.info = () => undefined; // its hints for production, once at construction
+  const module: string = 'oidc-provider';
+  const { default: OidcProvider } = await import(module) as { default: ProviderClass };
+  let tokenRequests = 0;
+  let answer: RequestListener = (_, response) => response.writeHead(503).end();
+  const server = http.createServer((message, response) => {
+    if (message.url === '/token') tokenRequests++;
+    answer(message, response);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const secret = () => randomBytes(24).toString('base64url');
+  const clients = { agent: { clientId: 'agent', clientSecret: secret() }, unbound: { clientId: 'unbound', clientSecret: secret() }, gateway: { clientId: 'gateway', clientSecret: secret() } };
+  const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+  const registered = ({ clientId, clientSecret }: OAuthClient, more: Record<string, unknown>) =>
+    ({ client_id: clientId, client_secret: clientSecret, redirect_uris: [], response_types: [], grant_types: [], token_endpoint_auth_method: 'client_secret_basic', ...more });
+  try {
+    const provider = new OidcProvider(issuer, {
+      jwks: { keys: [{ ...privateKey.export({ format: 'jwk' }), kid: 'as-key', use: 'sig', alg: 'RS256' }] },
+      cookies: { keys: [secret()] },
+      clients: [
+        registered(clients.agent, { grant_types: ['client_credentials'], scope: SCOPE, dpop_bound_access_tokens: true }),
+        registered(clients.unbound, { grant_types: ['client_credentials'], scope: SCOPE }),
+        registered(clients.gateway, {}),
+      ],
+      scopes: SCOPE.split(' '),
+      enabledJWA: { dPoPSigningAlgValues: ['ES256', 'PS256', 'RS256', 'Ed25519', 'EdDSA'] },
+      features: {
+        devInteractions: { enabled: false },
+        clientCredentials: { enabled: true },
+        introspection: { enabled: true },
+        dPoP: { enabled: true, nonceSecret: randomBytes(32), requireNonce: () => requireNonce },
+        resourceIndicators: {
+          enabled: true,
+          defaultResource: () => undefined,
+          useGrantedResource: () => true,
+          getResourceServerInfo: (_: unknown, resource: string) => ({
+            scope: SCOPE,
+            audience: resource,
+            accessTokenTTL: accessTokenTtlSeconds,
+            ...(opaqueFor(resource) ? { accessTokenFormat: 'opaque' } : { accessTokenFormat: 'jwt', jwt: { sign: { alg: 'RS256' } } }),
+          }),
+        },
+      },
+    });
+    provider.on('server_error', (_, error) => { console.error(error); });
+    answer = provider.callback();
+  } catch (cause) {
+    server.close();
+    throw cause;
+  } finally {
+    console.info = quiet;
+  }
+  return {
+    issuer,
+    jwksUri: `${issuer}/jwks`,
+    introspectionEndpoint: `${issuer}/token/introspection`,
+    clients,
+    tokenRequests: () => tokenRequests,
+    async stop() {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
