@@ -72,6 +72,13 @@ const doubled = (o: Json, name: string, value: unknown) => JSON.stringify(o).rep
 const MUTATIONS: Record<string, fc.Arbitrary<Parts | undefined>> = {
   'a character of the proof': fc.tuple(at, how, by).map(([i, h, c]) => { const p = build({}); const text = misspell(p.proof, i, h, c); return text === undefined || text.trim() === p.proof ? undefined : replaceHeader(p, 'DPoP', text); }),
   'a character of the token': fc.tuple(at, how, by).map(([i, h, c]) => { const p = build({}); const text = misspell(p.token, i, h, c); return text === undefined || text.trim() === p.token ? undefined : replaceHeader(p, 'Authorization', `DPoP ${text}`); }),
+  'another spelling of the same octets': fc.tuple(pick('DPoP', 'Authorization'), pick(1, 2, 3)).map(([name, bits]) => {
+    const p = build({});
+    const text = name === 'DPoP' ? p.proof : p.token;
+    // 64 and 256 octets leave four bits of the last character unused: A, Q, g or w.
+    const spelled = text.slice(0, -1) + String.fromCharCode(text.charCodeAt(text.length - 1) + bits);
+    return replaceHeader(p, name, name === 'DPoP' ? spelled : `DPoP ${spelled}`);
+  }),
   'a claim of the proof': fc.tuple(pick('jti', 'htm', 'htu', 'iat', 'ath'), junk).map(([name, value]) => (name === 'iat' && value === 0 ? undefined : proofWith({}, { [name]: value }))),
   'a member of the header': fc.tuple(pick('typ', 'alg', 'jwk'), junk).map(([name, value]) => proofWith({ [name]: value })),
   'a critical member': pick<Json>({ crit: ['exp'] }, { b64: false }, { crit: [] }).map((h) => proofWith(h)),
