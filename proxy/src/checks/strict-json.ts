@@ -18,15 +18,29 @@ export function parseJsonObject(text: string, maxDepth = MAX_DEPTH): JsonObject 
   return hasUniqueMembers(text, maxDepth) ? value as JsonObject : undefined;
 }
 
+/** Names of one object: a short list is looked through faster than a set is made. */
+class Names {
+  readonly #list: string[] = [];
+  #set: Set<string> | undefined;
+
+  /** false: it was there. */
+  add(name: string): boolean {
+    if (this.#set === undefined ? this.#list.includes(name) : this.#set.has(name)) return false;
+    if (this.#set !== undefined) this.#set.add(name);
+    else if (this.#list.push(name) > 16) this.#set = new Set(this.#list);
+    return true;
+  }
+}
+
 /** Walks text that is known to be JSON; looks at strings and brackets only. */
 function hasUniqueMembers(text: string, maxDepth: number): boolean {
-  const open: (Set<string> | null)[] = []; // a set of names per open object, null per open array
+  const open: (Names | null)[] = []; // the names of each open object, null per open array
   let i = 0;
   let nameComes = false;
   while (i < text.length) {
     switch (text.charCodeAt(i)) {
       case 0x7b: // {
-        open.push(new Set());
+        open.push(new Names());
         nameComes = true;
         break;
       case 0x5b: // [
@@ -47,8 +61,7 @@ function hasUniqueMembers(text: string, maxDepth: number): boolean {
           // An escape can spell the same name another way.
           const name = raw.includes('\\') ? JSON.parse(text.slice(i, end + 1)) as string : raw;
           const names = open[open.length - 1]!;
-          if (names.has(name)) return false;
-          names.add(name);
+          if (!names.add(name)) return false;
           nameComes = false;
         }
         i = end;
@@ -62,7 +75,12 @@ function hasUniqueMembers(text: string, maxDepth: number): boolean {
 }
 
 function stringEnd(text: string, start: number): number {
-  let i = start + 1;
-  while (text.charCodeAt(i) !== 0x22) i += text.charCodeAt(i) === 0x5c ? 2 : 1;
-  return i;
+  let end = text.indexOf('"', start + 1);
+  // A quote after an odd number of backslashes is part of the string.
+  for (;;) {
+    let before = end - 1;
+    while (text.charCodeAt(before) === 0x5c) before -= 1;
+    if ((end - before) % 2 === 1) return end;
+    end = text.indexOf('"', end + 1);
+  }
 }

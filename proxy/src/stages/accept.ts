@@ -3,7 +3,7 @@ import { canonicalPath, parseOrigin } from '../checks/uri.js';
 import type { RateLimiter } from '../limit/rate-limiter.js';
 import type { Accepted, HeaderFields, Received } from '../pipeline/evidence.js';
 import { deny } from '../pipeline/reason.js';
-import type { Stage } from '../pipeline/stage.js';
+import { grow, type Stage } from '../pipeline/stage.js';
 
 /** Fields that may stand once: a second one means that two readers of the request may see two requests (RFC 9110 5.3, RFC 9112 3.2, 6.3). */
 const ONCE = ['host', 'content-length', 'transfer-encoding', 'content-type', 'origin', 'mcp-session-id', 'mcp-protocol-version', 'mcp-method', 'mcp-name'];
@@ -39,7 +39,7 @@ export const accept = ({ limits, publicOrigins, originFrom, publicPathPrefix = '
   if (/[?&]access_token=/i.test(query)) return deny('credentials_ambiguous', 'access_token in the query');
 
   const forwarded = originFrom === 'forwarded' && received.fromTrustedPeer ? forwardedOrigin(headers) : undefined;
-  return { ...received, path, query, origins: forwarded === undefined ? publicOrigins : [forwarded], publicPath: publicPathPrefix + path };
+  return grow(received, { path, query, origins: forwarded === undefined ? publicOrigins : [forwarded], publicPath: publicPathPrefix + path });
 };
 
 /** Of a trusted peer that overwrites both; `undefined` unless each stands once and makes an origin in normal form. */

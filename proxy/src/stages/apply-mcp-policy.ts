@@ -2,7 +2,7 @@ import { decodeMcpHeader, methodFits, readCalls, requiresName, STATELESS_SINCE, 
 import type { Config, McpRoute, McpRule } from '../config/index.js';
 import type { Authenticated, Permitted } from '../pipeline/evidence.js';
 import { Denial, deny } from '../pipeline/reason.js';
-import type { Stage } from '../pipeline/stage.js';
+import { grow, type Stage } from '../pipeline/stage.js';
 
 /**
  * The Model Context Protocol's own rules at the edge: the revision is one that is served, 2026-07-28 is POST with Mcp-Method (and Mcp-Name), and where the route
@@ -12,7 +12,7 @@ import type { Stage } from '../pipeline/stage.js';
 export function applyMcpPolicy({ limits }: Pick<Config, 'limits'>): Stage<Authenticated, Permitted> {
   return (x) => {
     const { route } = x;
-    if (route.kind !== 'mcp') return { ...x, body: undefined };
+    if (route.kind !== 'mcp') return grow(x, { body: undefined });
     const version = x.headers.get('mcp-protocol-version') ?? WITHOUT_VERSION;
     if (!(route.revisions as readonly string[]).includes(version)) return deny('mcp_version_refused', `served: ${route.revisions.join(', ')}`);
     const stateless = version >= STATELESS_SINCE;
@@ -20,13 +20,13 @@ export function applyMcpPolicy({ limits }: Pick<Config, 'limits'>): Stage<Authen
     const named = namedInHeaders(x, stateless);
     if (named instanceof Denial) return named;
     const { allow } = route;
-    if (allow === undefined || x.method !== 'POST') return { ...x, body: undefined };
+    if (allow === undefined || x.method !== 'POST') return grow(x, { body: undefined });
     return x.readBody(limits.maxBodyBytes, limits.bodyIdleTimeoutSeconds).then((body) => {
       if (body instanceof Denial) return body;
       const calls = readCalls(body);
       if (calls === undefined) return deny('mcp_body_malformed');
       const refused = disagrees(named, calls) ?? judgeCalls(x, calls, allow, route);
-      return refused ?? { ...x, body };
+      return refused ?? grow(x, { body });
     });
   };
 }

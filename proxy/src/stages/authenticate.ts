@@ -1,7 +1,7 @@
 import type { Route } from '../config/index.js';
 import type { Authenticated, Caller, Routed } from '../pipeline/evidence.js';
 import { Denial } from '../pipeline/reason.js';
-import type { Stage } from '../pipeline/stage.js';
+import { grow, type Stage } from '../pipeline/stage.js';
 
 const ANONYMOUS: Caller = { kind: 'anonymous' };
 
@@ -13,11 +13,11 @@ export function authenticate(profileOf: (route: Route) => Stage<Routed, Caller>)
   return (x) => {
     const { mode } = x.route.auth;
     const settle = (caller: Caller | Denial): Authenticated | Denial => {
-      if (!(caller instanceof Denial)) return { ...x, caller };
-      if (mode === 'optional' && caller.reason === 'credentials_missing' && x.headers.get('dpop') === undefined) return { ...x, caller: ANONYMOUS };
+      if (!(caller instanceof Denial)) return grow(x, { caller });
+      if (mode === 'optional' && caller.reason === 'credentials_missing' && x.headers.get('dpop') === undefined) return grow(x, { caller: ANONYMOUS });
       if (mode === 'permissive') {
         x.facts.wouldDeny = caller.reason;
-        return { ...x, caller: ANONYMOUS };
+        return grow(x, { caller: ANONYMOUS });
       }
       return caller;
     };

@@ -2,7 +2,7 @@ import type { Route } from '../config/index.js';
 import type { RateLimiter } from '../limit/rate-limiter.js';
 import type { Admitted, Unseen } from '../pipeline/evidence.js';
 import { deny } from '../pipeline/reason.js';
-import type { Stage } from '../pipeline/stage.js';
+import { grow, type Stage } from '../pipeline/stage.js';
 
 /** Counts the proven caller (an anonymous one by its address) against the bucket of its route. */
 export function limitRate(limiterOf: (route: Route) => RateLimiter | undefined): Stage<Unseen, Admitted> {
@@ -13,6 +13,6 @@ export function limitRate(limiterOf: (route: Route) => RateLimiter | undefined):
       const permit = limiter.take(key);
       if (!permit.allowed) return deny('rate_limited', undefined, { retryAfterSeconds: permit.retryAfterSeconds });
     }
-    return { ...x, admitted: true };
+    return grow(x, { admitted: true as const });
   };
 }

@@ -1,7 +1,7 @@
 import type { Route } from '../config/index.js';
 import type { Accepted, Routed } from '../pipeline/evidence.js';
 import { deny } from '../pipeline/reason.js';
-import type { Stage } from '../pipeline/stage.js';
+import { grow, type Stage } from '../pipeline/stage.js';
 
 /** The longest prefix wins, on segment borders; order in the config means nothing. */
 export function matchRoute(routes: readonly Route[]): Stage<Accepted, Routed> {
@@ -15,6 +15,6 @@ export function matchRoute(routes: readonly Route[]): Stage<Accepted, Routed> {
     const origin = x.headers.get('origin');
     if (origin !== undefined && !(route.kind === 'mcp' && route.allowedOrigins.includes(origin))) return deny('origin_refused');
     if (origin !== undefined) x.reply.corsOrigin = origin;
-    return { ...x, route };
+    return grow(x, { route });
   };
 }

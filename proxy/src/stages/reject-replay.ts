@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.js';
 import type { Permitted, Unseen } from '../pipeline/evidence.js';
 import { Denial, deny } from '../pipeline/reason.js';
-import type { Stage } from '../pipeline/stage.js';
+import { grow, type Stage } from '../pipeline/stage.js';
 import { replayKey } from '../replay/replay-key.js';
 import type { ReplayStore, Turn } from '../replay/replay-store.js';
 
@@ -26,7 +26,7 @@ export function rejectReplay(store: ReplayStore, clock: Clock): Stage<Permitted,
           const reason = caller.by === 'dpop' ? (turn === 'seen' ? 'dpop_replayed' : 'dpop_predates_store') : turn === 'seen' ? 'token_replayed' : 'token_predates_store';
           if (x.route.auth.mode !== 'permissive') return deny(reason);
           x.facts.wouldDeny = reason;
-          return { ...x, caller: { kind: 'anonymous' } } as Permitted as Unseen;
+          return grow(x, { caller: { kind: 'anonymous' } as const }) as Permitted as Unseen;
         }
       }
     };

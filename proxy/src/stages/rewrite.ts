@@ -1,7 +1,7 @@
 import type { McpRoute, SecretsRoute } from '../config/index.js';
 import type { Admitted, Outbound } from '../pipeline/evidence.js';
 import { Denial, deny } from '../pipeline/reason.js';
-import type { Stage } from '../pipeline/stage.js';
+import { grow, type Stage } from '../pipeline/stage.js';
 
 /** What reads a mounted credential as it is now; `undefined` while the file is missing or unusable. */
 export type CredentialOf = (file: string) => string | undefined;
@@ -34,7 +34,7 @@ function rewriteMcp(x: Admitted, route: McpRoute, credentialOf: CredentialOf): O
   const base = new URL(url).pathname.replace(/\/$/, '');
   const path = base === '' ? x.path : base + x.path.slice(route.pathPrefix.length);
   const framing = x.body !== undefined ? String(x.body.length) : x.headers.get('transfer-encoding') === undefined ? x.headers.get('content-length') : 'chunked';
-  return { ...x, upstream: { method: x.method, path: path + x.query, headers, framing, content: x.body, confidential: false } };
+  return grow(x, { upstream: { method: x.method, path: path + x.query, headers, framing, content: x.body, confidential: false } });
 }
 
 /**
@@ -48,8 +48,7 @@ function rewriteSecret(x: Admitted, route: SecretsRoute, credentialOf: Credentia
   if (name === undefined) return deny('secret_not_listed');
   const token = credentialOf(tokenFile);
   if (token === undefined) return deny('credential_unavailable', tokenFile);
-  return {
-    ...x,
+  return grow(x, {
     upstream: {
       method: x.method,
       path: `/api/v1/namespaces/${namespace}/secrets/${name}`,
@@ -59,5 +58,5 @@ function rewriteSecret(x: Admitted, route: SecretsRoute, credentialOf: Credentia
       content: undefined,
       confidential: true,
     },
-  };
+  });
 }
