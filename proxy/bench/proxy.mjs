@@ -106,8 +106,9 @@ try {
   const token = `${atInput}.${sign('sha256', Buffer.from(atInput), as.privateKey).toString('base64url')}`;
   const ath = createHash('sha256').update(token).digest('base64url');
   const header = b64({ typ: 'dpop+jwt', alg: 'ES256', jwk: { kty: 'EC', crv: 'P-256', x: jwk.x, y: jwk.y } });
+  // Ahead of now, inside the skew: made before the gateway starts, they would be older than its store.
   const proof = (n) => {
-    const input = `${header}.${b64({ jti: `bench-${n}`, htm: 'POST', htu: `${origin}/mcp`, iat: now, ath })}`;
+    const input = `${header}.${b64({ jti: `bench-${n}`, htm: 'POST', htu: `${origin}/mcp`, iat: now + 30, ath })}`;
     return `${input}.${sign('sha256', Buffer.from(input), { key: client.privateKey, dsaEncoding: 'ieee-p1363' }).toString('base64url')}`;
   };
   const WARM_UP = 3000;
