@@ -58,7 +58,7 @@ function use(gateway: string, purpose: string, source: SecretSource | undefined)
 
 /** Every Secret that is the gateway's own, and so never readable through it. */
 export function ownSecrets(spec: GatewaySpec): string[] {
-  return [...secretUses(spec).map((use) => use.secretName), ...[...proxyFiles(spec), ...dataPlaneFiles(spec)].filter((f) => f.from === 'secret').map((f) => f.object)];
+  return [...secretUses(spec).map(({ secretName }) => secretName), ...[...proxyFiles(spec), ...dataPlaneFiles(spec)].filter((f) => f.from === 'secret').map((f) => f.object)];
 }
 
 /** Files of the proxy, relative to its config directory. */

@@ -9,9 +9,9 @@ import { Image } from '../image';
 import { JwksSource } from '../jwks-source';
 import { GatewayLimits, UpstreamTimeouts } from '../limits';
 import type { McpRevision, McpRule } from '../mcp-route';
+import { OriginSource } from '../origin-source';
 import { Peer } from '../peer';
 import { RateLimit } from '../rate-limit';
-import { OriginSource } from '../origin-source';
 import { ReplayStore } from '../replay-store';
 import { SecretSource } from '../secret-source';
 

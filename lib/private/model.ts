@@ -6,8 +6,8 @@ import { audienceOf, IssuerEntry, issuerOf, issuersOf } from './issuers';
 import { canonicalJson } from './json';
 import { parseConfig } from './parser';
 import { API_SERVER, DIR, PORT } from './wiring';
-import { RedisTopology } from '../replay-store';
 import type { Config, ConfigInput } from '../../assets/types/config/index';
+import { RedisTopology } from '../replay-store';
 
 /** `T` with every key mentioned, down to the leaves: a field added to the schema and forgotten here does not compile. */
 type Mentioned<T> = T extends string | number | boolean | undefined ? T

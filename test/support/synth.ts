@@ -51,8 +51,8 @@ export function dataOf(objects: Manifest[], key: string): string {
 export function problems(build: (app: App) => Chart | void): string[] {
   const app = Testing.app();
   try {
-    build(app);
-    app.synth();
+    const built = build(app);
+    (built === undefined ? app : App.of(built)).synth();
     return [];
   } catch (cause) {
     return (cause as Error).message.split('\n').map((line) => line.trim()).filter((line) => line !== '' && !line.startsWith('Validation failed'));
