@@ -30,9 +30,10 @@ type ProviderClass = new (issuer: string, configuration: Record<string, unknown>
 
 const SCOPE = 'mcp:read mcp:write';
 
-export async function startAuthorizationServer({ requireNonce = false, accessTokenTtlSeconds = 300, opaqueFor = () => false }: AuthorizationServerOptions = {}): Promise<AuthorizationServer> {
-  const quiet = console.info;
-  console.info = () => undefined; // its hints for production, once at construction
+export async function startAuthorizationServer(options: AuthorizationServerOptions = {}): Promise<AuthorizationServer> {
+  const { requireNonce = false, accessTokenTtlSeconds = 300, opaqueFor = () => false } = options;
+  const { info, warn } = console;
+  Object.assign(console, { info: () => undefined, warn: () => undefined }); // its hints for production, at import and at construction
   const module: string = 'oidc-provider';
   const { default: OidcProvider } = await import(module) as { default: ProviderClass };
   let tokenRequests = 0;
@@ -44,7 +45,8 @@ export async function startAuthorizationServer({ requireNonce = false, accessTok
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const secret = () => randomBytes(24).toString('base64url');
-  const clients = { agent: { clientId: 'agent', clientSecret: secret() }, unbound: { clientId: 'unbound', clientSecret: secret() }, gateway: { clientId: 'gateway', clientSecret: secret() } };
+  const client = (clientId: string): OAuthClient => ({ clientId, clientSecret: secret() });
+  const clients = { agent: client('agent'), unbound: client('unbound'), gateway: client('gateway') };
   const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
   const registered = ({ clientId, clientSecret }: OAuthClient, more: Record<string, unknown>) =>
     ({ client_id: clientId, client_secret: clientSecret, redirect_uris: [], response_types: [], grant_types: [], token_endpoint_auth_method: 'client_secret_basic', ...more });
@@ -58,11 +60,13 @@ export async function startAuthorizationServer({ requireNonce = false, accessTok
         registered(clients.gateway, {}),
       ],
       scopes: SCOPE.split(' '),
+      ttl: { ClientCredentials: (_: unknown, { resourceServer }: { resourceServer?: { accessTokenTTL?: number } }) => resourceServer?.accessTokenTTL ?? accessTokenTtlSeconds },
       enabledJWA: { dPoPSigningAlgValues: ['ES256', 'PS256', 'RS256', 'Ed25519', 'EdDSA'] },
       features: {
         devInteractions: { enabled: false },
         clientCredentials: { enabled: true },
-        introspection: { enabled: true },
+        revocation: { enabled: true, allowedPolicy: (_: unknown, { clientId }: { clientId: string }, token: { clientId: string }) => clientId === token.clientId },
+        introspection: { enabled: true, allowedPolicy: (_: unknown, { clientId }: { clientId: string }) => clientId === clients.gateway.clientId },
         dPoP: { enabled: true, nonceSecret: randomBytes(32), requireNonce: () => requireNonce },
         resourceIndicators: {
           enabled: true,
@@ -83,7 +87,7 @@ export async function startAuthorizationServer({ requireNonce = false, accessTok
     server.close();
     throw cause;
   } finally {
-    console.info = quiet;
+    Object.assign(console, { info, warn });
   }
   return {
     issuer,
