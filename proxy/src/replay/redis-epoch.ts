@@ -32,22 +32,26 @@ const BUCKETS = 64;
  */
 export function createEpoch(redis: Redis | Cluster, { prefix, clustered, marginSeconds, now, onProblem }: EpochOptions): Epoch {
   let self: string | undefined;
-  /** Of this process: it saw the server change. */
-  let notBefore = 0;
+  /** Slot of each bucket, in a cluster. */
+  let slots: readonly number[] = [];
   let warned = false;
   const begin = () => Math.floor(now()) + marginSeconds;
   const markerOf = (bucket: string) => `${prefix}${bucket}epoch`;
 
+  const tagOf = (bucket: number) => `{${bucket}}`;
+  /** Who answers for a bucket now, in a word that changes with a failover: in a cluster the master of its slot, as the client has just learned it. */
+  const ownerOf = (bucket: string): string | undefined => (clustered ? (redis as Cluster).slots[slots[Number(bucket.slice(1, -1))]!]?.[0] : self);
+
   const settle = async () => {
     const text = String(await redis.info());
-    // A cluster has no one server: its change of members is what is seen, and starts an epoch of this process.
-    const runId = clustered ? 'cluster' : /^run_id:(\w+)/m.exec(text)?.[1] ?? 'unknown';
     warn(text);
     if (clustered) {
-      if (self !== undefined) notBefore = begin();
-      self = runId;
+      const cluster = redis as Cluster;
+      if (slots.length === 0) slots = await Promise.all(Array.from({ length: BUCKETS }, async (_, i) => Number(await cluster.cluster('KEYSLOT', markerOf(tagOf(i))))));
+      self = 'cluster';
       return;
     }
+    const runId = /^run_id:(\w+)/m.exec(text)?.[1] ?? 'unknown';
     const marker = await redis.get(markerOf(''));
     if (marker?.split(' ')[1] !== runId) await redis.set(markerOf(''), `${begin()} ${runId}`);
     self = runId;
@@ -64,15 +68,16 @@ export function createEpoch(redis: Redis | Cluster, { prefix, clustered, marginS
     settle,
     settled: () => self !== undefined,
     forget: () => { if (!clustered) self = undefined; },
-    bucketOf: (key) => (clustered ? `{${key[31]! % BUCKETS}}` : ''),
+    bucketOf: (key) => (clustered ? tagOf(key[31]! % BUCKETS) : ''),
     markerOf,
     async since(bucket, marker) {
-      const second = Number(marker?.split(' ')[0]);
-      if (marker !== undefined && Number.isFinite(second)) return Math.max(second, notBefore);
+      const [written = '', by] = marker?.split(' ') ?? [];
+      const owner = ownerOf(bucket) ?? 'unknown';
+      if (marker !== undefined && /^\d+$/.test(written) && by === owner) return Number(written);
       const fresh = begin();
-      // The first of all replicas writes it, the others find it at their next claim.
-      await redis.set(markerOf(bucket), `${fresh} ${self ?? 'unknown'}`, 'NX');
-      onProblem('replay store: Redis has no epoch marker: it is new, or was flushed; proofs made before now are refused');
+      // The first of all replicas writes it where there is none; the others find it at their next claim.
+      await (marker === undefined ? redis.set(markerOf(bucket), `${fresh} ${owner}`, 'NX') : redis.set(markerOf(bucket), `${fresh} ${owner}`));
+      if (!clustered) onProblem('replay store: Redis has no epoch marker of its own: it is new, or was flushed; proofs made before now are refused');
       return fresh;
     },
   };

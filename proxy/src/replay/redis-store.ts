@@ -49,8 +49,6 @@ export async function createRedisStore(config: RedisReplayConfig, { now, onProbl
   };
   redis.on('ready', settle);
   redis.on('close', () => epoch.forget());
-  // A cluster stays "ready" while its masters change; which of them lost what is not known.
-  if (config.topology.kind === 'cluster') redis.on('+node', settle);
 
   return {
     async claim(key, ttlSeconds, madeAt): Promise<Turn> {

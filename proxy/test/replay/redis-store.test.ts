@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -134,6 +135,38 @@ if (!hasRedis() && shared === undefined) {
       expect(problems.join()).not.toContain('wrong\n');
       writeFileSync(file, 'correct horse\n');
       await until(async () => await store.claim(keyOf('accepted'), 60, NOW) === 'first');
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  }, 20_000);
+
+  it('speaks TLS to a server that its CA vouches for, as an ACL user with the few commands it needs, and to no other server', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'agw-redis-tls-'));
+    const file = (name: string) => join(folder, name);
+    try {
+      for (const name of ['server', 'other']) {
+        execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '1', '-subj', `/CN=${name}`, '-addext', 'subjectAltName=IP:127.0.0.1',
+          '-keyout', file(`${name}.key`), '-out', file(`${name}.crt`)], { stdio: 'pipe' });
+      }
+      writeFileSync(file('password'), 'of-the-gateway\n');
+      redis = await RedisProcess.start();
+      await redis.command('acl', 'setuser', 'gateway', 'on', '>of-the-gateway', '~agw:*', '+set', '+get', '+info');
+      const tlsPort = redis.port + 1 > 65_000 ? redis.port - 1 : redis.port + 1;
+      for (const [key, value] of [['tls-cert-file', file('server.crt')], ['tls-key-file', file('server.key')], ['tls-ca-cert-file', file('server.crt')], ['tls-auth-clients', 'no']] as const) await redis.command('config', 'set', key, value);
+      await redis.command('config', 'set', 'tls-port', String(tlsPort));
+      const over = { username: 'gateway', password: { file: file('password') } };
+      const store = await open(`rediss://127.0.0.1:${tlsPort}`, { ...over, keyPrefix: 'agw:tls:', caFile: file('server.crt') });
+      expect([await store.claim(keyOf('tls'), 60, NOW), await store.claim(keyOf('tls'), 60, NOW)]).toEqual(['first', 'seen']);
+      problems.length = 0;
+      const wrong = await open(`rediss://127.0.0.1:${tlsPort}`, { ...over, keyPrefix: 'agw:tls:', caFile: file('other.crt') }, false);
+      await until(() => problems.length > 0);
+      expect(problems.join()).toMatch(/self-signed certificate/);
+      expect(await wrong.claim(keyOf('tls 2'), 60, NOW)).toBe('down');
+      problems.length = 0;
+      const poor = await open(`rediss://127.0.0.1:${tlsPort}`, { ...over, keyPrefix: 'other:', caFile: file('server.crt') }, false);
+      await until(() => problems.length > 0);
+      expect(problems.join()).toMatch(/permission|NOPERM/i);
+      expect([poor.ready(), await poor.claim(keyOf('tls 3'), 60, NOW)]).toEqual([false, 'down']);
     } finally {
       rmSync(folder, { recursive: true });
     }
