@@ -4,7 +4,7 @@ import { performance } from 'node:perf_hooks';
 import { parseArgs } from 'node:util';
 import { startGateway } from './app.js';
 import { wallClock } from './clock.js';
-import { parseConfigText, type Config } from './config/index.js';
+import { parseConfigText, weakenings, type Config } from './config/index.js';
 import { fileProblems } from './config-files.js';
 
 const USAGE = 'usage: agw serve|check --config FILE';
@@ -31,6 +31,7 @@ function load(file: string): Config {
 }
 
 async function serve(config: Config): Promise<void> {
+  for (const weakening of weakenings(config)) say('weakened', { weakening });
   const gateway = await startGateway(config, { clock: wallClock, warn: (problem) => say('warning', { problem }) });
   say('listening', { port: gateway.port, adminPort: gateway.adminPort, startMs: Math.round(performance.now()) });
   let stopping = false;
@@ -53,5 +54,5 @@ try {
 const [command, ...rest] = args.positionals;
 if ((command !== 'serve' && command !== 'check') || rest.length > 0 || args.values.config === undefined) fail(EXIT.usage, USAGE);
 const config = load(args.values.config);
-if (command === 'check') process.stdout.write(`${args.values.config}: ok, ${config.routes.length} route(s)\n`);
+if (command === 'check') process.stdout.write(`${[`${args.values.config}: ok, ${config.routes.length} route(s)`, ...weakenings(config).map((w) => `  weakened: ${w}`)].join('\n')}\n`);
 else await serve(config).catch((cause: Error) => fail(EXIT.failed, `cannot start: ${cause.message}`));

@@ -18,9 +18,6 @@ export async function openReplayStore(config: ReplayConfig, { now, onProblem, on
   if (config.store === 'memory') return createMemoryStore({ maxEntries: config.maxEntries, epochMarginSeconds: config.epochMarginSeconds, now });
   const store = await createRedisStore(config, { now, onProblem });
   if (config.onStoreFailure === 'deny') return store;
-  onProblem(config.onStoreFailure === 'local'
-    ? 'replay.onStoreFailure is "local": while Redis is away every replica takes a proof once, so a stolen one can be used once on each of the others'
-    : 'replay.onStoreFailure is "allow": while Redis is away a stolen proof can be used again');
   // Its epoch is this process's start: what it was not told, it must not be asked about.
   const local = createMemoryStore({ maxEntries: LOCAL_ENTRIES, now });
   const mode = config.onStoreFailure;

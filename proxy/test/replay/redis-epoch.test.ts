@@ -201,16 +201,14 @@ afterEach(async () => {
     expect(await store.claim(keyOf('known'), 60, NOW)).toBe('seen');
     expect(await store.claim(keyOf('new'), 60, NOW)).toBe('first');
     expect(await store.claim(keyOf('new'), 60, NOW)).toBe('seen');
-    expect(problems.join()).toMatch(/onStoreFailure is "local"/);
   }, 20_000);
 
-  it('allow: says loudly at the start what it does, and counts every proof that passed so', async () => {
+  it('allow: counts every proof that passed so', async () => {
     const redis = await start();
     await redis.kill();
     let unchecked = 0;
     const store = await openWith(redis.port, 'allow', () => { unchecked += 1; });
     expect([await store.claim(keyOf('a'), 60, NOW), await store.claim(keyOf('a'), 60, NOW)]).toEqual(['first', 'first']);
     expect(unchecked).toBe(2);
-    expect(problems.join()).toMatch(/onStoreFailure is "allow"/);
   });
 });
