@@ -25,6 +25,9 @@ const text = (said: string): ContentBlock => ({ type: 'text', text: said });
 const said = (...content: ContentBlock[]): CallToolResult => ({ content });
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
+/** A question goes out on the stream of the call that it is about: the SDK's default, the standalone stream, loses it as long as the client has not opened that one. */
+const onStreamOf = ({ mcpReq }: ServerContext) => ({ relatedRequestId: mcpReq.id });
+
 type Schema = ElicitRequestFormParams['requestedSchema'];
 const DEFAULTS: Schema = { type: 'object', properties: {
   name: { type: 'string', default: 'John Doe' },
@@ -57,7 +60,7 @@ function mcpServer(closeStream: (context: ServerContext) => void): McpServer {
   type Run = (context: ServerContext) => CallToolResult | Promise<CallToolResult>;
   const tool = (name: string, run: Run) => server.registerTool(name, { description: `${name}, without arguments` }, run);
   const elicit = async (context: ServerContext, message: string, requestedSchema: Schema) => {
-    const { action, content } = await context.mcpReq.elicitInput({ mode: 'form', message, requestedSchema });
+    const { action, content } = await context.mcpReq.elicitInput({ mode: 'form', message, requestedSchema }, onStreamOf(context));
     return said(text(`action=${action}, content=${JSON.stringify(content ?? {})}`));
   };
 
@@ -104,8 +107,9 @@ function mcpServer(closeStream: (context: ServerContext) => void): McpServer {
       resolve(said(text('cancelled')));
     });
   }));
-  server.registerTool('test_sampling', { description: 'asks the client\'s model', inputSchema: z.object({ prompt: z.string() }) }, async ({ prompt }, { mcpReq }) => {
-    const { content } = await mcpReq.requestSampling({ messages: [{ role: 'user', content: { type: 'text', text: prompt } }], maxTokens: 100 });
+  server.registerTool('test_sampling', { description: 'asks the client\'s model', inputSchema: z.object({ prompt: z.string() }) }, async ({ prompt }, context) => {
+    const ask = { messages: [{ role: 'user' as const, content: { type: 'text' as const, text: prompt } }], maxTokens: 100 };
+    const { content } = await context.mcpReq.requestSampling(ask, onStreamOf(context));
     return said(text(`LLM response: ${JSON.stringify(content)}`));
   });
   server.registerTool('test_elicitation', { description: 'asks the user', inputSchema: z.object({ message: z.string() }) }, ({ message }, context) =>

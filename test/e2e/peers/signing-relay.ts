@@ -23,6 +23,7 @@ export async function startSigningRelay(): Promise<SigningRelay> {
       const token = await relay.signer.token(htu);
       headers.push('Authorization', `DPoP ${token}`, 'DPoP', await generateProof(relay.signer.keys, htu, message.method!, undefined, token));
     }
+    if (response.closed) return; // the client went away while we signed
     if (message.headers['transfer-encoding'] !== undefined) headers.push('Transfer-Encoding', 'chunked');
     const { hostname, port } = new URL(relay.target);
     const out = http.request({ hostname, port, method: message.method, path: message.url, headers, agent: false, setHost: false }, (answer) => {
