@@ -10,6 +10,7 @@ import { parseConfig } from '../src/config/index.js';
 import { headerFields } from '../src/http/header-fields.js';
 import type { Received } from '../src/pipeline/evidence.js';
 import { Denial } from '../src/pipeline/reason.js';
+import { then } from '../src/pipeline/stage.js';
 import { createMemoryStore } from '../src/replay/memory-store.js';
 import { openTrust } from '../src/trust.js';
 import { createRefusals, createWay } from '../src/way.js';
@@ -39,7 +40,7 @@ if (!parsed.ok) throw new Error(parsed.problems.join('\n'));
 const { config } = parsed;
 const trust = openTrust(config, { clock: wallClock, warn: (problem) => { throw new Error(problem); } });
 const refusals = createRefusals(config, wallClock);
-const { enter, route, prove, admit } = createWay(config, { trust, store: createMemoryStore({ maxEntries: 1_000_000, now: wallClock }), refusals, clock: wallClock });
+const { enter, route, decide } = createWay(config, { trust, store: createMemoryStore({ maxEntries: 1_000_000, now: wallClock }), refusals, clock: wallClock });
 
 const jws = (header: unknown, claims: unknown, signer: (input: Buffer) => Buffer) => {
   const input = `${b64(header)}.${b64(claims)}`;
@@ -55,14 +56,11 @@ const received = (lines: readonly string[], address = '192.0.2.1', target = '/mc
   id: '3f0c2d8e-0000-4000-8000-000000000000', receivedAt: now, address, fromTrustedPeer: false, method: 'POST', target, headers: headerFields(lines), facts: {}, reply: {},
   tlsCertificate: () => undefined, readBody: () => Promise.resolve(Buffer.alloc(0)),
 });
+const whole = then(then(enter, route), decide);
 const way = (request: Received): string => {
-  let state: unknown = request;
-  for (const stage of [enter, route, prove, admit] as ((x: unknown) => unknown)[]) {
-    state = stage(state);
-    if (state instanceof Promise) throw new Error('the way is not synchronous');
-    if (state instanceof Denial) return state.reason;
-  }
-  return 'ok';
+  const verdict = whole(request);
+  if (verdict instanceof Promise) throw new Error('the way is not synchronous');
+  return verdict instanceof Denial ? verdict.reason : 'ok';
 };
 const expectOf = (got: string, want: string) => { if (got !== want) throw new Error(`got ${got}, want ${want}`); };
 

@@ -14,7 +14,6 @@ import { openAuditLog } from './observe/audit-log.js';
 import { createMetrics } from './observe/metrics.js';
 import type { Outbound, Received, UpstreamRequest } from './pipeline/evidence.js';
 import { Denial, deny } from './pipeline/reason.js';
-import { then } from './pipeline/stage.js';
 import { openReplayStore } from './replay/open-replay-store.js';
 import { createConclude } from './stages/conclude.js';
 import { openTrust, type Surroundings } from './trust.js';
@@ -41,8 +40,7 @@ export async function startGateway(config: Config, { clock, warn }: Surroundings
   });
   const audit = openAuditLog(config.audit.file);
   const conclude = createConclude({ config, audit, metrics, clock, refusals });
-  const { enter, local, route, prove, admit } = createWay(config, { trust, store, refusals, clock });
-  const decide = then(prove, admit);
+  const { enter, local, route, decide } = createWay(config, { trust, store, refusals, clock });
   const deadlines = createDeadlines();
   const upstreams = new Map<Route, Upstream>(config.routes.map((r) => [r, openUpstream(r, config, deadlines, trust.credentials)]));
 

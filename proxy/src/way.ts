@@ -3,7 +3,7 @@ import type { Clock } from './clock.js';
 import type { Config, Route } from './config/index.js';
 import type { RateLimiter } from './limit/rate-limiter.js';
 import { createTokenBuckets } from './limit/token-bucket.js';
-import type { Accepted, LocalAnswer, Outbound, Permitted, Received, Routed } from './pipeline/evidence.js';
+import type { Accepted, LocalAnswer, Outbound, Received, Routed } from './pipeline/evidence.js';
 import { then, type Stage } from './pipeline/stage.js';
 import { createProfiles } from './profiles/profiles.js';
 import type { ReplayStore } from './replay/replay-store.js';
@@ -22,9 +22,8 @@ export interface Way {
   /** An answer that needs no credentials, for the requests that ask for one. */
   readonly local: (x: Accepted) => LocalAnswer | undefined;
   readonly route: Stage<Accepted, Routed>;
-  /** Everything about who asks and for what, short of whether the proof was used before. */
-  readonly prove: Stage<Routed, Permitted>;
-  readonly admit: Stage<Permitted, Outbound>;
+  /** Who asks and for what, whether the proof was used before, and what the backend will see. */
+  readonly decide: Stage<Routed, Outbound>;
 }
 
 export interface WayOptions {
@@ -42,8 +41,7 @@ export function createWay(config: Config, { trust, store, refusals, clock }: Way
     enter: accept(config, refusals),
     local: answerLocally(config),
     route: matchRoute(config.routes),
-    prove: then(authenticate(createProfiles(config, { ...trust, clock })), applyMcpPolicy(config)),
-    admit: then(then(rejectReplay(store, clock), limitRate((r) => limiters.get(r))), rewrite(credentialOf)),
+    decide: then(then(then(authenticate(createProfiles(config, { ...trust, clock })), applyMcpPolicy(config)), then(rejectReplay(store, clock), limitRate((r) => limiters.get(r)))), rewrite(credentialOf)),
   };
 }
 

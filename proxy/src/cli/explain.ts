@@ -82,18 +82,19 @@ async function judge(config: Config, request: Received, clock: () => number): Pr
     const until = performance.now() + KEYS_WAIT_MS;
     while (trust.waitingFor().length > 0 && performance.now() < until) await new Promise((resolve) => setTimeout(resolve, 20));
     const nothing = { take: () => ({ allowed: true as const, remaining: 1 }), peek: () => ({ allowed: true as const, remaining: 1 }) };
-    // Nothing is claimed: `admit` is not asked.
-    const store = { claim: () => 'down' as const, ready: () => false, close: async () => {} };
-    const { enter, route, prove } = createWay(config, { trust, store, refusals: nothing, clock });
+    // Nothing is claimed: no proof was ever used before.
+    const store = { claim: () => 'first' as const, ready: () => true, close: async () => {} };
+    const { enter, local, route, decide } = createWay(config, { trust, store, refusals: nothing, clock });
     const accepted = await enter(request);
+    if (!(accepted instanceof Denial) && local(accepted) !== undefined) return { accepted: true, lines: [...warnings, 'accepted: the gateway answers it itself, and asks for no credentials'] };
     const routed = accepted instanceof Denial ? accepted : await route(accepted);
-    const permitted = routed instanceof Denial ? routed : await prove(routed);
+    const decision = routed instanceof Denial ? routed : await decide(routed);
     const where = routed instanceof Denial ? [] : [`route: ${routed.route.name} (profile ${routed.route.auth.profile}, mode ${routed.route.auth.mode})`];
-    if (!(permitted instanceof Denial)) {
+    if (!(decision instanceof Denial)) {
       const wouldDeny = request.facts.wouldDeny === undefined ? [] : [`permissive: a strict route would refuse it as ${request.facts.wouldDeny}`];
       return { accepted: true, lines: [...warnings, ...where, ...wouldDeny, 'accepted: every check passes; whether the proof was used before only the running gateway knows'] };
     }
-    const { reason, detail } = permitted;
+    const { reason, detail } = decision;
     const { status, say } = meaningOf(reason);
     const { clause, next } = ADVICE[reason];
     return {

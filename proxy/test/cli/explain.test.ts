@@ -1,6 +1,7 @@
 /** `explain` says of a request what the running gateway says of it, and uses nothing up. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { rootCertificates } from 'node:tls';
 import { explain } from '../../src/cli/explain.js';
 import { ADVICE } from '../../src/cli/advice.js';
 import type { Reason } from '../../src/pipeline/reason.js';
@@ -13,6 +14,12 @@ let bed: Bed;
 let config: string;
 beforeAll(async () => {
   bed = await startBed({ change: (input, { dir }) => {
+    writeFileSync(join(dir, 'token'), 'of-the-gateway');
+    writeFileSync(join(dir, 'ca.pem'), rootCertificates[0]!);
+    input.routes.push({
+      kind: 'secrets', name: 'secrets', pathPrefix: '/secrets', auth: { profile: 'dpop', issuers: ['as'] },
+      backend: { url: 'https://127.0.0.1:9', caFile: join(dir, 'ca.pem'), tokenFile: join(dir, 'token'), namespace: 'aiops', secretNames: ['db'] },
+    });
     config = join(dir, 'config.json');
     writeFileSync(config, JSON.stringify(input));
   } });
@@ -47,6 +54,20 @@ it.each<[Reason, Record<string, unknown>, ProofParts, string]>([
   expect(lines).toContain(`next: ${ADVICE[reason].next}`);
   await bed.ask({ method: 'POST', path: '/mcp', headers: { authorization: `DPoP ${at}`, dpop } });
   expect((await bed.audit()).at(-1)!.reason).toBe(reason);
+});
+it('judges what comes after the proof too: a Secret that is not listed', async () => {
+  const url = `${ORIGIN}/secrets/other`;
+  const at = token({ aud: `${ORIGIN}/secrets` });
+  const dpop = proof(client, 'GET', url, at);
+  const { code, lines } = await run('--url', url, '--method', 'GET', '--token', at, '--proof', dpop);
+  expect([code, lines[1]]).toEqual([1, expect.stringMatching(/^refused: 404 secret_not_listed/)]);
+  await bed.ask({ path: '/secrets/other', headers: { authorization: `DPoP ${at}`, dpop } });
+  expect((await bed.audit()).at(-1)!.reason).toBe('secret_not_listed');
+});
+it('knows what the gateway answers itself', async () => {
+  const path = '/.well-known/oauth-protected-resource/mcp';
+  expect(await run('--url', ORIGIN + path, '--method', 'GET')).toEqual({ code: 0, lines: [expect.stringMatching(/answers it itself/)] });
+  expect((await bed.ask({ path })).status).toBe(200);
 });
 it('judges at the time it is told', async () => {
   const at = token();

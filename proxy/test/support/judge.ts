@@ -6,6 +6,7 @@ import { wallClock } from '../../src/clock.js';
 import { parseConfig, type ConfigInput } from '../../src/config/index.js';
 import { headerFields } from '../../src/http/header-fields.js';
 import { Denial, type Reason } from '../../src/pipeline/reason.js';
+import { then } from '../../src/pipeline/stage.js';
 import { createMemoryStore } from '../../src/replay/memory-store.js';
 import { openTrust } from '../../src/trust.js';
 import { createRefusals, createWay } from '../../src/way.js';
@@ -35,19 +36,16 @@ export function startJudge(as: Pair, change?: (config: ConfigInput) => void): Ju
   let began = true;
   const store = createMemoryStore({ maxEntries: 1_000_000, now: () => (began ? 0 : wallClock()) });
   began = false;
-  const { enter, route, prove, admit } = createWay(config, { trust, store, refusals: createRefusals(config, wallClock), clock: wallClock });
+  const { enter, route, decide } = createWay(config, { trust, store, refusals: createRefusals(config, wallClock), clock: wallClock });
+  const way = then(then(enter, route), decide);
   return {
     async judge(method, target, raw) {
       const received = {
         id: 'x', receivedAt: 0, address: '127.0.0.1', fromTrustedPeer: false, method, target, headers: headerFields(raw), facts: {}, reply: {},
         tlsCertificate: () => undefined, readBody: () => Promise.resolve(Buffer.alloc(0)),
       };
-      let state: unknown = await enter(received);
-      for (const stage of [route, prove, admit] as ((x: unknown) => unknown)[]) {
-        if (state instanceof Denial) return state.reason;
-        state = await stage(state);
-      }
-      return state instanceof Denial ? state.reason : 'ok';
+      const verdict = await way(received);
+      return verdict instanceof Denial ? verdict.reason : 'ok';
     },
     stop() {
       trust.close();
