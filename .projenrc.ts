@@ -85,6 +85,8 @@ project.addTask('synth', {
 project.package.setScript('demo', 'node test/demo/run.mjs');
 project.addTask('bench', { exec: 'npm run --silent bench -w proxy --', receiveArgs: true, description: 'CPU per proxied request' });
 
+project.addTask('test:e2e', { exec: 'npm run --silent test:e2e -w proxy --', receiveArgs: true, description: 'the shipped bundle under load, faults and rollouts; build first' });
+
 project.testTask.prependExec('npm run --silent typecheck -w proxy');
 project.testTask.prependSpawn(project.compileTask);
 project.testTask.prependSpawn(bundle);

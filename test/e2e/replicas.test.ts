@@ -1,15 +1,14 @@
 /** Two gateways as processes of their own, from the shipped bundle, on one Redis: a proof that reaches both at once passes once. */
-import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { hasRedis, RedisProcess } from '../../proxy/test/replay/redis-process.js';
-import { freePort, ORIGIN, request } from '../../proxy/test/support/gateway.js';
+import { ORIGIN, request } from '../../proxy/test/support/gateway.js';
 import { accessToken, ec, jwkOf, proof, rsa, thumbprint } from '../../proxy/test/support/mint.js';
+import { startGatewayProcess, type GatewayProcess } from './support/gateway-process.js';
 
-const bundle = join(import.meta.dirname, '..', '..', 'assets', 'proxy.mjs');
 const ROUNDS = 5;
 
 if (!hasRedis()) {
@@ -22,8 +21,7 @@ if (!hasRedis()) {
   const dir = mkdtempSync(join(tmpdir(), 'agw-replicas-'));
   const as = rsa();
   const client = ec();
-  const children: ChildProcess[] = [];
-  const ports: number[] = [];
+  const gateways: GatewayProcess[] = [];
   let redis: RedisProcess;
   let backend: http.Server;
   let reached = 0;
@@ -37,21 +35,16 @@ if (!hasRedis()) {
     await new Promise<void>((resolve) => backend.listen(0, '127.0.0.1', resolve));
     writeFileSync(join(dir, 'jwks.json'), JSON.stringify({ keys: [{ ...jwkOf(as), kid: 'as-1', alg: 'RS256', use: 'sig' }] }));
     for (const name of ['one', 'two']) {
-      const [port, adminPort] = [await freePort(), await freePort()];
-      const config = {
-        version: 1, listen: { host: '127.0.0.1', port }, admin: { host: '127.0.0.1', port: adminPort }, publicOrigins: [ORIGIN], replicas: 2,
+      gateways.push(await startGatewayProcess({
+        version: 1, publicOrigins: [ORIGIN], replicas: 2,
         issuers: [{ name: 'as', issuer: 'https://as.example', jwks: { file: join(dir, 'jwks.json') } }], replay: { store: 'redis', url: `redis://127.0.0.1:${redis.port}` },
         routes: [{ kind: 'mcp', name: 'mcp', pathPrefix: '/mcp', auth: { profile: 'dpop', issuers: ['as'] }, backend: { url: `http://127.0.0.1:${(backend.address() as AddressInfo).port}` } }],
         audit: { file: join(dir, `${name}.jsonl`) }, drainSeconds: 1,
-      };
-      writeFileSync(join(dir, `${name}.json`), JSON.stringify(config));
-      children.push(spawn(process.execPath, [bundle, 'serve', '--config', join(dir, `${name}.json`)], { stdio: 'ignore' }));
-      ports.push(port);
-      for (let i = 0; i < 400 && (await request(adminPort, { path: '/readyz' }).catch(() => undefined))?.status !== 200; i++) await new Promise((resolve) => setTimeout(resolve, 25));
+      }, { dir, name }));
     }
   }, 30_000);
   afterAll(async () => {
-    await Promise.all(children.map((child) => new Promise((resolve) => child.once('exit', resolve).kill('SIGTERM'))));
+    await Promise.all(gateways.map((gateway) => gateway.stop()));
     backend.closeAllConnections();
     backend.close();
     await redis.stop();
@@ -62,7 +55,7 @@ if (!hasRedis()) {
     for (let round = 1; round <= ROUNDS; round++) {
       const token = accessToken(as, { cnf: { jkt: thumbprint(client) } });
       const headers = { authorization: `DPoP ${token}`, dpop: proof(client, 'POST', `${ORIGIN}/mcp`, token) };
-      const answers = await Promise.all(Array.from({ length: 100 }, (_, i) => request(ports[i % 2]!, { method: 'POST', path: '/mcp', headers })));
+      const answers = await Promise.all(Array.from({ length: 100 }, (_, i) => request(gateways[i % 2]!.port, { method: 'POST', path: '/mcp', headers })));
       expect(answers.filter(({ status }) => status >= 200 && status < 300)).toHaveLength(1);
       expect(answers.filter(({ status }) => status === 401)).toHaveLength(99);
       expect(reached).toBe(round);

@@ -1,0 +1,53 @@
+/** A gateway as a process of its own, from the shipped bundle. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { ConfigInput } from '../../../proxy/src/config/index.js';
+import { freePort, request } from '../../../proxy/test/support/gateway.js';
+
+const bundle = join(import.meta.dirname, '..', '..', '..', 'assets', 'proxy.mjs');
+const READY_MS = 10_000;
+
+export interface GatewayProcess {
+  readonly port: number;
+  readonly adminPort: number;
+  readonly child: ChildProcess;
+  /** What it said on standard error so far. */
+  said(): string;
+  /** SIGTERM, then the exit code; `null` for a process that a signal ended. */
+  stop(): Promise<number | null>;
+}
+
+export interface GatewayProcessOptions {
+  /** Where its config file goes, under `<name>.json`. */
+  readonly dir: string;
+  readonly name: string;
+  /** Ports to use instead of free ones: of the process that this one replaces. */
+  readonly ports?: { readonly port: number; readonly adminPort: number };
+}
+
+/** Resolves when it is ready. @param config without ports, which are chosen here */
+export async function startGatewayProcess(config: ConfigInput, { dir, name, ports }: GatewayProcessOptions): Promise<GatewayProcess> {
+  const { port, adminPort } = ports ?? { port: await freePort(), adminPort: await freePort() };
+  const file = join(dir, `${name}.json`);
+  writeFileSync(file, JSON.stringify({ ...config, listen: { host: '127.0.0.1', ...config.listen, port }, admin: { host: '127.0.0.1', port: adminPort } }));
+  const child = spawn(process.execPath, [bundle, 'serve', '--config', file], { stdio: ['ignore', 'ignore', 'pipe'] });
+  let said = '';
+  child.stderr.on('data', (chunk: Buffer) => { said += chunk.toString(); });
+  const exited = new Promise<number | null>((resolve) => { child.once('exit', resolve); });
+  const until = performance.now() + READY_MS;
+  while ((await request(adminPort, { path: '/readyz' }).catch(() => undefined))?.status !== 200) {
+    if (child.exitCode !== null || performance.now() > until) {
+      child.kill('SIGKILL');
+      throw new Error(`gateway ${name}: not ready; it said: ${said}`);
+    }
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  return {
+    port, adminPort, child, said: () => said,
+    stop() {
+      child.kill('SIGTERM');
+      return exited;
+    },
+  };
+}
