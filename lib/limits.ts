@@ -91,9 +91,30 @@ export interface UpstreamTimeouts {
   readonly idle?: Duration;
 
   /**
+   * An answer as a whole, event streams too; 1 second to 7 days.
+   *
+   * @default - as long as the token that asked for it
+   */
+  readonly total?: Duration;
+
+  /**
+   * How long an event stream may outlast the `exp` of the token that opened it; up to 1 day.
+   *
+   * @default Duration.seconds(10)
+   */
+  readonly expiryGrace?: Duration;
+
+  /**
    * Connections to one backend.
    *
    * @default 1024
    */
   readonly maxSockets?: number;
+
+  /**
+   * Requests that may wait for one of them; more are refused with 503.
+   *
+   * @default 1024
+   */
+  readonly maxQueued?: number;
 }

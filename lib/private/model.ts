@@ -56,7 +56,10 @@ export function modelOf(spec: GatewaySpec): Model {
       connectTimeoutSeconds: seconds(upstream.connect),
       firstByteTimeoutSeconds: seconds(upstream.firstByte),
       idleTimeoutSeconds: seconds(upstream.idle),
+      totalTimeoutSeconds: seconds(upstream.total),
+      expiryGraceSeconds: seconds(upstream.expiryGrace),
       maxSockets: upstream.maxSockets,
+      maxQueued: upstream.maxQueued,
     },
     // Absent: standard output, which the cluster's log collection already reads.
     audit: { file: undefined },

@@ -17,8 +17,9 @@ import { Denial, deny } from './pipeline/reason.js';
 import { openReplayStore } from './replay/open-replay-store.js';
 import { createConclude } from './stages/conclude.js';
 import { openTrust, type Surroundings } from './trust.js';
-import { createDeadlines, type Deadlines } from './upstream/deadlines.js';
-import { createUpstream, type Upstream } from './upstream/upstream.js';
+import { createDeadlines } from './upstream/deadlines.js';
+import { createOpenAnswers } from './upstream/open-answers.js';
+import { createUpstream, type Upstream, type UpstreamOptions } from './upstream/upstream.js';
 import { createRefusals, createWay } from './way.js';
 
 export interface Gateway {
@@ -28,6 +29,9 @@ export interface Gateway {
   /** Not ready, no new connections; resolves when the open requests have ended or `drainSeconds` are over. */
   stop(): Promise<void>;
 }
+
+/** Before the end of the drain: time for open event streams to say that they end. */
+const LAST_WORDS_SECONDS = 1;
 
 /** The whole proxy: every room is opened here or in trust.ts; the stages stand in their order in way.ts. */
 export async function startGateway(config: Config, { clock, warn }: Surroundings): Promise<Gateway> {
@@ -42,13 +46,18 @@ export async function startGateway(config: Config, { clock, warn }: Surroundings
   const conclude = createConclude({ config, audit, metrics, clock, refusals });
   const { enter, local, route, decide } = createWay(config, { trust, store, refusals, clock });
   const deadlines = createDeadlines();
-  const upstreams = new Map<Route, Upstream>(config.routes.map((r) => [r, openUpstream(r, config, deadlines, trust.credentials)]));
+  const openAnswers = createOpenAnswers({ now: clock, graceSeconds: config.upstream.expiryGraceSeconds, totalSeconds: config.upstream.totalTimeoutSeconds });
+  const upstreams = new Map<Route, Upstream>(config.routes.map((r) => [r, openUpstream(r, config, { deadlines, openAnswers }, trust.credentials)]));
 
   let stopping = false;
   const forward = (received: Received, outbound: Outbound, message: IncomingMessage, response: ServerResponse) => {
     const upstream = upstreams.get(outbound.route)!;
     metrics.upstreamStarted(upstream.backend);
-    upstream.forward(outbound.upstream, message, response, replyHeaders(received.reply), (outcome) => {
+    const { caller } = outbound;
+    upstream.forward({
+      request: outbound.upstream, message, response, extra: replyHeaders(received.reply), receivedAt: received.receivedAt,
+      standing: caller.kind === 'known' ? caller.standing : undefined,
+    }, (outcome) => {
       metrics.upstreamEnded(upstream.backend);
       if (outcome.kind === 'refused') conclude.refuse(received, outcome.denial, outbound.route, message, response);
       else conclude.record(received, outcome, upstream.backend);
@@ -109,31 +118,34 @@ export async function startGateway(config: Config, { clock, warn }: Surroundings
   const port = await listen(server, config.listen);
   const adminPort = await listen(admin, config.admin);
 
-  return {
-    port,
-    adminPort,
-    async stop() {
-      stopping = true;
-      await closed(server, config.drainSeconds);
-      for (const upstream of upstreams.values()) upstream.close();
-      deadlines.close();
-      trust.close();
-      certificate?.close();
-      await store.close();
-      await closed(admin, 0);
-      audit.close();
-    },
+  const stop = async () => {
+    stopping = true;
+    // What would never end by itself comes again, elsewhere; the rest has until the drain is over, and then its last words too.
+    openAnswers.endAll('shutdown', ({ listening }) => listening);
+    const patience = setTimeout(() => openAnswers.endAll('shutdown'), Math.max(0, config.drainSeconds - LAST_WORDS_SECONDS) * 1000);
+    await closed(server, config.drainSeconds);
+    clearTimeout(patience);
+    openAnswers.close();
+    for (const upstream of upstreams.values()) upstream.close();
+    deadlines.close();
+    trust.close();
+    certificate?.close();
+    await store.close();
+    await closed(admin, 0);
+    audit.close();
   };
+  let stopped: Promise<void> | undefined;
+  return { port, adminPort, stop: () => (stopped ??= stop()) };
 }
 
-function openUpstream(route: Route, { upstream, limits }: Config, deadlines: Deadlines, credentials: ReadonlyMap<string, SecretFile>): Upstream {
+function openUpstream(route: Route, { upstream, limits }: Config, shared: Pick<UpstreamOptions, 'deadlines' | 'openAnswers'>, credentials: ReadonlyMap<string, SecretFile>): Upstream {
   const { caFile } = route.backend;
   const token = route.kind === 'secrets' ? credentials.get(route.backend.tokenFile) : undefined;
   return createUpstream({
     route,
     upstream,
     limits,
-    deadlines,
+    ...shared,
     ca: caFile === undefined ? undefined : readFileSync(caFile, 'utf8'),
     refreshCredential: () => {
       const before = token?.value();

@@ -9,6 +9,7 @@ import { startBed, freePort, ORIGIN, type Answer, type Ask, type Bed } from './s
 import { startKube, type Kube } from './support/kube.js';
 import { accessToken, ec, encode, jwkOf, jws, proof, rsa, seconds, selfSignedToken, thumbprint, type ProofParts } from './support/mint.js';
 
+const MAX_SOCKETS = 4;
 let bed: Bed;
 let kube: Kube;
 /** Answers introspection with `active` of its choice; the real authorization server is in test/e2e/peers. */
@@ -36,7 +37,7 @@ beforeAll(async () => {
   bed = await startBed({
     change: (config, { backendPort }) => {
       const dpop = { profile: 'dpop' as const, issuers: ['as'], audiences: [HTU] };
-      config.upstream = { firstByteTimeoutSeconds: 1 };
+      config.upstream = { firstByteTimeoutSeconds: 1, maxSockets: MAX_SOCKETS, maxQueued: 1 };
       config.limits = { maxBodyBytes: 1000, bodyIdleTimeoutSeconds: 1, refusalsPerAddress: { maxTokens: 100_000, tokensPerSecond: 1 } };
       config.issuers.push({ name: 'gone', issuer: 'https://gone.example', jwks: { url: `http://127.0.0.1:${deadPort}/jwks` } });
       config.trustedPeers = ['127.0.0.0/8'];
@@ -54,6 +55,7 @@ beforeAll(async () => {
         { kind: 'mcp', name: 'mixed', pathPrefix: '/mixed', auth: { ...dpop, profile: 'mixed' }, backend },
         { kind: 'mcp', name: 'mtls', pathPrefix: '/mtls', auth: { profile: 'mtls', issuers: ['as'], audiences: [HTU], certificateFrom: 'header' }, backend },
         { kind: 'mcp', name: 'ruled', pathPrefix: '/ruled', auth: dpop, allow: [{ method: 'tools/call', names: ['echo'] }], backend },
+        { kind: 'mcp', name: 'queue', pathPrefix: '/queue', auth: dpop, backend },
         { kind: 'mcp', name: 'dead', pathPrefix: '/dead', auth: dpop, backend: { url: `http://127.0.0.1:${deadPort}` } },
         { kind: 'mcp', name: 'limited', pathPrefix: '/limited', auth: dpop, rateLimit: { maxTokens: 1, tokensPerFill: 1, fillIntervalSeconds: 3600 }, backend: { url: `http://127.0.0.1:${backendPort}` } },
         { kind: 'mcp', name: 'keyless', pathPrefix: '/keyless', auth: { ...dpop, issuers: ['gone'] }, backend: { url: `http://127.0.0.1:${backendPort}` } },
@@ -110,6 +112,7 @@ const rpc = (method: string, params?: unknown) => JSON.stringify({ jsonrpc: '2.0
 const cases: Record<Reason, () => Promise<Answer>> = {
   malformed_request: () => rawAsk('GET /mcp HTTP/1.0\r\n\r\n'),
   bad_path: () => bed.ask({ path: '/mcp/..%2fsecrets' }),
+  upgrade_refused: () => rawAsk('GET /mcp HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n'),
   header_repeated: () => rawAsk('GET /mcp HTTP/1.1\r\nHost: a\r\nContent-Type: a\r\nContent-Type: b\r\n\r\n'),
   url_too_long: () => bed.ask({ path: `/mcp/${'a'.repeat(8200)}` }),
   too_many_headers: () => bed.ask({ path: '/mcp', headers: Object.fromEntries(Array.from({ length: 101 }, (_, i) => [`x-${i}`, '1'])) }),
@@ -237,6 +240,20 @@ const cases: Record<Reason, () => Promise<Answer>> = {
       await broken.stop();
     }
   },
+  upstream_busy: async () => {
+    const held: (() => void)[] = [];
+    const usual = bed.answer;
+    bed.answer = (_, response) => { held.push(() => response.end('{}')); };
+    const open = Array.from({ length: MAX_SOCKETS }, () => bed.ask(dpopAsk({ path: '/queue' })));
+    while (held.length < MAX_SOCKETS) await new Promise((resolve) => setTimeout(resolve, 5));
+    const waiting = bed.ask(dpopAsk({ path: '/queue' }));
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    const refused = await bed.ask(dpopAsk({ path: '/queue' }));
+    bed.answer = usual;
+    for (const answer of held) answer();
+    expect((await Promise.all([...open, waiting])).map(({ status }) => status)).toEqual(Array(MAX_SOCKETS + 1).fill(200));
+    return refused;
+  },
   upstream_unreachable: () => bed.ask(dpopAsk({ path: '/dead' })),
   upstream_failed: async () => {
     kube.status = 500;
@@ -261,8 +278,9 @@ describe('every reason is given for its cause', () => {
     expect(answer.text).not.toContain('evil.example');
     const elsewhere = ['address_limited', 'replay_store_down', 'replay_store_full', 'internal_error'];
     if (!elsewhere.includes(reason)) {
-      const last = (await bed.audit()).at(-1)!;
-      expect(last.reason).toBe(reason);
+      const id = answer.headers['x-request-id'];
+      const record = (await bed.audit()).findLast((r) => id === undefined || r['request.id'] === id)!;
+      expect(record.reason).toBe(reason);
     }
     // Refused before the backend: nothing went there but what the case sent on purpose first.
     const family: string = meaning.family;

@@ -14,6 +14,7 @@ const server = (next: string): Advice => ({ clause: 'none: it is the gateway or 
 export const ADVICE: Readonly<Record<Reason, Advice>> = {
   malformed_request: advice('RFC 9112 3, 6', 'send HTTP/1.1 with one Host, one body length or chunked, and a path in origin-form'),
   bad_path: advice('RFC 3986 3.3', 'send the path without dot segments, empty segments, encoded slashes, parameters or controls'),
+  upgrade_refused: advice('RFC 9110 7.8', 'send HTTP/1.1 without Upgrade (no WebSocket, no h2c); for Java\'s HttpClient set version(HTTP_1_1)'),
   header_repeated: advice('RFC 9110 5.3', 'send the header once'),
   url_too_long: advice('RFC 9110 15.5.15', 'shorten the URL, or raise limits.maxUrlBytes'),
   too_many_headers: advice('RFC 6585 5', 'send fewer headers, or raise limits.maxHeaderCount'),
@@ -79,6 +80,7 @@ export const ADVICE: Readonly<Record<Reason, Advice>> = {
   introspection_unavailable: server('try again after Retry-After; operators: does the introspection endpoint answer the gateway?'),
   credential_unavailable: server('operators: is the credential\'s Secret mounted?'),
   internal_error: server('operators: the gateway\'s log has the stack; please report it'),
+  upstream_busy: server('come again; operators: the backend is slow, or upstream.maxSockets and maxQueued are small for the load'),
   upstream_unreachable: server('operators: does the backend run, and does the NetworkPolicy admit the gateway?'),
   upstream_failed: server('operators: look at the backend\'s log'),
   upstream_refused: server('operators: the backend did not take the gateway\'s own credential'),

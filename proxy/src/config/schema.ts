@@ -176,8 +176,14 @@ const upstream = z.prefault(z.strictObject({
   firstByteTimeoutSeconds: z._default(seconds(1, 3600), 60),
   /** Time without a byte of the answer after which a stream is ended; above the server's keep-alive comments. */
   idleTimeoutSeconds: z._default(seconds(1, 86_400), 300),
+  /** An answer as a whole, streams too; absent: they end with their token. */
+  totalTimeoutSeconds: z.optional(seconds(1, 604_800)),
+  /** How long a stream may outlast the `exp` of the token that opened it. */
+  expiryGraceSeconds: z._default(seconds(0, 86_400), 10),
   /** Connections to one backend. */
   maxSockets: z._default(whole(1, 65_536, 'connections'), 1024),
+  /** Requests that may wait for one of them; more are refused with 503. */
+  maxQueued: z._default(whole(0, 65_536, 'requests'), 1024),
 }), {});
 
 export const configSchema = z.strictObject({

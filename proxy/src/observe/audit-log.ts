@@ -63,7 +63,8 @@ export interface Conclusion {
   readonly detail?: string | undefined;
   readonly upstream?: string | undefined;
   readonly bytes: number;
-  readonly complete: boolean;
+  /** Why the answer ended early; absent: it is whole. */
+  readonly ended?: string | undefined;
   readonly durationSeconds: number;
 }
 
@@ -99,7 +100,8 @@ export function auditRecord(received: Received, c: Conclusion): Record<string, u
     'mcp.name': cut(facts.mcpName),
     'upstream': c.upstream,
     'response.bytes': c.bytes,
-    'complete': c.complete,
+    'complete': c.ended === undefined,
+    'ended': c.ended,
     'duration_ms': Math.round(c.durationSeconds * 1e6) / 1e3,
   };
 }

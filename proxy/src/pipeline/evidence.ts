@@ -85,6 +85,14 @@ export interface Once {
   readonly madeAt: number;
 }
 
+/** What an open stream lives by: a credential is judged once, at the start, and can end before the stream does. */
+export interface Standing {
+  /** Seconds since the epoch: the token's `exp`; Infinity where it has none. */
+  readonly until: number;
+  /** Whether the issuer still vouches: the key is in its set, an opaque token is active. Never waits. */
+  readonly holds: () => boolean;
+}
+
 /** Who called, as far as it was proved. */
 export type Caller =
   | { readonly kind: 'anonymous' }
@@ -98,6 +106,7 @@ export type Caller =
     readonly accessToken: string;
     /** Absent where the credential may be used again by design: certificate-bound and unbound tokens. */
     readonly once: Once | undefined;
+    readonly standing: Standing;
   };
 
 export interface Authenticated extends Routed {

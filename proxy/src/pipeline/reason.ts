@@ -18,6 +18,7 @@ const proof = (say: string): Meaning => ({ status: 401, error: 'invalid_dpop_pro
 export const REASONS = {
   malformed_request: request(400, 'the request is not well-formed HTTP/1.1'),
   bad_path: request(400, 'the path is not in canonical form'),
+  upgrade_refused: request(400, 'protocol upgrades are not served here; send the request without Upgrade'),
   header_repeated: request(400, 'a header that may stand once stands twice'),
   url_too_long: request(414, 'the request target is too long'),
   too_many_headers: request(431, 'the request has too many headers'),
@@ -87,6 +88,7 @@ export const REASONS = {
   introspection_unavailable: { status: 503, family: 'gateway', say: 'the gateway cannot check tokens right now' },
   credential_unavailable: { status: 503, family: 'gateway', say: 'the gateway has no credential for the backend right now' },
   internal_error: { status: 500, family: 'gateway', say: 'internal error' },
+  upstream_busy: { status: 503, family: 'upstream', say: 'the backend is busy' },
   upstream_unreachable: { status: 502, family: 'upstream', say: 'the backend cannot be reached' },
   upstream_failed: { status: 502, family: 'upstream', say: 'the backend failed' },
   upstream_refused: { status: 502, family: 'upstream', say: 'the backend refused the gateway' },

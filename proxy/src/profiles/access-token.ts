@@ -3,14 +3,19 @@ import { decodeJsonPart, splitJws } from '../checks/compact-jws.js';
 import { Lru } from '../checks/lru.js';
 import type { JsonObject } from '../checks/strict-json.js';
 import type { DpopAuth, MixedAuth, MtlsAuth } from '../config/index.js';
-import type { Introspection } from '../keys/key-source.js';
-import type { Routed } from '../pipeline/evidence.js';
+import type { Introspection, Introspector, VerificationKey } from '../keys/key-source.js';
+import type { Routed, Standing } from '../pipeline/evidence.js';
 import { Denial, deny } from '../pipeline/reason.js';
-import { verifyUnder, type TrustedIssuer } from './issuers.js';
+import { standsBy, verifyUnder, type TrustedIssuer } from './issuers.js';
+
+/** An access token that is good for this request, and for how long a stream may live by it. */
+export interface CheckedToken {
+  readonly claims: JsonObject;
+  readonly standing: Standing;
+}
 
 /** An access token whose signature verified under the keys of `issuer` as they were at `generation`. */
-interface VerifiedToken {
-  readonly claims: JsonObject;
+interface VerifiedToken extends CheckedToken {
   readonly from: TrustedIssuer;
   readonly generation: number;
 }
@@ -44,11 +49,11 @@ export const scopesOf = ({ scope }: JsonObject): readonly string[] => (typeof sc
  * the route answers for those. What it says of a key is for the caller.
  * @param hash base64url SHA-256 of the token, the `ath` of a proof
  */
-export function checkAccessToken(token: string, hash: string, now: number, request: Routed, context: AccessTokenContext): JsonObject | Denial | Promise<JsonObject | Denial> {
+export function checkAccessToken(token: string, hash: string, now: number, request: Routed, context: AccessTokenContext): CheckedToken | Denial | Promise<CheckedToken | Denial> {
   const known = context.cache.get(hash);
   // A token is good for the issuers of this route, whichever route verified it first.
   if (known !== undefined && known.generation === known.from.keys.generation() && context.issuers.includes(known.from)) {
-    return judge(known.claims, now, request, context);
+    return judge(known, now, request, context);
   }
   const jws = splitJws(token);
   const header = jws === undefined ? undefined : decodeJsonPart(jws.header);
@@ -64,10 +69,11 @@ export function checkAccessToken(token: string, hash: string, now: number, reque
   if (from === undefined) return deny('token_issuer_unknown');
   const alg = from.issuer.algorithms.find((a) => a === header.alg);
   if (alg === undefined) return deny('token_algorithm_refused');
-  const conclude = (refused: Denial | undefined): JsonObject | Denial => {
-    if (refused !== undefined) return refused;
-    context.cache.set(hash, { claims, from, generation: from.keys.generation() });
-    return judge(claims, now, request, context);
+  const conclude = (key: Denial | VerificationKey): CheckedToken | Denial => {
+    if (key instanceof Denial) return key;
+    const verified = { claims, from, generation: from.keys.generation(), standing: standsBy(from, key, isDate(claims.exp) ? claims.exp : Infinity) };
+    context.cache.set(hash, verified);
+    return judge(verified, now, request, context);
   };
   const verdict = verifyUnder(from, jws, alg, header.kid);
   return verdict instanceof Promise ? verdict.then(conclude) : conclude(verdict);
@@ -80,16 +86,18 @@ function typeFits(typ: unknown, legacy: boolean): boolean {
 }
 
 /** What can change from request to request on a token that verified: time, audience, and the scopes of the route. */
-function judge(claims: JsonObject, now: number, request: Routed, context: AccessTokenContext): JsonObject | Denial {
+function judge(checked: CheckedToken, now: number, request: Routed, context: AccessTokenContext): CheckedToken | Denial {
+  const { claims } = checked;
   request.facts.issuer = claims.iss as string;
   // RFC 9068 2.2: the required claims.
   if (!isDate(claims.exp) || !isDate(claims.iat) || !isString(claims.sub) || !isString(claims.client_id) || !isTokenId(claims.jti)) {
     return deny('token_claim_missing', 'exp, iat, sub, client_id and jti are required (RFC 9068 2.2)');
   }
-  return judgeUse(claims, now, request, context);
+  return judgeUse(checked, now, request, context);
 }
 
-function judgeUse(claims: JsonObject, now: number, request: Routed, { auth, audiencesOf }: AccessTokenContext): JsonObject | Denial {
+function judgeUse(checked: CheckedToken, now: number, request: Routed, { auth, audiencesOf }: AccessTokenContext): CheckedToken | Denial {
+  const { claims } = checked;
   const { facts } = request;
   if (isString(claims.sub)) facts.subject = claims.sub;
   if (isString(claims.jti)) facts.tokenId = claims.jti;
@@ -102,20 +110,36 @@ function judgeUse(claims: JsonObject, now: number, request: Routed, { auth, audi
   if (audience === undefined) return deny('token_audience_refused');
   facts.audience = audience;
   const missing = lacking(scopesOf(claims), auth.requiredScopes);
-  return missing.length === 0 ? claims : deny('scope_insufficient', `lacks ${missing.join(' ')}`, { scopes: auth.requiredScopes });
+  return missing.length === 0 ? checked : deny('scope_insufficient', `lacks ${missing.join(' ')}`, { scopes: auth.requiredScopes });
 }
 
 const lacking = (scopes: readonly string[], required: readonly string[]): readonly string[] => (required.length === 0 ? required : required.filter((s) => !scopes.includes(s)));
 
 /** RFC 7662 2.2: the issuer's word for a token that we cannot read. */
-function askIssuer(from: TrustedIssuer, token: string, hash: string, now: number, request: Routed, context: AccessTokenContext): JsonObject | Denial | Promise<JsonObject | Denial> {
-  const conclude = (said: Introspection): JsonObject | Denial => {
+function askIssuer(from: TrustedIssuer, token: string, hash: string, now: number, request: Routed, context: AccessTokenContext): CheckedToken | Denial | Promise<CheckedToken | Denial> {
+  const introspector = from.introspector!;
+  const conclude = (said: Introspection): CheckedToken | Denial => {
     if (said === 'unavailable') return deny('introspection_unavailable', `issuer ${from.issuer.name}`, { retryAfterSeconds: RETRY_AFTER_SECONDS });
     if (said === 'inactive') return deny('token_inactive');
     if (said.iss !== undefined && said.iss !== from.issuer.issuer) return deny('token_issuer_unknown', 'the introspection names another issuer');
     request.facts.issuer = from.issuer.issuer;
-    return judgeUse(said, now, request, context);
+    return judgeUse({ claims: said, standing: activeAt(introspector, token, hash, isDate(said.exp) ? said.exp : Infinity) }, now, request, context);
   };
-  const said = from.introspector!.introspect(token, hash);
+  const said = introspector.introspect(token, hash);
   return said instanceof Promise ? said.then(conclude) : conclude(said);
+}
+
+/** RFC 7662 4: asked again as often as answers are kept; one that is under way counts at the next look, one that did not come does not. */
+function activeAt(introspector: Introspector, token: string, hash: string, until: number): Standing {
+  let active = true;
+  const hear = (said: Introspection) => { if (said === 'inactive') active = false; };
+  return {
+    until,
+    holds() {
+      const said = introspector.introspect(token, hash);
+      if (said instanceof Promise) void said.then(hear);
+      else hear(said);
+      return active;
+    },
+  };
 }

@@ -1,12 +1,11 @@
 import { hash } from 'node:crypto';
 import type { Clock } from '../clock.js';
 import { isString } from '../checks/claims.js';
-import type { JsonObject } from '../checks/strict-json.js';
 import { readCredentials } from '../http/authorization.js';
 import type { Caller, Routed } from '../pipeline/evidence.js';
 import { Denial, deny } from '../pipeline/reason.js';
 import type { Stage } from '../pipeline/stage.js';
-import { checkAccessToken, confirmation, scopesOf, type AccessTokenContext } from './access-token.js';
+import { checkAccessToken, confirmation, scopesOf, type AccessTokenContext, type CheckedToken } from './access-token.js';
 import { fromHeader, fromTls } from './certificate.js';
 import { checkProof, type ProofContext } from './proof.js';
 
@@ -42,27 +41,29 @@ export function dpop(context: DpopContext): Stage<Routed, Caller> {
     if (proof instanceof Denial) return proof;
     if (nonces !== undefined && !nonces.ages(proof.nonceMadeAt!, now)) delete request.reply.dpopNonce;
 
-    const bind = (claims: JsonObject | Denial): Caller | Denial => {
-      if (claims instanceof Denial) return claims;
+    const bind = (checked: CheckedToken | Denial): Caller | Denial => {
+      if (checked instanceof Denial) return checked;
+      const { claims, standing } = checked;
       const cnf = confirmation(claims); // RFC 7800 3.1: other members are tolerated
       if (!isString(cnf.jkt)) return deny('token_not_bound'); // 7.1
       if (cnf.jkt !== proof.jkt) return deny('token_key_mismatch'); // 4.3 item 12b
       if (cnf['x5t#S256'] !== undefined && cnf['x5t#S256'] !== (fromTls(request) ?? fromHeader(request))) return deny('certificate_mismatch'); // RFC 8705 3
       const { jkt, jti, acceptableUntil, madeAt } = proof;
-      return { kind: 'known', by: 'dpop', identity: jkt, scopes: scopesOf(claims), accessToken: token, once: { owner: jkt, jti, acceptableUntil, madeAt } };
+      return { kind: 'known', by: 'dpop', identity: jkt, scopes: scopesOf(claims), accessToken: token, once: { owner: jkt, jti, acceptableUntil, madeAt }, standing };
     };
-    const claims = checkAccessToken(token, ath, now, request, context);
-    return claims instanceof Promise ? claims.then(bind) : bind(claims);
+    const checked = checkAccessToken(token, ath, now, request, context);
+    return checked instanceof Promise ? checked.then(bind) : bind(checked);
   };
 }
 
 function unbound(context: DpopContext, request: Routed, token: string, now: number): Caller | Denial | Promise<Caller | Denial> {
   delete request.reply.dpopNonce;
-  const accept = (claims: JsonObject | Denial): Caller | Denial => {
-    if (claims instanceof Denial) return claims;
+  const accept = (checked: CheckedToken | Denial): Caller | Denial => {
+    if (checked instanceof Denial) return checked;
+    const { claims, standing } = checked;
     if (claims.cnf !== undefined) return deny('token_bound'); // 7.2, RFC 8705 3
-    return { kind: 'known', by: 'bearer', identity: `${String(claims.iss)} ${String(claims.sub)}`, scopes: scopesOf(claims), accessToken: token, once: undefined };
+    return { kind: 'known', by: 'bearer', identity: `${String(claims.iss)} ${String(claims.sub)}`, scopes: scopesOf(claims), accessToken: token, once: undefined, standing };
   };
-  const claims = checkAccessToken(token, hash('sha256', token, 'base64url'), now, request, context);
-  return claims instanceof Promise ? claims.then(accept) : accept(claims);
+  const checked = checkAccessToken(token, hash('sha256', token, 'base64url'), now, request, context);
+  return checked instanceof Promise ? checked.then(accept) : accept(checked);
 }

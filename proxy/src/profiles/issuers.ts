@@ -1,7 +1,8 @@
 import type { Algorithm, Issuer } from '../config/index.js';
 import { verifies } from '../checks/signature.js';
 import type { JwsParts } from '../checks/compact-jws.js';
-import type { Introspector, KeySource } from '../keys/key-source.js';
+import type { Introspector, KeySource, VerificationKey } from '../keys/key-source.js';
+import type { Standing } from '../pipeline/evidence.js';
 import { deny, type Denial } from '../pipeline/reason.js';
 
 /** An issuer with the keys it signs with: no key is ever tried for another issuer's token (RFC 8725 3.8). */
@@ -13,17 +14,22 @@ export interface TrustedIssuer {
 }
 
 /**
- * Verifies a token under a key of `from` that fits kid and alg: RFC 7515 5.2, RFC 8725 3.1, 3.10. An unknown kid may cost one fetch, which
+ * Verifies a token under a key of `from` that fits kid and alg, and says which: RFC 7515 5.2, RFC 8725 3.1, 3.10. An unknown kid may cost one fetch, which
  * the key source rations; everything else is synchronous.
  */
-export function verifyUnder(from: TrustedIssuer, jws: JwsParts, alg: Algorithm, kid: string | undefined): Denial | undefined | Promise<Denial | undefined> {
-  const attempt = (): Denial | undefined => {
+export function verifyUnder(from: TrustedIssuer, jws: JwsParts, alg: Algorithm, kid: string | undefined): Denial | VerificationKey | Promise<Denial | VerificationKey> {
+  const attempt = (): Denial | VerificationKey => {
     const candidates = from.keys.find(kid).filter((k) => k.algorithms.includes(alg));
     if (candidates.length === 0) return deny('token_key_unknown', `no ${alg} key of issuer ${from.issuer.name} fits the kid`);
-    return candidates.some((k) => verifies(alg, k.key, jws.signed, jws.signature)) ? undefined : deny('token_signature_bad');
+    return candidates.find((k) => verifies(alg, k.key, jws.signed, jws.signature)) ?? deny('token_signature_bad');
   };
   if (!from.keys.ready() || from.keys.find(kid).length === 0) {
     return from.keys.refresh().then(() => (from.keys.ready() ? attempt() : deny('keys_unavailable', `issuer ${from.issuer.name}`)));
   }
   return attempt();
+}
+
+/** Of a token that verified under `key`: it stands until it expires, or the issuer withdraws the key. */
+export function standsBy({ keys }: TrustedIssuer, { kid, key }: VerificationKey, until: number): Standing {
+  return { until, holds: () => keys.find(kid).some((k) => k.key === key || k.key.equals(key)) };
 }

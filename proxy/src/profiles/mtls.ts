@@ -1,13 +1,12 @@
 import { hash } from 'node:crypto';
 import type { Clock } from '../clock.js';
 import { isString } from '../checks/claims.js';
-import type { JsonObject } from '../checks/strict-json.js';
 import type { MtlsAuth } from '../config/index.js';
 import { readCredentials } from '../http/authorization.js';
 import type { Caller, Routed } from '../pipeline/evidence.js';
 import { Denial, deny } from '../pipeline/reason.js';
 import type { Stage } from '../pipeline/stage.js';
-import { checkAccessToken, confirmation, scopesOf, type AccessTokenContext } from './access-token.js';
+import { checkAccessToken, confirmation, scopesOf, type AccessTokenContext, type CheckedToken } from './access-token.js';
 import { fromHeader, fromTls } from './certificate.js';
 
 export type MtlsContext = AccessTokenContext & { readonly auth: MtlsAuth; readonly clock: Clock };
@@ -23,8 +22,9 @@ export function mtls(context: MtlsContext): Stage<Routed, Caller> {
 
     const { token } = credentials;
     const certificate = certificateOf(request);
-    const bind = (claims: JsonObject | Denial): Caller | Denial => {
-      if (claims instanceof Denial) return claims;
+    const bind = (checked: CheckedToken | Denial): Caller | Denial => {
+      if (checked instanceof Denial) return checked;
+      const { claims, standing } = checked;
       const cnf = confirmation(claims);
       const wanted = cnf['x5t#S256'];
       if (!isString(wanted)) return deny('token_not_bound', 'no cnf.x5t#S256');
@@ -32,9 +32,9 @@ export function mtls(context: MtlsContext): Stage<Routed, Caller> {
       if (certificate === undefined) return deny('certificate_missing');
       request.facts.certificate = certificate;
       if (certificate !== wanted) return deny('certificate_mismatch'); // RFC 8705 3
-      return { kind: 'known', by: 'mtls', identity: certificate, scopes: scopesOf(claims), accessToken: token, once: undefined };
+      return { kind: 'known', by: 'mtls', identity: certificate, scopes: scopesOf(claims), accessToken: token, once: undefined, standing };
     };
-    const claims = checkAccessToken(token, hash('sha256', token, 'base64url'), context.clock(), request, context);
-    return claims instanceof Promise ? claims.then(bind) : bind(claims);
+    const checked = checkAccessToken(token, hash('sha256', token, 'base64url'), context.clock(), request, context);
+    return checked instanceof Promise ? checked.then(bind) : bind(checked);
   };
 }

@@ -4,10 +4,11 @@ import { decodeJsonPart, splitJws } from '../checks/compact-jws.js';
 import { htuFits } from '../checks/target.js';
 import type { SelfSignedAuth } from '../config/index.js';
 import { readCredentials } from '../http/authorization.js';
+import type { VerificationKey } from '../keys/key-source.js';
 import type { Caller, Routed } from '../pipeline/evidence.js';
 import { Denial, deny } from '../pipeline/reason.js';
 import type { Stage } from '../pipeline/stage.js';
-import { verifyUnder, type TrustedIssuer } from './issuers.js';
+import { standsBy, verifyUnder, type TrustedIssuer } from './issuers.js';
 
 export interface SelfSignedContext {
   readonly auth: SelfSignedAuth;
@@ -69,8 +70,8 @@ export function selfSigned(context: SelfSignedContext): Stage<Routed, Caller> {
 
     const owner = `${from.issuer.issuer} ${kid}`;
     const acceptableUntil = Math.min(exp + auth.clockSkewSeconds, iat + auth.maxTokenAgeSeconds) + CLOCK_MARGIN_SECONDS;
-    const prove = (refused: Denial | undefined): Caller | Denial => refused
-      ?? { kind: 'known', by: 'selfSigned', identity: owner, scopes: [], accessToken: token, once: { owner, jti, acceptableUntil, madeAt: iat } };
+    const prove = (key: Denial | VerificationKey): Caller | Denial => (key instanceof Denial ? key
+      : { kind: 'known', by: 'selfSigned', identity: owner, scopes: [], accessToken: token, once: { owner, jti, acceptableUntil, madeAt: iat }, standing: standsBy(from, key, exp) });
     const verdict = verifyUnder(from, jws, 'RS256', kid);
     return verdict instanceof Promise ? verdict.then(prove) : prove(verdict);
   };

@@ -26,6 +26,7 @@ export const accept = ({ limits, publicOrigins, originFrom, publicPathPrefix = '
   if (coding !== undefined && (coding.toLowerCase() !== 'chunked' || headers.get('content-length') !== undefined)) {
     return deny('malformed_request', 'Transfer-Encoding other than chunked, or beside Content-Length'); // RFC 9112 6.1, 6.3
   }
+  if (headers.get('upgrade') !== undefined) return deny('upgrade_refused', headers.get('upgrade')); // RFC 9110 7.8: nothing here speaks another protocol
   const length = headers.get('content-length');
   if (length !== undefined && Number(length) > limits.maxBodyBytes) return deny('body_too_large', `got ${length}, at most ${limits.maxBodyBytes} bytes`);
 

@@ -55,20 +55,21 @@ export function createConclude({ config, audit, metrics, clock, refusals }: Conc
       }
       const durationSeconds = clock() - received.receivedAt;
       metrics.concluded(received.facts.route, status, reason, durationSeconds);
-      audit.write(auditRecord(received, { status, reason, detail, bytes: 0, complete: true, durationSeconds }));
+      audit.write(auditRecord(received, { status, reason, detail, bytes: 0, durationSeconds }));
     },
     answer(received, { status, headers, body }, response) {
       response.writeHead(status, [...headers, 'X-Request-Id', received.id, ...(status === 204 ? [] : ['Content-Length', String(Buffer.byteLength(body))])]);
       response.end(received.method === 'HEAD' ? undefined : body);
       const durationSeconds = clock() - received.receivedAt;
       metrics.concluded(undefined, status, 'ok', durationSeconds);
-      audit.write(auditRecord(received, { status, reason: 'ok', bytes: body.length, complete: true, durationSeconds }));
+      audit.write(auditRecord(received, { status, reason: 'ok', bytes: body.length, durationSeconds }));
     },
-    record(received, { status, bytes, complete }, upstream) {
+    record(received, { status, bytes, ended }, upstream) {
       const durationSeconds = clock() - received.receivedAt;
       if (received.facts.wouldDeny !== undefined) metrics.wouldDeny(received.facts.route, received.facts.wouldDeny);
       metrics.concluded(received.facts.route, status, 'ok', durationSeconds);
-      audit.write(auditRecord(received, { status, reason: 'ok', upstream, bytes, complete, durationSeconds }));
+      if (ended !== undefined) metrics.cutShort(received.facts.route, ended);
+      audit.write(auditRecord(received, { status, reason: 'ok', upstream, bytes, ended, durationSeconds }));
     },
   };
 }

@@ -15,6 +15,12 @@ export interface PoolOptions {
   readonly maxSockets: number;
 }
 
+export interface Pool {
+  readonly agent: http.Agent;
+  /** Requests that wait for a connection: all of them are in use. */
+  queued(): number;
+}
+
 const CLOSE_AT = Symbol('closeAt');
 type PooledSocket = Socket & { [CLOSE_AT]?: number; _httpMessage?: ClientRequest & { res?: http.IncomingMessage } };
 /** What node:http's own request asks of an agent, beside what it documents. */
@@ -28,7 +34,7 @@ const NAME = 'backend';
  * Keep-alive connections to one backend. Two things differ from node:http's agent, each measured as several microseconds a request: idle connections are
  * swept together instead of by a socket timer set and cleared every time, and a request that finds an idle one takes it without naming it first.
  */
-export function createPool({ tls, ca, maxSockets }: PoolOptions): http.Agent {
+export function createPool({ tls, ca, maxSockets }: PoolOptions): Pool {
   const options = { keepAlive: true, maxSockets, scheduling: 'lifo' as const };
   const agent = tls ? new https.Agent({ ...options, ...(ca === undefined ? {} : { ca }) }) : new http.Agent(options);
   const sockets = agent.sockets as Record<string, PooledSocket[]>;
@@ -65,7 +71,7 @@ export function createPool({ tls, ca, maxSockets }: PoolOptions): http.Agent {
     clearInterval(timer);
     return destroy();
   };
-  return agent;
+  return { agent, queued: () => agent.requests[NAME]?.length ?? 0 };
 }
 
 /** `Keep-Alive: timeout=5` of an answer, in milliseconds. */

@@ -1,15 +1,17 @@
 import http, { type ClientRequest, type IncomingMessage, type ServerResponse } from 'node:http';
 import https from 'node:https';
 import type { Config, Route } from '../config/index.js';
-import type { UpstreamRequest } from '../pipeline/evidence.js';
+import type { Standing, UpstreamRequest } from '../pipeline/evidence.js';
 import { Denial, deny } from '../pipeline/reason.js';
-import { answerHeaders, confidentialAnswer, type AnswerHeaders } from './answer.js';
+import { answerHeaders, confidentialAnswer } from './answer.js';
 import type { Deadlines } from './deadlines.js';
+import type { Ending, OpenAnswer, OpenAnswers } from './open-answers.js';
 import { createPool } from './pool.js';
+import { isEventStream, relay } from './relay.js';
 
 /** How a forwarded request ended. `refused`: nothing was sent to the client yet, so it can still be answered. */
 export type Outcome =
-  | { readonly kind: 'answered'; readonly status: number; readonly bytes: number; readonly complete: boolean }
+  | { readonly kind: 'answered'; readonly status: number; readonly bytes: number; /** Absent: its backend ended it. */ readonly ended: Ending | undefined }
   | { readonly kind: 'refused'; readonly denial: Denial };
 
 export interface Upstream {
@@ -18,10 +20,21 @@ export interface Upstream {
   /**
    * Streams the client's body to the backend and the answer back, both with back-pressure, neither buffered nor compressed. A request is sent
    * once: its proof is spent. Calls `done` once.
-   * @param extra name, value … of fields of ours in the answer; a DPoP-Nonce among them forbids caching (RFC 9449 8.2)
    */
-  forward(request: UpstreamRequest, message: IncomingMessage, response: ServerResponse, extra: readonly string[], done: (outcome: Outcome) => void): void;
+  forward(exchange: Exchange, done: (outcome: Outcome) => void): void;
   close(): void;
+}
+
+export interface Exchange {
+  readonly request: UpstreamRequest;
+  readonly message: IncomingMessage;
+  readonly response: ServerResponse;
+  /** name, value … of fields of ours in the answer; a DPoP-Nonce among them forbids caching (RFC 9449 8.2). */
+  readonly extra: readonly string[];
+  /** Absent: nobody was authenticated. */
+  readonly standing: Standing | undefined;
+  /** Seconds since the epoch. */
+  readonly receivedAt: number;
 }
 
 export interface UpstreamOptions {
@@ -29,6 +42,7 @@ export interface UpstreamOptions {
   readonly upstream: Config['upstream'];
   readonly limits: Config['limits'];
   readonly deadlines: Deadlines;
+  readonly openAnswers: OpenAnswers;
   /** PEM; absent: the system's roots. */
   readonly ca: string | undefined;
   /** Asked when the backend refused a confidential request with 401: true if there is now a newer credential. */
@@ -37,10 +51,13 @@ export interface UpstreamOptions {
   readonly renew: (request: UpstreamRequest) => UpstreamRequest;
 }
 
-export function createUpstream({ route, upstream, limits, deadlines, ca, refreshCredential, renew }: UpstreamOptions): Upstream {
+/** All connections are in use, and so is the queue for them. */
+const RETRY_AFTER_SECONDS = 1;
+
+export function createUpstream({ route, upstream, limits, deadlines, openAnswers, ca, refreshCredential, renew }: UpstreamOptions): Upstream {
   const url = new URL(route.backend.url);
   const tls = url.protocol === 'https:';
-  const agent = createPool({ tls, ca, maxSockets: upstream.maxSockets });
+  const { agent, queued } = createPool({ tls, ca, maxSockets: upstream.maxSockets });
   const target = { host: url.hostname.replace(/^\[|\]$/g, ''), port: url.port === '' ? (tls ? 443 : 80) : Number(url.port), agent };
   const start = tls ? https.request : http.request;
 
@@ -50,7 +67,8 @@ export function createUpstream({ route, upstream, limits, deadlines, ca, refresh
     return start({ ...target, method: request.method, path: request.path, headers });
   };
 
-  const forward: Upstream['forward'] = (request, message, response, extra, done) => {
+  const forward: Upstream['forward'] = ({ request, message, response, extra, standing, receivedAt }, done) => {
+    if (queued() >= upstream.maxQueued) return done({ kind: 'refused', denial: deny('upstream_busy', `${upstream.maxQueued} requests wait for a connection`, { retryAfterSeconds: RETRY_AFTER_SECONDS }) });
     const out = open(request);
     let settled = false;
     let retried = false;
@@ -69,9 +87,9 @@ export function createUpstream({ route, upstream, limits, deadlines, ca, refresh
     let current = out;
     // One deadline, of the phase that the exchange is in: the client's body, the answer's first byte, the answer's next byte.
     let phase: 'body' | 'answer' | 'stream' = 'body';
-    let answered: IncomingMessage | undefined;
+    let answered: OpenAnswer | undefined;
     const deadline = deadlines.start(limits.bodyIdleTimeoutSeconds, () => {
-      if (phase === 'stream') answered!.destroy(new Error('idle'));
+      if (phase === 'stream') answered!.end('idle');
       else fail(phase === 'body' ? deny('body_stalled') : deny('upstream_timeout', 'no answer'));
     });
     const sent = () => {
@@ -83,7 +101,8 @@ export function createUpstream({ route, upstream, limits, deadlines, ca, refresh
     // The client went away: the backend must not go on working for nobody.
     const abort = () => {
       current.destroy();
-      finish({ kind: 'answered', status: response.headersSent ? response.statusCode : 499, bytes: 0, complete: false });
+      if (answered === undefined) finish({ kind: 'answered', status: 499, bytes: 0, ended: 'client_gone' });
+      else answered.end('client_gone');
     };
     response.once('close', abort);
 
@@ -118,10 +137,17 @@ export function createUpstream({ route, upstream, limits, deadlines, ca, refresh
           return;
         }
         phase = 'stream';
-        answered = answer;
-        deadline.extend(upstream.idleTimeoutSeconds);
-        const flowing = () => deadline.extend(upstream.idleTimeoutSeconds);
-        stream(answer, response, answerHeaders(answer.rawHeaders, request.confidential, extra), flowing, (bytes, complete) => finish({ kind: 'answered', status: answer.statusCode!, bytes, complete }));
+        const extend = () => deadline.extend(upstream.idleTimeoutSeconds);
+        extend();
+        const relayed = relay(answer, response, answerHeaders(answer.rawHeaders, request.confidential, extra), {
+          flowing: extend,
+          ended(why) {
+            openAnswers.remove(entry);
+            finish({ kind: 'answered', status: answer.statusCode!, bytes: relayed.bytes(), ended: why });
+          },
+        });
+        const entry: OpenAnswer = answered = { standing, beganAt: receivedAt, listening: request.method === 'GET' && isEventStream(answer), end: (why) => relayed.end(why) };
+        openAnswers.add(entry);
       });
     };
     listen(out);
@@ -158,31 +184,4 @@ function send(message: IncomingMessage, out: ClientRequest, request: UpstreamReq
     sent();
   });
   out.once('close', () => message.resume()); // an answer before the end of the body: let the rest drain, or the connection could not be used again
-}
-
-function stream(answer: IncomingMessage, response: ServerResponse, { headers, length }: AnswerHeaders, flowing: () => void, done: (bytes: number, complete: boolean) => void): void {
-  let bytes = 0;
-  response.writeHead(answer.statusCode!, headers);
-  // A body of unknown length is a stream: its reader waits for the header block, maybe long before the first event.
-  if (length === undefined) response.flushHeaders();
-  answer.on('data', (chunk: Buffer) => {
-    flowing();
-    bytes += chunk.length;
-    if (!response.write(chunk)) answer.pause();
-  });
-  response.on('drain', () => answer.resume());
-  answer.once('end', () => {
-    if (answer.complete) response.end();
-    else response.destroy();
-    done(bytes, answer.complete);
-  });
-  // Cut off upstream: the client must see it, not a clean end of half an answer.
-  answer.once('error', () => {
-    response.destroy();
-    done(bytes, false);
-  });
-  answer.once('close', () => {
-    if (!answer.complete) response.destroy();
-    done(bytes, answer.complete);
-  });
 }

@@ -1,0 +1,60 @@
+import type { Clock } from '../clock.js';
+import type { Standing } from '../pipeline/evidence.js';
+
+/** Why an answer ended before its backend ended it. */
+export type Ending = 'token_expired' | 'token_withdrawn' | 'config_changed' | 'too_long' | 'idle' | 'shutdown' | 'client_gone' | 'backend_cut';
+
+/** An answer on its way to a client. */
+export interface OpenAnswer {
+  /** Absent: nobody was authenticated. */
+  readonly standing: Standing | undefined;
+  /** An event stream that a GET opened: it never ends by itself, and its client comes again. */
+  readonly listening: boolean;
+  /** Seconds since the epoch. */
+  readonly beganAt: number;
+  end(why: Ending): void;
+}
+
+export interface OpenAnswers {
+  add(answer: OpenAnswer): void;
+  remove(answer: OpenAnswer): void;
+  endAll(why: Ending, which?: (answer: OpenAnswer) => boolean): void;
+  close(): void;
+}
+
+export interface OpenAnswersOptions {
+  readonly now: Clock;
+  /** How long past its token's `exp` an answer may go on. */
+  readonly graceSeconds: number;
+  /** Of an answer as a whole; absent: as long as its token. */
+  readonly totalSeconds: number | undefined;
+}
+
+const SWEEP_MS = 1_000;
+
+/** Answers that are still open, looked at together once a second: none outlives its token, the key it was signed with, or its time. */
+export function createOpenAnswers({ now, graceSeconds, totalSeconds = Infinity }: OpenAnswersOptions): OpenAnswers {
+  const open = new Set<OpenAnswer>();
+  const verdict = ({ standing, beganAt }: OpenAnswer, at: number): Ending | undefined => {
+    if (at - beganAt > totalSeconds) return 'too_long';
+    if (standing === undefined) return undefined;
+    if (at > standing.until + graceSeconds) return 'token_expired';
+    return standing.holds() ? undefined : 'token_withdrawn';
+  };
+  const timer = setInterval(() => {
+    const at = now();
+    for (const answer of open) {
+      const why = verdict(answer, at);
+      if (why !== undefined) answer.end(why);
+    }
+  }, SWEEP_MS);
+  timer.unref();
+  return {
+    add: (answer) => { open.add(answer); },
+    remove: (answer) => { open.delete(answer); },
+    endAll(why, which = () => true) {
+      for (const answer of [...open].filter(which)) answer.end(why);
+    },
+    close: () => clearInterval(timer),
+  };
+}

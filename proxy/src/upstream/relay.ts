@@ -1,0 +1,79 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { AnswerHeaders } from './answer.js';
+import type { Ending } from './open-answers.js';
+
+export interface Relay {
+  /** Of the body, so far. */
+  readonly bytes: () => number;
+  /** Ends the answer before its backend does. */
+  end(why: Ending): void;
+}
+
+export interface RelayEvents {
+  /** A piece of the body came. */
+  readonly flowing: () => void;
+  /** Once. `why`: absent where the backend ended it. */
+  readonly ended: (why: Ending | undefined) => void;
+}
+
+/** Time a client waits before it opens its stream again, if it has heard of no other. */
+const RETRY_MS = 1_000;
+/** A client that does not take the last words by then is left. */
+const FAREWELL_MS = 5_000;
+const LF = 10;
+const CR = 13;
+
+/** A backend's answer to the client, piece by piece, with back-pressure: what one side does not take the other is not asked for. */
+export function relay(answer: IncomingMessage, response: ServerResponse, { headers, length }: AnswerHeaders, { flowing, ended }: RelayEvents): Relay {
+  let bytes = 0;
+  let last = LF;
+  let over = false;
+  const finish = (why: Ending | undefined) => {
+    if (over) return;
+    over = true;
+    ended(why);
+  };
+  const cut = () => {
+    if (over) return;
+    // Cut off upstream: the client must see it, not a clean end of half an answer.
+    response.destroy();
+    finish('backend_cut');
+  };
+  response.writeHead(answer.statusCode!, headers);
+  // A body of unknown length is a stream: its reader waits for the header block, maybe long before the first event.
+  if (length === undefined) response.flushHeaders();
+  answer.on('data', (chunk: Buffer) => {
+    flowing();
+    bytes += chunk.length;
+    last = chunk[chunk.length - 1] ?? last;
+    if (!response.write(chunk)) answer.pause();
+  });
+  response.on('drain', () => answer.resume());
+  answer.once('end', () => {
+    if (!answer.complete) return cut();
+    // Over when the client's side has taken all of it: until then it can still stall, and be given up.
+    response.once('finish', () => finish(undefined));
+    response.end();
+  });
+  answer.once('error', cut);
+  answer.once('close', () => { if (!answer.complete) cut(); });
+  return {
+    bytes: () => bytes,
+    end(why) {
+      if (over) return;
+      finish(why);
+      answer.destroy();
+      if (why === 'client_gone' || response.writableEnded || !isEventStream(answer)) return void response.destroy();
+      response.end(farewell(why, last === LF || last === CR));
+      setTimeout(() => { if (!response.writableFinished) response.destroy(); }, FAREWELL_MS).unref();
+    },
+  };
+}
+
+export const isEventStream = ({ headers }: IncomingMessage): boolean => /^text\/event-stream *(;|$)/i.test(headers['content-type'] ?? '') && headers['content-encoding'] === undefined;
+
+/**
+ * A comment and `retry:`, without the empty line that would hand the reader an event which has come half: what is incomplete at the end of a
+ * stream is discarded (HTML, server-sent events, 9.2.6).
+ */
+const farewell = (why: Ending, atLineStart: boolean): string => `${atLineStart ? '' : '\n'}: ended by the gateway: ${why}\nretry: ${RETRY_MS}\n`;

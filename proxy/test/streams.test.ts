@@ -1,0 +1,232 @@
+/** How long an answer may live, what its reader gets as last words, and how much of it is held when nobody reads. */
+import { writeFileSync } from 'node:fs';
+import http from 'node:http';
+import net from 'node:net';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { createParser } from 'eventsource-parser';
+import { wallClock } from '../src/clock.js';
+import { ORIGIN, startBed, type Bed } from './support/gateway.js';
+import { accessToken, ec, jwkOf, proof, rsa, seconds, thumbprint } from './support/mint.js';
+
+const client = ec();
+const jkt = thumbprint(client);
+const GRACE = 5;
+const TOTAL = 3600;
+let ahead = 0;
+let active = true;
+let bed: Bed;
+let introspection: http.Server;
+const text = { 'Content-Type': 'text/event-stream' };
+
+beforeAll(async () => {
+  introspection = http.createServer((message, response) => message.resume().on('end', () => response.end(JSON.stringify({ active, ...(active ? { aud: `${ORIGIN}/opaque`, cnf: { jkt } } : {}) }))));
+  await new Promise<void>((resolve) => introspection.listen(0, '127.0.0.1', resolve));
+});
+beforeEach(async () => {
+  ahead = 0;
+  active = true;
+  bed = await startBed({
+    clock: () => wallClock() + ahead,
+    change: (config, { backendPort, dir }) => {
+      config.upstream = { expiryGraceSeconds: GRACE, totalTimeoutSeconds: TOTAL, idleTimeoutSeconds: 1.2 };
+      writeFileSync(join(dir, 'secret'), 'x');
+      config.issuers.push({ name: 'opaque', issuer: 'https://opaque.example', introspection: {
+        url: `http://127.0.0.1:${(introspection.address() as net.AddressInfo).port}`, clientId: 'gw', clientSecret: { file: join(dir, 'secret') }, cacheSeconds: 0,
+      } });
+      config.routes.push({ kind: 'mcp', name: 'opaque', pathPrefix: '/opaque', auth: { profile: 'dpop', issuers: ['opaque'] }, backend: { url: `http://127.0.0.1:${backendPort}` } });
+    },
+  });
+});
+afterEach(() => bed.stop());
+afterAll(() => {
+  introspection.closeAllConnections();
+  introspection.close();
+});
+
+interface Reading { readonly got: () => string; readonly ended: Promise<'whole' | 'cut'> }
+interface Ask { readonly method?: 'GET' | 'POST'; readonly path?: string; readonly token?: string }
+
+/** Opens a stream and reads it; resolves with the header block. */
+function open({ method = 'GET', path = '/mcp', token = accessToken(bed.as, { cnf: { jkt } }) }: Ask = {}): Promise<Reading> {
+  return new Promise((resolve, reject) => {
+    const headers = { authorization: `DPoP ${token}`, dpop: proof(client, method, ORIGIN + path, token, { claims: { iat: seconds() + ahead } }) };
+    http.request({ host: '127.0.0.1', port: bed.gateway.port, method, path, headers, agent: false }, (answer) => {
+      if (answer.statusCode !== 200) return reject(new Error(`status ${answer.statusCode}`));
+      let got = '';
+      answer.on('data', (chunk: Buffer) => { got += chunk.toString(); });
+      resolve({ got: () => got, ended: new Promise((done) => { answer.on('error', () => {}).on('close', () => done(answer.complete ? 'whole' : 'cut')); }) });
+    }).on('error', reject).end();
+  });
+}
+/** A backend that begins with `first`, goes on with a comment every 300 ms, and says whether its client left. */
+function beats(first: string, headers: http.OutgoingHttpHeaders = text): { left: () => boolean } {
+  let left = false;
+  bed.answer = (_, response) => {
+    response.writeHead(200, headers).write(first);
+    const timer = setInterval(() => { if (first.endsWith('\n')) response.write(': beat\n\n'); else response.write('.'); }, 300);
+    response.on('close', () => { clearInterval(timer); left = true; });
+  };
+  return { left: () => left };
+}
+const lastOf = async () => (await bed.audit()).at(-1)!;
+
+describe('an event stream', () => {
+  it('ends when its token has expired and the grace is over, with retry, and not before', async () => {
+    const { left } = beats('data: one\n\n');
+    const exp = seconds() + 100;
+    const stream = await open({ token: accessToken(bed.as, { cnf: { jkt }, exp }) });
+    ahead = 100 + GRACE - 2; // past exp, within the grace
+    await sleep(1_300);
+    expect(left()).toBe(false);
+    ahead = 100 + GRACE + 1;
+    expect(await stream.ended).toBe('whole');
+    expect(stream.got()).toMatch(/: ended by the gateway: token_expired\nretry: 1000\n$/);
+    await sleep(50);
+    expect(left()).toBe(true);
+    expect(await lastOf()).toMatchObject({ 'complete': false, 'ended': 'token_expired', 'response.status': 200, 'response.bytes': expect.any(Number) });
+    expect((await bed.admin('/metrics')).text).toContain('agentgateway_answers_cut_short_total{route="mcp",cause="token_expired"} 1');
+  });
+  it('ends when the key that signed its token leaves the set, and goes on when another one does', async () => {
+    beats('data: one\n\n');
+    const stream = await open();
+    const set = (...pairs: [ReturnType<typeof rsa>, string][]) => writeFileSync(join(bed.dir, 'as.json'), JSON.stringify({ keys: pairs.map(([pair, kid]) => ({ ...jwkOf(pair), kid, alg: 'RS256', use: 'sig' })) }));
+    set([bed.as, 'as-1'], [rsa(), 'as-2']);
+    expect(await Promise.race([stream.ended, sleep(2_500, 'open')])).toBe('open');
+    set([rsa(), 'as-1']); // the same kid, another key
+    expect(await stream.ended).toBe('whole');
+    expect(await lastOf()).toMatchObject({ ended: 'token_withdrawn' });
+  });
+  it('ends when the authorization server says that its opaque token is not active any more', async () => {
+    beats('data: one\n\n');
+    const stream = await open({ path: '/opaque', token: 'opaque-1' });
+    expect(await Promise.race([stream.ended, sleep(1_500, 'open')])).toBe('open');
+    active = false;
+    expect(await stream.ended).toBe('whole');
+    expect(await lastOf()).toMatchObject({ ended: 'token_withdrawn' });
+  });
+  it('ends at the total time that the config allows', async () => {
+    beats('data: one\n\n');
+    const stream = await open({ token: accessToken(bed.as, { cnf: { jkt }, exp: seconds() + 2 * TOTAL }) });
+    ahead = TOTAL + 1;
+    await stream.ended;
+    expect(await lastOf()).toMatchObject({ ended: 'too_long' });
+  });
+  it('ends when its backend has been silent too long', async () => {
+    bed.answer = (_, response) => { response.writeHead(200, text).flushHeaders(); };
+    const stream = await open();
+    expect(await stream.ended).toBe('whole');
+    expect(stream.got()).toMatch(/: ended by the gateway: idle\n/);
+  });
+  it.each([['between events', 'data: one\n\n', ['one']], ['in an event', 'data: one\n\ndata: tw', ['one']], ['in an event of several lines', 'data: one\n\ndata: two\ndata: three\n', ['one']]])(
+    'that ends %s hands its reader no event that was not whole, and the time to come again', async (_, first, want) => {
+      bed.answer = (__, response) => { response.writeHead(200, text).write(first); };
+      const stream = await open();
+      await stream.ended; // idle
+      const events: string[] = [];
+      let retry: number | undefined;
+      createParser({ onEvent: ({ data }) => events.push(data), onRetry: (ms) => { retry = ms; } }).feed(stream.got());
+      expect(events).toEqual(want);
+      expect(retry).toBe(1000);
+    });
+  it('of a GET ends at once when the gateway stops, that of a POST ends itself', async () => {
+    const other = await startBed({ change: (config) => { config.drainSeconds = 5; } });
+    const before = bed;
+    bed = other;
+    try {
+      let finish = () => {};
+      other.answer = (message, response) => {
+        response.writeHead(200, text).write('data: one\n\n');
+        if (message.method === 'POST') finish = () => response.end('data: result\n\n');
+      };
+      const [listening, calling] = [await open(), await open({ method: 'POST' })];
+      const stopped = other.gateway.stop();
+      expect(await listening.ended).toBe('whole');
+      expect(listening.got()).toMatch(/shutdown\nretry: 1000\n$/);
+      finish();
+      expect(await calling.ended).toBe('whole');
+      expect(calling.got()).toBe('data: one\n\ndata: result\n\n');
+      await stopped;
+    } finally {
+      await other.stop();
+      bed = before;
+    }
+  });
+});
+
+it('an answer that is no event stream is cut, not made to look whole', async () => {
+  beats('{"a":', { 'Content-Type': 'application/json' });
+  const stream = await open({ token: accessToken(bed.as, { cnf: { jkt }, exp: seconds() + 100 }) });
+  ahead = 100 + GRACE + 1;
+  expect(await stream.ended).toBe('cut');
+  expect(await lastOf()).toMatchObject({ ended: 'token_expired' });
+});
+
+describe('back-pressure', () => {
+  const MIB = 1 << 20;
+  const STREAMS = 8;
+  const MEGABYTES = 48;
+  /** What sits in sockets is the kernel's; what sits in this process shows as array buffers. Backend and client are in this process too, and hold next to nothing. */
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  const held = () => {
+    collect();
+    return process.memoryUsage().arrayBuffers;
+  };
+  const dripless = (head: string) => new Promise<net.Socket>((resolve) => {
+    const socket = net.connect(bed.gateway.port, '127.0.0.1', () => socket.write(head, () => resolve(socket)));
+    socket.on('error', () => {}).pause();
+  });
+  const headOf = (method: string, more = '') => {
+    const token = accessToken(bed.as, { cnf: { jkt } });
+    return `${method} /mcp HTTP/1.1\r\nHost: a\r\nAuthorization: DPoP ${token}\r\nDPoP: ${proof(client, method, `${ORIGIN}/mcp`, token)}\r\n${more}\r\n`;
+  };
+
+  it(`holds at most 1 MiB of an answer that its client does not read, and gives the client up`, async () => {
+    const block = Buffer.alloc(MIB, 'x');
+    let written = 0;
+    bed.answer = (_, response) => {
+      response.writeHead(200);
+      let left = MEGABYTES;
+      const more = () => {
+        while (left > 0 && response.write(block)) { left -= 1; written += 1; }
+        if (left > 0) { left -= 1; written += 1; response.once('drain', more); }
+      };
+      more();
+    };
+    const before = held();
+    const sockets = await Promise.all(Array.from({ length: STREAMS }, () => dripless(headOf('GET'))));
+    await sleep(700);
+    expect(written).toBeLessThan(STREAMS * MEGABYTES); // it was slowed down
+    expect((held() - before) / STREAMS).toBeLessThan(MIB);
+    for (let i = 0; i < 40 && (await bed.audit()).length < STREAMS; i++) await sleep(100);
+    expect((await bed.audit()).map(({ ended }) => ended)).toEqual(Array(STREAMS).fill('idle'));
+    for (const socket of sockets) socket.destroy();
+  }, 15_000);
+  it('holds at most 1 MiB of a body that its backend does not read', async () => {
+    const unread: net.Socket[] = [];
+    const backend = net.createServer({ pauseOnConnect: true }, (socket) => { unread.push(socket.on('error', () => {})); });
+    await new Promise<void>((resolve) => backend.listen(0, '127.0.0.1', resolve));
+    const stalled = await startBed({ change: (config) => {
+      config.limits = { maxBodyBytes: 1 << 30 };
+      (config.routes[0]!.backend as { url: string }).url = `http://127.0.0.1:${(backend.address() as net.AddressInfo).port}`;
+    } });
+    const before = bed;
+    bed = stalled;
+    const start = held();
+    const block = Buffer.alloc(MIB, 'x');
+    const sockets = await Promise.all(Array.from({ length: STREAMS }, () => dripless(headOf('POST', `Content-Length: ${MEGABYTES * MIB}\r\n`))));
+    let accepted = 0;
+    for (const socket of sockets) for (let i = 0; i < MEGABYTES; i++) socket.write(block, () => { accepted += 1; });
+    await sleep(700);
+    expect(accepted).toBeLessThan(STREAMS * MEGABYTES);
+    expect((held() - start) / STREAMS).toBeLessThan(MIB);
+    for (const socket of sockets) socket.destroy();
+    bed = before;
+    await stalled.stop();
+    for (const socket of unread) socket.destroy();
+    await new Promise((resolve) => backend.close(resolve));
+  }, 15_000);
+});
