@@ -28,7 +28,7 @@ module.exports = {
     only('replay', [CONFIG, CLOCK], 'a store and its driver'),
     only('limit', [CONFIG, CLOCK], 'buckets'),
     only('keys', [CONFIG, CLOCK, room('checks')], 'where keys and credentials come from'),
-    only('upstream', [CONFIG, room('pipeline')], 'towards backends'),
+    only('upstream', [CONFIG, CLOCK, room('pipeline')], 'towards backends'),
     only('observe', [CONFIG, room('pipeline')], 'what operators see'),
     only('admin', [room('observe')], 'probes and metrics'),
     {
