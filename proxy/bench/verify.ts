@@ -11,6 +11,7 @@ import { headerFields } from '../src/http/header-fields.js';
 import type { Received } from '../src/pipeline/evidence.js';
 import { Denial } from '../src/pipeline/reason.js';
 import { then } from '../src/pipeline/stage.js';
+import { createParts } from '../src/parts.js';
 import { createMemoryStore } from '../src/replay/memory-store.js';
 import { openTrust } from '../src/trust.js';
 import { createRefusals, createWay } from '../src/way.js';
@@ -38,9 +39,10 @@ const parsed = parseConfig({
 });
 if (!parsed.ok) throw new Error(parsed.problems.join('\n'));
 const { config } = parsed;
-const trust = openTrust(config, { clock: wallClock, warn: (problem) => { throw new Error(problem); } });
+const { take, drop } = createParts().draft();
+const trust = openTrust(config, take, { clock: wallClock, warn: (problem) => { throw new Error(problem); } });
 const refusals = createRefusals(config, wallClock);
-const { enter, route, decide } = createWay(config, { trust, store: createMemoryStore({ maxEntries: 1_000_000, now: wallClock }), refusals, clock: wallClock });
+const { enter, route, decide } = createWay(config, { trust, take, store: createMemoryStore({ maxEntries: 1_000_000, now: wallClock }), refusals, clock: wallClock });
 
 const jws = (header: unknown, claims: unknown, signer: (input: Buffer) => Buffer) => {
   const input = `${b64(header)}.${b64(claims)}`;
@@ -127,7 +129,7 @@ const worst = Object.entries(corpus).map(([name, make]) => {
   return { name, ms: median(times) }; // the median: a shared machine holds up anything once
 }).sort((a, b) => b.ms - a.ms)[0]!;
 
-trust.close();
+drop();
 rmSync(dir, { recursive: true });
 const result = {
   cpuMicrosPerRequest: tenths(median(ours)),

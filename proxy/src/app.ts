@@ -1,78 +1,86 @@
 import { randomUUID } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Server as TlsServer } from 'node:tls';
 import { createAdminServer } from './admin/admin-server.js';
 import type { Config, Route } from './config/index.js';
+import { asksForCertificate, openGeneration, restartProblems, type Generation, type Lasting } from './generation.js';
 import { createEdgeServer } from './http/edge-server.js';
 import { receive } from './http/receive.js';
 import { replyHeaders } from './http/reply-headers.js';
-import { trustedPeers } from './http/trusted-peers.js';
-import type { SecretFile } from './keys/secret-file.js';
 import { openTlsFiles } from './keys/tls-files.js';
 import { openAuditLog } from './observe/audit-log.js';
 import { createMetrics } from './observe/metrics.js';
-import type { Outbound, Received, UpstreamRequest } from './pipeline/evidence.js';
+import { createParts } from './parts.js';
+import type { Outbound } from './pipeline/evidence.js';
 import { Denial, deny } from './pipeline/reason.js';
 import { openReplayStore } from './replay/open-replay-store.js';
-import { createConclude } from './stages/conclude.js';
-import { openTrust, type Surroundings } from './trust.js';
+import { telling, type Surroundings } from './trust.js';
 import { createDeadlines } from './upstream/deadlines.js';
 import { createOpenAnswers } from './upstream/open-answers.js';
-import { createUpstream, type Upstream, type UpstreamOptions } from './upstream/upstream.js';
-import { createRefusals, createWay } from './way.js';
 
 export interface Gateway {
   /** The ports in use, which the system chose where the config says 0 … as tests do. */
   readonly port: number;
   readonly adminPort: number;
+  /**
+   * Goes on with another config: new requests by the new one, those under way by theirs, open streams only while the rules that let them in are the same.
+   * Resolves with why not, if not: it changes what is read at the start, or its keys do not come; nothing has changed then.
+   */
+  reload(config: Config): Promise<readonly string[]>;
+  /** A config that could not even be read, or judged: it is counted. */
+  refusedConfig(): void;
   /** Not ready, no new connections; resolves when the open requests have ended or `drainSeconds` are over. */
   stop(): Promise<void>;
 }
 
 /** Before the end of the drain: time for open event streams to say that they end. */
 const LAST_WORDS_SECONDS = 1;
+/** How long a new config may wait for the keys of its issuers. */
+const KEYS_WAIT_MS = 10_000;
 
-/** The whole proxy: every room is opened here or in trust.ts; the stages stand in their order in way.ts. */
-export async function startGateway(config: Config, { clock, warn }: Surroundings): Promise<Gateway> {
-  const trust = openTrust(config, { clock, warn });
-  const store = await openReplayStore(config.replay, { now: clock, onProblem: warn, onUnchecked: () => metrics.unchecked() });
-  const refusals = createRefusals(config, clock);
+/** The whole proxy: every room is opened here, in generation.ts or in trust.ts; the stages stand in their order in way.ts. */
+export async function startGateway(first: Config, outer: Surroundings): Promise<Gateway> {
+  const { clock, warn } = outer;
+  const store = await openReplayStore(first.replay, { now: clock, onProblem: warn, onUnchecked: () => metrics.unchecked() });
   const metrics = createMetrics({
     replayEntries: () => store.size?.(),
-    keyAgeSeconds: () => [...trust.keys].map(([name, source]) => [name, source.ageSeconds()] as const),
+    keyAgeSeconds: () => [...now.trust.keys].map(([name, source]) => [name, source.ageSeconds()] as const),
   });
-  const audit = openAuditLog(config.audit.file);
-  const conclude = createConclude({ config, audit, metrics, clock, refusals });
-  const { enter, local, route, decide } = createWay(config, { trust, store, refusals, clock });
+  const surroundings: Surroundings = { ...outer, reloaded: (what, good) => metrics.reloaded(what, good) };
+  const audit = openAuditLog(first.audit.file);
   const deadlines = createDeadlines();
-  const openAnswers = createOpenAnswers({ now: clock, graceSeconds: config.upstream.expiryGraceSeconds, totalSeconds: config.upstream.totalTimeoutSeconds });
-  const upstreams = new Map<Route, Upstream>(config.routes.map((r) => [r, openUpstream(r, config, { deadlines, openAnswers }, trust.credentials)]));
+  const openAnswers = createOpenAnswers({ now: clock });
+  const lasting: Lasting = { store, audit, metrics, deadlines, openAnswers };
+  const parts = createParts();
+  const draft = parts.draft();
+  let now: Generation = openGeneration(first, draft.take, lasting, surroundings);
+  draft.keep();
 
   let stopping = false;
-  const forward = (received: Received, outbound: Outbound, message: IncomingMessage, response: ServerResponse) => {
-    const upstream = upstreams.get(outbound.route)!;
-    metrics.upstreamStarted(upstream.backend);
-    const { caller } = outbound;
-    upstream.forward({
-      request: outbound.upstream, message, response, extra: replyHeaders(received.reply), receivedAt: received.receivedAt,
-      standing: caller.kind === 'known' ? caller.standing : undefined,
-    }, (outcome) => {
-      metrics.upstreamEnded(upstream.backend);
-      if (outcome.kind === 'refused') conclude.refuse(received, outcome.denial, outbound.route, message, response);
-      else conclude.record(received, outcome, upstream.backend);
-    });
-  };
-
-  const peers = trustedPeers(config.trustedPeers);
   const answer = (message: IncomingMessage, response: ServerResponse) => {
     if (stopping) response.setHeader('Connection', 'close');
     if (message.url === '/healthz') return answerHealth(message, response);
+    serve(now, message, response);
+  };
+  const serve = ({ config, way: { enter, local, route, decide }, conclude, peers, upstreamOf, termsOf }: Generation, message: IncomingMessage, response: ServerResponse) => {
     const received = receive(message, randomUUID(), clock(), peers);
     let matched: Route | undefined;
+    const forward = (outbound: Outbound) => {
+      const upstream = upstreamOf(outbound.route);
+      const { caller } = outbound;
+      metrics.upstreamStarted(upstream.backend);
+      upstream.forward({
+        request: outbound.upstream, message, response, extra: replyHeaders(received.reply), receivedAt: received.receivedAt,
+        standing: caller.kind === 'known' ? caller.standing : undefined, terms: termsOf(outbound.route),
+      }, (outcome) => {
+        metrics.upstreamEnded(upstream.backend);
+        if (outcome.kind === 'refused') conclude.refuse(received, outcome.denial, outbound.route, message, response);
+        else conclude.record(received, outcome, upstream.backend);
+      });
+    };
     const settle = (decision: Outbound | Denial) => {
       if (decision instanceof Denial) conclude.refuse(received, decision, matched, message, response);
-      else forward(received, decision, message, response);
+      else forward(decision);
     };
     // A throw is a bug, and still an answer, an audit line and a refusal.
     const crash = (cause: unknown) => {
@@ -102,58 +110,76 @@ export async function startGateway(config: Config, { clock, warn }: Surroundings
       crash(cause);
     }
   };
-  const certificate = config.listen.tls === undefined ? undefined : openTlsFiles(config.listen.tls, { onProblem: warn });
-  const server = createEdgeServer({
-    limits: config.limits,
-    tls: certificate?.current(),
-    askForCertificate: config.routes.some(({ auth }) => auth.profile !== 'selfSigned'),
-  }, answer);
+  const certificate = first.listen.tls === undefined ? undefined : openTlsFiles(first.listen.tls, telling(surroundings, 'certificate'));
+  const server = createEdgeServer({ limits: first.limits, tls: certificate?.current(), askForCertificate: asksForCertificate(first) }, answer);
   if (certificate !== undefined) certificate.follow(server as unknown as TlsServer);
 
   const admin = createAdminServer({ metrics, waitingFor: () => [
-    ...trust.waitingFor(),
+    ...now.trust.waitingFor(),
     ...(store.ready() ? [] : ['replay store']),
     ...(stopping ? ['shutdown'] : []),
   ] });
-  const port = await listen(server, config.listen);
-  const adminPort = await listen(admin, config.admin);
+  const port = await listen(server, first.listen);
+  const adminPort = await listen(admin, first.admin);
 
+  const reload = async (config: Config): Promise<readonly string[]> => {
+    const fixed = restartProblems(now.config, config);
+    if (fixed.length > 0) return fixed;
+    const next = parts.draft();
+    let generation: Generation;
+    try {
+      generation = openGeneration(config, next.take, lasting, surroundings);
+    } catch (cause) {
+      next.drop();
+      return [(cause as Error).message];
+    }
+    // The pod stays ready: issuers are trusted once their keys are there.
+    const until = performance.now() + KEYS_WAIT_MS;
+    const missing = () => generation.trust.waitingFor().filter((name) => !now.trust.waitingFor().includes(name));
+    while (missing().length > 0 && performance.now() < until && !stopping) await new Promise((resolve) => setTimeout(resolve, 20));
+    if (missing().length > 0 || stopping) {
+      next.drop();
+      return missing().map((name) => `${name}: not there after ${KEYS_WAIT_MS / 1000} s`);
+    }
+    now = generation;
+    next.keep();
+    openAnswers.endAll('config_changed', ({ terms }) => !generation.terms.has(terms));
+    return [];
+  };
   const stop = async () => {
     stopping = true;
+    const { drainSeconds } = now.config;
     // What would never end by itself comes again, elsewhere; the rest has until the drain is over, and then its last words too.
     openAnswers.endAll('shutdown', ({ listening }) => listening);
-    const patience = setTimeout(() => openAnswers.endAll('shutdown'), Math.max(0, config.drainSeconds - LAST_WORDS_SECONDS) * 1000);
-    await closed(server, config.drainSeconds);
+    const patience = setTimeout(() => openAnswers.endAll('shutdown'), Math.max(0, drainSeconds - LAST_WORDS_SECONDS) * 1000);
+    await closed(server, drainSeconds);
     clearTimeout(patience);
     openAnswers.close();
-    for (const upstream of upstreams.values()) upstream.close();
     deadlines.close();
-    trust.close();
+    parts.close();
     certificate?.close();
     await store.close();
     await closed(admin, 0);
     audit.close();
   };
-  let stopped: Promise<void> | undefined;
-  return { port, adminPort, stop: () => (stopped ??= stop()) };
-}
 
-function openUpstream(route: Route, { upstream, limits }: Config, shared: Pick<UpstreamOptions, 'deadlines' | 'openAnswers'>, credentials: ReadonlyMap<string, SecretFile>): Upstream {
-  const { caFile } = route.backend;
-  const token = route.kind === 'secrets' ? credentials.get(route.backend.tokenFile) : undefined;
-  return createUpstream({
-    route,
-    upstream,
-    limits,
-    ...shared,
-    ca: caFile === undefined ? undefined : readFileSync(caFile, 'utf8'),
-    refreshCredential: () => {
-      const before = token?.value();
-      token?.refresh();
-      return token?.value() !== undefined && token.value() !== before;
+  let turn: Promise<unknown> = Promise.resolve();
+  let stopped: Promise<void> | undefined;
+  return {
+    port,
+    adminPort,
+    // One at a time, in the order they came.
+    reload(config) {
+      const done = turn.then(() => reload(config)).then((problems) => {
+        metrics.reloaded('config', problems.length === 0);
+        return problems;
+      });
+      turn = done.catch(() => {});
+      return done;
     },
-    renew: (request: UpstreamRequest) => ({ ...request, headers: request.headers.map((value, i) => (request.headers[i - 1] === 'Authorization' ? `Bearer ${token!.value()!}` : value)) }),
-  });
+    refusedConfig: () => metrics.reloaded('config', false),
+    stop: () => (stopped ??= stop()),
+  };
 }
 
 /** The one path without authentication or audit: says that the process answers, and nothing else. */

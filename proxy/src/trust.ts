@@ -3,9 +3,10 @@ import type { Clock } from './clock.js';
 import type { Config, Route } from './config/index.js';
 import { createIntrospector } from './keys/introspector.js';
 import type { Introspector, KeySource, NonceKeys } from './keys/key-source.js';
-import { openKeySources } from './keys/key-sources.js';
+import { openKeySource } from './keys/open-key-source.js';
 import { openNonceKeys } from './keys/nonce-keys.js';
 import { openSecretFile, type SecretFile } from './keys/secret-file.js';
+import type { Take } from './parts.js';
 
 export interface Trust {
   /** By issuer name. */
@@ -16,20 +17,36 @@ export interface Trust {
   readonly credentials: ReadonlyMap<string, SecretFile>;
   /** Names of what is missing; empty when all of it is there. */
   waitingFor(): string[];
-  close(): void;
 }
+
+/** What is read again while the gateway runs. */
+export type Reloaded = 'config' | 'jwks' | 'nonce_keys' | 'credential' | 'certificate';
 
 export interface Surroundings {
   readonly clock: Clock;
   /** What an operator should know that no request caused: a file that cannot be read, a key set that cannot be fetched. */
   readonly warn: (problem: string) => void;
+  /** Something was read again: it is in use, or it was no good and the one before stays. */
+  readonly reloaded?: (what: Reloaded, good: boolean) => void;
 }
 
-export function openTrust(config: Config, { clock, warn }: Surroundings): Trust {
-  const keys = openKeySources(config.issuers, { now: clock, onProblem: warn });
-  const credentials = openCredentials(config, warn);
-  const nonceKeys = openNonceRings(config.routes, clock, warn);
-  const introspectors = openIntrospectors(config, credentials, clock, warn);
+/** How a part tells of what it read. */
+export const telling = ({ warn, reloaded }: Surroundings, what: Reloaded) => ({
+  onProblem: (problem: string) => {
+    warn(problem);
+    reloaded?.(what, false);
+  },
+  onLoaded: () => reloaded?.(what, true),
+});
+
+export function openTrust(config: Config, take: Take, surroundings: Surroundings): Trust {
+  const { clock: now } = surroundings;
+  const keys = new Map(config.issuers.map((issuer) => [issuer.name, take(['keys', issuer.name, issuer.jwks], () => openKeySource(issuer, { now, ...telling(surroundings, 'jwks') }))]));
+  const credentials = new Map(credentialFiles(config).map((file) => [file, take(['credential', file], () => openSecretFile(file, telling(surroundings, 'credential')))]));
+  const nonceKeys = new Map([...nonceFiles(config.routes)].map(([file, keepSeconds]) =>
+    [file, take(['nonce keys', file, keepSeconds], () => openNonceKeys(file, { now, keepSeconds, ...telling(surroundings, 'nonce_keys') }))]));
+  const introspectors = new Map(config.issuers.flatMap(({ name, introspection }): [string, Introspector][] => (introspection === undefined ? [] : [[name, take(['introspector', name, introspection],
+    () => createIntrospector(introspection, { now, secret: credentials.get(introspection.clientSecret.file)!, onProblem: (problem) => surroundings.warn(`issuer ${name}: ${problem}`) }))]])));
   return {
     keys,
     credentials,
@@ -39,32 +56,23 @@ export function openTrust(config: Config, { clock, warn }: Surroundings): Trust 
       ...[...keys].filter(([, source]) => !source.ready()).map(([name]) => `keys of issuer ${name}`),
       ...[...nonceKeys].filter(([, ring]) => ring.current() === undefined).map(([file]) => `nonce keys ${file}`),
     ],
-    close() {
-      for (const part of [...keys.values(), ...credentials.values(), ...nonceKeys.values()]) part.close();
-    },
   };
 }
 
-/** Every file that holds a credential of ours, watched. */
-function openCredentials({ routes, issuers }: Config, onProblem: (problem: string) => void): Map<string, SecretFile> {
+/** Every file that holds a credential of ours. */
+function credentialFiles({ routes, issuers }: Config): string[] {
   const files = routes.flatMap((r) => (r.kind === 'secrets' ? [r.backend.tokenFile] : r.backend.credential.kind === 'file' ? [r.backend.credential.file] : []));
   const secrets = issuers.flatMap(({ introspection }) => (introspection === undefined ? [] : [introspection.clientSecret.file]));
-  return new Map([...new Set([...files, ...secrets])].map((file) => [file, openSecretFile(file, { onProblem })]));
+  return [...new Set([...files, ...secrets])];
 }
 
 /** One ring a file; its keys judge as long as the longest-lived nonces of the routes that use it. */
-function openNonceRings(routes: readonly Route[], now: Clock, onProblem: (problem: string) => void): Map<string, NonceKeys> {
+function nonceFiles(routes: readonly Route[]): Map<string, number> {
   const lifetimes = new Map<string, number>();
   for (const { auth } of routes) {
     if (!('nonce' in auth) || auth.nonce === undefined) continue;
     const { keys: { file }, lifetimeSeconds } = auth.nonce;
     lifetimes.set(file, Math.max(lifetimes.get(file) ?? 0, lifetimeSeconds));
   }
-  return new Map([...lifetimes].map(([file, keepSeconds]) => [file, openNonceKeys(file, { now, keepSeconds, onProblem })]));
-}
-
-function openIntrospectors({ issuers }: Config, credentials: ReadonlyMap<string, SecretFile>, now: Clock, onProblem: (problem: string) => void): Map<string, Introspector> {
-  return new Map(issuers.flatMap(({ name, introspection }): [string, Introspector][] => (introspection === undefined ? [] : [[name, createIntrospector(introspection, {
-    now, secret: credentials.get(introspection.clientSecret.file)!, onProblem: (problem) => onProblem(`issuer ${name}: ${problem}`),
-  })]])));
+  return lifetimes;
 }

@@ -5,6 +5,7 @@ import type { RateLimiter } from './limit/rate-limiter.js';
 import { createTokenBuckets } from './limit/token-bucket.js';
 import type { Accepted, LocalAnswer, Outbound, Received, Routed } from './pipeline/evidence.js';
 import { then, type Stage } from './pipeline/stage.js';
+import type { Take } from './parts.js';
 import { createProfiles } from './profiles/profiles.js';
 import type { ReplayStore } from './replay/replay-store.js';
 import { accept } from './stages/accept.js';
@@ -28,14 +29,16 @@ export interface Way {
 
 export interface WayOptions {
   readonly trust: Trust;
+  /** Buckets outlive a reload: it must not fill them again. */
+  readonly take: Take;
   readonly store: ReplayStore;
   /** What refused requests of one address are counted in. */
   readonly refusals: RateLimiter;
   readonly clock: Clock;
 }
 
-export function createWay(config: Config, { trust, store, refusals, clock }: WayOptions): Way {
-  const limiters = new Map<Route, RateLimiter>(config.routes.flatMap((route) => (route.rateLimit === undefined ? [] : [[route, createTokenBuckets({ ...route.rateLimit, now: clock })]])));
+export function createWay(config: Config, { trust, take, store, refusals, clock }: WayOptions): Way {
+  const limiters = new Map<Route, RateLimiter>(config.routes.flatMap((route) => (route.rateLimit === undefined ? [] : [[route, take(['buckets', route.name, route.rateLimit], () => createTokenBuckets({ ...route.rateLimit!, now: clock }))]])));
   const credentialOf = (file: string) => trust.credentials.get(file)?.value();
   return {
     enter: accept(config, refusals),
@@ -46,5 +49,5 @@ export function createWay(config: Config, { trust, store, refusals, clock }: Way
 }
 
 /** Refusals of one address, counted; `accept` looks at them before any cryptography. */
-export const createRefusals = ({ limits: { refusalsPerAddress } }: Config, now: Clock): RateLimiter =>
+export const createRefusals = ({ limits: { refusalsPerAddress } }: Config, now: Clock) =>
   createTokenBuckets({ maxTokens: refusalsPerAddress.maxTokens, tokensPerFill: refusalsPerAddress.tokensPerSecond, fillIntervalSeconds: 1, now });

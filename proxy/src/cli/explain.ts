@@ -7,6 +7,7 @@ import { fileProblems } from '../config-files.js';
 import { headerFields } from '../http/header-fields.js';
 import type { Received } from '../pipeline/evidence.js';
 import { Denial, meaningOf } from '../pipeline/reason.js';
+import { createParts } from '../parts.js';
 import { openTrust } from '../trust.js';
 import { createWay } from '../way.js';
 import { ADVICE } from './advice.js';
@@ -77,14 +78,16 @@ interface Verdict {
 
 async function judge(config: Config, request: Received, clock: () => number): Promise<Verdict> {
   const warnings: string[] = [];
-  const trust = openTrust(config, { clock: wallClock, warn: (problem) => warnings.push(`warning: ${problem}`) });
+  const parts = createParts();
+  const draft = parts.draft();
+  const trust = openTrust(config, draft.take, { clock: wallClock, warn: (problem) => warnings.push(`warning: ${problem}`) });
   try {
     const until = performance.now() + KEYS_WAIT_MS;
     while (trust.waitingFor().length > 0 && performance.now() < until) await new Promise((resolve) => setTimeout(resolve, 20));
-    const nothing = { take: () => ({ allowed: true as const, remaining: 1 }), peek: () => ({ allowed: true as const, remaining: 1 }) };
+    const nothing = { take: () => ({ allowed: true as const, remaining: 1 }), peek: () => ({ allowed: true as const, remaining: 1 }), close: () => {} };
     // Nothing is claimed: no proof was ever used before.
     const store = { claim: () => 'first' as const, ready: () => true, close: async () => {} };
-    const { enter, local, route, decide } = createWay(config, { trust, store, refusals: nothing, clock });
+    const { enter, local, route, decide } = createWay(config, { trust, take: draft.take, store, refusals: nothing, clock });
     const accepted = await enter(request);
     if (!(accepted instanceof Denial) && local(accepted) !== undefined) return { accepted: true, lines: [...warnings, 'accepted: the gateway answers it itself, and asks for no credentials'] };
     const routed = accepted instanceof Denial ? accepted : await route(accepted);
@@ -102,6 +105,6 @@ async function judge(config: Config, request: Received, clock: () => number): Pr
       lines: [...warnings, ...where, `refused: ${status} ${reason}: ${say}`, ...(detail === undefined ? [] : [`detail: ${detail}`]), `clause: ${clause}`, `next: ${next}`],
     };
   } finally {
-    trust.close();
+    draft.drop();
   }
 }

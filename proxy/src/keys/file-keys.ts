@@ -6,10 +6,12 @@ import { watchFile } from './watched-file.js';
 export interface FileKeysOptions {
   readonly now: Clock;
   readonly onProblem: (problem: string) => void;
+  /** A new set is in use. */
+  readonly onLoaded?: (() => void) | undefined;
 }
 
 /** A mounted JWK Set, followed through rotations; a broken file leaves the last good set in place. */
-export function openFileKeys(file: string, { now, onProblem }: FileKeysOptions): KeySource {
+export function openFileKeys(file: string, { now, onProblem, onLoaded }: FileKeysOptions): KeySource {
   let keys: readonly VerificationKey[] = [];
   let generation = 0;
   let loadedAt = now();
@@ -21,6 +23,7 @@ export function openFileKeys(file: string, { now, onProblem }: FileKeysOptions):
       keys = parsed.keys;
       generation += 1;
       loadedAt = now();
+      onLoaded?.();
     },
   });
   return {

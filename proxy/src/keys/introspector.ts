@@ -60,5 +60,6 @@ export function createIntrospector(config: IntrospectionConfig, { now, secret, o
       open.set(hash, asked);
       return asked;
     },
+    close() {},
   };
 }

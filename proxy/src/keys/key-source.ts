@@ -38,4 +38,5 @@ export type Introspection = Readonly<Record<string, unknown>> | 'inactive' | 'un
 export interface Introspector {
   /** Synchronous where the answer is known. Never throws. @param hash of the token, under which the answer is kept */
   introspect(token: string, hash: string): Introspection | Promise<Introspection>;
+  close(): void;
 }

@@ -8,6 +8,8 @@ export interface NonceKeysOptions {
   /** How long a key that left the file still judges: as long as its nonces live. */
   readonly keepSeconds: number;
   readonly onProblem: (problem: string) => void;
+  /** A new ring is in use. */
+  readonly onLoaded?: (() => void) | undefined;
 }
 
 const MIN_LENGTH = 32;
@@ -29,7 +31,7 @@ export function parseNonceKeys(text: string): ParsedNonceKeys {
  * The key ring of nonces, followed through rotations: append a secret, wait until every replica has it, then delete the first line.
  * Every replica accepts what any other makes at each of these moments. A broken file leaves the last good ring in place.
  */
-export function openNonceKeys(file: string, { now, keepSeconds, onProblem }: NonceKeysOptions): NonceKeys {
+export function openNonceKeys(file: string, { now, keepSeconds, onProblem, onLoaded }: NonceKeysOptions): NonceKeys {
   let ring: readonly Buffer[] = [];
   let retired: readonly { readonly key: Buffer; readonly until: number }[] = [];
   let all: readonly Buffer[] = [];
@@ -42,6 +44,7 @@ export function openNonceKeys(file: string, { now, keepSeconds, onProblem }: Non
       ring = parsed.keys;
       retired = [...retired.filter(({ until }) => until > now()), ...gone.map((key) => ({ key, until: now() + keepSeconds }))];
       all = [...ring, ...retired.map(({ key }) => key)];
+      onLoaded?.();
     },
   });
   return {

@@ -9,6 +9,8 @@ export type RemoteJwks = Extract<Issuer['jwks'], { url: string }>;
 export interface RemoteKeysOptions {
   readonly now: Clock;
   readonly onProblem: (problem: string) => void;
+  /** A new set is in use. */
+  readonly onLoaded?: (() => void) | undefined;
 }
 
 const MAX_BYTES = 1 << 20;
@@ -17,7 +19,7 @@ const MAX_BYTES = 1 << 20;
  * An issuer's JWK Set over HTTP, rationed: at most one fetch per cooldown counted from the last attempt, successful or not, whatever kids callers send.
  * A set that cannot be fetched anew stays in use for `maxStaleSeconds`.
  */
-export function openRemoteKeys(jwks: RemoteJwks, { now, onProblem }: RemoteKeysOptions): KeySource {
+export function openRemoteKeys(jwks: RemoteJwks, { now, onProblem, onLoaded }: RemoteKeysOptions): KeySource {
   let keys: readonly VerificationKey[] = [];
   let generation = 0;
   let loadedAt = -Infinity;
@@ -36,6 +38,7 @@ export function openRemoteKeys(jwks: RemoteJwks, { now, onProblem }: RemoteKeysO
         keys = parsed.keys;
         generation += 1;
         lastText = text;
+        onLoaded?.();
       }
       loadedAt = now();
     } catch (cause) {

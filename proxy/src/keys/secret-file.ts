@@ -8,15 +8,22 @@ export interface SecretFile {
   close(): void;
 }
 
+export interface SecretFileOptions {
+  readonly onProblem: (problem: string) => void;
+  /** A new credential is in use. */
+  readonly onLoaded?: (() => void) | undefined;
+}
+
 /** A mounted credential, followed through rotations. One final newline is not part of it; a control character anywhere is a fault, since it ends up in a header. */
-export function openSecretFile(file: string, { onProblem }: { readonly onProblem: (problem: string) => void }): SecretFile {
+export function openSecretFile(file: string, { onProblem, onLoaded }: SecretFileOptions): SecretFile {
   let value: string | undefined;
   const watched = watchFile(file, {
     onProblem,
     onContent: (text) => {
       const trimmed = text.replace(/\r?\n$/, '');
-      if (/^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/.test(trimmed)) value = trimmed;
-      else onProblem(`${file}: must hold one line of visible ASCII; ${value === undefined ? 'there is no credential' : 'the one read before stays in use'}`);
+      if (!/^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/.test(trimmed)) return onProblem(`${file}: must hold one line of visible ASCII; ${value === undefined ? 'there is no credential' : 'the one read before stays in use'}`);
+      value = trimmed;
+      onLoaded?.();
     },
   });
   return { value: () => value, refresh: () => watched.check(), close: () => watched.close() };

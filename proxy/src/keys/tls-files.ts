@@ -1,4 +1,5 @@
 import { createSecureContext, type Server as TlsServer } from 'node:tls';
+import type { SecretFileOptions } from './secret-file.js';
 import { watchFile } from './watched-file.js';
 
 export interface TlsFiles {
@@ -10,7 +11,7 @@ export interface TlsFiles {
 }
 
 /** A mounted certificate chain and its key, followed through rotations; halves that do not fit each other yet, or at all, leave the last good pair in place. */
-export function openTlsFiles({ certFile, keyFile }: { readonly certFile: string; readonly keyFile: string }, { onProblem }: { readonly onProblem: (problem: string) => void }): TlsFiles {
+export function openTlsFiles({ certFile, keyFile }: { readonly certFile: string; readonly keyFile: string }, { onProblem, onLoaded }: SecretFileOptions): TlsFiles {
   let cert: string | undefined;
   let key: string | undefined;
   let good: { readonly cert: string; readonly key: string } | undefined;
@@ -21,6 +22,7 @@ export function openTlsFiles({ certFile, keyFile }: { readonly certFile: string;
       createSecureContext({ cert, key });
       good = { cert, key };
       server?.setSecureContext(good);
+      onLoaded?.();
     } catch (cause) {
       onProblem(`${certFile}, ${keyFile}: ${(cause as Error).message}; ${good === undefined ? 'there is no certificate' : 'the pair read before stays in use'}`);
     }

@@ -6,4 +6,5 @@ export interface RateLimiter {
   take(key: string): Permit;
   /** What `take` would answer, without taking. */
   peek(key: string): Permit;
+  close(): void;
 }

@@ -68,5 +68,6 @@ export function createTokenBuckets({ maxTokens, tokensPerFill, fillIntervalSecon
       const at = now();
       return bucket === undefined ? { allowed: true, remaining: maxTokens } : permit(filled(bucket, at), at, 0);
     },
+    close() {},
   };
 }

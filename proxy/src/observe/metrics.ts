@@ -8,6 +8,8 @@ export interface Metrics {
   /** Once a request. `reason` "ok" for one that the backend answered. */
   concluded(route: string | undefined, status: number, reason: Reason | 'ok', durationSeconds: number): void;
   wouldDeny(route: string | undefined, reason: Reason): void;
+  /** Something was read again: in use now, or refused. */
+  reloaded(what: string, good: boolean): void;
   /** An answer that ended before its backend ended it. */
   cutShort(route: string | undefined, why: string): void;
   /** A proof passed while the replay store was away and the config allows it. */
@@ -34,6 +36,7 @@ export function createMetrics(sources: Sources): Metrics {
   const refusals = new Counter({ name: 'agentgateway_refusals_total', help: 'Requests the gateway answered itself, by reason.', labelNames: ['route', 'reason'], registers });
   const wouldDeny = new Counter({ name: 'agentgateway_permissive_would_deny_total', help: 'Requests a strict route would have refused.', labelNames: ['route', 'reason'], registers });
   const unchecked = new Counter({ name: 'agentgateway_replay_unchecked_total', help: 'Proofs that passed while the replay store was away (replay.onStoreFailure local or allow).', registers });
+  const reloads = new Counter({ name: 'agentgateway_reloads_total', help: 'Files and key sets read again: the config, JWK Sets, nonce keys, credentials, the certificate.', labelNames: ['what', 'result'], registers });
   const cutShort = new Counter({ name: 'agentgateway_answers_cut_short_total', help: 'Answers that ended before their backend ended them, by cause.', labelNames: ['route', 'cause'], registers });
   const duration = new Histogram({
     name: 'agentgateway_request_duration_seconds',
@@ -69,6 +72,7 @@ export function createMetrics(sources: Sources): Metrics {
       else if (family === 'limit') limited.inc({ route });
     },
     wouldDeny: (route = NO_ROUTE, reason) => wouldDeny.inc({ route, reason }),
+    reloaded: (what, good) => reloads.inc({ what, result: good ? 'ok' : 'refused' }),
     cutShort: (route = NO_ROUTE, cause) => cutShort.inc({ route, cause }),
     unchecked: () => unchecked.inc(),
     upstreamStarted: (backend) => active.inc({ backend }),

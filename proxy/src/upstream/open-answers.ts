@@ -8,10 +8,14 @@ export type Ending = 'token_expired' | 'token_withdrawn' | 'config_changed' | 't
 export interface OpenAnswer {
   /** Absent: nobody was authenticated. */
   readonly standing: Standing | undefined;
+  /** By which rules it was let in. */
+  readonly terms: string;
   /** An event stream that a GET opened: it never ends by itself, and its client comes again. */
   readonly listening: boolean;
-  /** Seconds since the epoch. */
-  readonly beganAt: number;
+  /** Seconds since the epoch: however it goes on; Infinity where the config sets no total time. */
+  readonly endsAt: number;
+  /** How long past its token's `exp` it may go on. */
+  readonly graceSeconds: number;
   end(why: Ending): void;
 }
 
@@ -24,19 +28,15 @@ export interface OpenAnswers {
 
 export interface OpenAnswersOptions {
   readonly now: Clock;
-  /** How long past its token's `exp` an answer may go on. */
-  readonly graceSeconds: number;
-  /** Of an answer as a whole; absent: as long as its token. */
-  readonly totalSeconds: number | undefined;
 }
 
 const SWEEP_MS = 1_000;
 
 /** Answers that are still open, looked at together once a second: none outlives its token, the key it was signed with, or its time. */
-export function createOpenAnswers({ now, graceSeconds, totalSeconds = Infinity }: OpenAnswersOptions): OpenAnswers {
+export function createOpenAnswers({ now }: OpenAnswersOptions): OpenAnswers {
   const open = new Set<OpenAnswer>();
-  const verdict = ({ standing, beganAt }: OpenAnswer, at: number): Ending | undefined => {
-    if (at - beganAt > totalSeconds) return 'too_long';
+  const verdict = ({ standing, endsAt, graceSeconds }: OpenAnswer, at: number): Ending | undefined => {
+    if (at > endsAt) return 'too_long';
     if (standing === undefined) return undefined;
     if (at > standing.until + graceSeconds) return 'token_expired';
     return standing.holds() ? undefined : 'token_withdrawn';

@@ -19,6 +19,8 @@ export interface Pool {
   readonly agent: http.Agent;
   /** Requests that wait for a connection: all of them are in use. */
   queued(): number;
+  /** What is idle goes now, what is in use when it is done. */
+  close(): void;
 }
 
 const CLOSE_AT = Symbol('closeAt');
@@ -39,6 +41,7 @@ export function createPool({ tls, ca, maxSockets }: PoolOptions): Pool {
   const agent = tls ? new https.Agent({ ...options, ...(ca === undefined ? {} : { ca }) }) : new http.Agent(options);
   const sockets = agent.sockets as Record<string, PooledSocket[]>;
   const free = agent.freeSockets as Record<string, PooledSocket[]>;
+  let closed = false;
   Object.assign(agent, {
     getName: () => NAME,
     addRequest(request: ClientRequest, wanted: unknown): void {
@@ -55,7 +58,7 @@ export function createPool({ tls, ca, maxSockets }: PoolOptions): Pool {
     },
     keepSocketAlive(socket: PooledSocket): boolean {
       const idle = Math.min(IDLE_MS, hintedMs(socket._httpMessage?.res?.rawHeaders) - HINT_MARGIN_MS);
-      if (idle <= 0) return false;
+      if (closed || idle <= 0) return false;
       socket.unref();
       socket[CLOSE_AT] = performance.now() + idle;
       return true;
@@ -66,12 +69,15 @@ export function createPool({ tls, ca, maxSockets }: PoolOptions): Pool {
     for (const socket of [...free[NAME] ?? []]) if ((socket[CLOSE_AT] ?? 0) <= now) socket.destroy();
   }, SWEEP_MS);
   timer.unref();
-  const destroy = agent.destroy.bind(agent);
-  agent.destroy = () => {
-    clearInterval(timer);
-    return destroy();
+  return {
+    agent,
+    queued: () => agent.requests[NAME]?.length ?? 0,
+    close() {
+      closed = true;
+      clearInterval(timer);
+      for (const socket of [...free[NAME] ?? []]) socket.destroy();
+    },
   };
-  return { agent, queued: () => agent.requests[NAME]?.length ?? 0 };
 }
 
 /** `Keep-Alive: timeout=5` of an answer, in milliseconds. */

@@ -33,6 +33,8 @@ export interface Exchange {
   readonly extra: readonly string[];
   /** Absent: nobody was authenticated. */
   readonly standing: Standing | undefined;
+  /** By which rules it was let in: see OpenAnswer. */
+  readonly terms: string;
   /** Seconds since the epoch. */
   readonly receivedAt: number;
 }
@@ -57,7 +59,7 @@ const RETRY_AFTER_SECONDS = 1;
 export function createUpstream({ route, upstream, limits, deadlines, openAnswers, ca, refreshCredential, renew }: UpstreamOptions): Upstream {
   const url = new URL(route.backend.url);
   const tls = url.protocol === 'https:';
-  const { agent, queued } = createPool({ tls, ca, maxSockets: upstream.maxSockets });
+  const { agent, queued, close } = createPool({ tls, ca, maxSockets: upstream.maxSockets });
   const target = { host: url.hostname.replace(/^\[|\]$/g, ''), port: url.port === '' ? (tls ? 443 : 80) : Number(url.port), agent };
   const start = tls ? https.request : http.request;
 
@@ -67,7 +69,7 @@ export function createUpstream({ route, upstream, limits, deadlines, openAnswers
     return start({ ...target, method: request.method, path: request.path, headers });
   };
 
-  const forward: Upstream['forward'] = ({ request, message, response, extra, standing, receivedAt }, done) => {
+  const forward: Upstream['forward'] = ({ request, message, response, extra, standing, terms, receivedAt }, done) => {
     if (queued() >= upstream.maxQueued) return done({ kind: 'refused', denial: deny('upstream_busy', `${upstream.maxQueued} requests wait for a connection`, { retryAfterSeconds: RETRY_AFTER_SECONDS }) });
     const out = open(request);
     let settled = false;
@@ -146,7 +148,10 @@ export function createUpstream({ route, upstream, limits, deadlines, openAnswers
             finish({ kind: 'answered', status: answer.statusCode!, bytes: relayed.bytes(), ended: why });
           },
         });
-        const entry: OpenAnswer = answered = { standing, beganAt: receivedAt, listening: request.method === 'GET' && isEventStream(answer), end: (why) => relayed.end(why) };
+        const entry: OpenAnswer = answered = {
+          standing, terms, graceSeconds: upstream.expiryGraceSeconds, endsAt: receivedAt + (upstream.totalTimeoutSeconds ?? Infinity),
+          listening: request.method === 'GET' && isEventStream(answer), end: (why) => relayed.end(why),
+        };
         openAnswers.add(entry);
       });
     };
@@ -154,7 +159,7 @@ export function createUpstream({ route, upstream, limits, deadlines, openAnswers
     send(message, out, request, limits, { received, sent, fail });
   };
 
-  return { backend: url.host, forward, close: () => agent.destroy() };
+  return { backend: url.host, forward, close };
 }
 
 interface SendEvents {

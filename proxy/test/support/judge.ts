@@ -8,6 +8,7 @@ import { headerFields } from '../../src/http/header-fields.js';
 import { Denial, type Reason } from '../../src/pipeline/reason.js';
 import { then } from '../../src/pipeline/stage.js';
 import { createMemoryStore } from '../../src/replay/memory-store.js';
+import { createParts } from '../../src/parts.js';
 import { openTrust } from '../../src/trust.js';
 import { createRefusals, createWay } from '../../src/way.js';
 import { ORIGIN } from './gateway.js';
@@ -31,12 +32,13 @@ export function startJudge(as: Pair, change?: (config: ConfigInput) => void): Ju
   const parsed = parseConfig(input);
   if (!parsed.ok) throw new Error(parsed.problems.join('\n'));
   const { config } = parsed;
-  const trust = openTrust(config, { clock: wallClock, warn: (problem) => { throw new Error(problem); } });
+  const parts = createParts().draft();
+  const trust = openTrust(config, parts.take, { clock: wallClock, warn: (problem) => { throw new Error(problem); } });
   // Old enough to vouch for every proof inside the window.
   let began = true;
   const store = createMemoryStore({ maxEntries: 1_000_000, now: () => (began ? 0 : wallClock()) });
   began = false;
-  const { enter, route, decide } = createWay(config, { trust, store, refusals: createRefusals(config, wallClock), clock: wallClock });
+  const { enter, route, decide } = createWay(config, { trust, take: parts.take, store, refusals: createRefusals(config, wallClock), clock: wallClock });
   const way = then(then(enter, route), decide);
   return {
     async judge(method, target, raw) {
@@ -48,7 +50,7 @@ export function startJudge(as: Pair, change?: (config: ConfigInput) => void): Ju
       return verdict instanceof Denial ? verdict.reason : 'ok';
     },
     stop() {
-      trust.close();
+      parts.drop();
       rmSync(dir, { recursive: true });
     },
   };

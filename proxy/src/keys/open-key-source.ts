@@ -7,16 +7,15 @@ import { openRemoteKeys } from './remote-keys.js';
 /** Of an issuer whose tokens are introspected, all of them: no JWT of it verifies. */
 const NO_KEYS: KeySource = { find: () => [], refresh: async () => {}, ready: () => true, generation: () => 0, ageSeconds: () => 0, close: () => {} };
 
-export interface KeySourcesOptions {
+export interface KeySourceOptions {
   readonly now: Clock;
   readonly onProblem: (problem: string) => void;
+  readonly onLoaded?: (() => void) | undefined;
 }
 
-/** One source an issuer, by its name: keys are never pooled (RFC 8725 3.8). */
-export function openKeySources(issuers: readonly Issuer[], { now, onProblem }: KeySourcesOptions): ReadonlyMap<string, KeySource> {
-  return new Map(issuers.map(({ name, jwks }) => {
-    const told = { now, onProblem: (problem: string) => onProblem(`issuer ${name}: ${problem}`) };
-    if (jwks === undefined) return [name, NO_KEYS];
-    return [name, 'url' in jwks ? openRemoteKeys(jwks, told) : openFileKeys(jwks.file, told)];
-  }));
+/** One source an issuer: keys are never pooled (RFC 8725 3.8). */
+export function openKeySource({ name, jwks }: Issuer, { onProblem, ...rest }: KeySourceOptions): KeySource {
+  const told = { ...rest, onProblem: (problem: string) => onProblem(`issuer ${name}: ${problem}`) };
+  if (jwks === undefined) return NO_KEYS;
+  return 'url' in jwks ? openRemoteKeys(jwks, told) : openFileKeys(jwks.file, told);
 }

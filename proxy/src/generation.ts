@@ -1,0 +1,102 @@
+/** What one config makes of requests: a reload makes another of these and lets the requests under way end in theirs. */
+import { readFileSync } from 'node:fs';
+import type { Config, Route } from './config/index.js';
+import { trustedPeers, type TrustedPeers } from './http/trusted-peers.js';
+import type { SecretFile } from './keys/secret-file.js';
+import type { AuditLog } from './observe/audit-log.js';
+import type { Metrics } from './observe/metrics.js';
+import type { Take } from './parts.js';
+import type { UpstreamRequest } from './pipeline/evidence.js';
+import type { ReplayStore } from './replay/replay-store.js';
+import { createConclude, type Conclude } from './stages/conclude.js';
+import { openTrust, type Surroundings, type Trust } from './trust.js';
+import type { Deadlines } from './upstream/deadlines.js';
+import type { OpenAnswers } from './upstream/open-answers.js';
+import { createUpstream, type Upstream } from './upstream/upstream.js';
+import { createRefusals, createWay, type Way } from './way.js';
+
+export interface Generation {
+  readonly config: Config;
+  readonly trust: Trust;
+  readonly way: Way;
+  readonly conclude: Conclude;
+  readonly peers: TrustedPeers;
+  readonly upstreamOf: (route: Route) => Upstream;
+  /** By what rules a route lets somebody in, as one word: an answer goes on after a reload while they are the same. */
+  readonly termsOf: (route: Route) => string;
+  readonly terms: ReadonlySet<string>;
+}
+
+/** What lasts as long as the process. */
+export interface Lasting {
+  readonly store: ReplayStore;
+  readonly audit: AuditLog;
+  readonly metrics: Metrics;
+  readonly deadlines: Deadlines;
+  readonly openAnswers: OpenAnswers;
+}
+
+export function openGeneration(config: Config, take: Take, lasting: Lasting, surroundings: Surroundings): Generation {
+  const { clock } = surroundings;
+  const { store, audit, metrics } = lasting;
+  const trust = openTrust(config, take, surroundings);
+  const refusals = take(['refusals', config.limits.refusalsPerAddress], () => createRefusals(config, clock));
+  const upstreams = new Map(config.routes.map((route) =>
+    [route, take(['upstream', route.name, route.kind, route.backend, config.upstream, config.limits], () => openUpstream(route, config, lasting, trust.credentials))]));
+  const terms = new Map(config.routes.map((route) => [route, termsOf(route, config)]));
+  return {
+    config,
+    trust,
+    way: createWay(config, { trust, take, store, refusals, clock }),
+    conclude: createConclude({ config, audit, metrics, clock, refusals }),
+    peers: trustedPeers(config.trustedPeers),
+    upstreamOf: (route) => upstreams.get(route)!,
+    termsOf: (route) => terms.get(route)!,
+    terms: new Set(terms.values()),
+  };
+}
+
+function termsOf(route: Route, { issuers }: Config): string {
+  const { name, pathPrefix, methods, auth } = route;
+  const what = route.kind === 'mcp' ? route.allow : [route.backend.namespace, route.backend.secretNames];
+  return JSON.stringify([name, pathPrefix, methods, auth, what, issuers.filter((issuer) => auth.issuers.includes(issuer.name))]);
+}
+
+function openUpstream(route: Route, { upstream, limits }: Config, { deadlines, openAnswers }: Lasting, credentials: ReadonlyMap<string, SecretFile>): Upstream {
+  const { caFile } = route.backend;
+  const token = route.kind === 'secrets' ? credentials.get(route.backend.tokenFile) : undefined;
+  return createUpstream({
+    route,
+    upstream,
+    limits,
+    deadlines,
+    openAnswers,
+    ca: caFile === undefined ? undefined : readFileSync(caFile, 'utf8'),
+    refreshCredential: () => {
+      const before = token?.value();
+      token?.refresh();
+      return token?.value() !== undefined && token.value() !== before;
+    },
+    renew: (request: UpstreamRequest) => ({ ...request, headers: request.headers.map((value, i) => (request.headers[i - 1] === 'Authorization' ? `Bearer ${token!.value()!}` : value)) }),
+  });
+}
+
+/** Whether a client may have to show one: bound tokens of every profile may name one. */
+export const asksForCertificate = ({ routes }: Config): boolean => routes.some(({ auth }) => auth.profile !== 'selfSigned');
+
+/** What is read once, at the start: a config that changes it needs a restart, and says so. */
+const AT_START: readonly (readonly [string, (config: Config) => unknown])[] = [
+  ['listen', (c) => c.listen],
+  ['admin', (c) => c.admin],
+  ['replicas', (c) => c.replicas],
+  ['replay', (c) => c.replay],
+  ['audit', (c) => c.audit],
+  ['limits.maxHeaderBytes', (c) => c.limits.maxHeaderBytes],
+  ['limits.headersTimeoutSeconds', (c) => c.limits.headersTimeoutSeconds],
+  ['limits.maxConnections', (c) => c.limits.maxConnections],
+  ['routes[].auth.profile: whether any is not selfSigned', (c) => c.listen.tls !== undefined && asksForCertificate(c)],
+];
+
+export function restartProblems(before: Config, after: Config): string[] {
+  return AT_START.filter(([, of]) => JSON.stringify(of(before)) !== JSON.stringify(of(after))).map(([where]) => `${where}: must stay as it is while the gateway runs; restart it to change this`);
+}
