@@ -63,6 +63,8 @@ export function modelOf(spec: GatewaySpec): Model {
     },
     // Absent: standard output, which the cluster's log collection already reads.
     audit: { file: undefined },
+    // preStop sleeps before SIGTERM: kubelet's own way to the same end.
+    lameDuckSeconds: undefined,
     drainSeconds: seconds(spec.drain),
   };
 }

@@ -27,6 +27,8 @@ export interface Gateway {
    * Resolves with why not, if not: it changes what is read at the start, or its keys do not come; nothing has changed then.
    */
   reload(config: Config): Promise<readonly string[]>;
+  /** Reads again what is mounted, now rather than within a second; a key set at a URL as often as its cooldown allows. */
+  refresh(): void;
   /** A config that could not even be read, or judged: it is counted. */
   refusedConfig(): void;
   /** Not ready, no new connections; resolves when the open requests have ended or `drainSeconds` are over. */
@@ -148,7 +150,8 @@ export async function startGateway(first: Config, outer: Surroundings): Promise<
   };
   const stop = async () => {
     stopping = true;
-    const { drainSeconds } = now.config;
+    const { lameDuckSeconds, drainSeconds } = now.config;
+    await new Promise((resolve) => setTimeout(resolve, lameDuckSeconds * 1000));
     // What would never end by itself comes again, elsewhere; the rest has until the drain is over, and then its last words too.
     openAnswers.endAll('shutdown', ({ listening }) => listening);
     const patience = setTimeout(() => openAnswers.endAll('shutdown'), Math.max(0, drainSeconds - LAST_WORDS_SECONDS) * 1000);
@@ -176,6 +179,10 @@ export async function startGateway(first: Config, outer: Surroundings): Promise<
       });
       turn = done.catch(() => {});
       return done;
+    },
+    refresh() {
+      parts.refresh();
+      certificate?.refresh();
     },
     refusedConfig: () => metrics.reloaded('config', false),
     stop: () => (stopped ??= stop()),

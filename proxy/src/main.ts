@@ -46,7 +46,7 @@ async function serve(file: string, config: Config): Promise<void> {
   const stop = (signal: string) => {
     if (stopping) process.exit(EXIT.failed); // asked twice: at once
     stopping = true;
-    say('stopping', { signal, drainSeconds: config.drainSeconds });
+    say('stopping', { signal, lameDuckSeconds: config.lameDuckSeconds, drainSeconds: config.drainSeconds });
     void gateway.stop().then(() => process.exit(EXIT.ok));
   };
   process.on('SIGTERM', stop);
@@ -54,7 +54,7 @@ async function serve(file: string, config: Config): Promise<void> {
   followConfig(file, gateway);
 }
 
-/** A new config takes effect when its file changes, or at SIGHUP; one that is no good is said, counted, and tried again: what it lacks may come. */
+/** A new config takes effect when its file changes; SIGHUP looks at it, and at everything else that is mounted, at once. One that is no good is said, counted, and tried again: what it lacks may come. */
 function followConfig(file: string, gateway: Gateway): void {
   let again: NodeJS.Timeout | undefined;
   let seen = 0;
@@ -69,7 +69,10 @@ function followConfig(file: string, gateway: Gateway): void {
     if (mine === seen) again = setTimeout(() => void take(text), RETRY_MS).unref();
   };
   const watched = watchFile(file, { onProblem: (problem) => say('warning', { problem }), onContent: (text) => { if (seen++ > 0) void take(text); } });
-  process.on('SIGHUP', () => watched.check());
+  process.on('SIGHUP', () => {
+    watched.check();
+    gateway.refresh();
+  });
 }
 
 let args;

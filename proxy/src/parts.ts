@@ -1,5 +1,7 @@
 /** Something that a config asks for and that lives on: a key set, a watched file, a pool of connections. */
 export interface Part {
+  /** Looks at once whether there is something new. */
+  refresh?(): unknown;
   close(): void;
 }
 
@@ -20,6 +22,7 @@ export interface Draft {
 
 export interface Parts {
   draft(): Draft;
+  refresh(): void;
   close(): void;
 }
 
@@ -42,6 +45,7 @@ export function createParts(): Parts {
         drop: () => closeBut(taken, kept),
       };
     },
+    refresh() { for (const part of kept.values()) void part.refresh?.(); },
     close: () => closeBut(kept, new Map()),
   };
 }

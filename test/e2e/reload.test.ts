@@ -1,5 +1,5 @@
 /** The process and its config file, as kubelet swaps it: a `..data` symlink to another directory. */
-import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -9,6 +9,7 @@ import type { ConfigInput } from '../../proxy/src/config/index.js';
 import { ORIGIN, request } from '../../proxy/test/support/gateway.js';
 import { accessToken, ec, jwkOf, proof, rsa, thumbprint } from '../../proxy/test/support/mint.js';
 import { startGatewayProcess, type GatewayProcess } from './support/gateway-process.js';
+import { Volume } from './support/volume.js';
 
 const dir = mkdtempSync(join(tmpdir(), 'agw-reload-'));
 const as = rsa();
@@ -16,16 +17,9 @@ const client = ec();
 let backend: http.Server;
 let gateway: GatewayProcess;
 let config: ConfigInput;
-let version = 0;
+let volume: Volume;
 
-/** The whole volume at once, atomically. */
-function swap(text: string): void {
-  const next = `..v${++version}`;
-  mkdirSync(join(dir, next));
-  writeFileSync(join(dir, next, 'config.json'), text);
-  symlinkSync(next, join(dir, '..data_tmp'));
-  renameSync(join(dir, '..data_tmp'), join(dir, '..data'));
-}
+const swap = (text: string) => volume.swap({ 'gateway.json': text });
 const ask = (path: string) => {
   const token = accessToken(as, { cnf: { jkt: thumbprint(client) } });
   return request(gateway.port, { method: 'POST', path, headers: { authorization: `DPoP ${token}`, dpop: proof(client, 'POST', ORIGIN + path, token) } });
@@ -45,11 +39,8 @@ beforeAll(async () => {
     routes: [{ kind: 'mcp', name: 'mcp', pathPrefix: '/mcp', auth: { profile: 'dpop', issuers: ['as'], audiences: [`${ORIGIN}/mcp`] }, backend: { url: `http://127.0.0.1:${(backend.address() as AddressInfo).port}` } }],
     audit: { file: join(dir, 'audit.jsonl') }, drainSeconds: 1,
   };
-  symlinkSync('..data/config.json', join(dir, 'gateway.json'));
-  mkdirSync(join(dir, '..v0'));
-  symlinkSync('..v0', join(dir, '..data'));
-  symlinkSync('config.json', join(dir, '..v0', 'gateway.json'));
-  gateway = await startGatewayProcess(config, { dir, name: 'gateway' });
+  volume = new Volume(join(dir, 'config'), { 'gateway.json': '{}' });
+  gateway = await startGatewayProcess(config, { dir: join(dir, 'config'), name: 'gateway' });
   config = { ...config, listen: { host: '127.0.0.1', port: gateway.port }, admin: { host: '127.0.0.1', port: gateway.adminPort } };
 }, 20_000);
 afterAll(async () => {

@@ -216,7 +216,12 @@ export const configSchema = z.strictObject({
     /** Absent: standard output. */
     file: z.optional(filePath),
   }), {}),
-  /** SIGTERM to exit: how long open requests and streams may go on. */
+  /**
+   * SIGTERM to the end of new connections: not ready, but still serving, until whoever balances load has noticed. 0 where something sleeps before SIGTERM, as preStop does;
+   * otherwise longer than the balancer's health checks take.
+   */
+  lameDuckSeconds: z._default(seconds(0, 600), 0),
+  /** From then to exit: how long open requests and streams may go on. */
   drainSeconds: z._default(seconds(0, 3600), 25),
 });
 

@@ -29,6 +29,8 @@ export interface NonceKeys {
   current(): Buffer | undefined;
   /** Every one whose nonces are still good. */
   accepted(): readonly Buffer[];
+  /** Looks at the file at once. */
+  refresh(): void;
   close(): void;
 }
 

@@ -56,6 +56,7 @@ export function openNonceKeys(file: string, { now, keepSeconds, onProblem, onLoa
       }
       return all;
     },
+    refresh: () => watched.check(),
     close: () => watched.close(),
   };
 }

@@ -7,6 +7,8 @@ export interface TlsFiles {
   current(): { readonly cert: string; readonly key: string } | undefined;
   /** From now on the server shakes hands with the newest pair that fits. */
   follow(server: TlsServer): void;
+  /** Looks at the files at once. */
+  refresh(): void;
   close(): void;
 }
 
@@ -34,6 +36,7 @@ export function openTlsFiles({ certFile, keyFile }: { readonly certFile: string;
   return {
     current: () => good,
     follow: (target) => { server = target; },
+    refresh: () => { for (const file of files) file.check(); },
     close: () => { for (const file of files) file.close(); },
   };
 }

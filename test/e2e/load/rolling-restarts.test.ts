@@ -1,0 +1,98 @@
+/** Two gateways on one Redis behind a real haproxy that repeats nothing: replacing them in turn costs no request. */
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import net from 'node:net';
+import { join } from 'node:path';
+import { performance } from 'node:perf_hooks';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { hasRedis, RedisProcess } from '../../../proxy/test/replay/redis-process.js';
+import { freePort, request } from '../../../proxy/test/support/gateway.js';
+import { startGatewayProcess, type GatewayProcess } from '../support/gateway-process.js';
+import { failures, startLoad } from '../support/load.js';
+import { openScene, type Scene } from '../support/scene.js';
+
+const RESTARTS = 50;
+const PER_SECOND = 500;
+const LAME_DUCK_SECONDS = 0.6;
+const DRAIN_SECONDS = 5;
+const CHECK_MS = 100;
+const missing = [...(hasRedis() ? [] : ['redis-server']), ...(spawnSync('haproxy', ['-v']).status === 0 ? [] : ['haproxy'])];
+
+if (missing.length > 0) {
+  const why = `${missing.join(' and ')} not in PATH`;
+  if (process.env.CI) it('finds what it needs', () => { throw new Error(why); });
+  else it.skip(`rolling restarts: ${why}`, () => {});
+}
+
+(missing.length === 0 ? describe : describe.skip)('rolling restarts', () => {
+  let scene: Scene;
+  let redis: RedisProcess;
+  let gateways: GatewayProcess[];
+  let haproxy: ChildProcess;
+  let front: number;
+  const start = (i: number, ports?: GatewayProcess) => startGatewayProcess({ ...scene.config, audit: { file: join(scene.dir, `audit-${i}.jsonl`) } }, { dir: scene.dir, name: `gateway-${i}`, ...(ports === undefined ? {} : { ports }) });
+
+  beforeAll(async () => {
+    redis = await RedisProcess.start();
+    scene = await openScene({ replay: { store: 'redis', url: `redis://127.0.0.1:${redis.port}` }, replicas: 2, lameDuckSeconds: LAME_DUCK_SECONDS, drainSeconds: DRAIN_SECONDS });
+    gateways = [await start(0), await start(1)];
+    front = await freePort();
+    const file = join(scene.dir, 'haproxy.cfg');
+    // retries 0: a proof is spent when it was sent; what fails must be seen to fail.
+    writeFileSync(file, `
+defaults
+  mode http
+  retries 0
+  timeout connect 2s
+  timeout client 30s
+  timeout server 30s
+frontend clients
+  bind 127.0.0.1:${front}
+  default_backend gateways
+backend gateways
+  balance roundrobin
+  option httpchk GET /readyz
+  http-check expect status 200
+${gateways.map(({ port, adminPort }, i) => `  server g${i} 127.0.0.1:${port} check port ${adminPort} inter ${CHECK_MS}ms fall 1 rise 1`).join('\n')}
+`);
+    haproxy = spawn('haproxy', ['-f', file, '-db'], { stdio: 'ignore' });
+    for (let i = 0; i < 100 && (await request(front, { path: '/healthz' }).catch(() => undefined))?.status !== 200; i++) await sleep(50);
+  }, 30_000);
+  afterAll(async () => {
+    haproxy.kill('SIGKILL');
+    await Promise.all(gateways.map((gateway) => gateway.stop()));
+    await redis.stop();
+    scene.stop();
+  });
+
+  it(`${RESTARTS} times, at ${PER_SECOND} requests a second: none fails, every process ends in time with 0`, async () => {
+    const load = startLoad({ port: front, perSecond: PER_SECOND, make: () => scene.ask() });
+    const took: number[] = [];
+    for (let n = 0; n < RESTARTS; n++) {
+      const i = n % 2;
+      const began = performance.now();
+      expect(await gateways[i]!.stop()).toBe(0);
+      took.push(performance.now() - began);
+      gateways[i] = await start(i, gateways[i]!);
+      await sleep(3 * CHECK_MS); // until haproxy has seen it
+    }
+    const sent = await load.stop();
+    expect(failures(sent)).toEqual([]);
+    expect(scene.reached()).toBe(sent.length);
+    expect(sent.length).toBeGreaterThan(RESTARTS * PER_SECOND / 2); // the load was one
+    expect(Math.max(...took)).toBeLessThan((LAME_DUCK_SECONDS + DRAIN_SECONDS) * 1000);
+    process.stderr.write(`rolling restarts: ${sent.length} requests, 0 failed; SIGTERM to exit at most ${Math.round(Math.max(...took))} ms\n`);
+  }, 240_000);
+
+  it('a second signal ends it at once, open requests or not', async () => {
+    const gateway = await startGatewayProcess({ ...scene.config, replicas: 1, lameDuckSeconds: 0, drainSeconds: 60 }, { dir: scene.dir, name: 'impatient' });
+    const open = net.connect(gateway.port, '127.0.0.1', () => open.write('POST /mcp HTTP/1.1\r\nHost: a\r\n')).on('error', () => {});
+    await sleep(100);
+    const ended = gateway.stop();
+    await sleep(200);
+    const began = performance.now();
+    gateway.child.kill('SIGTERM');
+    expect(await ended).toBe(1);
+    expect(performance.now() - began).toBeLessThan(1000);
+  });
+});
