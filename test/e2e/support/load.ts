@@ -31,7 +31,7 @@ export interface Load {
 const TICK_MS = 10;
 
 export function startLoad({ port, perSecond, make, timeoutMs = 10_000 }: LoadOptions): Load {
-  const agent = new http.Agent({ keepAlive: true, maxSockets: 64 });
+  const agent = new http.Agent({ keepAlive: true, maxSockets: 1024 });
   const sent: Sent[] = [];
   let number = 0;
   let open = 0;
