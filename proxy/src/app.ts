@@ -43,9 +43,10 @@ const KEYS_WAIT_MS = 10_000;
 /** The whole proxy: every room is opened here, in generation.ts or in trust.ts; the stages stand in their order in way.ts. */
 export async function startGateway(first: Config, outer: Surroundings): Promise<Gateway> {
   const { clock, warn } = outer;
-  const store = await openReplayStore(first.replay, { now: clock, onProblem: warn, onUnchecked: () => metrics.unchecked() });
+  const store = await openReplayStore(first.replay, { now: clock, onProblem: warn, onUnchecked: () => metrics.unchecked(), onClaimed: (turn, seconds) => metrics.claimed(turn, seconds) });
   const metrics = createMetrics({
     replayEntries: () => store.size?.(),
+    openStreams: () => openAnswers.streams(),
     keyAgeSeconds: () => [...now.trust.keys].map(([name, source]) => [name, source.ageSeconds()] as const),
   });
   const surroundings: Surroundings = { ...outer, reloaded: (what, good) => metrics.reloaded(what, good) };
@@ -151,7 +152,7 @@ export async function startGateway(first: Config, outer: Surroundings): Promise<
   const stop = async () => {
     stopping = true;
     const { lameDuckSeconds, drainSeconds } = now.config;
-    await new Promise((resolve) => setTimeout(resolve, lameDuckSeconds * 1000));
+    if (lameDuckSeconds > 0) await new Promise((resolve) => setTimeout(resolve, lameDuckSeconds * 1000));
     // What would never end by itself comes again, elsewhere; the rest has until the drain is over, and then its last words too.
     openAnswers.endAll('shutdown', ({ listening }) => listening);
     const patience = setTimeout(() => openAnswers.endAll('shutdown'), Math.max(0, drainSeconds - LAST_WORDS_SECONDS) * 1000);

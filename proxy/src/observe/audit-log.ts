@@ -1,5 +1,6 @@
 import { closeSync, openSync, write, writeSync } from 'node:fs';
 import type { Received } from '../pipeline/evidence.js';
+import { traceIdOf } from './trace.js';
 
 /** Where audit lines go. `flush` returns when everything written so far is with the operating system. */
 export interface AuditLog {
@@ -65,21 +66,59 @@ export interface Conclusion {
   readonly bytes: number;
   /** Why the answer ended early; absent: it is whole. */
   readonly ended?: string | undefined;
+  /** From the end of the request to the backend's header block. */
+  readonly waitedMs?: number | undefined;
   readonly durationSeconds: number;
 }
 
-const cut = (value: string | undefined) => (value !== undefined && value.length > MAX_VALUE ? `${value.slice(0, MAX_VALUE)}…` : value);
+/** Every field that a line can have, in its order, and what it says: the allow-list, and docs/reference/audit.md. */
+export const AUDIT_FIELDS = {
+  'time': 'when the request came, RFC 3339 with milliseconds, UTC',
+  'request.id': 'ours, never a client\'s: `X-Request-Id` of the answer and of the backend\'s request, `Audit-ID` of the Kubernetes API',
+  'trace.id': 'of the client\'s `traceparent`, which goes on to the backend',
+  'client.address': 'of the connection, or what a trusted peer says in `X-Forwarded-For`',
+  'request.method': 'as sent',
+  'request.path': 'as sent, without the query, where clients put secrets',
+  'route.name': 'the route that matched',
+  'response.status': 'what the client got; 499: it left before there was an answer',
+  'reason': '`ok`, or why the gateway refused: [errors.md](errors.md)',
+  'detail': 'of a refusal, for operators',
+  'would_deny': 'on a permissive route: why a strict one would have refused',
+  'jwt.iss': 'of the token; from `jwt.iss` to `dpop.jti` also of a token or proof that was refused later',
+  'jwt.sub': 'subject of the access token',
+  'jwt.aud': 'the audience that fitted',
+  'jwt.jti': 'id of the access token, or of the self-signed one',
+  'jwt.kid': 'key of a self-signed token',
+  'dpop.htm': 'method that the proof is for',
+  'dpop.htu': 'URI that the proof is for',
+  'dpop.jti': 'id of the proof',
+  'dpop.jkt': 'RFC 7638 thumbprint of the key that signed the proof: verified',
+  'mtls.x5t#S256': 'RFC 8705 thumbprint of the certificate that was shown',
+  'mcp.method': 'JSON-RPC method, where the route has rules',
+  'mcp.name': 'tool, prompt or resource, where the route has rules',
+  'upstream': 'host and port of the backend that answered',
+  'upstream.wait_ms': 'from the end of the request to the backend\'s header block',
+  'response.bytes': 'of the body, as they went to the client',
+  'complete': 'false: the answer ended early',
+  'ended': 'why it did: `token_expired`, `token_withdrawn`, `config_changed`, `too_long`, `idle`, `shutdown`, `client_gone`, `backend_cut`',
+  'duration_ms': 'from the request\'s header block to the end of the answer',
+} as const;
 
-/** An allow-list of fields: no header, token, proof or body has a way in. `undefined` fields do not appear. */
-export function auditRecord(received: Received, c: Conclusion): Record<string, unknown> {
+type Field = keyof typeof AUDIT_FIELDS;
+
+const cut = (value: string | undefined) => (value !== undefined && value.length > MAX_VALUE ? `${value.slice(0, MAX_VALUE)}…` : value);
+const micros = (ms: number) => Math.round(ms * 1e3) / 1e3;
+
+/** No header, token, proof or body has a way in. `undefined` fields do not appear. */
+export function auditRecord(received: Received, c: Conclusion): Readonly<Record<Field, unknown>> {
   const { facts } = received;
   const mark = received.target.indexOf('?');
   return {
     'time': new Date(received.receivedAt * 1000).toISOString(),
     'request.id': received.id,
+    'trace.id': traceIdOf(received.headers.get('traceparent')),
     'client.address': received.address,
     'request.method': cut(received.method),
-    // Without the query, where clients put secrets.
     'request.path': cut(mark === -1 ? received.target : received.target.slice(0, mark)),
     'route.name': facts.route,
     'response.status': c.status,
@@ -99,9 +138,10 @@ export function auditRecord(received: Received, c: Conclusion): Record<string, u
     'mcp.method': cut(facts.mcpMethod),
     'mcp.name': cut(facts.mcpName),
     'upstream': c.upstream,
+    'upstream.wait_ms': c.waitedMs === undefined ? undefined : micros(c.waitedMs),
     'response.bytes': c.bytes,
     'complete': c.ended === undefined,
     'ended': c.ended,
-    'duration_ms': Math.round(c.durationSeconds * 1e6) / 1e3,
+    'duration_ms': micros(c.durationSeconds * 1e3),
   };
 }

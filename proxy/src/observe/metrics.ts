@@ -1,4 +1,5 @@
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
+import type { Facts } from '../pipeline/evidence.js';
 import { meaningOf, type Reason } from '../pipeline/reason.js';
 
 /** The label of requests that matched no route; routes cannot be called that, since it starts with "(". */
@@ -6,7 +7,7 @@ const NO_ROUTE = '(none)';
 
 export interface Metrics {
   /** Once a request. `reason` "ok" for one that the backend answered. */
-  concluded(route: string | undefined, status: number, reason: Reason | 'ok', durationSeconds: number): void;
+  concluded(facts: Facts, status: number, reason: Reason | 'ok', durationSeconds: number): void;
   wouldDeny(route: string | undefined, reason: Reason): void;
   /** Something was read again: in use now, or refused. */
   reloaded(what: string, good: boolean): void;
@@ -14,15 +15,27 @@ export interface Metrics {
   cutShort(route: string | undefined, why: string): void;
   /** A proof passed while the replay store was away and the config allows it. */
   unchecked(): void;
+  /** A replay store that is elsewhere answered. */
+  claimed(answer: string, seconds: number): void;
   upstreamStarted(backend: string): void;
   upstreamEnded(backend: string): void;
   readonly contentType: string;
   text(): Promise<string>;
+  /** Of everything of ours that it counts, for the reference. */
+  described(): readonly MetricDescription[];
+}
+
+export interface MetricDescription {
+  readonly name: string;
+  readonly help: string;
+  readonly type: string;
+  readonly labelNames: readonly string[];
 }
 
 /** What the gauges that are read on demand show. */
 export interface Sources {
   readonly replayEntries: () => number | undefined;
+  readonly openStreams: () => number;
   readonly keyAgeSeconds: () => Iterable<readonly [issuer: string, seconds: number]>;
 }
 
@@ -45,7 +58,26 @@ export function createMetrics(sources: Sources): Metrics {
     buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60],
     registers,
   });
+  const proofAge = new Histogram({
+    name: 'agentgateway_proof_age_seconds',
+    help: 'Age of proofs by their own iat, refused ones too; below 0 the clock of the client runs ahead.',
+    // No bound of -1: prom-client takes that for "above all bounds".
+    buckets: [-300, -60, -30, -5, -2, 0, 1, 2, 5, 15, 30, 60, 120, 300, 600],
+    registers,
+  });
+  const tokenAge = new Histogram({ name: 'agentgateway_token_age_seconds', help: 'Age of access tokens at their use, by iat.', buckets: [1, 10, 60, 300, 900, 3600, 14_400, 86_400], registers });
+  const claims = new Histogram({
+    name: 'agentgateway_replay_claim_duration_seconds',
+    help: 'Time a shared replay store takes to answer, by answer: first, seen, forgotten, full, down.',
+    labelNames: ['answer'],
+    buckets: [0.0002, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5],
+    registers,
+  });
   const active = new Gauge({ name: 'agentgateway_active_connections', help: 'Requests and streams open towards a backend.', labelNames: ['backend'], registers });
+  new Gauge({
+    name: 'agentgateway_open_streams', help: 'Event streams open towards clients.', registers,
+    collect() { this.set(sources.openStreams()); },
+  });
   new Gauge({
     name: 'agentgateway_replay_entries', help: 'Proofs remembered by the memory store.', registers,
     collect() { this.set(sources.replayEntries() ?? 0); },
@@ -63,8 +95,10 @@ export function createMetrics(sources: Sources): Metrics {
     return child;
   };
   return {
-    concluded(route = NO_ROUTE, status, reason, durationSeconds) {
+    concluded({ route = NO_ROUTE, proofAgeSeconds, tokenAgeSeconds }, status, reason, durationSeconds) {
       durationOf(route, status).observe(durationSeconds);
+      if (proofAgeSeconds !== undefined) proofAge.observe(proofAgeSeconds);
+      if (tokenAgeSeconds !== undefined) tokenAge.observe(tokenAgeSeconds);
       if (reason === 'ok') return;
       refusals.inc({ route, reason });
       const { family } = meaningOf(reason);
@@ -75,9 +109,11 @@ export function createMetrics(sources: Sources): Metrics {
     reloaded: (what, good) => reloads.inc({ what, result: good ? 'ok' : 'refused' }),
     cutShort: (route = NO_ROUTE, cause) => cutShort.inc({ route, cause }),
     unchecked: () => unchecked.inc(),
+    claimed: (answer, seconds) => claims.observe({ answer }, seconds),
     upstreamStarted: (backend) => active.inc({ backend }),
     upstreamEnded: (backend) => active.dec({ backend }),
     contentType: registry.contentType,
     text: () => registry.metrics(),
+    described: () => registry.getMetricsAsArray().map((metric) => metric as unknown as MetricDescription),
   };
 }

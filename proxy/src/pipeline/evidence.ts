@@ -15,6 +15,10 @@ export interface Facts {
   htm?: string;
   htu?: string;
   proofId?: string;
+  /** By its own `iat`, also of a proof that is refused: negative where the client's clock runs ahead. */
+  proofAgeSeconds?: number;
+  /** Of an access token that is good, by its `iat`. */
+  tokenAgeSeconds?: number;
   mcpMethod?: string;
   mcpName?: string;
   /** In permissive mode: why a strict route would have refused. */

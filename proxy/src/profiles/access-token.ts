@@ -109,6 +109,7 @@ function judgeUse(checked: CheckedToken, now: number, request: Routed, { auth, a
   const audience = audiencesOf(request).find((a) => audienceFits(claims.aud, [a]));
   if (audience === undefined) return deny('token_audience_refused');
   facts.audience = audience;
+  if (isDate(claims.iat)) facts.tokenAgeSeconds = now - claims.iat;
   const missing = lacking(scopesOf(claims), auth.requiredScopes);
   return missing.length === 0 ? checked : deny('scope_insufficient', `lacks ${missing.join(' ')}`, { scopes: auth.requiredScopes });
 }

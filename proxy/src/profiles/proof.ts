@@ -69,6 +69,7 @@ export function checkProof(text: string, request: Routed, ath: string, now: numb
   request.facts.proofId = jti;
   request.facts.htm = htm;
   request.facts.htu = htu;
+  request.facts.proofAgeSeconds = now - iat;
   // Item 8: methods are case-sensitive (RFC 9110 9.1).
   if (htm !== request.method) return deny('dpop_htm_mismatch', `got ${htm}, want ${request.method}`);
   // Item 9.

@@ -56,6 +56,7 @@ export function selfSigned(context: SelfSignedContext): Stage<Routed, Caller> {
     facts.htu = htu;
 
     const now = clock();
+    facts.proofAgeSeconds = now - iat;
     const time = timeProblem(claims, now, auth.clockSkewSeconds);
     if (time === 'malformed') return deny('token_claim_missing', 'exp or nbf');
     if (time !== undefined) return deny(time === 'expired' ? 'token_expired' : 'token_not_yet_valid');

@@ -2,11 +2,13 @@ import type { Clock } from '../clock.js';
 import type { ReplayConfig } from '../config/index.js';
 import { createMemoryStore } from './memory-store.js';
 import { createRedisStore } from './redis-store.js';
-import type { ReplayStore } from './replay-store.js';
+import type { ReplayStore, Turn } from './replay-store.js';
 
 export interface ReplayStoreOptions {
   readonly now: Clock;
   readonly onProblem: (problem: string) => void;
+  /** The store answered, or did not in time. */
+  readonly onClaimed?: (turn: Turn, seconds: number) => void;
   /** A proof passed that the store was not asked about. */
   readonly onUnchecked: () => void;
 }
@@ -14,9 +16,9 @@ export interface ReplayStoreOptions {
 const LOCAL_ENTRIES = 1_000_000;
 
 /** The store that a config names, with what it says shall happen while that store is away. */
-export async function openReplayStore(config: ReplayConfig, { now, onProblem, onUnchecked }: ReplayStoreOptions): Promise<ReplayStore> {
+export async function openReplayStore(config: ReplayConfig, { now, onProblem, onClaimed, onUnchecked }: ReplayStoreOptions): Promise<ReplayStore> {
   if (config.store === 'memory') return createMemoryStore({ maxEntries: config.maxEntries, epochMarginSeconds: config.epochMarginSeconds, now });
-  const store = await createRedisStore(config, { now, onProblem });
+  const store = timed(await createRedisStore(config, { now, onProblem }), onClaimed ?? (() => {}));
   if (config.onStoreFailure === 'deny') return store;
   // Its epoch is this process's start: what it was not told, it must not be asked about.
   const local = createMemoryStore({ maxEntries: LOCAL_ENTRIES, now });
@@ -32,5 +34,17 @@ export async function openReplayStore(config: ReplayConfig, { now, onProblem, on
     },
     ready: () => true,
     async close() { await store.close(); },
+  };
+}
+
+function timed(store: ReplayStore, tell: (turn: Turn, seconds: number) => void): ReplayStore {
+  return {
+    ...store,
+    async claim(key, ttlSeconds, madeAt) {
+      const began = performance.now();
+      const turn = await store.claim(key, ttlSeconds, madeAt);
+      tell(turn, (performance.now() - began) / 1000);
+      return turn;
+    },
   };
 }

@@ -54,22 +54,22 @@ export function createConclude({ config, audit, metrics, clock, refusals }: Conc
         response.end(received.method === 'HEAD' ? undefined : body);
       }
       const durationSeconds = clock() - received.receivedAt;
-      metrics.concluded(received.facts.route, status, reason, durationSeconds);
+      metrics.concluded(received.facts, status, reason, durationSeconds);
       audit.write(auditRecord(received, { status, reason, detail, bytes: 0, durationSeconds }));
     },
     answer(received, { status, headers, body }, response) {
       response.writeHead(status, [...headers, 'X-Request-Id', received.id, ...(status === 204 ? [] : ['Content-Length', String(Buffer.byteLength(body))])]);
       response.end(received.method === 'HEAD' ? undefined : body);
       const durationSeconds = clock() - received.receivedAt;
-      metrics.concluded(undefined, status, 'ok', durationSeconds);
+      metrics.concluded({}, status, 'ok', durationSeconds);
       audit.write(auditRecord(received, { status, reason: 'ok', bytes: body.length, durationSeconds }));
     },
-    record(received, { status, bytes, ended }, upstream) {
+    record(received, { status, bytes, ended, waitedMs }, upstream) {
       const durationSeconds = clock() - received.receivedAt;
       if (received.facts.wouldDeny !== undefined) metrics.wouldDeny(received.facts.route, received.facts.wouldDeny);
-      metrics.concluded(received.facts.route, status, 'ok', durationSeconds);
+      metrics.concluded(received.facts, status, 'ok', durationSeconds);
       if (ended !== undefined) metrics.cutShort(received.facts.route, ended);
-      audit.write(auditRecord(received, { status, reason: 'ok', upstream, bytes, ended, durationSeconds }));
+      audit.write(auditRecord(received, { status, reason: 'ok', upstream, bytes, ended, waitedMs, durationSeconds }));
     },
   };
 }

@@ -10,7 +10,9 @@ export interface OpenAnswer {
   readonly standing: Standing | undefined;
   /** By which rules it was let in. */
   readonly terms: string;
-  /** An event stream that a GET opened: it never ends by itself, and its client comes again. */
+  /** An event stream. */
+  readonly stream: boolean;
+  /** One that a GET opened: it never ends by itself, and its client comes again. */
   readonly listening: boolean;
   /** Seconds since the epoch: however it goes on; Infinity where the config sets no total time. */
   readonly endsAt: number;
@@ -22,6 +24,8 @@ export interface OpenAnswer {
 export interface OpenAnswers {
   add(answer: OpenAnswer): void;
   remove(answer: OpenAnswer): void;
+  /** Event streams among them. */
+  streams(): number;
   endAll(why: Ending, which?: (answer: OpenAnswer) => boolean): void;
   close(): void;
 }
@@ -52,6 +56,7 @@ export function createOpenAnswers({ now }: OpenAnswersOptions): OpenAnswers {
   return {
     add: (answer) => { open.add(answer); },
     remove: (answer) => { open.delete(answer); },
+    streams: () => [...open].filter(({ stream }) => stream).length,
     endAll(why, which = () => true) {
       for (const answer of [...open].filter(which)) answer.end(why);
     },

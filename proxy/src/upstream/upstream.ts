@@ -11,7 +11,7 @@ import { isEventStream, relay } from './relay.js';
 
 /** How a forwarded request ended. `refused`: nothing was sent to the client yet, so it can still be answered. */
 export type Outcome =
-  | { readonly kind: 'answered'; readonly status: number; readonly bytes: number; /** Absent: its backend ended it. */ readonly ended: Ending | undefined }
+  | { readonly kind: 'answered'; readonly status: number; readonly bytes: number; /** Absent: its backend ended it. */ readonly ended: Ending | undefined; /** From the request's end to the answer's header block; absent: there was none. */ readonly waitedMs: number | undefined }
   | { readonly kind: 'refused'; readonly denial: Denial };
 
 export interface Upstream {
@@ -94,8 +94,10 @@ export function createUpstream({ route, upstream, limits, deadlines, openAnswers
       if (phase === 'stream') answered!.end('idle');
       else fail(phase === 'body' ? deny('body_stalled') : deny('upstream_timeout', 'no answer'));
     });
+    let sentAt = 0;
     const sent = () => {
       if (phase !== 'body') return;
+      sentAt = performance.now();
       phase = 'answer';
       deadline.extend(upstream.firstByteTimeoutSeconds);
     };
@@ -103,7 +105,7 @@ export function createUpstream({ route, upstream, limits, deadlines, openAnswers
     // The client went away: the backend must not go on working for nobody.
     const abort = () => {
       current.destroy();
-      if (answered === undefined) finish({ kind: 'answered', status: 499, bytes: 0, ended: 'client_gone' });
+      if (answered === undefined) finish({ kind: 'answered', status: 499, bytes: 0, ended: 'client_gone', waitedMs: undefined });
       else answered.end('client_gone');
     };
     response.once('close', abort);
@@ -138,6 +140,8 @@ export function createUpstream({ route, upstream, limits, deadlines, openAnswers
           fail(deny('upstream_refused', `status ${answer.statusCode}`));
           return;
         }
+        // An answer may come before the request has ended.
+        const waitedMs = phase === 'body' ? 0 : performance.now() - sentAt;
         phase = 'stream';
         const extend = () => deadline.extend(upstream.idleTimeoutSeconds);
         extend();
@@ -145,12 +149,13 @@ export function createUpstream({ route, upstream, limits, deadlines, openAnswers
           flowing: extend,
           ended(why) {
             openAnswers.remove(entry);
-            finish({ kind: 'answered', status: answer.statusCode!, bytes: relayed.bytes(), ended: why });
+            finish({ kind: 'answered', status: answer.statusCode!, bytes: relayed.bytes(), ended: why, waitedMs });
           },
         });
+        const stream = isEventStream(answer);
         const entry: OpenAnswer = answered = {
           standing, terms, graceSeconds: upstream.expiryGraceSeconds, endsAt: receivedAt + (upstream.totalTimeoutSeconds ?? Infinity),
-          listening: request.method === 'GET' && isEventStream(answer), end: (why) => relayed.end(why),
+          stream, listening: stream && request.method === 'GET', end: (why) => relayed.end(why),
         };
         openAnswers.add(entry);
       });

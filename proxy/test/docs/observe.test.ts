@@ -1,0 +1,56 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { AUDIT_FIELDS } from '../../src/observe/audit-log.js';
+import { createMetrics } from '../../src/observe/metrics.js';
+
+const pageAt = (name: string) => join(import.meta.dirname, '..', '..', '..', 'docs', 'reference', name);
+
+const described = [...createMetrics({ replayEntries: () => 0, openStreams: () => 0, keyAgeSeconds: () => [] }).described()].sort((a, b) => a.name.localeCompare(b.name));
+const row = ({ name, type, labelNames, help }: (typeof described)[number]) => `| \`${name}\` | ${type} | ${labelNames.map((l) => `\`${l}\``).join(', ')} | ${help} |`;
+const ours = described.filter(({ name }) => name.startsWith('agentgateway_'));
+const theirs = described.filter(({ name }) => !name.startsWith('agentgateway_'));
+
+const metricsPage = `# Metrics
+
+\`GET :9090/metrics\`, Prometheus text format; never on the port that clients reach. Written from \`proxy/src/observe/metrics.ts\` by \`proxy/test/docs/observe.test.ts\`.
+
+Labels are bounded: routes, issuers and backends are those of the config (\`(none)\`: no route matched), reasons those of [errors.md](errors.md), causes those of \`ended\` in
+[audit.md](audit.md). For one request's way, join the audit line's \`request.id\` or \`trace.id\`.
+
+| metric | type | labels | what it says |
+|---|---|---|---|
+${ours.map(row).join('\n')}
+
+## To be woken by
+
+| when | it may be |
+|---|---|
+| \`agentgateway_jwt_auth_failure_total{reason=~".*_replayed"}\` rises | somebody replays proofs |
+| \`agentgateway_jwt_auth_failure_total{reason=~"dpop_expired\\|dpop_not_yet_valid"}\` rises, \`agentgateway_proof_age_seconds\` far from 0 | clocks of clients are wrong |
+| \`agentgateway_jwks_age_seconds\` beyond the refresh of its issuer | its key set cannot be fetched |
+| \`agentgateway_reloads_total{result="refused"}\` rises | a mounted file, or the config, is no good; the one before is in use |
+| \`agentgateway_replay_claim_duration_seconds{answer="down"}\` counts, \`agentgateway_replay_unchecked_total\` rises | Redis is away |
+| \`nodejs_eventloop_lag_p99_seconds\` above 0.05 | the process has more to do than one core does |
+
+## Of the process
+
+| metric | type | labels | what it says |
+|---|---|---|---|
+${theirs.map(row).join('\n')}
+`;
+
+const auditPage = `# Audit log
+
+One JSON object a line for every request, to standard output or \`audit.file\`; \`/healthz\` is not audited. A field that has nothing to say is not there. A value is cut at 200
+characters, and escaped: none can begin a line of its own. No token, proof, signature, credential, query or body is ever written. Written from \`proxy/src/observe/audit-log.ts\` by
+\`proxy/test/docs/observe.test.ts\`.
+
+| field | what it says |
+|---|---|
+${Object.entries(AUDIT_FIELDS).map(([field, says]) => `| \`${field}\` | ${says} |`).join('\n')}
+`;
+
+it.each([['metrics.md', metricsPage], ['audit.md', auditPage]])('docs/reference/%s says what the code does', (name, page) => {
+  if (process.env.UPDATE_DOCS === '1') writeFileSync(pageAt(name), page);
+  expect(readFileSync(pageAt(name), 'utf8')).toBe(page);
+});
