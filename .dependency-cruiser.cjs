@@ -25,10 +25,11 @@ module.exports = {
     only('checks', [CONFIG], 'pure functions of their arguments'),
     only('http', [CONFIG, room('pipeline'), room('checks')], 'reading and writing HTTP'),
     only('profiles', [CONFIG, CLOCK, room('pipeline'), room('checks'), room('http'), '^proxy/src/keys/key-source\\.ts$'], 'order of the checks of one profile'),
-    only('replay', [CONFIG, CLOCK], 'a store and its driver'),
+    only('replay', [CONFIG, CLOCK, room('redis')], 'a store and its driver'),
     only('limit', [CONFIG, CLOCK], 'buckets'),
+    only('redis', [CONFIG], 'a connection'),
     only('keys', [CONFIG, CLOCK, room('checks')], 'where keys and credentials come from'),
-    only('upstream', [CONFIG, CLOCK, room('pipeline')], 'towards backends'),
+    only('upstream', [CONFIG, CLOCK, room('pipeline'), '^proxy/src/http/body-pace\\.ts$'], 'towards backends'),
     only('observe', [CONFIG, room('pipeline')], 'what operators see'),
     only('admin', [room('observe')], 'probes and metrics'),
     {

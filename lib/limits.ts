@@ -45,6 +45,20 @@ export interface GatewayLimits {
   readonly bodyIdleTimeout?: Duration;
 
   /**
+   * Bytes a second that a request body must make on the whole once `bodyIdleTimeout` is over; 0 asks for none.
+   *
+   * @default 500
+   */
+  readonly minBodyRate?: number;
+
+  /**
+   * Open connections of one address to one replica; `trustedPeers` are not counted.
+   *
+   * @default 1000
+   */
+  readonly maxConnectionsPerAddress?: number;
+
+  /**
    * Open connections of one replica.
    *
    * @default 10000

@@ -30,10 +30,17 @@ export interface TokenBucketOptions {
    * @default RateLimitScope.CALLER
    */
   readonly per?: RateLimitScope;
+
+  /**
+   * One bucket for all replicas, kept in the Redis of the replay store; while that is away each replica counts for itself. Such a bucket takes at least a second to fill.
+   *
+   * @default false - each replica counts for itself
+   */
+  readonly shared?: boolean;
 }
 
 /**
- * How many authenticated requests pass. Each replica counts for itself: two replicas admit up to twice the rate.
+ * How many authenticated requests pass. Unless the limit is `shared`, each replica counts for itself: two replicas admit up to twice the rate.
  * Refused credentials are limited separately, by address, before any cryptography.
  */
 export class RateLimit {

@@ -14,6 +14,7 @@ const VENDOR = {
   'zod/mini': 'vendor-zod.mjs',
   'prom-client': 'vendor-prom-client.mjs',
   'ioredis': 'vendor-ioredis.mjs',
+  'rate-limiter-flexible': 'vendor-rate-limiter.mjs',
   'jose': 'vendor-jose.mjs',
 };
 
@@ -43,6 +44,7 @@ const VENDOR_ENTRY = {
   'zod/mini': "export { _default, array, boolean, discriminatedUnion, enum, literal, number, optional, prefault, refine, strictObject, string, union } from 'zod/mini';",
   'prom-client': "export { Registry, Counter, Gauge, Histogram, collectDefaultMetrics } from 'prom-client';",
   'ioredis': "export { Cluster, Redis } from 'ioredis';",
+  'rate-limiter-flexible': "export { default as RateLimiterRedis } from 'rate-limiter-flexible/lib/RateLimiterRedis.js';",
   'jose': "export { SignJWT, calculateJwkThumbprint, exportJWK } from 'jose';",
 };
 

@@ -15,7 +15,7 @@ export const CONTENT = {
   // Each library is a chunk of its own, and each ConfigMap fits kubectl's annotation: see CONFIG_MAP_BUDGET.
   code: () => ({ 'proxy.mjs': asset('proxy.mjs') }),
   vendor: () => ({ 'vendor-prom-client.mjs': asset('vendor-prom-client.mjs'), 'vendor-zod.mjs': asset('vendor-zod.mjs') }),
-  redis: () => ({ 'vendor-ioredis.mjs': asset('vendor-ioredis.mjs') }),
+  redis: () => ({ 'vendor-ioredis.mjs': asset('vendor-ioredis.mjs'), 'vendor-rate-limiter.mjs': asset('vendor-rate-limiter.mjs') }),
 } satisfies Record<string, (spec: GatewaySpec) => Record<string, string>>;
 
 export type ContentKind = keyof typeof CONTENT;

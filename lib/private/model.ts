@@ -49,7 +49,9 @@ export function modelOf(spec: GatewaySpec): Model {
       maxBodyBytes: limits.maxBody === undefined ? undefined : limits.maxBody.toKibibytes() * 1024,
       headersTimeoutSeconds: seconds(limits.headersTimeout),
       bodyIdleTimeoutSeconds: seconds(limits.bodyIdleTimeout),
+      minBodyBytesPerSecond: limits.minBodyRate,
       maxConnections: limits.maxConnections,
+      maxConnectionsPerAddress: limits.maxConnectionsPerAddress,
       refusalsPerAddress: limits.refusalsPerAddress,
     },
     upstream: {
@@ -197,8 +199,8 @@ function auth(spec: GatewaySpec, route: RouteSpec): RouteModel['auth'] {
 }
 
 function rateLimit(spec: GatewaySpec, route: RouteSpec): RouteModel['rateLimit'] {
-  const { maxTokens, tokensPerFill, fillInterval, per } = (route.rateLimit ?? spec.rateLimit)._options;
-  return { maxTokens, tokensPerFill, fillIntervalSeconds: seconds(fillInterval), per: per && word(per) };
+  const { maxTokens, tokensPerFill, fillInterval, per, shared } = (route.rateLimit ?? spec.rateLimit)._options;
+  return { maxTokens, tokensPerFill, fillIntervalSeconds: seconds(fillInterval), per: per && word(per), shared };
 }
 
 /** The text of config.json. */

@@ -13,6 +13,7 @@ import { createMetrics } from './observe/metrics.js';
 import { createParts } from './parts.js';
 import type { Outbound } from './pipeline/evidence.js';
 import { Denial, deny } from './pipeline/reason.js';
+import { connectRedis } from './redis/connect.js';
 import { openReplayStore } from './replay/open-replay-store.js';
 import { telling, type Surroundings } from './trust.js';
 import { createDeadlines } from './upstream/deadlines.js';
@@ -53,7 +54,10 @@ export async function startGateway(first: Config, outer: Surroundings): Promise<
   const audit = openAuditLog(first.audit.file);
   const deadlines = createDeadlines();
   const openAnswers = createOpenAnswers({ now: clock });
-  const lasting: Lasting = { store, audit, metrics, deadlines, openAnswers };
+  const { replay } = first;
+  let limitRedis: ReturnType<typeof connectRedis> | undefined;
+  const sharedRedis = replay.store === 'redis' ? () => (limitRedis ??= connectRedis(replay, () => { /* the replay store says what is wrong with the same Redis */ })) : undefined;
+  const lasting: Lasting = { store, sharedRedis, audit, metrics, deadlines, openAnswers };
   const parts = createParts();
   const draft = parts.draft();
   let now: Generation = openGeneration(first, draft.take, lasting, surroundings);
@@ -114,7 +118,7 @@ export async function startGateway(first: Config, outer: Surroundings): Promise<
     }
   };
   const certificate = first.listen.tls === undefined ? undefined : openTlsFiles(first.listen.tls, telling(surroundings, 'certificate'));
-  const server = createEdgeServer({ limits: first.limits, tls: certificate?.current(), askForCertificate: asksForCertificate(first) }, answer);
+  const server = createEdgeServer({ limits: first.limits, peers: { has: (address) => now.peers.has(address) }, onRefused: (cause) => metrics.connectionRefused(cause), tls: certificate?.current(), askForCertificate: asksForCertificate(first) }, answer);
   if (certificate !== undefined) certificate.follow(server as unknown as TlsServer);
 
   const admin = createAdminServer({ metrics, waitingFor: () => [
@@ -163,6 +167,7 @@ export async function startGateway(first: Config, outer: Surroundings): Promise<
     parts.close();
     certificate?.close();
     await store.close();
+    (await limitRedis)?.disconnect();
     await closed(admin, 0);
     audit.close();
   };

@@ -13,7 +13,7 @@ import { openTrust, type Surroundings, type Trust } from './trust.js';
 import type { Deadlines } from './upstream/deadlines.js';
 import type { OpenAnswers } from './upstream/open-answers.js';
 import { createUpstream, type Upstream } from './upstream/upstream.js';
-import { createRefusals, createWay, type Way } from './way.js';
+import { createRefusals, createWay, type SharedRedis, type Way } from './way.js';
 
 export interface Generation {
   readonly config: Config;
@@ -30,6 +30,7 @@ export interface Generation {
 /** What lasts as long as the process. */
 export interface Lasting {
   readonly store: ReplayStore;
+  readonly sharedRedis: SharedRedis | undefined;
   readonly audit: AuditLog;
   readonly metrics: Metrics;
   readonly deadlines: Deadlines;
@@ -38,7 +39,7 @@ export interface Lasting {
 
 export function openGeneration(config: Config, take: Take, lasting: Lasting, surroundings: Surroundings): Generation {
   const { clock } = surroundings;
-  const { store, audit, metrics } = lasting;
+  const { store, audit, metrics, sharedRedis } = lasting;
   const trust = openTrust(config, take, surroundings);
   const refusals = take(['refusals', config.limits.refusalsPerAddress], () => createRefusals(config, clock));
   const upstreams = new Map(config.routes.map((route) =>
@@ -47,7 +48,7 @@ export function openGeneration(config: Config, take: Take, lasting: Lasting, sur
   return {
     config,
     trust,
-    way: createWay(config, { trust, take, store, refusals, clock }),
+    way: createWay(config, { trust, take, store, refusals, sharedRedis, clock }),
     conclude: createConclude({ config, audit, metrics, clock, refusals }),
     peers: trustedPeers(config.trustedPeers),
     upstreamOf: (route) => upstreams.get(route)!,
@@ -94,6 +95,7 @@ const AT_START: readonly (readonly [string, (config: Config) => unknown])[] = [
   ['limits.maxHeaderBytes', (c) => c.limits.maxHeaderBytes],
   ['limits.headersTimeoutSeconds', (c) => c.limits.headersTimeoutSeconds],
   ['limits.maxConnections', (c) => c.limits.maxConnections],
+  ['limits.maxConnectionsPerAddress', (c) => c.limits.maxConnectionsPerAddress],
   ['routes[].auth.profile: whether any is not selfSigned', (c) => c.listen.tls !== undefined && asksForCertificate(c)],
 ];
 

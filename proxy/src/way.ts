@@ -1,7 +1,9 @@
 /** The way of a request, up to what its backend will see: the stages in their order. */
 import type { Clock } from './clock.js';
-import type { Config, Route } from './config/index.js';
-import type { RateLimiter } from './limit/rate-limiter.js';
+import type { Cluster, Redis } from 'ioredis';
+import type { Config, RateLimitConfig, Route } from './config/index.js';
+import type { LocalRateLimiter, RateLimiter } from './limit/rate-limiter.js';
+import { createSharedBuckets } from './limit/shared-buckets.js';
 import { createTokenBuckets } from './limit/token-bucket.js';
 import type { Accepted, LocalAnswer, Outbound, Received, Routed } from './pipeline/evidence.js';
 import { then, type Stage } from './pipeline/stage.js';
@@ -33,12 +35,14 @@ export interface WayOptions {
   readonly take: Take;
   readonly store: ReplayStore;
   /** What refused requests of one address are counted in. */
-  readonly refusals: RateLimiter;
+  readonly refusals: LocalRateLimiter;
+  /** Where shared buckets are, asked only where there are some; absent: they count here. */
+  readonly sharedRedis?: SharedRedis | undefined;
   readonly clock: Clock;
 }
 
-export function createWay(config: Config, { trust, take, store, refusals, clock }: WayOptions): Way {
-  const limiters = new Map<Route, RateLimiter>(config.routes.flatMap((route) => (route.rateLimit === undefined ? [] : [[route, take(['buckets', route.name, route.rateLimit], () => createTokenBuckets({ ...route.rateLimit!, now: clock }))]])));
+export function createWay(config: Config, { trust, take, store, refusals, sharedRedis, clock }: WayOptions): Way {
+  const limiters = new Map<Route, RateLimiter>(config.routes.flatMap((route) => (route.rateLimit === undefined ? [] : [[route, take(['buckets', route.name, route.rateLimit], () => openBuckets(route.name, route.rateLimit!, config, sharedRedis, clock))]])));
   const credentialOf = (file: string) => trust.credentials.get(file)?.value();
   return {
     enter: accept(config, refusals),
@@ -51,3 +55,10 @@ export function createWay(config: Config, { trust, take, store, refusals, clock 
 /** Refusals of one address, counted; `accept` looks at them before any cryptography. */
 export const createRefusals = ({ limits: { refusalsPerAddress } }: Config, now: Clock) =>
   createTokenBuckets({ maxTokens: refusalsPerAddress.maxTokens, tokensPerFill: refusalsPerAddress.tokensPerSecond, fillIntervalSeconds: 1, now });
+
+export type SharedRedis = () => Promise<Redis | Cluster>;
+
+function openBuckets(name: string, limit: RateLimitConfig, { replay }: Config, redis: SharedRedis | undefined, now: Clock): RateLimiter {
+  const local = createTokenBuckets({ ...limit, now });
+  return limit.shared && replay.store === 'redis' && redis !== undefined ? createSharedBuckets({ ...limit, prefix: `${replay.keyPrefix}rate:${name}`, redis, local }) : local;
+}

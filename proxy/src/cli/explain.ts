@@ -84,7 +84,8 @@ async function judge(config: Config, request: Received, clock: () => number): Pr
   try {
     const until = performance.now() + KEYS_WAIT_MS;
     while (trust.waitingFor().length > 0 && performance.now() < until) await new Promise((resolve) => setTimeout(resolve, 20));
-    const nothing = { take: () => ({ allowed: true as const, remaining: 1 }), peek: () => ({ allowed: true as const, remaining: 1 }), close: () => {} };
+    const allowed = () => ({ allowed: true as const, remaining: 1, fillSeconds: 1 });
+    const nothing = { take: allowed, peek: allowed, close: () => {} };
     // Nothing is claimed: no proof was ever used before.
     const store = { claim: () => 'first' as const, ready: () => true, close: async () => {} };
     const { enter, local, route, decide } = createWay(config, { trust, take: draft.take, store, refusals: nothing, clock });

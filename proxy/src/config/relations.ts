@@ -51,7 +51,7 @@ function edgeProblems({ originFrom, trustedPeers, listen, routes }: Config): Pro
   return problems;
 }
 
-function routeProblems({ routes, issuers, listen, admin }: Config): Problem[] {
+function routeProblems({ routes, issuers, listen, admin, replay }: Config): Problem[] {
   const known = issuers.map((i) => i.name);
   const problems: Problem[] = [
     ...repeated(routes.map((r) => r.name)).map(([at, first]) => duplicate(`routes[${at}].name`, routes[at]!.name, `routes[${first}]`)),
@@ -83,6 +83,12 @@ function routeProblems({ routes, issuers, listen, admin }: Config): Problem[] {
     }
     if (route.auth.profile === 'selfSigned' && asked.length > 0) {
       problems.push({ where: `${where}.auth.issuers`, want: 'must name issuers with jwks only: a self-signed token is never introspected', got: show(asked.map((i) => i.name)) });
+    }
+    if (route.rateLimit?.shared === true) {
+      const { maxTokens, tokensPerFill, fillIntervalSeconds } = route.rateLimit;
+      const fillSeconds = (maxTokens / tokensPerFill) * fillIntervalSeconds;
+      if (replay.store !== 'redis') problems.push({ where: `${where}.rateLimit.shared`, want: 'must go with a redis replay store, which keeps the buckets', got: 'true', next: 'use the redis store, or leave it out' });
+      if (fillSeconds < 1) problems.push({ where: `${where}.rateLimit`, want: 'must take at least a second to fill where it is shared', got: `${show(fillSeconds)} s`, next: 'raise maxTokens, or lower tokensPerFill' });
     }
     if (route.kind === 'secrets' && route.auth.profile === 'mixed') {
       problems.push({ where: `${where}.auth.profile`, want: 'must not be "mixed" on a secrets route: a stolen unbound token would read Secrets', got: '"mixed"', next: 'use "dpop"' });

@@ -14,6 +14,8 @@ const rateLimit = z.strictObject({
   fillIntervalSeconds: z._default(seconds(0.001, 86_400), 1),
   /** `caller`: one bucket per proven key; `route`: one bucket for everyone, as the data plane's own local limit counts. */
   per: z._default(z.enum(['caller', 'route']), 'caller'),
+  /** One bucket for all replicas, kept in the Redis of `replay`; while that is away each replica counts for itself. */
+  shared: z._default(z.boolean(), false),
 });
 
 const credential = z._default(z.discriminatedUnion('kind', [
@@ -164,7 +166,11 @@ const limits = z.prefault(z.strictObject({
   headersTimeoutSeconds: z._default(seconds(1, 120), 10),
   /** Time without a byte of a request body after which the client is cut off. */
   bodyIdleTimeoutSeconds: z._default(seconds(1, 600), 15),
+  /** A body that has come slower than this on the whole, once `bodyIdleTimeoutSeconds` are over, is cut off too: a byte now and then is no progress. */
+  minBodyBytesPerSecond: z._default(whole(0, 1_073_741_824, 'bytes'), 500),
   maxConnections: z._default(whole(1, 1_000_000, 'connections'), 10_000),
+  /** Of one address; `trustedPeers` bring many clients and are not counted. */
+  maxConnectionsPerAddress: z._default(whole(1, 1_000_000, 'connections'), 1_000),
   /** Refused requests one address may cause before it is answered 429 without any cryptography. */
   refusalsPerAddress: z._default(z.strictObject({ maxTokens: whole(1, 1_000_000, 'refusals'), tokensPerSecond: whole(1, 1_000_000, 'refusals') }),
     { maxTokens: 500, tokensPerSecond: 100 }),

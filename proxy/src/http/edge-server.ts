@@ -1,8 +1,14 @@
 import http, { type RequestListener, type Server } from 'node:http';
 import https from 'node:https';
+import type { Socket } from 'node:net';
 import type { Config } from '../config/index.js';
+import { plainAddress, type TrustedPeers } from './trusted-peers.js';
 
 export interface EdgeServerOptions {
+  /** Whose connections are counted by address: see `limits.maxConnectionsPerAddress`. */
+  readonly peers: TrustedPeers;
+  /** A connection was not taken: too many of its address, or altogether. */
+  readonly onRefused: (cause: 'address' | 'total') => void;
   readonly limits: Config['limits'];
   /** Absent: plain HTTP. */
   readonly tls: { readonly cert: string; readonly key: string } | undefined;
@@ -11,7 +17,7 @@ export interface EdgeServerOptions {
 }
 
 /** The socket that clients reach, with the bounds that hold before a request is one. */
-export function createEdgeServer({ limits, tls, askForCertificate }: EdgeServerOptions, handle: RequestListener): Server {
+export function createEdgeServer({ limits, peers, onRefused, tls, askForCertificate }: EdgeServerOptions, handle: RequestListener): Server {
   const options = {
     maxHeaderSize: limits.maxHeaderBytes,
     headersTimeout: limits.headersTimeoutSeconds * 1000,
@@ -22,9 +28,32 @@ export function createEdgeServer({ limits, tls, askForCertificate }: EdgeServerO
   };
   const server = tls === undefined
     ? http.createServer(options, handle)
-    : https.createServer({ ...options, ...tls, minVersion: 'TLSv1.2', ALPNProtocols: ['http/1.1'], requestCert: askForCertificate, rejectUnauthorized: false }, handle);
+    : https.createServer({ ...options, ...tls, handshakeTimeout: limits.headersTimeoutSeconds * 1000, minVersion: 'TLSv1.2', ALPNProtocols: ['http/1.1'], requestCert: askForCertificate, rejectUnauthorized: false }, handle);
   server.maxConnections = limits.maxConnections;
+  server.on('drop', () => onRefused('total'));
+  capPerAddress(server, limits.maxConnectionsPerAddress, peers, () => onRefused('address'));
   // Node would drop the headers beyond a count, Host and Authorization maybe; accept counts them, maxHeaderSize bounds them.
   server.maxHeadersCount = 0;
   return server;
+}
+
+/** One address cannot take all the connections there are. Of a TLS server these are the raw ones, before the handshake. */
+function capPerAddress(server: Server, most: number, peers: TrustedPeers, onRefused: () => void): void {
+  const open = new Map<string, number>();
+  server.prependListener('connection', (socket: Socket) => {
+    const address = plainAddress(socket.remoteAddress ?? '');
+    if (peers.has(address)) return;
+    const count = (open.get(address) ?? 0) + 1;
+    if (count > most) {
+      onRefused();
+      socket.destroy();
+      return;
+    }
+    open.set(address, count);
+    socket.once('close', () => {
+      const left = open.get(address)! - 1;
+      if (left === 0) open.delete(address);
+      else open.set(address, left);
+    });
+  });
 }

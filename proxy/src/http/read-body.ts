@@ -1,9 +1,13 @@
 import type { IncomingMessage } from 'node:http';
+import type { Config } from '../config/index.js';
+import { bodyPace } from './body-pace.js';
 import { deny, type Denial } from '../pipeline/reason.js';
 
-/** The whole body of a request that a decision needs; never more than `maxBytes`, never slower than a byte in `idleSeconds`. */
-export function readBody(message: IncomingMessage, maxBytes: number, idleSeconds: number): Promise<Buffer | Denial> {
+/** The whole body of a request that a decision needs; never more than `maxBytes`, never slower than its pace. */
+export function readBody(message: IncomingMessage, limits: Config['limits']): Promise<Buffer | Denial> {
   return new Promise((resolve) => {
+    const { maxBodyBytes: maxBytes } = limits;
+    const pace = bodyPace(limits);
     const chunks: Buffer[] = [];
     let bytes = 0;
     const settle = (result: Buffer | Denial) => {
@@ -12,10 +16,12 @@ export function readBody(message: IncomingMessage, maxBytes: number, idleSeconds
       if (!(result instanceof Buffer)) message.pause();
       resolve(result);
     };
-    const timer = setTimeout(() => settle(deny('body_stalled')), idleSeconds * 1000);
+    const stalled = () => settle(deny('body_stalled'));
+    let timer = setTimeout(stalled, pace(0) * 1000);
     const take = (chunk: Buffer) => {
-      timer.refresh();
       bytes += chunk.length;
+      clearTimeout(timer);
+      timer = setTimeout(stalled, pace(bytes) * 1000);
       if (bytes > maxBytes) settle(deny('body_too_large', `at most ${maxBytes} bytes`));
       else chunks.push(chunk);
     };

@@ -22,7 +22,7 @@ export function receive(message: IncomingMessage, id: string, now: number, peers
     facts: {},
     reply: {},
     tlsCertificate: () => (message.socket as Partial<TLSSocket>).getPeerX509Certificate?.()?.raw,
-    readBody: (maxBytes, idleSeconds) => readBody(message, maxBytes, idleSeconds),
+    readBody: (limits) => readBody(message, limits),
   };
 }
 

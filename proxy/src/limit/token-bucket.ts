@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.js';
-import type { Permit, RateLimiter } from './rate-limiter.js';
+import type { LocalRateLimiter, Permit } from './rate-limiter.js';
 
 export interface TokenBucketOptions {
   /** Size of a bucket; a new one is full. */
@@ -24,7 +24,7 @@ interface Bucket {
 const LOOK_AT = 8;
 
 /** Buckets by key, filled in whole steps as agentgateway's localRateLimit does. A clock that goes back adds nothing. */
-export function createTokenBuckets({ maxTokens, tokensPerFill, fillIntervalSeconds, maxKeys = 100_000, now }: TokenBucketOptions): RateLimiter {
+export function createTokenBuckets({ maxTokens, tokensPerFill, fillIntervalSeconds, maxKeys = 100_000, now }: TokenBucketOptions): LocalRateLimiter {
   const buckets = new Map<string, Bucket>();
 
   const filled = (bucket: Bucket, at: number): Bucket => {
@@ -37,9 +37,10 @@ export function createTokenBuckets({ maxTokens, tokensPerFill, fillIntervalSecon
     }
     return bucket;
   };
-  const permit = ({ tokens, filledAt }: Bucket, at: number, taken: number): Permit => (tokens >= 1
-    ? { allowed: true, remaining: tokens - taken }
-    : { allowed: false, retryAfterSeconds: Math.max(1, Math.ceil(filledAt + fillIntervalSeconds - at)) });
+  const permit = ({ tokens, filledAt }: Bucket, at: number, taken: number): Permit => {
+    const fillSeconds = Math.max(1, Math.ceil(filledAt + fillIntervalSeconds - at));
+    return tokens >= 1 ? { allowed: true, remaining: tokens - taken, fillSeconds } : { allowed: false, retryAfterSeconds: fillSeconds };
+  };
 
   const makeRoom = (at: number) => {
     let looked = 0;
@@ -66,7 +67,7 @@ export function createTokenBuckets({ maxTokens, tokensPerFill, fillIntervalSecon
     peek(key) {
       const bucket = buckets.get(key);
       const at = now();
-      return bucket === undefined ? { allowed: true, remaining: maxTokens } : permit(filled(bucket, at), at, 0);
+      return bucket === undefined ? { allowed: true, remaining: maxTokens, fillSeconds: Math.max(1, Math.ceil(fillIntervalSeconds)) } : permit(filled(bucket, at), at, 0);
     },
     close() {},
   };

@@ -9,6 +9,8 @@ export interface Metrics {
   /** Once a request. `reason` "ok" for one that the backend answered. */
   concluded(facts: Facts, status: number, reason: Reason | 'ok', durationSeconds: number): void;
   wouldDeny(route: string | undefined, reason: Reason): void;
+  /** A connection was not taken. */
+  connectionRefused(cause: 'address' | 'total'): void;
   /** Something was read again: in use now, or refused. */
   reloaded(what: string, good: boolean): void;
   /** An answer that ended before its backend ended it. */
@@ -49,6 +51,7 @@ export function createMetrics(sources: Sources): Metrics {
   const refusals = new Counter({ name: 'agentgateway_refusals_total', help: 'Requests the gateway answered itself, by reason.', labelNames: ['route', 'reason'], registers });
   const wouldDeny = new Counter({ name: 'agentgateway_permissive_would_deny_total', help: 'Requests a strict route would have refused.', labelNames: ['route', 'reason'], registers });
   const unchecked = new Counter({ name: 'agentgateway_replay_unchecked_total', help: 'Proofs that passed while the replay store was away (replay.onStoreFailure local or allow).', registers });
+  const connections = new Counter({ name: 'agentgateway_connections_refused_total', help: 'Connections not taken: too many of one address, or altogether.', labelNames: ['cause'], registers });
   const reloads = new Counter({ name: 'agentgateway_reloads_total', help: 'Files and key sets read again: the config, JWK Sets, nonce keys, credentials, the certificate.', labelNames: ['what', 'result'], registers });
   const cutShort = new Counter({ name: 'agentgateway_answers_cut_short_total', help: 'Answers that ended before their backend ended them, by cause.', labelNames: ['route', 'cause'], registers });
   const duration = new Histogram({
@@ -106,6 +109,7 @@ export function createMetrics(sources: Sources): Metrics {
       else if (family === 'limit') limited.inc({ route });
     },
     wouldDeny: (route = NO_ROUTE, reason) => wouldDeny.inc({ route, reason }),
+    connectionRefused: (cause) => connections.inc({ cause }),
     reloaded: (what, good) => reloads.inc({ what, result: good ? 'ok' : 'refused' }),
     cutShort: (route = NO_ROUTE, cause) => cutShort.inc({ route, cause }),
     unchecked: () => unchecked.inc(),

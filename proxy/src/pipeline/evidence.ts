@@ -1,4 +1,4 @@
-import type { Route } from '../config/index.js';
+import type { Config, Route } from '../config/index.js';
 import type { Denial, Reason } from './reason.js';
 
 /** What the audit record will say; stages add what they learn, also about a request that a later stage refuses. */
@@ -39,6 +39,8 @@ export interface Reply {
   dpopNonce?: string | undefined;
   /** An allowed Origin, which may read the answer (Fetch, CORS). */
   corsOrigin?: string;
+  /** RateLimit-Policy and RateLimit of draft-ietf-httpapi-ratelimit-headers-10. */
+  rateLimit?: { readonly policy: string; readonly state: string };
 }
 
 /** What is known of a request before it is judged: enough to answer and to audit it. */
@@ -58,8 +60,8 @@ export interface Received {
   readonly reply: Reply;
   /** DER of the certificate that the connection's client proved to hold (TLS), if it has one. */
   readonly tlsCertificate: () => Buffer | undefined;
-  /** The whole body, once; `body_too_large` beyond `maxBytes`, `body_stalled` after `idleSeconds` without a byte. */
-  readonly readBody: (maxBytes: number, idleSeconds: number) => Promise<Buffer | Denial>;
+  /** The whole body, once; `body_too_large` or `body_stalled` beyond the limits. */
+  readonly readBody: (limits: Config['limits']) => Promise<Buffer | Denial>;
 }
 
 /** Well-formed HTTP with a canonical path, from an address that is not being refused wholesale. */

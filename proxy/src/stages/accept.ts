@@ -1,6 +1,6 @@
 import type { Config } from '../config/index.js';
 import { canonicalPath, parseOrigin } from '../checks/uri.js';
-import type { RateLimiter } from '../limit/rate-limiter.js';
+import type { LocalRateLimiter } from '../limit/rate-limiter.js';
 import type { Accepted, HeaderFields, Received } from '../pipeline/evidence.js';
 import { deny } from '../pipeline/reason.js';
 import { grow, type Stage } from '../pipeline/stage.js';
@@ -12,7 +12,7 @@ const ONCE = ['host', 'content-length', 'transfer-encoding', 'content-type', 'or
  * Lets in only what every reader of HTTP reads the same way, and turns away an address that keeps being refused before any cryptography.
  * Authorization and DPoP are the profiles' matter.
  */
-export const accept = ({ limits, publicOrigins, originFrom, publicPathPrefix = '' }: Config, refusals: RateLimiter): Stage<Received, Accepted> => (received) => {
+export const accept = ({ limits, publicOrigins, originFrom, publicPathPrefix = '' }: Config, refusals: LocalRateLimiter): Stage<Received, Accepted> => (received) => {
   const permit = refusals.peek(received.address);
   if (!permit.allowed) return deny('address_limited', undefined, { retryAfterSeconds: permit.retryAfterSeconds });
 

@@ -21,7 +21,7 @@ export function applyMcpPolicy({ limits }: Pick<Config, 'limits'>): Stage<Authen
     if (named instanceof Denial) return named;
     const { allow } = route;
     if (allow === undefined || x.method !== 'POST') return grow(x, { body: undefined });
-    return x.readBody(limits.maxBodyBytes, limits.bodyIdleTimeoutSeconds).then((body) => {
+    return x.readBody(limits).then((body) => {
       if (body instanceof Denial) return body;
       const calls = readCalls(body);
       if (calls === undefined) return deny('mcp_body_malformed');

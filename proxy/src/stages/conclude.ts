@@ -4,7 +4,7 @@ import type { Config, Route } from '../config/index.js';
 import { challenges } from '../http/challenge.js';
 import { replyHeaders } from '../http/reply-headers.js';
 import { metadataUrl } from '../http/resource.js';
-import type { RateLimiter } from '../limit/rate-limiter.js';
+import type { LocalRateLimiter } from '../limit/rate-limiter.js';
 import { auditRecord, type AuditLog } from '../observe/audit-log.js';
 import type { Metrics } from '../observe/metrics.js';
 import { meaningOf, type Denial } from '../pipeline/reason.js';
@@ -26,7 +26,7 @@ export interface ConcludeContext {
   readonly metrics: Metrics;
   readonly clock: Clock;
   /** What refused requests of one address are counted in; `accept` looks at it. */
-  readonly refusals: RateLimiter;
+  readonly refusals: LocalRateLimiter;
 }
 
 /** The only place that answers, audits and counts: every request ends in exactly one audit record. */

@@ -1,6 +1,7 @@
 import http, { type ClientRequest, type IncomingMessage, type ServerResponse } from 'node:http';
 import https from 'node:https';
 import type { Config, Route } from '../config/index.js';
+import { bodyPace } from '../http/body-pace.js';
 import type { Standing, UpstreamRequest } from '../pipeline/evidence.js';
 import { Denial, deny } from '../pipeline/reason.js';
 import { answerHeaders, confidentialAnswer } from './answer.js';
@@ -101,7 +102,8 @@ export function createUpstream({ route, upstream, limits, deadlines, openAnswers
       phase = 'answer';
       deadline.extend(upstream.firstByteTimeoutSeconds);
     };
-    const received = () => { if (phase === 'body') deadline.extend(limits.bodyIdleTimeoutSeconds); };
+    const pace = bodyPace(limits);
+    const received = (bytes: number) => { if (phase === 'body') deadline.extend(pace(bytes)); };
     // The client went away: the backend must not go on working for nobody.
     const abort = () => {
       current.destroy();
@@ -168,7 +170,7 @@ export function createUpstream({ route, upstream, limits, deadlines, openAnswers
 }
 
 interface SendEvents {
-  readonly received: () => void;
+  readonly received: (bytes: number) => void;
   readonly sent: () => void;
   readonly fail: (denial: Denial) => void;
 }
@@ -183,8 +185,8 @@ function send(message: IncomingMessage, out: ClientRequest, request: UpstreamReq
   }
   let bytes = 0;
   message.on('data', (chunk: Buffer) => {
-    received();
     bytes += chunk.length;
+    received(bytes);
     if (bytes > limits.maxBodyBytes) fail(deny('body_too_large', `at most ${limits.maxBodyBytes} bytes`));
     else if (!out.write(chunk)) message.pause();
   });

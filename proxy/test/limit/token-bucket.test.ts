@@ -9,7 +9,7 @@ const open = (maxKeys?: number) => {
 describe('token buckets', () => {
   it('let a burst of the bucket\'s size pass, then say when to come again', () => {
     const { take, advance } = open();
-    expect([take('a'), take('a'), take('a')]).toEqual([2, 1, 0].map((remaining) => ({ allowed: true, remaining })));
+    expect([take('a'), take('a'), take('a')]).toEqual([2, 1, 0].map((remaining) => ({ allowed: true, remaining, fillSeconds: 10 })));
     advance(3.5);
     expect(take('a')).toEqual({ allowed: false, retryAfterSeconds: 7 });
   });
@@ -19,7 +19,7 @@ describe('token buckets', () => {
     advance(9.9);
     expect(take('a').allowed).toBe(false);
     advance(0.1);
-    expect(take('a')).toEqual({ allowed: true, remaining: 1 });
+    expect(take('a')).toEqual({ allowed: true, remaining: 1, fillSeconds: 10 });
   });
   it('admit a caller who waits as long as he was told', () => {
     const { take, drain, advance } = open();
@@ -33,7 +33,7 @@ describe('token buckets', () => {
     const { take, drain, peek, advance } = open();
     take('a');
     advance(1e6);
-    expect(peek('a')).toEqual({ allowed: true, remaining: 3 });
+    expect(peek('a')).toEqual({ allowed: true, remaining: 3, fillSeconds: 10 });
     drain('a');
     expect(take('a').allowed).toBe(false);
   });
@@ -46,7 +46,7 @@ describe('token buckets', () => {
     const { take, peek } = open();
     peek('a');
     take('a');
-    expect([peek('a'), peek('a')]).toEqual([{ allowed: true, remaining: 2 }, { allowed: true, remaining: 2 }]);
+    expect([peek('a'), peek('a')]).toEqual([{ allowed: true, remaining: 2, fillSeconds: 10 }, { allowed: true, remaining: 2, fillSeconds: 10 }]);
   });
   it('add nothing when the clock is set back, and do not wait for the old time', () => {
     const { take, drain, advance } = open();
@@ -75,14 +75,14 @@ describe('token buckets', () => {
     advance(10);
     // One fill: 'light' is full, 'empty' has two of three.
     take('new');
-    expect(peek('empty')).toEqual({ allowed: true, remaining: 2 });
+    expect(peek('empty')).toEqual({ allowed: true, remaining: 2, fillSeconds: 10 });
   });
   it('forget the bucket used longest ago when none is full', () => {
     const { drain, peek } = open(2);
     drain('old');
     drain('young');
     drain('new');
-    expect(peek('old')).toEqual({ allowed: true, remaining: 3 });
+    expect(peek('old')).toEqual({ allowed: true, remaining: 3, fillSeconds: 10 });
     expect(peek('young').allowed).toBe(false);
   });
 });

@@ -3,7 +3,8 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { wallClock } from '../../src/clock.js';
 import { openReplayStore } from '../../src/replay/open-replay-store.js';
-import { createRedisStore, type RedisReplayConfig } from '../../src/replay/redis-store.js';
+import type { RedisConfig } from '../../src/redis/connect.js';
+import { createRedisStore } from '../../src/replay/redis-store.js';
 import type { ReplayStore } from '../../src/replay/replay-store.js';
 import { keyOf, NOW } from './contract.js';
 import { hasRedis, RedisProcess } from './redis-process.js';
@@ -17,14 +18,14 @@ if (!hasRedis()) {
 const stores: ReplayStore[] = [];
 const servers: RedisProcess[] = [];
 const problems: string[] = [];
-const config = (port: number, more: Partial<RedisReplayConfig> = {}): RedisReplayConfig =>
+const config = (port: number, more: Partial<RedisConfig> = {}): RedisConfig =>
   ({ store: 'redis', url: `redis://127.0.0.1:${port}`, keyPrefix: `agw:${randomUUID()}:`, timeoutSeconds: 0.3, topology: { kind: 'single' }, onStoreFailure: 'deny', epochMarginSeconds: 0, ...more });
 const start = async (...extra: string[]) => {
   const server = await RedisProcess.start(...extra);
   servers.push(server);
   return server;
 };
-const open = async (options: RedisReplayConfig) => {
+const open = async (options: RedisConfig) => {
   const store = await createRedisStore(options, { now: wallClock, onProblem: (p) => problems.push(p) });
   stores.push(store);
   await until(() => store.ready());

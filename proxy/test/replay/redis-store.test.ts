@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { wallClock } from '../../src/clock.js';
-import { createRedisStore, type RedisReplayConfig } from '../../src/replay/redis-store.js';
+import type { RedisConfig } from '../../src/redis/connect.js';
+import { createRedisStore } from '../../src/replay/redis-store.js';
 import type { ReplayStore } from '../../src/replay/replay-store.js';
 import { behavesLikeAReplayStore, keyOf, NOW } from './contract.js';
 import { hasRedis, RedisProcess } from './redis-process.js';
@@ -16,7 +17,7 @@ const shared = process.env.REDIS_URL;
 
 const stores: ReplayStore[] = [];
 const problems: string[] = [];
-const open = async (url: string, more: Partial<RedisReplayConfig> = {}, ready = true) => {
+const open = async (url: string, more: Partial<RedisConfig> = {}, ready = true) => {
   const store = await createRedisStore({ store: 'redis', url, keyPrefix: `agw:test:${randomUUID()}:`, timeoutSeconds: TIMEOUT, topology: { kind: 'single' }, onStoreFailure: 'deny', epochMarginSeconds: 0, ...more }, { now: wallClock, onProblem: (p) => problems.push(p) });
   stores.push(store);
   if (ready) await until(() => store.ready());

@@ -1,0 +1,61 @@
+import { hash } from 'node:crypto';
+import type { Cluster, Redis } from 'ioredis';
+import type { LocalRateLimiter, Permit, RateLimiter } from './rate-limiter.js';
+
+export interface SharedBucketsOptions {
+  /** Size of a bucket; a new one is full. */
+  readonly maxTokens: number;
+  readonly tokensPerFill: number;
+  readonly fillIntervalSeconds: number;
+  /** Of the keys in Redis. */
+  readonly prefix: string;
+  readonly redis: () => Promise<Redis | Cluster>;
+  /** Counts while Redis does not answer: a limit that fails open would be none, one that fails closed an outage. */
+  readonly local: LocalRateLimiter;
+}
+
+/**
+ * A token bucket by the clock of Redis, in the one script that the library runs for a request: KEYS[1] the bucket, ARGV[3] its size, ARGV[4] the seconds that it takes to
+ * fill. Answers what was consumed (more than the size: refused) and the milliseconds until the next token.
+ */
+const BUCKET = `
+local time = redis.call('time')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local size, window = tonumber(ARGV[3]), ARGV[4] * 1000
+local bucket = redis.call('hmget', KEYS[1], 'tokens', 'at')
+local tokens = math.min(size, (tonumber(bucket[1]) or size) + math.max(0, now - (tonumber(bucket[2]) or now)) * size / window)
+local left = tokens - 1
+if left < 0 then left = tokens end
+redis.call('hset', KEYS[1], 'tokens', tostring(left), 'at', now)
+redis.call('pexpire', KEYS[1], math.ceil(window))
+local wait = math.ceil((1 - (left - math.floor(left))) * window / size)
+if tokens < 1 then return { size + 1, wait } end
+return { size - math.floor(left), wait }
+`;
+
+/** Buckets that all replicas share, by rate-limiter-flexible. */
+export function createSharedBuckets({ maxTokens, tokensPerFill, fillIntervalSeconds, prefix, redis, local }: SharedBucketsOptions): RateLimiter {
+  type Limiter = InstanceType<Awaited<ReturnType<typeof load>>>;
+  let limiter: Limiter | undefined;
+  const open = async () => {
+    const [client, RateLimiterRedis] = [await redis(), await load()];
+    limiter = new RateLimiterRedis({
+      storeClient: client, keyPrefix: prefix, points: maxTokens, duration: (maxTokens / tokensPerFill) * fillIntervalSeconds, customIncrTtlLuaScript: BUCKET, rejectIfRedisNotReady: true,
+    });
+  };
+  open().catch(() => {}); // the replay store has said what is wrong with the same Redis
+  const wait = (ms: number) => Math.max(1, Math.ceil(ms / 1000));
+  return {
+    take(key): Permit | Promise<Permit> {
+      if (limiter === undefined) return local.take(key);
+      // Hashed: a key may name a person.
+      return limiter.consume(hash('sha256', key, 'base64url')).then(
+        ({ remainingPoints, msBeforeNext }): Permit => ({ allowed: true, remaining: remainingPoints, fillSeconds: wait(msBeforeNext) }),
+        (refused: unknown): Permit => (refused instanceof Error ? local.take(key) : { allowed: false, retryAfterSeconds: wait((refused as { msBeforeNext: number }).msBeforeNext) }),
+      );
+    },
+    close: () => local.close(),
+  };
+}
+
+const load = async () => (await import('rate-limiter-flexible')).RateLimiterRedis;
