@@ -15,6 +15,13 @@ export interface SecretsRouteProps {
   readonly secretNames: string[];
 
   /**
+   * Of the Secrets named here only these keys can be read: at `<prefix>/<name>/<key>`, each as its decoded value. The object as a whole cannot.
+   *
+   * @default - every Secret is read whole, as the Kubernetes API answers it
+   */
+  readonly secretKeys?: { [secretName: string]: string[] };
+
+  /**
    * Canonical path prefix; a Secret is read at `<prefix>/<name>`.
    *
    * @default '/secrets'
@@ -62,7 +69,7 @@ export class SecretsRoute extends GatewayRoute {
 
   /** @internal */
   public _spec(): RouteSpec {
-    const { auth, rateLimit, secretNames } = this.props;
-    return { kind: 'secrets', name: this.routeName, pathPrefix: this.pathPrefix, auth, rateLimit, secretNames: [...new Set(secretNames)].sort() };
+    const { auth, rateLimit, secretNames, secretKeys } = this.props;
+    return { kind: 'secrets', name: this.routeName, pathPrefix: this.pathPrefix, auth, rateLimit, secretNames: [...new Set(secretNames)].sort(), secretKeys };
   }
 }

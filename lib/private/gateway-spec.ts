@@ -41,6 +41,7 @@ export interface McpRouteSpec extends RouteCommon {
 export interface SecretsRouteSpec extends RouteCommon {
   readonly kind: 'secrets';
   readonly secretNames: string[];
+  readonly secretKeys?: { [secretName: string]: string[] };
 }
 
 export type RouteSpec = McpRouteSpec | SecretsRouteSpec;

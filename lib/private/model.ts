@@ -163,6 +163,7 @@ function secretsRoute(spec: GatewaySpec, route: SecretsRouteSpec): RouteModel {
       tokenFile: `${DIR.apiToken}/token`,
       namespace: spec.namespace,
       secretNames: route.secretNames,
+      secretKeys: route.secretKeys,
     },
   };
 }

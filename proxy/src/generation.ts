@@ -59,7 +59,7 @@ export function openGeneration(config: Config, take: Take, lasting: Lasting, sur
 
 function termsOf(route: Route, { issuers }: Config): string {
   const { name, pathPrefix, methods, auth } = route;
-  const what = route.kind === 'mcp' ? route.allow : [route.backend.namespace, route.backend.secretNames];
+  const what = route.kind === 'mcp' ? route.allow : [route.backend.namespace, route.backend.secretNames, route.backend.secretKeys];
   return JSON.stringify([name, pathPrefix, methods, auth, what, issuers.filter((issuer) => auth.issuers.includes(issuer.name))]);
 }
 

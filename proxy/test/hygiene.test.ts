@@ -21,6 +21,7 @@ beforeAll(async () => {
     const dpop = { profile: 'dpop' as const, issuers: ['as'], audiences: [`${ORIGIN}/mcp`] };
     config.routes.push(
       { kind: 'secrets', name: 'secrets', pathPrefix: '/secrets', auth: dpop, backend: { url: `https://127.0.0.1:${kube.port}`, caFile: kube.caFile, tokenFile: kube.tokenFile, namespace: 'aiops', secretNames: ['db'] } },
+      { kind: 'secrets', name: 'keys', pathPrefix: '/keys', auth: dpop, backend: { url: `https://127.0.0.1:${kube.port}`, caFile: kube.caFile, tokenFile: kube.tokenFile, namespace: 'aiops', secretNames: ['db'], secretKeys: { db: ['password', 'absent'] } } },
       { kind: 'mcp', name: 'rewritten', pathPrefix: '/v2/mcp', auth: dpop, backend: { url: `http://127.0.0.1:${backendPort}/inner`, credential: { kind: 'file', file: join(kubeDir, 'credential') } } },
       { kind: 'mcp', name: 'inside', pathPrefix: '/inside', auth: dpop, backend: { url: `http://127.0.0.1:${backendPort}`, credential: { kind: 'verifiedToken' } } },
     );
@@ -94,6 +95,21 @@ describe('towards the Kubernetes API', () => {
   it.each(['POST', 'DELETE', 'PUT', 'PATCH'])('goes no %s', async (method) => {
     const { status, headers: got } = await bed.ask({ method, path: '/secrets/db', headers: headers('/secrets/db', method) });
     expect([status, got.allow]).toEqual([405, 'GET, HEAD']);
+    expect(kube.seen).toEqual([]);
+  });
+  it('goes the same for one key, of which the decoded value comes back and nothing else', async () => {
+    const path = '/keys/db/password';
+    const { status, text, headers: got } = await bed.ask({ path, headers: headers(path, 'GET') });
+    expect([status, text, got['content-type'], got['cache-control'], got['content-length']]).toEqual([200, 'hunter2', 'application/octet-stream', 'no-store', '7']);
+    expect(kube.seen).toEqual([expect.objectContaining({ method: 'GET', url: '/api/v1/namespaces/aiops/secrets/db' })]);
+    const head = await bed.ask({ method: 'HEAD', path, headers: headers(path, 'HEAD') });
+    expect([head.status, head.text, head.headers['content-length']]).toEqual([200, '', '7']);
+    const absent = await bed.ask({ path: '/keys/db/absent', headers: headers('/keys/db/absent', 'GET') });
+    expect([absent.status, JSON.parse(absent.text).error]).toEqual([404, 'secret_absent']);
+  });
+  it.each(['/keys/db', '/keys/db/', '/keys/db/other', '/keys/db/password/x', '/keys/db/constructor', '/keys/other/password'])('goes nothing for %s where keys are listed', async (path) => {
+    const { status } = await bed.ask({ path, headers: headers(path, 'GET') });
+    expect([400, 404]).toContain(status);
     expect(kube.seen).toEqual([]);
   });
   it('what the API says of a refusal stays here', async () => {

@@ -26,6 +26,15 @@ describe('config.json', () => {
     });
     expect([mcp.auth.proofMaxAgeSeconds, mcp.rateLimit]).toEqual([60, { maxTokens: 7, tokensPerFill: 3, fillIntervalSeconds: 0.5 }]);
   });
+  it('carries which keys of a Secret can be read', () => {
+    expect(config({ secrets: ['db', 'tls'], secretKeys: { db: ['password'] } }).routes.find((r: any) => r.kind === 'secrets').backend).toMatchObject({ secretNames: ['db', 'tls'], secretKeys: { db: ['password'] } });
+    expect(() => manifests({ secrets: ['db'], secretKeys: { other: ['x'] } })).toThrow(/must name Secrets of secretNames, got "other"/);
+  });
+  it('carries a shared limit, and bounds', () => {
+    const made = config({ gateway: { replayStore: redis, limits: { maxConnectionsPerAddress: 5, minBodyRate: 0 } }, mcp: { rateLimit: RateLimit.tokenBucket({ maxTokens: 7, tokensPerFill: 3, shared: true }) } });
+    expect(made.routes[0].rateLimit).toEqual({ maxTokens: 7, tokensPerFill: 3, shared: true });
+    expect(made.limits).toMatchObject({ maxConnectionsPerAddress: 5, minBodyBytesPerSecond: 0 });
+  });
   it('leaves defaults to the one place that has them', () => {
     expect(config().routes[0].auth).not.toHaveProperty('proofMaxAgeSeconds');
     expect(config()).not.toHaveProperty('limits.maxUrlBytes');

@@ -16,14 +16,14 @@ export function newGateway(chart: Chart, props: Partial<AgentGatewayProps> = {})
   return new AgentGateway(chart, 'Gateway', { issuer: 'https://idp.example', audience: 'mcp-gateway', jwks: jwks(), ...props });
 }
 
-export interface GatewayOptions { readonly gateway?: Partial<AgentGatewayProps>; readonly mcp?: Partial<McpRouteProps>; readonly secrets?: string[] }
+export interface GatewayOptions { readonly gateway?: Partial<AgentGatewayProps>; readonly mcp?: Partial<McpRouteProps>; readonly secrets?: string[]; readonly secretKeys?: { [name: string]: string[] } }
 
 /** A gateway with an MCP route, and a secrets route where names are given. */
-export function gatewayChart({ gateway: props, mcp, secrets }: GatewayOptions = {}): Chart {
+export function gatewayChart({ gateway: props, mcp, secrets, secretKeys }: GatewayOptions = {}): Chart {
   const chart = newChart();
   const gateway = newGateway(chart, { ...(secrets === undefined ? {} : { apiServer }), ...props });
   new McpRoute(chart, 'Mcp', { gateway, backend: 'mcp:5000', backendPeer, ...mcp });
-  if (secrets !== undefined) new SecretsRoute(chart, 'Secrets', { gateway, secretNames: secrets });
+  if (secrets !== undefined) new SecretsRoute(chart, 'Secrets', { gateway, secretNames: secrets, secretKeys });
   return chart;
 }
 

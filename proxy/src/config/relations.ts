@@ -93,6 +93,12 @@ function routeProblems({ routes, issuers, listen, admin, replay }: Config): Prob
     if (route.kind === 'secrets' && route.auth.profile === 'mixed') {
       problems.push({ where: `${where}.auth.profile`, want: 'must not be "mixed" on a secrets route: a stolen unbound token would read Secrets', got: '"mixed"', next: 'use "dpop"' });
     }
+    if (route.kind === 'secrets') {
+      const { secretNames, secretKeys } = route.backend;
+      for (const name of Object.keys(secretKeys).filter((n) => !secretNames.includes(n))) {
+        problems.push({ where: `${where}.backend.secretKeys`, want: 'must name Secrets of secretNames', got: show(name), next: `known: ${secretNames.map(show).join(', ')}` });
+      }
+    }
     if (route.kind === 'secrets' && route.auth.mode !== 'strict') {
       problems.push({
         where: `${where}.auth.mode`,

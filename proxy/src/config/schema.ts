@@ -80,6 +80,8 @@ const secretsRoute = z.strictObject({
     namespace: label,
     /** The only Secrets that can be read; anything else is 404 without a call to the API server. */
     secretNames: nonEmpty(subdomain),
+    /** Of the Secrets named here only these keys can be read, each at `<prefix>/<name>/<key>` as its decoded value; the object as a whole cannot. */
+    secretKeys: z._default(z.record(z.string(), nonEmpty(z.string().check(must('must be a key of a Secret: 1 to 253 letters, digits, "-", "_" or "."', (v: string) => /^[A-Za-z0-9._-]{1,253}$/.test(v) && v !== '.' && v !== '..')))), {}),
   }),
 });
 

@@ -150,6 +150,8 @@ export interface UpstreamRequest {
   readonly content: Buffer | undefined;
   /** Secrets: the answer's status is mapped and its headers dropped. */
   readonly confidential: boolean;
+  /** Of a Secret: the one key whose decoded value is the answer. */
+  readonly secretKey?: string | undefined;
 }
 
 /** An answer that needs no credentials and no backend. */

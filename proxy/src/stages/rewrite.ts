@@ -38,25 +38,38 @@ function rewriteMcp(x: Admitted, route: McpRoute, credentialOf: CredentialOf): O
 }
 
 /**
- * GET <prefix>/<name> of a listed Secret. The API path is built from the list, never from the request; the query is dropped
- * (`watch`, `fieldSelector`).
+ * GET <prefix>/<name> of a listed Secret, or <prefix>/<name>/<key> where its keys are listed too. The API path is built from the list, never from the request; the query is
+ * dropped (`watch`, `fieldSelector`).
  */
 function rewriteSecret(x: Admitted, route: SecretsRoute, credentialOf: CredentialOf): Outbound | Denial {
-  const { namespace, secretNames, tokenFile } = route.backend;
+  const { namespace, secretNames, secretKeys, tokenFile } = route.backend;
   const asked = x.path.slice(route.pathPrefix.length + 1);
-  const name = secretNames.find((n) => n === asked);
+  const [name, secretKey] = listed(asked, secretNames, secretKeys) ?? [];
   if (name === undefined) return deny('secret_not_listed');
   const token = credentialOf(tokenFile);
   if (token === undefined) return deny('credential_unavailable', tokenFile);
   return grow(x, {
     upstream: {
-      method: x.method,
+      method: secretKey === undefined ? x.method : 'GET',
       path: `/api/v1/namespaces/${namespace}/secrets/${name}`,
       // kube-apiserver keeps a caller's Audit-ID: its log and ours join on it.
       headers: ['Accept', 'application/json', 'Audit-ID', x.id, 'Authorization', `Bearer ${token}`],
       framing: undefined,
       content: undefined,
       confidential: true,
+      secretKey,
     },
   });
+}
+
+function listed(asked: string, names: readonly string[], keysOf: SecretsRoute['backend']['secretKeys']): readonly [name: string, key: string | undefined] | undefined {
+  for (const name of names) {
+    if (!Object.hasOwn(keysOf, name)) {
+      if (asked === name) return [name, undefined];
+      continue;
+    }
+    const key = keysOf[name]!.find((k) => asked === `${name}/${k}`);
+    if (key !== undefined) return [name, key];
+  }
+  return undefined;
 }

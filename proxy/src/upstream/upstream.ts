@@ -9,6 +9,7 @@ import type { Deadlines } from './deadlines.js';
 import type { Ending, OpenAnswer, OpenAnswers } from './open-answers.js';
 import { createPool } from './pool.js';
 import { isEventStream, relay } from './relay.js';
+import { readSecretValue } from './secret-value.js';
 
 /** How a forwarded request ended. `refused`: nothing was sent to the client yet, so it can still be answered. */
 export type Outcome =
@@ -144,6 +145,16 @@ export function createUpstream({ route, upstream, limits, deadlines, openAnswers
         }
         // An answer may come before the request has ended.
         const waitedMs = phase === 'body' ? 0 : performance.now() - sentAt;
+        if (request.secretKey !== undefined) {
+          void readSecretValue(answer, request.secretKey).then((value) => {
+            if (settled) return;
+            if (value instanceof Denial) return fail(value);
+            response.writeHead(200, [...extra, 'Content-Type', 'application/octet-stream', 'Cache-Control', 'no-store', 'X-Content-Type-Options', 'nosniff', 'Content-Length', String(value.length)]);
+            response.end(message.method === 'HEAD' ? undefined : value);
+            finish({ kind: 'answered', status: 200, bytes: value.length, ended: undefined, waitedMs });
+          }).catch((cause: unknown) => fail(deny('internal_error', String(cause))));
+          return;
+        }
         phase = 'stream';
         const extend = () => deadline.extend(upstream.idleTimeoutSeconds);
         extend();
