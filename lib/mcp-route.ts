@@ -61,6 +61,28 @@ export interface McpRouteProps {
   readonly backendCa?: CaBundle;
 
   /**
+   * Name that the backend's certificate must have, and SNI.
+   *
+   * @default - the host of `backend`
+   */
+  readonly backendServerName?: string;
+
+  /**
+   * kubernetes.io/tls Secret of the gateway's namespace with the certificate that it shows to the backend; a rotation is followed.
+   *
+   * @default - none
+   */
+  readonly backendCertificateSecret?: string;
+
+  /**
+   * Origins that share the work, such as the pods of a StatefulSet: `http://mcp-0.mcp.tools.svc:5000`. They have the port and the path of `backend`. An MCP session stays with the
+   * endpoint it began on; one that fails again and again is left out for a while.
+   *
+   * @default - the one of `backend`
+   */
+  readonly backendEndpoints?: string[];
+
+  /**
    * Canonical path prefix, matched on segment borders: `/mcp` takes `/mcp` and `/mcp/x`, never `/mcpx`.
    *
    * @default '/mcp'
@@ -155,12 +177,16 @@ export class McpRoute extends GatewayRoute {
     if (props.credential === undefined && (props.credentialHeader ?? props.credentialPrefix) !== undefined) {
       refuse({ where: 'credentialHeader', want: 'must go with a credential', got: props.credentialHeader ?? props.credentialPrefix });
     }
+    props.backendEndpoints?.forEach((endpoint, i) => {
+      // The NetworkPolicy opens one port.
+      if (!URL.canParse(endpoint) || portOf(endpoint) !== portOf(this.backendUrl)) refuse({ where: `backendEndpoints[${i}]`, want: `must be an origin with the port of backend, ${portOf(this.backendUrl)}`, got: endpoint });
+    });
     props.gateway.addRoute(this);
   }
 
   /** @internal */
   public _spec(): RouteSpec {
-    const { auth, rateLimit, methods, allowedOrigins, allow, revisions, backendPeer, backendCa, credential, credentialHeader, credentialPrefix } = this.props;
+    const { auth, rateLimit, methods, allowedOrigins, allow, revisions, backendPeer, backendCa, backendServerName, backendCertificateSecret, backendEndpoints, credential, credentialHeader, credentialPrefix } = this.props;
     return {
       kind: 'mcp',
       name: this.routeName,
@@ -168,6 +194,9 @@ export class McpRoute extends GatewayRoute {
       backendUrl: this.backendUrl,
       backendPort: portOf(this.backendUrl),
       ca: backendCa,
+      serverName: backendServerName,
+      certificateSecret: backendCertificateSecret,
+      endpoints: backendEndpoints,
       auth,
       rateLimit,
       methods,

@@ -24,6 +24,7 @@ export const SENTINEL_PASSWORD = 'sentinel-password';
 export const credentialPath = (purpose: string) => `credentials/${purpose}`;
 export const caPath = (purpose: string) => `ca/${purpose}.crt`;
 export const TLS_FILES = { cert: 'tls/tls.crt', key: 'tls/tls.key' } as const;
+export const clientCertificateFiles = (route: McpRouteSpec) => ({ cert: `client-tls/${route.name}.crt`, key: `client-tls/${route.name}.key` });
 const credentialPurpose = (route: McpRouteSpec) => route.name;
 
 /** What the secrets of a profile are for: the gateway's profile has them once, a route's own has its own. */
@@ -83,8 +84,15 @@ export function dataPlaneFiles(spec: GatewaySpec): MountedFile[] {
 function backendFiles(spec: GatewaySpec): MountedFile[] {
   return mcpRoutes(spec).flatMap((route) => [
     ...caFile(route.name, route.ca),
+    ...clientCertificate(route),
     ...use(spec.name, credentialPurpose(route), route.credential).map(credentialFile),
   ]);
+}
+
+function clientCertificate(route: McpRouteSpec): MountedFile[] {
+  const { certificateSecret: object } = route;
+  const { cert, key } = clientCertificateFiles(route);
+  return object === undefined ? [] : [{ path: cert, from: 'secret', object, key: 'tls.crt' }, { path: key, from: 'secret', object, key: 'tls.key' }];
 }
 
 function keySetFiles(spec: GatewaySpec): MountedFile[] {

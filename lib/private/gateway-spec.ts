@@ -30,6 +30,9 @@ export interface McpRouteSpec extends RouteCommon {
   readonly backendPort: number;
   readonly backendPeer: Peer;
   readonly ca?: CaBundle;
+  readonly serverName?: string;
+  readonly certificateSecret?: string;
+  readonly endpoints?: string[];
   readonly credential?: SecretSource;
   readonly credentialHeader?: string;
   readonly credentialPrefix?: string;

@@ -1,6 +1,6 @@
 /** Props -> the gateway's config, in the words of the schema that the proxy parses. No default stands here. */
 import { Duration } from 'cdk8s';
-import { caPath, credentialPath, noncePurpose, REDIS_PASSWORD, SENTINEL_PASSWORD, TLS_FILES } from './files';
+import { caPath, clientCertificateFiles, credentialPath, noncePurpose, REDIS_PASSWORD, SENTINEL_PASSWORD, TLS_FILES } from './files';
 import { authOf, GatewaySpec, McpRouteSpec, RouteSpec, SecretsRouteSpec, usesAgentgateway } from './gateway-spec';
 import { audienceOf, IssuerEntry, issuerOf, issuersOf } from './issuers';
 import { canonicalJson } from './json';
@@ -136,11 +136,17 @@ function mcpRoute(spec: GatewaySpec, route: McpRouteSpec): RouteModel {
 }
 
 /** The path stays as it is: agentgateway matches the same prefixes and does the rewriting. It wants the token, and is in the pod. */
-const throughAgentgateway = (): Backend<'mcp'> => ({ url: `http://127.0.0.1:${PORT.dataPlane}`, caFile: undefined, credential: { kind: 'verifiedToken' } });
+const throughAgentgateway = (): Backend<'mcp'> => ({
+  url: `http://127.0.0.1:${PORT.dataPlane}`, endpoints: undefined, outlier: undefined, caFile: undefined, clientCertificate: undefined, serverName: undefined, credential: { kind: 'verifiedToken' },
+});
 
 const direct = (route: McpRouteSpec): Backend<'mcp'> => ({
   url: route.backendUrl,
+  endpoints: route.endpoints,
+  outlier: undefined,
   caFile: route.ca && inConfig(caPath(route.name)),
+  clientCertificate: route.certificateSecret === undefined ? undefined : { certFile: inConfig(clientCertificateFiles(route).cert), keyFile: inConfig(clientCertificateFiles(route).key) },
+  serverName: route.serverName,
   credential: route.credential === undefined ? undefined : {
     kind: 'file',
     file: inConfig(credentialPath(route.name)),

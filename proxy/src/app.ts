@@ -69,18 +69,21 @@ export async function startGateway(first: Config, outer: Surroundings): Promise<
     if (message.url === '/healthz') return answerHealth(message, response);
     serve(now, message, response);
   };
-  const serve = ({ config, way: { enter, local, route, decide }, conclude, peers, upstreamOf, termsOf }: Generation, message: IncomingMessage, response: ServerResponse) => {
+  const serve = ({ config, way: { enter, local, route, decide }, conclude, peers, endpointsOf, termsOf }: Generation, message: IncomingMessage, response: ServerResponse) => {
     const received = receive(message, randomUUID(), clock(), peers);
     let matched: Route | undefined;
     const forward = (outbound: Outbound) => {
-      const upstream = upstreamOf(outbound.route);
+      const picked = endpointsOf(outbound.route).pick(outbound.upstream);
+      if (picked instanceof Denial) return conclude.refuse(received, picked, outbound.route, message, response);
+      const { upstream, request, sessionTag, report } = picked;
       const { caller } = outbound;
       metrics.upstreamStarted(upstream.backend);
       upstream.forward({
-        request: outbound.upstream, message, response, extra: replyHeaders(received.reply), receivedAt: received.receivedAt,
+        request, sessionTag, message, response, extra: replyHeaders(received.reply), receivedAt: received.receivedAt,
         standing: caller.kind === 'known' ? caller.standing : undefined, terms: termsOf(outbound.route),
       }, (outcome) => {
         metrics.upstreamEnded(upstream.backend);
+        report(outcome);
         if (outcome.kind === 'refused') conclude.refuse(received, outcome.denial, outbound.route, message, response);
         else conclude.record(received, outcome, upstream.backend);
       });

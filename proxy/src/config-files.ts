@@ -16,6 +16,14 @@ export function fileProblems(config: Config): string[] {
       return false;
     }
   };
+  const pair = (where: string, { certFile, keyFile }: { readonly certFile: string; readonly keyFile: string }) => {
+    if (!readable(`${where}.certFile`, certFile) || !readable(`${where}.keyFile`, keyFile)) return;
+    try {
+      createSecureContext({ cert: readFileSync(certFile), key: readFileSync(keyFile) });
+    } catch (cause) {
+      problems.push(`${where}: must be a PEM certificate chain and its key, got ${(cause as Error).message}`);
+    }
+  };
   config.issuers.forEach(({ jwks, introspection }, i) => {
     if (introspection !== undefined) {
       readable(`issuers[${i}].introspection.clientSecret.file`, introspection.clientSecret.file);
@@ -40,19 +48,11 @@ export function fileProblems(config: Config): string[] {
       if (parsed?.ok === false) problems.push(`${at}: ${file}: ${parsed.problem}`);
     }
     if (route.backend.caFile !== undefined) readable(`${where}.caFile`, route.backend.caFile);
+    if (route.kind === 'mcp' && route.backend.clientCertificate !== undefined) pair(`${where}.clientCertificate`, route.backend.clientCertificate);
     if (route.kind === 'secrets') readable(`${where}.tokenFile`, route.backend.tokenFile);
     else if (route.backend.credential.kind === 'file') readable(`${where}.credential.file`, route.backend.credential.file);
   });
-  if (config.listen.tls !== undefined) {
-    const { certFile, keyFile } = config.listen.tls;
-    if (readable('listen.tls.certFile', certFile) && readable('listen.tls.keyFile', keyFile)) {
-      try {
-        createSecureContext({ cert: readFileSync(certFile), key: readFileSync(keyFile) });
-      } catch (cause) {
-        problems.push(`listen.tls: must be a PEM certificate chain and its key, got ${(cause as Error).message}`);
-      }
-    }
-  }
+  if (config.listen.tls !== undefined) pair('listen.tls', config.listen.tls);
   if (config.replay.store === 'redis') {
     if (config.replay.caFile !== undefined) readable('replay.caFile', config.replay.caFile);
     if (config.replay.password !== undefined) readable('replay.password.file', config.replay.password.file);

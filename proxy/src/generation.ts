@@ -1,8 +1,8 @@
 /** What one config makes of requests: a reload makes another of these and lets the requests under way end in theirs. */
 import { readFileSync } from 'node:fs';
+import type { Clock } from './clock.js';
 import type { Config, Route } from './config/index.js';
 import { trustedPeers, type TrustedPeers } from './http/trusted-peers.js';
-import type { SecretFile } from './keys/secret-file.js';
 import type { AuditLog } from './observe/audit-log.js';
 import type { Metrics } from './observe/metrics.js';
 import type { Take } from './parts.js';
@@ -12,7 +12,8 @@ import { createConclude, type Conclude } from './stages/conclude.js';
 import { openTrust, type Surroundings, type Trust } from './trust.js';
 import type { Deadlines } from './upstream/deadlines.js';
 import type { OpenAnswers } from './upstream/open-answers.js';
-import { createUpstream, type Upstream } from './upstream/upstream.js';
+import { several, single, type Endpoints } from './upstream/endpoints.js';
+import { createUpstream } from './upstream/upstream.js';
 import { createRefusals, createWay, type SharedRedis, type Way } from './way.js';
 
 export interface Generation {
@@ -21,7 +22,7 @@ export interface Generation {
   readonly way: Way;
   readonly conclude: Conclude;
   readonly peers: TrustedPeers;
-  readonly upstreamOf: (route: Route) => Upstream;
+  readonly endpointsOf: (route: Route) => Endpoints;
   /** By what rules a route lets somebody in, as one word: an answer goes on after a reload while they are the same. */
   readonly termsOf: (route: Route) => string;
   readonly terms: ReadonlySet<string>;
@@ -42,8 +43,8 @@ export function openGeneration(config: Config, take: Take, lasting: Lasting, sur
   const { store, audit, metrics, sharedRedis } = lasting;
   const trust = openTrust(config, take, surroundings);
   const refusals = take(['refusals', config.limits.refusalsPerAddress], () => createRefusals(config, clock));
-  const upstreams = new Map(config.routes.map((route) =>
-    [route, take(['upstream', route.name, route.kind, route.backend, config.upstream, config.limits], () => openUpstream(route, config, lasting, trust.credentials))]));
+  const endpoints = new Map(config.routes.map((route) =>
+    [route, take(['endpoints', route.name, route.kind, route.backend, config.upstream, config.limits], () => openEndpoints(route, config, lasting, trust, clock))]));
   const terms = new Map(config.routes.map((route) => [route, termsOf(route, config)]));
   return {
     config,
@@ -51,7 +52,7 @@ export function openGeneration(config: Config, take: Take, lasting: Lasting, sur
     way: createWay(config, { trust, take, store, refusals, sharedRedis, clock }),
     conclude: createConclude({ config, audit, metrics, clock, refusals }),
     peers: trustedPeers(config.trustedPeers),
-    upstreamOf: (route) => upstreams.get(route)!,
+    endpointsOf: (route) => endpoints.get(route)!,
     termsOf: (route) => terms.get(route)!,
     terms: new Set(terms.values()),
   };
@@ -63,16 +64,21 @@ function termsOf(route: Route, { issuers }: Config): string {
   return JSON.stringify([name, pathPrefix, methods, auth, what, issuers.filter((issuer) => auth.issuers.includes(issuer.name))]);
 }
 
-function openUpstream(route: Route, { upstream, limits }: Config, { deadlines, openAnswers }: Lasting, credentials: ReadonlyMap<string, SecretFile>): Upstream {
+function openEndpoints(route: Route, { upstream, limits }: Config, { deadlines, openAnswers }: Lasting, { credentials, clientCertificates }: Trust, now: Clock): Endpoints {
   const { caFile } = route.backend;
   const token = route.kind === 'secrets' ? credentials.get(route.backend.tokenFile) : undefined;
-  return createUpstream({
-    route,
+  const certificate = route.kind === 'mcp' && route.backend.clientCertificate !== undefined ? clientCertificates.get(route.backend.clientCertificate.certFile) : undefined;
+  const open = (url: string) => createUpstream({
+    url,
     upstream,
     limits,
     deadlines,
     openAnswers,
-    ca: caFile === undefined ? undefined : readFileSync(caFile, 'utf8'),
+    tlsOptions: {
+      ca: caFile === undefined ? undefined : readFileSync(caFile, 'utf8'),
+      servername: route.kind === 'mcp' ? route.backend.serverName : undefined,
+      certificate: certificate === undefined ? undefined : () => certificate.current(),
+    },
     refreshCredential: () => {
       const before = token?.value();
       token?.refresh();
@@ -80,6 +86,8 @@ function openUpstream(route: Route, { upstream, limits }: Config, { deadlines, o
     },
     renew: (request: UpstreamRequest) => ({ ...request, headers: request.headers.map((value, i) => (request.headers[i - 1] === 'Authorization' ? `Bearer ${token!.value()!}` : value)) }),
   });
+  if (route.kind === 'secrets' || route.backend.endpoints === undefined) return single(open(route.backend.url));
+  return several(route.backend.endpoints.map(open), { outlier: route.backend.outlier, now });
 }
 
 /** Whether a client may have to show one: bound tokens of every profile may name one. */

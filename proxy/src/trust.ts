@@ -6,6 +6,7 @@ import type { Introspector, KeySource, NonceKeys } from './keys/key-source.js';
 import { openKeySource } from './keys/open-key-source.js';
 import { openNonceKeys } from './keys/nonce-keys.js';
 import { openSecretFile, type SecretFile } from './keys/secret-file.js';
+import { openTlsFiles, type TlsFiles } from './keys/tls-files.js';
 import type { Take } from './parts.js';
 
 export interface Trust {
@@ -15,6 +16,8 @@ export interface Trust {
   /** By file. */
   readonly nonceKeys: ReadonlyMap<string, NonceKeys>;
   readonly credentials: ReadonlyMap<string, SecretFile>;
+  /** Of ours, by the file of the certificate. */
+  readonly clientCertificates: ReadonlyMap<string, TlsFiles>;
   /** Names of what is missing; empty when all of it is there. */
   waitingFor(): string[];
 }
@@ -43,6 +46,10 @@ export function openTrust(config: Config, take: Take, surroundings: Surroundings
   const { clock: now } = surroundings;
   const keys = new Map(config.issuers.map((issuer) => [issuer.name, take(['keys', issuer.name, issuer.jwks], () => openKeySource(issuer, { now, ...telling(surroundings, 'jwks') }))]));
   const credentials = new Map(credentialFiles(config).map((file) => [file, take(['credential', file], () => openSecretFile(file, telling(surroundings, 'credential')))]));
+  const clientCertificates = new Map(config.routes.flatMap((route) => {
+    const pair = route.kind === 'mcp' ? route.backend.clientCertificate : undefined;
+    return pair === undefined ? [] : [[pair.certFile, take(['client certificate', pair], () => openTlsFiles(pair, telling(surroundings, 'certificate')))] as const];
+  }));
   const nonceKeys = new Map([...nonceFiles(config.routes)].map(([file, keepSeconds]) =>
     [file, take(['nonce keys', file, keepSeconds], () => openNonceKeys(file, { now, keepSeconds, ...telling(surroundings, 'nonce_keys') }))]));
   const introspectors = new Map(config.issuers.flatMap(({ name, introspection }): [string, Introspector][] => (introspection === undefined ? [] : [[name, take(['introspector', name, introspection],
@@ -50,6 +57,7 @@ export function openTrust(config: Config, take: Take, surroundings: Surroundings
   return {
     keys,
     credentials,
+    clientCertificates,
     nonceKeys,
     introspectors,
     waitingFor: () => [

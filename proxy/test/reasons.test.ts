@@ -55,6 +55,7 @@ beforeAll(async () => {
         { kind: 'mcp', name: 'mixed', pathPrefix: '/mixed', auth: { ...dpop, profile: 'mixed' }, backend },
         { kind: 'mcp', name: 'mtls', pathPrefix: '/mtls', auth: { profile: 'mtls', issuers: ['as'], audiences: [HTU], certificateFrom: 'header' }, backend },
         { kind: 'mcp', name: 'ruled', pathPrefix: '/ruled', auth: dpop, allow: [{ method: 'tools/call', names: ['echo'] }], backend },
+        { kind: 'mcp', name: 'several', pathPrefix: '/several', auth: dpop, backend: { ...backend, endpoints: [backend.url] } },
         { kind: 'mcp', name: 'queue', pathPrefix: '/queue', auth: dpop, backend },
         { kind: 'mcp', name: 'dead', pathPrefix: '/dead', auth: dpop, backend: { url: `http://127.0.0.1:${deadPort}` } },
         { kind: 'mcp', name: 'limited', pathPrefix: '/limited', auth: dpop, rateLimit: { maxTokens: 1, tokensPerFill: 1, fillIntervalSeconds: 3600 }, backend: { url: `http://127.0.0.1:${backendPort}` } },
@@ -181,6 +182,7 @@ const cases: Record<Reason, () => Promise<Answer>> = {
   mcp_header_missing: () => bed.ask(dpopAsk({ headers: { 'mcp-protocol-version': '2026-07-28' } })),
   mcp_header_mismatch: () => bed.ask(dpopAsk({ path: '/ruled', headers: { 'mcp-method': 'tools/call', 'mcp-name': 'echo' }, body: rpc('tools/call', { name: 'rm' }) })),
   mcp_body_malformed: () => bed.ask(dpopAsk({ path: '/ruled', body: '{"method":"tools/call","method":"x"}' })),
+  mcp_session_gone: () => bed.ask(dpopAsk({ path: '/several', headers: { 'mcp-session-id': 'of-nobody' } })),
   mcp_not_allowed: () => bed.ask(dpopAsk({ path: '/ruled', body: rpc('tools/call', { name: 'rm' }) })),
 
   address_limited: async () => {

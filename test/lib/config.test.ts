@@ -122,3 +122,20 @@ describe("agentgateway's config", () => {
     expect(yaml(everything)).not.toMatch(/kubernetes|serviceaccount|secrets/);
   });
 });
+
+describe('several endpoints, a client certificate, another name', () => {
+  const mcp = { backend: 'https://mcp.tools.svc:5443', backendEndpoints: ['https://mcp-0.tools.svc:5443', 'https://mcp-1.tools.svc:5443'], backendServerName: 'mcp.internal', backendCertificateSecret: 'gateway-client' };
+  const gateway = { dataPlane: DataPlane.direct() };
+  it('reach the config, and the files are mounted', () => {
+    const objects = manifests({ gateway, mcp });
+    const { backend } = JSON.parse(dataOf(objects, 'config.json')).routes[0];
+    expect(backend).toMatchObject({ endpoints: mcp.backendEndpoints, serverName: 'mcp.internal' });
+    expect(backend.clientCertificate.certFile).toMatch(/\/client-tls\/mcp\.crt$/);
+    const secrets = pod(objects).volumes.flatMap((v: any) => v.projected?.sources ?? []).map((s: any) => s.secret).filter(Boolean);
+    expect(secrets.find((s: any) => s.name === 'gateway-client').items.map((i: any) => i.key).sort()).toEqual(['tls.crt', 'tls.key']);
+  });
+  it('are refused on another port, and with agentgateway, which calls the backend itself', () => {
+    expect(() => manifests({ gateway, mcp: { ...mcp, backendEndpoints: ['https://mcp-0.tools.svc:1'] } })).toThrow(/backendEndpoints\[0\].*port of backend, 5443/);
+    expect(() => manifests({ mcp })).toThrow(/backendEndpoints.*must be left out with agentgateway/);
+  });
+});

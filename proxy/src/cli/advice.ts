@@ -29,6 +29,7 @@ export const ADVICE: Readonly<Record<Reason, Advice>> = {
   mcp_header_missing: advice('MCP 2026-07-28, transports', 'send Mcp-Method, and Mcp-Name for tools/call, prompts/get and resources/read'),
   mcp_header_mismatch: advice('MCP 2026-07-28, transports', 'make Mcp-Method and Mcp-Name say what the body says'),
   mcp_body_malformed: advice('JSON-RPC 2.0', 'send one JSON-RPC message, or a batch of at most 100, as JSON without repeated members'),
+  mcp_session_gone: advice('MCP transports, session management', 'send initialize again, without Mcp-Session-Id; operators: the endpoint that had it is no longer listed'),
   mcp_not_allowed: advice('least privilege', 'add a rule to allow of the route, or use what it allows'),
   credentials_missing: advice('RFC 9449 7.1, RFC 6750 3', 'send Authorization with the scheme of the challenge'),
   credentials_ambiguous: advice('RFC 9449 7.2, RFC 6750 2', 'send one Authorization header, and no access_token in the URL'),

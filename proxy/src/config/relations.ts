@@ -115,8 +115,20 @@ function routeProblems({ routes, issuers, listen, admin, replay }: Config): Prob
         next: 'inject a credential of the gateway with { kind: "file" }',
       });
     }
-    if (route.kind === 'mcp' && route.backend.caFile !== undefined && !route.backend.url.startsWith('https:')) {
-      problems.push({ where: `${where}.backend.caFile`, want: 'must go with an https backend', got: show(route.backend.url) });
+    if (route.kind === 'mcp') {
+      const { url, endpoints = [], credential } = route.backend;
+      const { protocol } = new URL(url);
+      if (protocol !== 'https:') {
+        for (const key of ['caFile', 'clientCertificate', 'serverName'] as const) {
+          if (route.backend[key] !== undefined) problems.push({ where: `${where}.backend.${key}`, want: 'must go with an https backend', got: show(url) });
+        }
+      }
+      endpoints.forEach((endpoint, i) => {
+        const at = `${where}.backend.endpoints[${i}]`;
+        if (new URL(endpoint).protocol !== protocol) problems.push({ where: at, want: `must be ${protocol}// as url is`, got: show(endpoint) });
+        if (credential.kind === 'verifiedToken' && !isLoopback(endpoint)) problems.push({ where: at, want: 'must be in the pod where the credential is "verifiedToken"', got: show(endpoint) });
+      });
+      repeated(endpoints).forEach(([i, first]) => problems.push(duplicate(`${where}.backend.endpoints[${i}]`, endpoints[i]!, `endpoints[${first}]`)));
     }
   });
   return problems;

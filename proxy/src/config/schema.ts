@@ -59,7 +59,21 @@ const mcpRoute = z.strictObject({
   backend: z.strictObject({
     /** Origin of the MCP server or of agentgateway, with the path that replaces `pathPrefix` if it has one. */
     url: httpUrl,
+    /**
+     * Origins that share the work, `url`'s path on each; absent: the one of `url`. A session stays where it began: its `Mcp-Session-Id` is given a tag that
+     * names the endpoint and is taken off again, so every replica of the gateway knows.
+     */
+    endpoints: z.optional(nonEmpty(origin)),
+    /** Of several endpoints: one that failed so often in a row is left out so long. */
+    outlier: z.prefault(z.strictObject({
+      consecutiveFailures: z._default(whole(1, 1000, 'failures'), 5),
+      ejectSeconds: z._default(seconds(1, 3600), 30),
+    }), {}),
     caFile: z.optional(filePath),
+    /** What the gateway shows of itself where the backend asks for a client certificate; followed through rotations. */
+    clientCertificate: z.optional(z.strictObject({ certFile: filePath, keyFile: filePath })),
+    /** Name that the backend's certificate must have, and SNI, where it is not the host of the URL. */
+    serverName: z.optional(z.string().check(must('must be a DNS name', (v: string) => /^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$/.test(v)))),
     credential,
   }),
 });

@@ -34,6 +34,7 @@ export const REASONS = {
   mcp_header_missing: request(400, 'this MCP revision requires Mcp-Method, and Mcp-Name where the method has a name'),
   mcp_header_mismatch: request(400, 'Mcp-Method or Mcp-Name does not agree with the body'),
   mcp_body_malformed: request(400, 'the body is not a JSON-RPC message'),
+  mcp_session_gone: request(404, 'the session is gone; begin a new one'),
   mcp_not_allowed: request(403, 'this MCP method or name is not allowed here'),
 
   credentials_missing: { status: 401, family: 'auth', say: 'credentials are required' },

@@ -17,7 +17,7 @@ export interface AnswerHeaders {
  * Reads the raw lines once: Node's own object is made at its first use and costs more than all of this. A Secret's answer carries its type
  * and length alone, and is never cached.
  */
-export function answerHeaders(raw: readonly string[], confidential: boolean, extra: readonly string[]): AnswerHeaders {
+export function answerHeaders(raw: readonly string[], confidential: boolean, extra: readonly string[], sessionTag: string | undefined): AnswerHeaders {
   const uncacheable = extra.includes('DPoP-Nonce');
   const limited = extra.includes('RateLimit');
   const cors = extra.includes('Access-Control-Allow-Origin');
@@ -29,7 +29,7 @@ export function answerHeaders(raw: readonly string[], confidential: boolean, ext
     const value = raw[i + 1]!;
     if (name === 'content-length') length = value;
     if (name === 'connection') listed = [...(listed ?? []), ...value.toLowerCase().split(',').map((token) => token.trim())];
-    if (!KEPT_BACK.has(name) && !(uncacheable && name === 'cache-control') && !(limited && name.startsWith('ratelimit')) && !(cors && name.startsWith('access-control-'))) headers.push(raw[i]!, value);
+    if (!KEPT_BACK.has(name) && !(uncacheable && name === 'cache-control') && !(limited && name.startsWith('ratelimit')) && !(cors && name.startsWith('access-control-'))) headers.push(raw[i]!, sessionTag !== undefined && name === 'mcp-session-id' ? `${sessionTag}.${value}` : value);
   }
   if (confidential) return { headers: [...extra, 'Content-Type', 'application/json', 'Cache-Control', 'no-store', ...(length === undefined ? [] : ['Content-Length', length])], length };
   headers.push(...extra);

@@ -8,9 +8,18 @@ const IDLE_MS = 4_000;
 const HINT_MARGIN_MS = 1_000;
 const SWEEP_MS = 500;
 
-export interface PoolOptions {
+/** How TLS is spoken to a backend. */
+export interface PoolTls {
   /** PEM of the only roots a backend's certificate may chain to; absent: the system's. */
   readonly ca?: string | undefined;
+  /** SNI, and the name that the certificate must have; absent: the host. */
+  readonly servername?: string | undefined;
+  /** The client certificate of now, for every new connection. */
+  readonly certificate?: (() => { readonly cert: string; readonly key: string } | undefined) | undefined;
+}
+
+export interface PoolOptions {
+  readonly tlsOptions: PoolTls;
   readonly tls: boolean;
   readonly maxSockets: number;
 }
@@ -36,9 +45,15 @@ const NAME = 'backend';
  * Keep-alive connections to one backend. Two things differ from node:http's agent, each measured as several microseconds a request: idle connections are
  * swept together instead of by a socket timer set and cleared every time, and a request that finds an idle one takes it without naming it first.
  */
-export function createPool({ tls, ca, maxSockets }: PoolOptions): Pool {
+export function createPool({ tls, tlsOptions: { ca, servername, certificate }, maxSockets }: PoolOptions): Pool {
   const options = { keepAlive: true, maxSockets, scheduling: 'lifo' as const };
-  const agent = tls ? new https.Agent({ ...options, ...(ca === undefined ? {} : { ca }) }) : new http.Agent(options);
+  const agent = tls ? new https.Agent({
+    ...options,
+    ...(ca === undefined ? {} : { ca }),
+    ...(servername === undefined ? {} : { servername }),
+    // A resumed session goes on with the certificate that it began with, also after a rotation.
+    ...(certificate === undefined ? {} : { maxCachedSessions: 0 }),
+  }) : new http.Agent(options);
   const sockets = agent.sockets as Record<string, PooledSocket[]>;
   const free = agent.freeSockets as Record<string, PooledSocket[]>;
   let closed = false;
@@ -54,7 +69,7 @@ export function createPool({ tls, ca, maxSockets }: PoolOptions): Pool {
         (sockets[NAME] ??= []).push(socket);
         return;
       }
-      baseAddRequest.call(agent, request, wanted);
+      baseAddRequest.call(agent, request, certificate === undefined ? wanted : { ...wanted as object, ...certificate() });
     },
     keepSocketAlive(socket: PooledSocket): boolean {
       const idle = Math.min(IDLE_MS, hintedMs(socket._httpMessage?.res?.rawHeaders) - HINT_MARGIN_MS);

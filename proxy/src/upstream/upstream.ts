@@ -1,13 +1,13 @@
 import http, { type ClientRequest, type IncomingMessage, type ServerResponse } from 'node:http';
 import https from 'node:https';
-import type { Config, Route } from '../config/index.js';
+import type { Config } from '../config/index.js';
 import { bodyPace } from '../http/body-pace.js';
 import type { Standing, UpstreamRequest } from '../pipeline/evidence.js';
 import { Denial, deny } from '../pipeline/reason.js';
 import { answerHeaders, confidentialAnswer } from './answer.js';
 import type { Deadlines } from './deadlines.js';
 import type { Ending, OpenAnswer, OpenAnswers } from './open-answers.js';
-import { createPool } from './pool.js';
+import { createPool, type PoolTls } from './pool.js';
 import { isEventStream, relay } from './relay.js';
 import { readSecretValue } from './secret-value.js';
 
@@ -29,6 +29,8 @@ export interface Upstream {
 
 export interface Exchange {
   readonly request: UpstreamRequest;
+  /** Put before the `Mcp-Session-Id` that the backend gives, where it has several endpoints. */
+  readonly sessionTag: string | undefined;
   readonly message: IncomingMessage;
   readonly response: ServerResponse;
   /** name, value … of fields of ours in the answer; a DPoP-Nonce among them forbids caching (RFC 9449 8.2). */
@@ -42,13 +44,13 @@ export interface Exchange {
 }
 
 export interface UpstreamOptions {
-  readonly route: Route;
+  /** Origin. */
+  readonly url: string;
   readonly upstream: Config['upstream'];
   readonly limits: Config['limits'];
   readonly deadlines: Deadlines;
   readonly openAnswers: OpenAnswers;
-  /** PEM; absent: the system's roots. */
-  readonly ca: string | undefined;
+  readonly tlsOptions: PoolTls;
   /** Asked when the backend refused a confidential request with 401: true if there is now a newer credential. */
   readonly refreshCredential: () => boolean;
   /** The request again with the credential of now. */
@@ -58,10 +60,10 @@ export interface UpstreamOptions {
 /** All connections are in use, and so is the queue for them. */
 const RETRY_AFTER_SECONDS = 1;
 
-export function createUpstream({ route, upstream, limits, deadlines, openAnswers, ca, refreshCredential, renew }: UpstreamOptions): Upstream {
-  const url = new URL(route.backend.url);
+export function createUpstream({ url: text, upstream, limits, deadlines, openAnswers, tlsOptions, refreshCredential, renew }: UpstreamOptions): Upstream {
+  const url = new URL(text);
   const tls = url.protocol === 'https:';
-  const { agent, queued, close } = createPool({ tls, ca, maxSockets: upstream.maxSockets });
+  const { agent, queued, close } = createPool({ tls, tlsOptions, maxSockets: upstream.maxSockets });
   const target = { host: url.hostname.replace(/^\[|\]$/g, ''), port: url.port === '' ? (tls ? 443 : 80) : Number(url.port), agent };
   const start = tls ? https.request : http.request;
 
@@ -71,7 +73,7 @@ export function createUpstream({ route, upstream, limits, deadlines, openAnswers
     return start({ ...target, method: request.method, path: request.path, headers });
   };
 
-  const forward: Upstream['forward'] = ({ request, message, response, extra, standing, terms, receivedAt }, done) => {
+  const forward: Upstream['forward'] = ({ request, sessionTag, message, response, extra, standing, terms, receivedAt }, done) => {
     if (queued() >= upstream.maxQueued) return done({ kind: 'refused', denial: deny('upstream_busy', `${upstream.maxQueued} requests wait for a connection`, { retryAfterSeconds: RETRY_AFTER_SECONDS }) });
     const out = open(request);
     let settled = false;
@@ -158,7 +160,7 @@ export function createUpstream({ route, upstream, limits, deadlines, openAnswers
         phase = 'stream';
         const extend = () => deadline.extend(upstream.idleTimeoutSeconds);
         extend();
-        const relayed = relay(answer, response, answerHeaders(answer.rawHeaders, request.confidential, extra), {
+        const relayed = relay(answer, response, answerHeaders(answer.rawHeaders, request.confidential, extra, sessionTag), {
           flowing: extend,
           ended(why) {
             openAnswers.remove(entry);
