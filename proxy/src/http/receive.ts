@@ -16,6 +16,7 @@ export function receive(message: IncomingMessage, id: string, now: number, peers
     receivedAt: now,
     address: fromTrustedPeer ? forwardedFor(headers, peers) ?? peer : peer,
     fromTrustedPeer,
+    version: message.httpVersion,
     method: message.method ?? '',
     target: message.url ?? '',
     headers,

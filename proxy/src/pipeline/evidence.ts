@@ -52,6 +52,8 @@ export interface Received {
   readonly address: string;
   /** The peer is in `trustedPeers`. */
   readonly fromTrustedPeer: boolean;
+  /** Of HTTP, as it stood in the request line. */
+  readonly version: string;
   readonly method: string;
   /** As it stood in the request line. */
   readonly target: string;

@@ -16,7 +16,9 @@ export const accept = ({ limits, publicOrigins, originFrom, publicPathPrefix = '
   const permit = refusals.peek(received.address);
   if (!permit.allowed) return deny('address_limited', undefined, { retryAfterSeconds: permit.retryAfterSeconds });
 
-  const { headers, target } = received;
+  const { headers, target, version } = received;
+  // node:http also takes a line without a version, and versions that there are not.
+  if (version !== '1.1' && version !== '1.0') return deny('malformed_request', `HTTP/${version}`);
   if (target.length > limits.maxUrlBytes) return deny('url_too_long', `got ${target.length}, at most ${limits.maxUrlBytes} bytes`);
   if (headers.raw.length / 2 > limits.maxHeaderCount) return deny('too_many_headers', `got ${headers.raw.length / 2}, at most ${limits.maxHeaderCount}`);
   const repeated = ONCE.find((name) => headers.repeated(name));
