@@ -1,10 +1,11 @@
 // CPU per proxied request, RFC 9449 profile: ES256 proofs, one reused RS256 access token, memory store, audit and metrics on.
 // Beside it, in the same run and in turn, what it is made of: a bare node:http pass and one P-256 verification; and, on demand, another
-// build of the gateway. Medians over the rounds, since a shared machine's speed changes from second to second. Prints one JSON object.
-//   npm run bench -- proxy [--requests 20000 --against DIRECTORY_OF_ANOTHER_BUILDS_ASSETS]
+// build of the gateway, or (--peers) the gateway with Redis and two stacks of well-known parts that remember no proof. Medians over the rounds, since a shared machine's
+// speed changes from second to second. Prints one JSON object.
+//   npm run bench -- proxy [--requests 20000 --against DIRECTORY_OF_ANOTHER_BUILDS_ASSETS --peers]
 import { spawn } from 'node:child_process';
 import { createHash, generateKeyPairSync, sign, verify } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
@@ -13,7 +14,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
 const here = dirname(fileURLToPath(import.meta.url));
-const { values } = parseArgs({ options: { requests: { type: 'string', default: '20000' }, against: { type: 'string' } } });
+const { values } = parseArgs({ options: { requests: { type: 'string', default: '20000' }, against: { type: 'string' }, peers: { type: 'boolean', default: false } } });
 const REQUESTS = Number(values.requests);
 if (!Number.isInteger(REQUESTS) || REQUESTS < 1000 || REQUESTS > 200_000) throw new Error(`--requests: must be 1000 to 200000, got ${values.requests}`);
 const CONNECTIONS = 32;
@@ -79,7 +80,7 @@ const BODY = '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"ec
 const request = (port, token, proof) => Buffer.from(`POST /mcp HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nContent-Type: application/json\r\nAccept: application/json, text/event-stream\r\nContent-Length: ${BODY.length}\r\nAuthorization: DPoP ${token}\r\nDPoP: ${proof}\r\n\r\n${BODY}`);
 
 try {
-  const [backend, gateway, admin, bare, bareAdmin, otherPort, otherAdmin] = await Promise.all(Array.from({ length: 7 }, freePort));
+  const [backend, gateway, admin, bare, bareAdmin, otherPort, otherAdmin, redisPort, sharedPort, sharedAdmin, expressPort, expressAdmin, fastifyPort, fastifyAdmin, jwksPort] = await Promise.all(Array.from({ length: 15 }, freePort));
   const as = generateKeyPairSync('rsa', { modulusLength: 2048 });
   const client = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const jwk = client.publicKey.export({ format: 'jwk' });
@@ -88,14 +89,14 @@ try {
   const origin = `http://127.0.0.1:${gateway}`;
 
   writeFileSync(join(dir, 'jwks.json'), JSON.stringify({ keys: [{ ...as.publicKey.export({ format: 'jwk' }), kid: 'as-1', alg: 'RS256', use: 'sig' }] }));
-  const configFile = (name, port, adminPort) => {
+  const configFile = (name, port, adminPort, replay) => {
     writeFileSync(join(dir, `${name}.json`), JSON.stringify({
       version: 1,
       listen: { host: '127.0.0.1', port },
       admin: { host: '127.0.0.1', port: adminPort },
       publicOrigins: [origin],
       issuers: [{ name: 'as', issuer: 'https://as.example', jwks: { file: join(dir, 'jwks.json') } }],
-      replay: { store: 'memory' },
+      replay,
       routes: [{ kind: 'mcp', name: 'mcp', pathPrefix: '/mcp', auth: { profile: 'dpop', issuers: ['as'], audiences: [`${origin}/mcp`], proofMaxAgeSeconds: 3600 }, backend: { url: `http://127.0.0.1:${backend}` } }],
       audit: { file: join(dir, `${name}.jsonl`) },
     }));
@@ -118,19 +119,36 @@ try {
 
   await start([join(here, 'servers.mjs'), 'backend', String(backend)], `http://127.0.0.1:${backend}/`);
   await start([join(here, 'servers.mjs'), 'bare', String(bare), String(backend), String(bareAdmin)], `http://127.0.0.1:${bareAdmin}/cpu`);
-  const serve = (assets, name, port, adminPort) =>
-    start([join(assets, 'proxy.mjs'), 'serve', '--config', configFile(name, port, adminPort)], `http://127.0.0.1:${adminPort}/readyz`);
+  // As the constructs start it.
+  const serve = (assets, name, port, adminPort, replay = { store: 'memory' }) =>
+    start(['--max-semi-space-size=8', join(assets, 'proxy.mjs'), 'serve', '--config', configFile(name, port, adminPort, replay)], `http://127.0.0.1:${adminPort}/readyz`);
   const { ms: readyMs } = await serve(join(here, '..', '..', 'assets'), 'ours', gateway, admin);
   if (values.against !== undefined) await serve(resolve(values.against), 'other', otherPort, otherAdmin);
 
+  const cpuOf = (adminPort) => async () => Number((await get(`http://127.0.0.1:${adminPort}/cpu`)).text);
+  const peers = {};
+  if (values.peers) {
+    children.push(spawn('redis-server', ['--port', String(redisPort), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', dir], { stdio: 'ignore' }).on('error', (cause) => { throw cause; }));
+    await serve(join(here, '..', '..', 'assets'), 'shared', sharedPort, sharedAdmin, { store: 'redis', url: `redis://127.0.0.1:${redisPort}` });
+    http.createServer((_, response) => response.writeHead(200, { 'Content-Type': 'application/json' }).end(readFileSync(join(dir, 'jwks.json')))).listen(jwksPort, '127.0.0.1').unref();
+    for (const [name, port, adminPort] of [['express', expressPort, expressAdmin], ['fastify', fastifyPort, fastifyAdmin]]) {
+      await start([join(here, 'peers.mjs'), name, String(port), String(backend), String(adminPort), `http://127.0.0.1:${jwksPort}/`, `${origin}/mcp`], `http://127.0.0.1:${adminPort}/cpu`);
+      peers[name] = { port, cpu: cpuOf(adminPort) };
+    }
+  }
   const cpuOfGateway = (adminPort) => async () => Number(/^process_cpu_seconds_total(?:\{.*\})? ([\d.e-]+)/m.exec((await get(`http://127.0.0.1:${adminPort}/metrics`)).text)[1]);
-  const cpuOfBare = async () => Number((await get(`http://127.0.0.1:${bareAdmin}/cpu`)).text);
   const requests = proofs.map((p) => request(gateway, token, p));
   const targets = {
     ours: { port: gateway, cpu: cpuOfGateway(admin) },
-    bare: { port: bare, cpu: cpuOfBare },
+    bare: { port: bare, cpu: cpuOf(bareAdmin) },
+    ...(values.peers ? { shared: { port: sharedPort, cpu: cpuOfGateway(sharedAdmin) }, ...peers } : {}),
     ...(values.against === undefined ? {} : { other: { port: otherPort, cpu: cpuOfGateway(otherAdmin) } }),
   };
+  // Whoever passes what is forged is not measured against.
+  const forged = request(gateway, token, `${proofs[0].slice(0, -8)}AAAAAAAA`);
+  for (const [name, { port }] of Object.entries(targets)) {
+    if (name !== 'bare' && (await load(port, [forged])).ok !== 0) throw new Error(`${name}: takes a forged proof`);
+  }
   const VERIFIES = 500;
   const verifyOnce = () => verify('sha256', Buffer.from(signed), { key: client.publicKey, dsaEncoding: 'ieee-p1363' }, signature);
   const seconds = [];
@@ -167,6 +185,14 @@ try {
     p256VerifyCpuMicros: tenths(median(micros.verify)),
     ratioToBarePlusVerify: hundredths(median(perRound((r) => micros.ours[r] / (micros.bare[r] + micros.verify[r])))),
     ...(values.against === undefined ? {} : { otherCpuMicros: tenths(median(micros.other)), ratioToOther: hundredths(median(perRound((r) => micros.ours[r] / micros.other[r]))) }),
+    ...(values.peers ? {
+      redisCpuMicros: tenths(median(micros.shared)),
+      redisAddsCpuMicros: tenths(median(perRound((r) => micros.shared[r] - micros.ours[r]))),
+      expressStackCpuMicros: tenths(median(micros.express)),
+      expressStackToOurs: hundredths(median(perRound((r) => micros.express[r] / micros.ours[r]))),
+      fastifyStackCpuMicros: tenths(median(micros.fastify)),
+      fastifyStackToOurs: hundredths(median(perRound((r) => micros.fastify[r] / micros.ours[r]))),
+    } : {}),
     startToReadyMs: Math.round(readyMs),
     node: process.version,
   })}\n`);
