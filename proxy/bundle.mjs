@@ -3,11 +3,14 @@
 import { createHash } from 'node:crypto';
 import { readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { sbom } from './sbom.mjs';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const assets = join(here, '..', 'assets');
+/** esbuild's account of what went into which chunk. */
+const metafiles = [];
 
 /** import specifier -> chunk that carries it */
 const VENDOR = {
@@ -49,7 +52,8 @@ const VENDOR_ENTRY = {
 };
 
 for (const [specifier, file] of Object.entries(VENDOR)) {
-  await build({
+  const { metafile } = await build({
+    metafile: true,
     ...common,
     stdin: { contents: VENDOR_ENTRY[specifier], resolveDir: here },
     format: 'esm',
@@ -57,9 +61,11 @@ for (const [specifier, file] of Object.entries(VENDOR)) {
     banner: requireBanner,
     outfile: join(assets, file),
   });
+  metafiles.push(metafile);
 }
 for (const [entry, file] of [['src/main.ts', 'proxy.mjs'], ['src/cli/agw.ts', 'agw.mjs']]) {
-  await build({
+  const { metafile } = await build({
+    metafile: true,
     ...common,
     entryPoints: [entry],
     format: 'esm',
@@ -67,11 +73,12 @@ for (const [entry, file] of [['src/main.ts', 'proxy.mjs'], ['src/cli/agw.ts', 'a
     external: ['./proxy.mjs'],
     outfile: join(assets, file),
   });
+  metafiles.push(metafile);
 }
 // lib is CommonJS and may not depend on anything at run time: one self-contained file.
-await build({ ...common, entryPoints: ['src/config/index.ts'], format: 'cjs', minify: false, outfile: join(assets, 'config.cjs') });
+metafiles.push((await build({ ...common, metafile: true, entryPoints: ['src/config/index.ts'], format: 'cjs', minify: false, outfile: join(assets, 'config.cjs') })).metafile);
 
-const kept = [...Object.values(VENDOR), 'proxy.mjs', 'agw.mjs', 'config.cjs', 'manifest.json', 'types'];
+const kept = [...Object.values(VENDOR), 'proxy.mjs', 'agw.mjs', 'config.cjs', 'manifest.json', 'sbom.cdx.json', 'types'];
 for (const stale of readdirSync(assets).filter((f) => !kept.includes(f))) rmSync(join(assets, stale), { recursive: true });
 
 const sizes = readdirSync(assets).filter((f) => /\.[mc]js$/.test(f)).map((f) => [f, statSync(join(assets, f)).size]);
@@ -79,4 +86,5 @@ writeFileSync(
   join(assets, 'manifest.json'),
   JSON.stringify(Object.fromEntries(sizes.map(([f]) => [f, createHash('sha256').update(readFileSync(join(assets, f))).digest('hex')])), null, 2) + '\n',
 );
+writeFileSync(join(assets, 'sbom.cdx.json'), sbom(metafiles, here, JSON.parse(readFileSync(join(assets, 'manifest.json'), 'utf8'))));
 if (process.argv.includes('--sizes')) for (const [f, n] of sizes) console.log(`${String(n).padStart(8)} ${f}`);

@@ -1,0 +1,30 @@
+// What is in the bundle, as CycloneDX 1.6: every package of which esbuild took a file, with the hash of each chunk. The same bundle has the same document: no time, and a serial number that is its
+// content's hash.
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join, sep } from 'node:path';
+
+/** @param metafiles of esbuild; paths in them are relative to `base` @param chunks file -> sha256 of the assets */
+export function sbom(metafiles, base, chunks) {
+  const root = JSON.parse(readFileSync(join(base, '..', 'package.json'), 'utf8'));
+  const folders = new Set(metafiles.flatMap(({ outputs }) => Object.values(outputs)).flatMap(({ inputs }) => Object.entries(inputs)).filter(([, { bytesInOutput }]) => bytesInOutput > 0).map(([input]) => input).map(packageFolder).filter((folder) => folder !== undefined));
+  const packages = [...folders].map((folder) => JSON.parse(readFileSync(join(base, folder, 'package.json'), 'utf8')))
+    .map(({ name, version, license }) => ({ type: 'library', 'bom-ref': purl(name, version), name, version, licenses: [{ license: { id: license } }], purl: purl(name, version) }))
+    .sort((a, b) => a.purl.localeCompare(b.purl));
+  const files = Object.entries(chunks).map(([name, sha256]) => ({ type: 'file', 'bom-ref': name, name, hashes: [{ alg: 'SHA-256', content: sha256 }] }));
+  const self = { type: 'application', 'bom-ref': 'proxy', name: root.name, version: root.version, licenses: [{ license: { id: root.license } }] };
+  const components = [...packages, ...files];
+  const content = { metadata: { component: self }, components, dependencies: [{ ref: 'proxy', dependsOn: packages.map((p) => p['bom-ref']) }] };
+  const hash = createHash('sha256').update(JSON.stringify(content)).digest('hex');
+  const serial = `${hash.slice(0, 8)}-${hash.slice(8, 12)}-4${hash.slice(13, 16)}-8${hash.slice(17, 20)}-${hash.slice(20, 32)}`;
+  return `${JSON.stringify({ bomFormat: 'CycloneDX', specVersion: '1.6', serialNumber: `urn:uuid:${serial}`, version: 1, ...content }, null, 2)}\n`;
+}
+
+const purl = (name, version) => `pkg:npm/${name.replace('@', '%40')}@${version}`;
+
+/** `../node_modules/a/lib/b.js` -> `../node_modules/a`; of our own sources: none. */
+function packageFolder(input) {
+  const parts = input.split(/[\\/]/);
+  const at = parts.lastIndexOf('node_modules');
+  return at === -1 ? undefined : parts.slice(0, at + (parts[at + 1].startsWith('@') ? 3 : 2)).join(sep);
+}
