@@ -50,7 +50,10 @@ export function fileProblems(config: Config): string[] {
     if (route.backend.caFile !== undefined) readable(`${where}.caFile`, route.backend.caFile);
     if (route.kind === 'mcp' && route.backend.clientCertificate !== undefined) pair(`${where}.clientCertificate`, route.backend.clientCertificate);
     if (route.kind === 'secrets') readable(`${where}.tokenFile`, route.backend.tokenFile);
-    else if (route.backend.credential.kind === 'file') readable(`${where}.credential.file`, route.backend.credential.file);
+    else if (route.backend.credential.kind === 'exchange') {
+      readable(`${where}.credential.clientSecret.file`, route.backend.credential.clientSecret.file);
+      if (route.backend.credential.caFile !== undefined) readable(`${where}.credential.caFile`, route.backend.credential.caFile);
+    } else if (route.backend.credential.kind === 'file') readable(`${where}.credential.file`, route.backend.credential.file);
   });
   if (config.listen.tls !== undefined) pair('listen.tls', config.listen.tls);
   if (config.replay.store === 'redis') {

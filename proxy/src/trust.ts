@@ -2,17 +2,20 @@
 import type { Clock } from './clock.js';
 import type { Config, Route } from './config/index.js';
 import { createIntrospector } from './keys/introspector.js';
-import type { Introspector, KeySource, NonceKeys } from './keys/key-source.js';
+import type { Exchanger, Introspector, KeySource, NonceKeys } from './keys/key-source.js';
 import { openKeySource } from './keys/open-key-source.js';
 import { openNonceKeys } from './keys/nonce-keys.js';
 import { openSecretFile, type SecretFile } from './keys/secret-file.js';
 import { openTlsFiles, type TlsFiles } from './keys/tls-files.js';
+import { createTokenExchange } from './keys/token-exchange.js';
 import type { Take } from './parts.js';
 
 export interface Trust {
   /** By issuer name. */
   readonly keys: ReadonlyMap<string, KeySource>;
   readonly introspectors: ReadonlyMap<string, Introspector>;
+  /** By route name: where the caller's token is exchanged. */
+  readonly exchangers: ReadonlyMap<string, Exchanger>;
   /** By file. */
   readonly nonceKeys: ReadonlyMap<string, NonceKeys>;
   readonly credentials: ReadonlyMap<string, SecretFile>;
@@ -54,8 +57,13 @@ export function openTrust(config: Config, take: Take, surroundings: Surroundings
     [file, take(['nonce keys', file, keepSeconds], () => openNonceKeys(file, { now, keepSeconds, ...telling(surroundings, 'nonce_keys') }))]));
   const introspectors = new Map(config.issuers.flatMap(({ name, introspection }): [string, Introspector][] => (introspection === undefined ? [] : [[name, take(['introspector', name, introspection],
     () => createIntrospector(introspection, { now, secret: credentials.get(introspection.clientSecret.file)!, onProblem: (problem) => surroundings.warn(`issuer ${name}: ${problem}`) }))]])));
+  const exchangers = new Map(config.routes.flatMap(({ name, backend }): [string, Exchanger][] => {
+    const exchange = 'credential' in backend && backend.credential.kind === 'exchange' ? backend.credential : undefined;
+    return exchange === undefined ? [] : [[name, take(['exchange', name, exchange], () => createTokenExchange(exchange, { now, secret: credentials.get(exchange.clientSecret.file)!, onProblem: surroundings.warn }))]];
+  }));
   return {
     keys,
+    exchangers,
     credentials,
     clientCertificates,
     nonceKeys,
@@ -69,7 +77,7 @@ export function openTrust(config: Config, take: Take, surroundings: Surroundings
 
 /** Every file that holds a credential of ours. */
 function credentialFiles({ routes, issuers }: Config): string[] {
-  const files = routes.flatMap((r) => (r.kind === 'secrets' ? [r.backend.tokenFile] : r.backend.credential.kind === 'file' ? [r.backend.credential.file] : []));
+  const files = routes.flatMap((r) => (r.kind === 'secrets' ? [r.backend.tokenFile] : r.backend.credential.kind === 'file' ? [r.backend.credential.file] : r.backend.credential.kind === 'exchange' ? [r.backend.credential.clientSecret.file] : []));
   const secrets = issuers.flatMap(({ introspection }) => (introspection === undefined ? [] : [introspection.clientSecret.file]));
   return [...new Set([...files, ...secrets])];
 }

@@ -48,7 +48,7 @@ export function createWay(config: Config, { trust, take, store, refusals, shared
     enter: accept(config, refusals),
     local: answerLocally(config),
     route: matchRoute(config.routes),
-    decide: then(then(then(authenticate(createProfiles(config, { ...trust, clock })), applyMcpPolicy(config)), then(rejectReplay(store, clock), limitRate((r) => limiters.get(r)))), rewrite(credentialOf)),
+    decide: then(then(then(authenticate(createProfiles(config, { ...trust, clock })), applyMcpPolicy(config)), then(rejectReplay(store, clock), limitRate((r) => limiters.get(r)))), rewrite(credentialOf, (route) => trust.exchangers.get(route.name))),
   };
 }
 

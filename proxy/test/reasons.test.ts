@@ -26,8 +26,8 @@ beforeAll(async () => {
   introspection = http.createServer((message, response) => {
     let form = '';
     message.on('data', (chunk: Buffer) => { form += chunk.toString(); }).on('end', () => {
-      const said = introspected(new URLSearchParams(form).get('token')!);
-      response.writeHead(said === undefined ? 500 : 200).end(JSON.stringify(said));
+      const said = introspected((new URLSearchParams(form).get('token') ?? new URLSearchParams(form).get('subject_token'))!);
+      response.writeHead(said === undefined ? 500 : said === 'refused' ? 400 : 200).end(JSON.stringify(said));
     });
   });
   await new Promise<void>((resolve) => introspection.listen(0, '127.0.0.1', resolve));
@@ -56,6 +56,7 @@ beforeAll(async () => {
         { kind: 'mcp', name: 'mtls', pathPrefix: '/mtls', auth: { profile: 'mtls', issuers: ['as'], audiences: [HTU], certificateFrom: 'header' }, backend },
         { kind: 'mcp', name: 'ruled', pathPrefix: '/ruled', auth: dpop, allow: [{ method: 'tools/call', names: ['echo'] }], backend },
         { kind: 'mcp', name: 'several', pathPrefix: '/several', auth: dpop, backend: { ...backend, endpoints: [backend.url] } },
+        { kind: 'mcp', name: 'exchange', pathPrefix: '/exchange', auth: dpop, backend: { ...backend, credential: { kind: 'exchange', url: `http://127.0.0.1:${(introspection.address() as AddressInfo).port}`, clientId: 'gw', clientSecret: { file: join(dir, 'client-secret') }, audience: 'backend' } } },
         { kind: 'mcp', name: 'queue', pathPrefix: '/queue', auth: dpop, backend },
         { kind: 'mcp', name: 'dead', pathPrefix: '/dead', auth: dpop, backend: { url: `http://127.0.0.1:${deadPort}` } },
         { kind: 'mcp', name: 'limited', pathPrefix: '/limited', auth: dpop, rateLimit: { maxTokens: 1, tokensPerFill: 1, fillIntervalSeconds: 3600 }, backend: { url: `http://127.0.0.1:${backendPort}` } },
@@ -241,6 +242,14 @@ const cases: Record<Reason, () => Promise<Answer>> = {
     } finally {
       await broken.stop();
     }
+  },
+  exchange_refused: () => {
+    introspected = () => 'refused';
+    return bed.ask(dpopAsk({ path: '/exchange' }));
+  },
+  exchange_unavailable: () => {
+    introspected = () => undefined;
+    return bed.ask(dpopAsk({ path: '/exchange' }));
   },
   upstream_busy: async () => {
     const held: (() => void)[] = [];

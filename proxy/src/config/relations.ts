@@ -107,6 +107,13 @@ function routeProblems({ routes, issuers, listen, admin, replay }: Config): Prob
         next: 'remove the mode',
       });
     }
+    if (route.kind === 'mcp' && route.backend.credential.kind === 'exchange') {
+      const { audience, resource } = route.backend.credential;
+      const at = `${where}.backend.credential`;
+      if (audience === undefined && resource === undefined) problems.push({ where: at, want: 'must name the backend by audience or resource, or the token it gets is good anywhere', got: 'neither' });
+      if (route.auth.mode !== 'strict') problems.push({ where: `${where}.auth.mode`, want: 'must be "strict" where tokens are exchanged: who has none has nothing to exchange', got: show(route.auth.mode) });
+      if (route.auth.profile === 'selfSigned') problems.push({ where: `${at}.kind`, want: 'must not be "exchange" on a selfSigned route: its tokens are no authorization server\'s', got: '"exchange"' });
+    }
     if (route.kind === 'mcp' && route.backend.credential.kind === 'verifiedToken' && !isLoopback(route.backend.url)) {
       problems.push({
         where: `${where}.backend.credential.kind`,

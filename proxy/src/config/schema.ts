@@ -30,6 +30,24 @@ const credential = z._default(z.discriminatedUnion('kind', [
       (v: string) => /^[a-z][a-z0-9-]*$/.test(v) && !/^(host|connection|content-length|transfer-encoding|te|upgrade|dpop)$/.test(v), (v) => suggest(v.toLowerCase(), v))), 'authorization'),
     prefix: z._default(z.string().check(must('must be visible ASCII', (v: string) => /^[\x20-\x7e]*$/.test(v))), 'Bearer '),
   }),
+  /** The caller's token, exchanged at the authorization server for one that is the backend's (RFC 8693), as `Authorization: Bearer`. */
+  z.strictObject({
+    kind: z.literal('exchange'),
+    /** The token endpoint. */
+    url: httpUrl,
+    clientId: z.string().check(must('must not be empty', (v: string) => v !== '')),
+    clientSecret: fileRef,
+    caFile: z.optional(filePath),
+    /** Logical name of the backend (RFC 8693 2.1). */
+    audience: z.optional(z.string().check(must('must not be empty', (v: string) => v !== ''))),
+    /** Its URI (RFC 8693 2.1, RFC 8707). */
+    resource: z.optional(httpUrl),
+    /** Asked for; none: what the authorization server gives. */
+    scopes: z._default(z.array(scope), []),
+    timeoutSeconds: z._default(seconds(0.1, 60), 2),
+    /** Exchanged tokens that are kept, each until it expires. */
+    maxEntries: z._default(whole(1, 1_000_000, 'tokens'), 10_000),
+  }),
 ]), { kind: 'none' });
 
 /** Of the Model Context Protocol's transports, oldest first. */
@@ -262,6 +280,7 @@ export type MtlsAuth = Extract<Auth, { profile: 'mtls' }>;
 export type SelfSignedAuth = Extract<Auth, { profile: 'selfSigned' }>;
 export type Issuer = Config['issuers'][number];
 export type IntrospectionConfig = NonNullable<Issuer['introspection']>;
+export type ExchangeConfig = Extract<McpRoute['backend']['credential'], { kind: 'exchange' }>;
 export type McpRule = NonNullable<McpRoute['allow']>[number];
 export type ReplayConfig = Config['replay'];
 export type RateLimitConfig = NonNullable<Route['rateLimit']>;

@@ -10,6 +10,15 @@ export interface FetchOptions {
   readonly form?: { readonly body: string; readonly authorization: string };
 }
 
+/** An answer that is not 200. */
+export class StatusError extends Error {
+  readonly status: number;
+  constructor(status: number) {
+    super(`status ${status}, want 200`);
+    this.status = status;
+  }
+}
+
 /** GET (or POST of a form) for a small text. Follows no redirect, reads no more than `maxBytes`, waits no longer than `timeoutSeconds` in all; rejects otherwise. */
 export function fetchText(url: string, { caFile, timeoutSeconds, maxBytes, form }: FetchOptions): Promise<string> {
   return new Promise((resolve, reject) => {
@@ -19,7 +28,7 @@ export function fetchText(url: string, { caFile, timeoutSeconds, maxBytes, form 
     };
     const options = { method: form === undefined ? 'GET' : 'POST', headers, ...(caFile === undefined ? {} : { ca: readFileSync(caFile, 'utf8') }) };
     const request = (url.startsWith('https:') ? https : http).request(url, options, (answer) => {
-      if (answer.statusCode !== 200) return request.destroy(new Error(`status ${answer.statusCode}, want 200`));
+      if (answer.statusCode !== 200) return request.destroy(new StatusError(answer.statusCode!));
       const chunks: Buffer[] = [];
       let bytes = 0;
       answer.on('data', (chunk: Buffer) => {

@@ -37,6 +37,15 @@ export interface NonceKeys {
 /** What an authorization server says of a token (RFC 7662 2.2): its claims, that it is not active, or nothing. */
 export type Introspection = Readonly<Record<string, unknown>> | 'inactive' | 'unavailable';
 
+/** What became of a caller's token at the authorization server (RFC 8693). */
+export type Exchanged = { readonly kind: 'token'; readonly token: string } | { readonly kind: 'refused' } | { readonly kind: 'unavailable'; readonly why: string };
+
+export interface Exchanger {
+  /** Synchronous where the answer is known. Never rejects. @param notAfter seconds since the epoch: the caller's own token ends then */
+  exchange(token: string, notAfter: number): Exchanged | Promise<Exchanged>;
+  close(): void;
+}
+
 export interface Introspector {
   /** Synchronous where the answer is known. Never throws. @param hash of the token, under which the answer is kept */
   introspect(token: string, hash: string): Introspection | Promise<Introspection>;

@@ -1,7 +1,11 @@
 import type { McpRoute, SecretsRoute } from '../config/index.js';
+import type { Exchanged, Exchanger } from '../keys/key-source.js';
 import type { Admitted, Outbound } from '../pipeline/evidence.js';
 import { Denial, deny } from '../pipeline/reason.js';
 import { grow, type Stage } from '../pipeline/stage.js';
+
+/** The authorization server did not answer: nobody knows for how long. */
+const RETRY_AFTER_SECONDS = 1;
 
 /** What reads a mounted credential as it is now; `undefined` while the file is missing or unusable. */
 export type CredentialOf = (file: string) => string | undefined;
@@ -11,11 +15,25 @@ const FORWARDED = new Set(['accept', 'accept-language', 'content-type', 'content
 const forwarded = (name: string) => FORWARDED.has(name) || name.startsWith('mcp-');
 
 /** Builds the backend's request from an allow-list: what no rule lets through does not pass. */
-export function rewrite(credentialOf: CredentialOf): Stage<Admitted, Outbound> {
-  return (x) => (x.route.kind === 'mcp' ? rewriteMcp(x, x.route, credentialOf) : rewriteSecret(x, x.route, credentialOf));
+export function rewrite(credentialOf: CredentialOf, exchangerOf: (route: McpRoute) => Exchanger | undefined): Stage<Admitted, Outbound> {
+  return (x) => {
+    if (x.route.kind === 'secrets') return rewriteSecret(x, x.route, credentialOf);
+    const { route } = x;
+    const exchanger = exchangerOf(route);
+    if (exchanger === undefined) return rewriteMcp(x, route, credentialOf, undefined);
+    // A strict route: parseConfig saw to it.
+    if (x.caller.kind !== 'known') return deny('internal_error', 'an anonymous caller has no token to exchange');
+    const settle = (exchanged: Exchanged): Outbound | Denial => {
+      if (exchanged.kind === 'refused') return deny('exchange_refused');
+      if (exchanged.kind === 'unavailable') return deny('exchange_unavailable', exchanged.why, { retryAfterSeconds: RETRY_AFTER_SECONDS });
+      return rewriteMcp(x, route, credentialOf, exchanged.token);
+    };
+    const exchanged = exchanger.exchange(x.caller.accessToken, x.caller.standing.until);
+    return exchanged instanceof Promise ? exchanged.then(settle) : settle(exchanged);
+  };
 }
 
-function rewriteMcp(x: Admitted, route: McpRoute, credentialOf: CredentialOf): Outbound | Denial {
+function rewriteMcp(x: Admitted, route: McpRoute, credentialOf: CredentialOf, exchanged: string | undefined): Outbound | Denial {
   const { credential, url } = route.backend;
   const headers = ['X-Request-Id', x.id];
   const { raw } = x.headers;
@@ -31,6 +49,7 @@ function rewriteMcp(x: Admitted, route: McpRoute, credentialOf: CredentialOf): O
   } else if (credential.kind === 'verifiedToken' && x.caller.kind === 'known') {
     headers.push('Authorization', `Bearer ${x.caller.accessToken}`);
   }
+  if (exchanged !== undefined) headers.push('Authorization', `Bearer ${exchanged}`);
   const base = new URL(url).pathname.replace(/\/$/, '');
   const path = base === '' ? x.path : base + x.path.slice(route.pathPrefix.length);
   const framing = x.body !== undefined ? String(x.body.length) : x.headers.get('transfer-encoding') === undefined ? x.headers.get('content-length') : 'chunked';

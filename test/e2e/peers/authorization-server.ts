@@ -2,6 +2,7 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import http, { type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { jwtVerify } from 'jose';
 
 export interface OAuthClient { readonly clientId: string; readonly clientSecret: string }
 
@@ -9,6 +10,9 @@ export interface AuthorizationServer {
   readonly issuer: string;
   readonly jwksUri: string;
   readonly introspectionEndpoint: string;
+  readonly tokenEndpoint: string;
+  /** Parameters of the token exchanges so far. */
+  readonly exchanges: readonly Readonly<Record<string, string | undefined>>[];
   /** `agent` gets bound tokens, `unbound` plain bearer tokens, `gateway` may introspect. */
   readonly clients: { readonly agent: OAuthClient; readonly unbound: OAuthClient; readonly gateway: OAuthClient };
   /** Requests to the token endpoint so far: with a nonce challenge there are two a token. */
@@ -25,9 +29,16 @@ export interface AuthorizationServerOptions {
 }
 
 /** The part of oidc-provider that is used here; the package has no types of its own. */
-interface Provider { callback(): RequestListener; on(event: 'server_error', listener: (ctx: unknown, error: Error) => void): void }
+
+interface Provider {
+  registerGrantType(name: string, handler: (ctx: { body?: unknown; oidc: { params: Record<string, string | undefined>; client: unknown } }) => Promise<void>, parameters: readonly string[]): void;
+  readonly ClientCredentials: new (of: { client: unknown; scope: string }) => { resourceServer?: unknown; save(): Promise<string>; readonly expiration: number };
+  readonly ResourceServer: new (resource: string, info: unknown) => unknown;
+  callback(): RequestListener; on(event: 'server_error', listener: (ctx: unknown, error: Error) => void): void;
+}
 type ProviderClass = new (issuer: string, configuration: Record<string, unknown>) => Provider;
 
+const EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange';
 const SCOPE = 'mcp:read mcp:write';
 
 export async function startAuthorizationServer(options: AuthorizationServerOptions = {}): Promise<AuthorizationServer> {
@@ -35,8 +46,9 @@ export async function startAuthorizationServer(options: AuthorizationServerOptio
   const { info, warn } = console;
   Object.assign(console, { info: () => undefined, warn: () => undefined }); // its hints for production, at import and at construction
   const module: string = 'oidc-provider';
-  const { default: OidcProvider } = await import(module) as { default: ProviderClass };
+  const { default: OidcProvider, errors } = await import(module) as { default: ProviderClass; errors: { InvalidGrant: new (text: string) => Error; InvalidTarget: new (text: string) => Error } };
   let tokenRequests = 0;
+  const exchanges: Record<string, string | undefined>[] = [];
   let answer: RequestListener = (_, response) => response.writeHead(503).end();
   const server = http.createServer((message, response) => {
     if (message.url === '/token') tokenRequests++;
@@ -47,7 +59,13 @@ export async function startAuthorizationServer(options: AuthorizationServerOptio
   const secret = () => randomBytes(24).toString('base64url');
   const client = (clientId: string): OAuthClient => ({ clientId, clientSecret: secret() });
   const clients = { agent: client('agent'), unbound: client('unbound'), gateway: client('gateway') };
-  const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+  const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+  const resourceServer = (resource: string) => ({
+    scope: SCOPE,
+    audience: resource,
+    accessTokenTTL: accessTokenTtlSeconds,
+    ...(opaqueFor(resource) ? { accessTokenFormat: 'opaque' } : { accessTokenFormat: 'jwt', jwt: { sign: { alg: 'RS256' } } }),
+  });
   const registered = ({ clientId, clientSecret }: OAuthClient, more: Record<string, unknown>) =>
     ({ client_id: clientId, client_secret: clientSecret, redirect_uris: [], response_types: [], grant_types: [], token_endpoint_auth_method: 'client_secret_basic', ...more });
   try {
@@ -57,7 +75,7 @@ export async function startAuthorizationServer(options: AuthorizationServerOptio
       clients: [
         registered(clients.agent, { grant_types: ['client_credentials'], scope: SCOPE, dpop_bound_access_tokens: true }),
         registered(clients.unbound, { grant_types: ['client_credentials'], scope: SCOPE }),
-        registered(clients.gateway, {}),
+        registered(clients.gateway, { grant_types: [EXCHANGE], scope: SCOPE }),
       ],
       scopes: SCOPE.split(' '),
       ttl: { ClientCredentials: (_: unknown, { resourceServer }: { resourceServer?: { accessTokenTTL?: number } }) => resourceServer?.accessTokenTTL ?? accessTokenTtlSeconds },
@@ -72,15 +90,20 @@ export async function startAuthorizationServer(options: AuthorizationServerOptio
           enabled: true,
           defaultResource: () => undefined,
           useGrantedResource: () => true,
-          getResourceServerInfo: (_: unknown, resource: string) => ({
-            scope: SCOPE,
-            audience: resource,
-            accessTokenTTL: accessTokenTtlSeconds,
-            ...(opaqueFor(resource) ? { accessTokenFormat: 'opaque' } : { accessTokenFormat: 'jwt', jwt: { sign: { alg: 'RS256' } } }),
-          }),
+          getResourceServerInfo: (_: unknown, resource: string) => resourceServer(resource),
         },
       },
     });
+    // RFC 8693: one of its own access tokens for one of another resource, unbound; nothing for resources that end in /forbidden.
+    provider.registerGrantType(EXCHANGE, async (ctx) => {
+      const { subject_token: subject = '', resource = '', subject_token_type: type } = ctx.oidc.params;
+      exchanges.push({ ...ctx.oidc.params });
+      await jwtVerify(subject, publicKey, { issuer }).catch(() => { throw new errors.InvalidGrant('the subject token is not ours'); });
+      if (type !== 'urn:ietf:params:oauth:token-type:access_token' || resource.endsWith('/forbidden')) throw new errors.InvalidTarget('not for this resource');
+      const token = new provider.ClientCredentials({ client: ctx.oidc.client, scope: 'mcp:read' });
+      token.resourceServer = new provider.ResourceServer(resource, resourceServer(resource));
+      ctx.body = { access_token: await token.save(), issued_token_type: type, token_type: 'Bearer', expires_in: token.expiration };
+    }, ['subject_token', 'subject_token_type', 'requested_token_type', 'audience', 'resource', 'scope']);
     provider.on('server_error', (_, error) => { console.error(error); });
     answer = provider.callback();
   } catch (cause) {
@@ -93,6 +116,8 @@ export async function startAuthorizationServer(options: AuthorizationServerOptio
     issuer,
     jwksUri: `${issuer}/jwks`,
     introspectionEndpoint: `${issuer}/token/introspection`,
+    tokenEndpoint: `${issuer}/token`,
+    exchanges,
     clients,
     tokenRequests: () => tokenRequests,
     async stop() {

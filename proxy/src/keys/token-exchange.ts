@@ -1,0 +1,78 @@
+import { hash } from 'node:crypto';
+import type { Clock } from '../clock.js';
+import { Lru } from '../checks/lru.js';
+import { parseJsonObject } from '../checks/strict-json.js';
+import type { ExchangeConfig } from '../config/index.js';
+import { fetchText, StatusError } from './fetch-text.js';
+import type { Exchanger, Exchanged } from './key-source.js';
+import type { SecretFile } from './secret-file.js';
+
+export interface TokenExchangeOptions {
+  readonly now: Clock;
+  readonly secret: SecretFile;
+  readonly onProblem: (problem: string) => void;
+}
+
+const MAX_BYTES = 65_536;
+/** Questions under way at once. */
+const MAX_OPEN = 64;
+/** An exchanged token is left this long before it expires: it still has to arrive. */
+const MARGIN_SECONDS = 5;
+/** Of an answer that names no `expires_in`. */
+const UNSTATED_SECONDS = 30;
+const ACCESS_TOKEN = 'urn:ietf:params:oauth:token-type:access_token';
+
+interface Known {
+  readonly token: string;
+  readonly until: number;
+}
+
+/**
+ * RFC 8693: the caller's token for one that is the backend's, from the authorization server, with client_secret_basic. Kept until it expires, and never longer than the caller's; one
+ * question a token at a time.
+ */
+export function createTokenExchange(config: ExchangeConfig, { now, secret, onProblem }: TokenExchangeOptions): Exchanger {
+  const cache = new Lru<string, Known>(config.maxEntries);
+  const open = new Map<string, Promise<Exchanged>>();
+
+  const ask = async (token: string, key: string, notAfter: number): Promise<Exchanged> => {
+    const password = secret.value();
+    if (password === undefined) return { kind: 'unavailable', why: `${config.clientSecret.file} holds no secret` };
+    const form = new URLSearchParams({ grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange', subject_token: token, subject_token_type: ACCESS_TOKEN, requested_token_type: ACCESS_TOKEN });
+    if (config.audience !== undefined) form.set('audience', config.audience);
+    if (config.resource !== undefined) form.set('resource', config.resource);
+    if (config.scopes.length > 0) form.set('scope', config.scopes.join(' '));
+    // RFC 6749 2.3.1: both are form-encoded first.
+    const basic = Buffer.from(`${encodeURIComponent(config.clientId)}:${encodeURIComponent(password)}`).toString('base64');
+    try {
+      const text = await fetchText(config.url, { caFile: config.caFile, timeoutSeconds: config.timeoutSeconds, maxBytes: MAX_BYTES, form: { body: form.toString(), authorization: `Basic ${basic}` } });
+      const answer = parseJsonObject(text);
+      // RFC 8693 2.2.1; a bound token would need a key of ours.
+      if (typeof answer?.access_token !== 'string' || !/^[\x21-\x7e]+$/.test(answer.access_token)) throw new Error('the answer has no access_token');
+      if (typeof answer.token_type !== 'string' || answer.token_type.toLowerCase() !== 'bearer') throw new Error('the answer\'s token_type is not Bearer');
+      const seconds = typeof answer.expires_in === 'number' && answer.expires_in > 0 ? answer.expires_in : UNSTATED_SECONDS;
+      cache.set(key, { token: answer.access_token, until: Math.min(now() + seconds - MARGIN_SECONDS, notAfter) });
+      return { kind: 'token', token: answer.access_token };
+    } catch (cause) {
+      // 400: it says no to this token (RFC 8693 2.2.2). Anything else is between it and us.
+      if (cause instanceof StatusError && cause.status === 400) return { kind: 'refused' };
+      const why = `${config.url}: ${(cause as Error).message}`;
+      onProblem(`token exchange: ${why}`);
+      return { kind: 'unavailable', why };
+    }
+  };
+  return {
+    exchange(token, notAfter) {
+      const key = hash('sha256', token, 'base64url');
+      const known = cache.get(key);
+      if (known !== undefined && known.until > now()) return { kind: 'token', token: known.token };
+      const under = open.get(key);
+      if (under !== undefined) return under;
+      if (open.size >= MAX_OPEN) return { kind: 'unavailable', why: `${MAX_OPEN} exchanges are under way` };
+      const asked = ask(token, key, notAfter).finally(() => open.delete(key));
+      open.set(key, asked);
+      return asked;
+    },
+    close() {},
+  };
+}
