@@ -18,3 +18,4 @@ export * from './rate-limit';
 export * from './replay-store';
 export * from './secret-source';
 export * from './secrets-route';
+export * from './token-exchange';

@@ -9,6 +9,7 @@ import type { RouteSpec } from './private/gateway-spec';
 import { refuse } from './private/text';
 import { RateLimit } from './rate-limit';
 import { SecretSource } from './secret-source';
+import { TokenExchange } from './token-exchange';
 
 /** Revisions of the Model Context Protocol's transports. */
 export enum McpRevision {
@@ -118,6 +119,13 @@ export interface McpRouteProps {
   readonly credential?: SecretSource;
 
   /**
+   * The caller's token is exchanged for one of the backend's, which goes as `Authorization: Bearer`; instead of `credential`.
+   *
+   * @default - none
+   */
+  readonly tokenExchange?: TokenExchange;
+
+  /**
    * Header that carries the credential, in lower case.
    *
    * @default 'authorization'
@@ -177,16 +185,19 @@ export class McpRoute extends GatewayRoute {
     if (props.credential === undefined && (props.credentialHeader ?? props.credentialPrefix) !== undefined) {
       refuse({ where: 'credentialHeader', want: 'must go with a credential', got: props.credentialHeader ?? props.credentialPrefix });
     }
+    if (props.credential !== undefined && props.tokenExchange !== undefined) refuse({ where: 'tokenExchange', want: 'must not stand beside a credential: the backend gets one of them', got: props.tokenExchange.url });
     props.backendEndpoints?.forEach((endpoint, i) => {
       // The NetworkPolicy opens one port.
-      if (!URL.canParse(endpoint) || portOf(endpoint) !== portOf(this.backendUrl)) refuse({ where: `backendEndpoints[${i}]`, want: `must be an origin with the port of backend, ${portOf(this.backendUrl)}`, got: endpoint });
+      const port = portOf(this.backendUrl);
+      if (!URL.canParse(endpoint) || portOf(endpoint) !== port) refuse({ where: `backendEndpoints[${i}]`, want: `must be an origin with the port of backend, ${port}`, got: endpoint });
     });
     props.gateway.addRoute(this);
   }
 
   /** @internal */
   public _spec(): RouteSpec {
-    const { auth, rateLimit, methods, allowedOrigins, allow, revisions, backendPeer, backendCa, backendServerName, backendCertificateSecret, backendEndpoints, credential, credentialHeader, credentialPrefix } = this.props;
+    const { auth, rateLimit, methods, allowedOrigins, allow, revisions, backendPeer, backendCa, backendServerName, backendCertificateSecret, backendEndpoints } = this.props;
+    const { credential, credentialHeader, credentialPrefix, tokenExchange } = this.props;
     return {
       kind: 'mcp',
       name: this.routeName,
@@ -207,6 +218,7 @@ export class McpRoute extends GatewayRoute {
       credential,
       credentialHeader,
       credentialPrefix,
+      tokenExchange,
     };
   }
 }

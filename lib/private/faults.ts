@@ -47,7 +47,7 @@ function secretsFaults(spec: GatewaySpec): Fault[] {
   ];
 }
 
-const PROP = { endpoints: 'backendEndpoints', serverName: 'backendServerName', certificateSecret: 'backendCertificateSecret' } as const;
+const PROP = { endpoints: 'backendEndpoints', serverName: 'backendServerName', certificateSecret: 'backendCertificateSecret', tokenExchange: 'tokenExchange' } as const;
 
 function dataPlaneFaults(spec: GatewaySpec): Fault[] {
   if (!usesAgentgateway(spec)) return [];
@@ -63,8 +63,8 @@ function dataPlaneFaults(spec: GatewaySpec): Fault[] {
     ...(spec.originFrom === OriginSource.FORWARDED
       ? [{ where: 'originFrom', want: 'must be CONFIG with agentgateway, whose accepted audiences are written at synth', got: spec.originFrom, next: `name the publicOrigins, or ${next}` }] : []),
     ...mcpRoutes(spec).flatMap((route): Fault[] => [
-      ...(['endpoints', 'serverName', 'certificateSecret'] as const).filter((key) => route[key] !== undefined).map((key): Fault => (
-        { where: `route "${route.name}" ${PROP[key]}`, want: 'must be left out with agentgateway, which calls the backend itself', got: route[key], next })),
+      ...(['endpoints', 'serverName', 'certificateSecret', 'tokenExchange'] as const).filter((key) => route[key] !== undefined).map((key): Fault => (
+        { where: `route "${route.name}" ${PROP[key]}`, want: 'must be left out with agentgateway, which calls the backend itself', got: key === 'tokenExchange' ? route.tokenExchange?.url : route[key], next })),
       ...(new URL(route.backendUrl).hostname.startsWith('[') ? [{ where: `route "${route.name}" backend`, want: 'must not be an IPv6 literal with agentgateway', got: route.backendUrl, next: `name a host, or ${next}` }] : []),
       ...(old && (route.credentialHeader !== undefined || route.credentialPrefix !== undefined)
         ? [{ where: `route "${route.name}" credentialHeader`, want: 'must be left out with agentgateway v0.12, which knows "Authorization: Bearer" only', next: `${next}, or v1.4` }] : []),

@@ -26,6 +26,7 @@ export const caPath = (purpose: string) => `ca/${purpose}.crt`;
 export const TLS_FILES = { cert: 'tls/tls.crt', key: 'tls/tls.key' } as const;
 export const clientCertificateFiles = (route: McpRouteSpec) => ({ cert: `client-tls/${route.name}.crt`, key: `client-tls/${route.name}.key` });
 const credentialPurpose = (route: McpRouteSpec) => route.name;
+export const exchangePurpose = (route: McpRouteSpec) => `${route.name}-exchange`;
 
 /** What the secrets of a profile are for: the gateway's profile has them once, a route's own has its own. */
 export const noncePurpose = (route: RouteSpec) => (route.auth === undefined ? 'nonce-keys' : `${route.name}-nonce-keys`);
@@ -44,7 +45,7 @@ export function secretUses(spec: GatewaySpec): SecretUse[] {
 /** Those that a route brings with it. */
 export function routeSecretUses(gateway: string, route: RouteSpec): SecretUse[] {
   return [
-    ...(route.kind === 'mcp' ? use(gateway, credentialPurpose(route), route.credential) : []),
+    ...(route.kind === 'mcp' ? [...use(gateway, credentialPurpose(route), route.credential), ...use(gateway, exchangePurpose(route), route.tokenExchange?.clientSecret)] : []),
     ...(route.auth === undefined ? [] : profileUses(gateway, route.auth, `${route.name}-`)),
   ];
 }
@@ -85,6 +86,7 @@ function backendFiles(spec: GatewaySpec): MountedFile[] {
   return mcpRoutes(spec).flatMap((route) => [
     ...caFile(route.name, route.ca),
     ...clientCertificate(route),
+    ...caFile(exchangePurpose(route), route.tokenExchange?.ca),
     ...use(spec.name, credentialPurpose(route), route.credential).map(credentialFile),
   ]);
 }

@@ -53,7 +53,10 @@ export function flowsOf(spec: GatewaySpec): FlowGraph {
   for (const client of spec.clients) graph.admit(client, PORT.traffic);
   graph.admit(spec.metricsPeer, PORT.admin);
   graph.reach(spec.dnsPeer, 53, 'UDP').reach(spec.dnsPeer, 53, 'TCP');
-  for (const { backendPeer, backendPort } of mcpRoutes(spec)) graph.reach(backendPeer, backendPort);
+  for (const { backendPeer, backendPort, tokenExchange } of mcpRoutes(spec)) {
+    graph.reach(backendPeer, backendPort);
+    if (tokenExchange !== undefined) graph.reach(tokenExchange.peer, portOf(tokenExchange.url));
+  }
   const redis = spec.replayStore._redis;
   if (redis !== undefined) graph.reach(redis.peer, redis.port ?? PORT.redis);
   if (redis?.topology?._kind === 'sentinel') graph.reach(redis.peer, redis.topology._sentinel?.serverPort ?? PORT.redis);

@@ -14,6 +14,7 @@ import { Peer } from '../peer';
 import { RateLimit } from '../rate-limit';
 import { ReplayStore } from '../replay-store';
 import { SecretSource } from '../secret-source';
+import { TokenExchange } from '../token-exchange';
 
 interface RouteCommon {
   readonly name: string;
@@ -36,6 +37,7 @@ export interface McpRouteSpec extends RouteCommon {
   readonly credential?: SecretSource;
   readonly credentialHeader?: string;
   readonly credentialPrefix?: string;
+  readonly tokenExchange?: TokenExchange;
   readonly allowedOrigins?: string[];
   readonly allow?: McpRule[];
   readonly revisions?: McpRevision[];

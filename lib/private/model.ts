@@ -1,6 +1,6 @@
 /** Props -> the gateway's config, in the words of the schema that the proxy parses. No default stands here. */
 import { Duration } from 'cdk8s';
-import { caPath, clientCertificateFiles, credentialPath, noncePurpose, REDIS_PASSWORD, SENTINEL_PASSWORD, TLS_FILES } from './files';
+import { caPath, clientCertificateFiles, credentialPath, exchangePurpose, noncePurpose, REDIS_PASSWORD, SENTINEL_PASSWORD, TLS_FILES } from './files';
 import { authOf, GatewaySpec, McpRouteSpec, RouteSpec, SecretsRouteSpec, usesAgentgateway } from './gateway-spec';
 import { audienceOf, IssuerEntry, issuerOf, issuersOf } from './issuers';
 import { canonicalJson } from './json';
@@ -8,6 +8,7 @@ import { parseConfig } from './parser';
 import { API_SERVER, DIR, PORT } from './wiring';
 import type { Config, ConfigInput } from '../../assets/types/config/index';
 import { RedisTopology } from '../replay-store';
+import { TokenExchange } from '../token-exchange';
 
 /** `T` with every key mentioned, down to the leaves: a field added to the schema and forgotten here does not compile. */
 type Mentioned<T> = T extends string | number | boolean | undefined ? T
@@ -31,7 +32,7 @@ export function modelOf(spec: GatewaySpec): Model {
     listen: {
       host: undefined,
       port: PORT.traffic,
-      tls: spec.tlsSecretName === undefined ? undefined : { certFile: inConfig(TLS_FILES.cert), keyFile: inConfig(TLS_FILES.key) },
+      tls: spec.tlsSecretName === undefined ? undefined : certificateOf(TLS_FILES),
     },
     admin: { host: undefined, port: PORT.admin },
     publicOrigins: spec.publicOrigins,
@@ -140,19 +141,34 @@ const throughAgentgateway = (): Backend<'mcp'> => ({
   url: `http://127.0.0.1:${PORT.dataPlane}`, endpoints: undefined, outlier: undefined, caFile: undefined, clientCertificate: undefined, serverName: undefined, credential: { kind: 'verifiedToken' },
 });
 
+const certificateOf = ({ cert, key }: { cert: string; key: string }) => ({ certFile: inConfig(cert), keyFile: inConfig(key) });
+
 const direct = (route: McpRouteSpec): Backend<'mcp'> => ({
   url: route.backendUrl,
   endpoints: route.endpoints,
   outlier: undefined,
   caFile: route.ca && inConfig(caPath(route.name)),
-  clientCertificate: route.certificateSecret === undefined ? undefined : { certFile: inConfig(clientCertificateFiles(route).cert), keyFile: inConfig(clientCertificateFiles(route).key) },
+  clientCertificate: route.certificateSecret === undefined ? undefined : certificateOf(clientCertificateFiles(route)),
   serverName: route.serverName,
-  credential: route.credential === undefined ? undefined : {
+  credential: route.tokenExchange !== undefined ? exchange(route, route.tokenExchange) : route.credential === undefined ? undefined : {
     kind: 'file',
     file: inConfig(credentialPath(route.name)),
     header: route.credentialHeader,
     prefix: route.credentialPrefix,
   },
+});
+
+const exchange = (route: McpRouteSpec, { url, clientId, audience, resource, scopes, ca, timeout, maxEntries }: TokenExchange): Backend<'mcp'>['credential'] => ({
+  kind: 'exchange',
+  url,
+  clientId,
+  clientSecret: file(credentialPath(exchangePurpose(route))),
+  caFile: ca && inConfig(caPath(exchangePurpose(route))),
+  audience,
+  resource,
+  scopes,
+  timeoutSeconds: seconds(timeout),
+  maxEntries,
 });
 
 function secretsRoute(spec: GatewaySpec, route: SecretsRouteSpec): RouteModel {

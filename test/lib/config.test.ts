@@ -139,3 +139,22 @@ describe('several endpoints, a client certificate, another name', () => {
     expect(() => manifests({ mcp })).toThrow(/backendEndpoints.*must be left out with agentgateway/);
   });
 });
+
+describe('a token exchange', () => {
+  const gateway = { dataPlane: DataPlane.direct() };
+  const tokenExchange = { url: 'https://idp.tools.svc:8443/token', peer: Peer.pods({ app: 'idp' }), clientId: 'gateway', clientSecret: SecretSource.existing('exchange', 'secret'), audience: 'tools' };
+  it('reaches the config, its secret is mounted, and the NetworkPolicy opens the way to it', () => {
+    const objects = manifests({ gateway, mcp: { tokenExchange } });
+    const { credential } = JSON.parse(dataOf(objects, 'config.json')).routes[0].backend;
+    expect(credential).toMatchObject({ kind: 'exchange', url: tokenExchange.url, clientId: 'gateway', audience: 'tools' });
+    expect(JSON.stringify(pod(objects).volumes)).toContain('"exchange"');
+    expect(credential.clientSecret.file).toMatch(/credentials\/mcp-exchange$/);
+    const policy = objects.find((o: any) => o.kind === 'NetworkPolicy' && JSON.stringify(o).includes('"app":"idp"')) as any;
+    expect(policy.spec.egress.find((rule: any) => JSON.stringify(rule.to).includes('idp')).ports).toEqual([{ port: 8443, protocol: 'TCP' }]);
+  });
+  it('is refused beside a credential, without a name for the backend, and with agentgateway', () => {
+    expect(() => manifests({ gateway, mcp: { tokenExchange, credential: SecretSource.existing('backend', 'token') } })).toThrow(/must not stand beside a credential/);
+    expect(() => manifests({ gateway, mcp: { tokenExchange: { ...tokenExchange, audience: undefined } } })).toThrow(/must name the backend by audience or resource/);
+    expect(() => manifests({ mcp: { tokenExchange } })).toThrow(/tokenExchange.*must be left out with agentgateway/);
+  });
+});
