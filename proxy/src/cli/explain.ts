@@ -8,7 +8,7 @@ import { headerFields } from '../http/header-fields.js';
 import type { Received } from '../pipeline/evidence.js';
 import { Denial, meaningOf } from '../pipeline/reason.js';
 import { createParts } from '../parts.js';
-import { openTrust } from '../trust.js';
+import { openTrust, type Trust } from '../trust.js';
 import { createWay } from '../way.js';
 import { ADVICE } from './advice.js';
 import { CliError, required, type Command } from './command.js';
@@ -88,7 +88,7 @@ async function judge(config: Config, request: Received, clock: () => number): Pr
     const nothing = { take: allowed, peek: allowed, close: () => {} };
     // Nothing is claimed: no proof was ever used before.
     const store = { claim: () => 'first' as const, ready: () => true, close: async () => {} };
-    const { enter, local, route, decide } = createWay(config, { trust, take: draft.take, store, refusals: nothing, clock });
+    const { enter, local, route, decide } = createWay(config, { trust: { ...trust, exchangers: untried(trust.exchangers) }, take: draft.take, store, refusals: nothing, clock });
     const accepted = await enter(request);
     if (!(accepted instanceof Denial) && local(accepted) !== undefined) return { accepted: true, lines: [...warnings, 'accepted: the gateway answers it itself, and asks for no credentials'] };
     const routed = accepted instanceof Denial ? accepted : await route(accepted);
@@ -96,7 +96,8 @@ async function judge(config: Config, request: Received, clock: () => number): Pr
     const where = routed instanceof Denial ? [] : [`route: ${routed.route.name} (profile ${routed.route.auth.profile}, mode ${routed.route.auth.mode})`];
     if (!(decision instanceof Denial)) {
       const wouldDeny = request.facts.wouldDeny === undefined ? [] : [`permissive: a strict route would refuse it as ${request.facts.wouldDeny}`];
-      return { accepted: true, lines: [...warnings, ...where, ...wouldDeny, 'accepted: every check passes; whether the proof was used before only the running gateway knows'] };
+      const exchange = trust.exchangers.has(decision.route.name) ? ['token exchange: not tried, since the authorization server would give a token away'] : [];
+      return { accepted: true, lines: [...warnings, ...where, ...wouldDeny, ...exchange, 'accepted: every check passes; whether the proof was used before only the running gateway knows'] };
     }
     const { reason, detail } = decision;
     const { status, say } = meaningOf(reason);
@@ -109,3 +110,6 @@ async function judge(config: Config, request: Received, clock: () => number): Pr
     draft.drop();
   }
 }
+
+const untried = (exchangers: Trust['exchangers']): Trust['exchangers'] =>
+  new Map([...exchangers.keys()].map((route) => [route, { exchange: () => ({ kind: 'token' as const, token: 'untried' }), close: () => {} }]));

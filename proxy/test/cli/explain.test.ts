@@ -20,6 +20,9 @@ beforeAll(async () => {
       kind: 'secrets', name: 'secrets', pathPrefix: '/secrets', auth: { profile: 'dpop', issuers: ['as'] },
       backend: { url: 'https://127.0.0.1:9', caFile: join(dir, 'ca.pem'), tokenFile: join(dir, 'token'), namespace: 'aiops', secretNames: ['db'] },
     });
+    const [mcp] = input.routes as [Extract<(typeof input.routes)[number], { kind: 'mcp' }>];
+    // Nobody listens there: whoever asks finds out.
+    input.routes.push({ ...mcp, name: 'exchange', pathPrefix: '/exchange', backend: { ...mcp.backend, credential: { kind: 'exchange', url: 'http://127.0.0.1:9/token', clientId: 'gw', clientSecret: { file: join(dir, 'token') }, audience: 'tools' } } });
     config = join(dir, 'config.json');
     writeFileSync(config, JSON.stringify(input));
   } });
@@ -63,6 +66,12 @@ it('judges what comes after the proof too: a Secret that is not listed', async (
   expect([code, lines[1]]).toEqual([1, expect.stringMatching(/^refused: 404 secret_not_listed/)]);
   await bed.ask({ path: '/secrets/other', headers: { authorization: `DPoP ${at}`, dpop } });
   expect((await bed.audit()).at(-1)!.reason).toBe('secret_not_listed');
+});
+it('tries no token exchange, and says so', async () => {
+  const url = `${ORIGIN}/exchange`;
+  const at = token({ aud: url });
+  const { code, lines } = await run('--url', url, '--method', 'POST', '--token', at, '--proof', proof(client, 'POST', url, at));
+  expect([code, lines.some((line) => /^token exchange: not tried/.test(line)), lines.at(-1)]).toEqual([0, true, expect.stringMatching(/^accepted/)]);
 });
 it('knows what the gateway answers itself', async () => {
   const path = '/.well-known/oauth-protected-resource/mcp';
