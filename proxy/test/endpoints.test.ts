@@ -50,7 +50,7 @@ describe('several endpoints', () => {
   });
 
   it('share new sessions', async () => {
-    for (let i = 0; i < 9; i++) await ask(bed);
+    for (let i = 0; i < 9; i++) expect(await ask(bed)).toMatchObject({ status: 200, text: expect.stringMatching(/^[012]$/) });
     expect([0, 1, 2].map((i) => got.filter(([at]) => at === i).length)).toEqual([3, 3, 3]);
   });
   it('keep their sessions, which the backend sees under its own name', async () => {

@@ -22,7 +22,7 @@ export function createEdgeServer({ limits, peers, onRefused, tls, askForCertific
     maxHeaderSize: limits.maxHeaderBytes,
     headersTimeout: limits.headersTimeoutSeconds * 1000,
     requestTimeout: 0, // bodies have a bound on silence instead: a long upload is not an attack
-    connectionsCheckingInterval: 2000,
+    connectionsCheckingInterval: 250, // often, so that thousands of slow clients are not all closed in one turn of the event loop
     keepAliveTimeout: 65_000,
     rejectNonStandardBodyWrites: true,
   };

@@ -2,6 +2,7 @@
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { hasRedis, RedisProcess } from '../../../proxy/test/replay/redis-process.js';
+import { needs } from '../support/daemon.js';
 import { startGatewayProcess, type GatewayProcess } from '../support/gateway-process.js';
 import { startLoad, type Sent } from '../support/load.js';
 import { openScene, type Scene } from '../support/scene.js';
@@ -9,11 +10,7 @@ import { openScene, type Scene } from '../support/scene.js';
 const PER_SECOND = 300;
 const AWAY_MS = 2_000;
 
-if (!hasRedis()) {
-  const why = 'no redis-server or valkey-server in PATH';
-  if (process.env.CI) it('finds a Redis to test against', () => { throw new Error(why); });
-  else it.skip(`loss of Redis: ${why}`, () => {});
-}
+needs('the loss of Redis', hasRedis() ? [] : ['redis-server']);
 
 (hasRedis() ? describe : describe.skip)('the loss of Redis', () => {
   let scene: Scene;

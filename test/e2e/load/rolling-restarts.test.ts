@@ -1,5 +1,4 @@
 /** Two gateways on one Redis behind a real haproxy that repeats nothing: replacing them in turn costs no request. */
-import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import net from 'node:net';
 import { join } from 'node:path';
@@ -7,6 +6,7 @@ import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { hasRedis, RedisProcess } from '../../../proxy/test/replay/redis-process.js';
 import { freePort, request } from '../../../proxy/test/support/gateway.js';
+import { Daemon, needs, programOf } from '../support/daemon.js';
 import { startGatewayProcess, type GatewayProcess } from '../support/gateway-process.js';
 import { failures, startLoad } from '../support/load.js';
 import { openScene, type Scene } from '../support/scene.js';
@@ -16,19 +16,15 @@ const PER_SECOND = 500;
 const LAME_DUCK_SECONDS = 0.6;
 const DRAIN_SECONDS = 5;
 const CHECK_MS = 100;
-const missing = [...(hasRedis() ? [] : ['redis-server']), ...(spawnSync('haproxy', ['-v']).status === 0 ? [] : ['haproxy'])];
-
-if (missing.length > 0) {
-  const why = `${missing.join(' and ')} not in PATH`;
-  if (process.env.CI) it('finds what it needs', () => { throw new Error(why); });
-  else it.skip(`rolling restarts: ${why}`, () => {});
-}
+const haproxyPath = programOf('haproxy');
+const missing = [...(hasRedis() ? [] : ['redis-server']), ...(haproxyPath === undefined ? ['haproxy'] : [])];
+needs('rolling restarts', missing);
 
 (missing.length === 0 ? describe : describe.skip)('rolling restarts', () => {
   let scene: Scene;
   let redis: RedisProcess;
   let gateways: GatewayProcess[];
-  let haproxy: ChildProcess;
+  let haproxy: Daemon;
   let front: number;
   const start = (i: number, ports?: GatewayProcess) => startGatewayProcess({ ...scene.config, audit: { file: join(scene.dir, `audit-${i}.jsonl`) } }, { dir: scene.dir, name: `gateway-${i}`, ...(ports === undefined ? {} : { ports }) });
 
@@ -55,11 +51,11 @@ backend gateways
   http-check expect status 200
 ${gateways.map(({ port, adminPort }, i) => `  server g${i} 127.0.0.1:${port} check port ${adminPort} inter ${CHECK_MS}ms fall 1 rise 1`).join('\n')}
 `);
-    haproxy = spawn('haproxy', ['-f', file, '-db'], { stdio: 'ignore' });
+    haproxy = new Daemon(haproxyPath!, ['-f', file, '-db']);
     for (let i = 0; i < 100 && (await request(front, { path: '/healthz' }).catch(() => undefined))?.status !== 200; i++) await sleep(50);
   }, 30_000);
   afterAll(async () => {
-    haproxy.kill('SIGKILL');
+    await haproxy.stop();
     await Promise.all(gateways.map((gateway) => gateway.stop()));
     await redis.stop();
     scene.stop();
