@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { sbom } from './sbom.mjs';
+import { notices, sbom } from './sbom.mjs';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
@@ -78,7 +78,7 @@ for (const [entry, file] of [['src/main.ts', 'proxy.mjs'], ['src/cli/agw.ts', 'a
 // lib is CommonJS and may not depend on anything at run time: one self-contained file.
 metafiles.push((await build({ ...common, metafile: true, entryPoints: ['src/config/index.ts'], format: 'cjs', minify: false, outfile: join(assets, 'config.cjs') })).metafile);
 
-const kept = [...Object.values(VENDOR), 'proxy.mjs', 'agw.mjs', 'config.cjs', 'manifest.json', 'sbom.cdx.json', 'types'];
+const kept = [...Object.values(VENDOR), 'proxy.mjs', 'agw.mjs', 'config.cjs', 'manifest.json', 'sbom.cdx.json', 'THIRD-PARTY-NOTICES.txt', 'types'];
 for (const stale of readdirSync(assets).filter((f) => !kept.includes(f))) rmSync(join(assets, stale), { recursive: true });
 
 const sizes = readdirSync(assets).filter((f) => /\.[mc]js$/.test(f)).map((f) => [f, statSync(join(assets, f)).size]);
@@ -87,4 +87,5 @@ writeFileSync(
   JSON.stringify(Object.fromEntries(sizes.map(([f]) => [f, createHash('sha256').update(readFileSync(join(assets, f))).digest('hex')])), null, 2) + '\n',
 );
 writeFileSync(join(assets, 'sbom.cdx.json'), sbom(metafiles, here, JSON.parse(readFileSync(join(assets, 'manifest.json'), 'utf8'))));
+writeFileSync(join(assets, 'THIRD-PARTY-NOTICES.txt'), notices(metafiles, here));
 if (process.argv.includes('--sizes')) for (const [f, n] of sizes) console.log(`${String(n).padStart(8)} ${f}`);

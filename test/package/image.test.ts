@@ -43,7 +43,7 @@ describe('the Dockerfile', () => {
     }
   });
   it('is sent the assets and nothing else', () => {
-    expect(readFileSync(join(root, '.dockerignore'), 'utf8').trim().split('\n')).toEqual(['**', '!assets/*.mjs', '!assets/manifest.json', '!assets/sbom.cdx.json']);
+    expect(readFileSync(join(root, '.dockerignore'), 'utf8').trim().split('\n')).toEqual(['**', '!assets/*.mjs', '!assets/manifest.json', '!assets/sbom.cdx.json', '!assets/THIRD-PARTY-NOTICES.txt']);
   });
 });
 
@@ -78,6 +78,11 @@ describe('the bill of materials', () => {
     const validate = (file: string) => execFileSync(process.execPath, ['--input-type=module', '-e', script, file], { cwd: join(root, 'proxy'), stdio: 'pipe' });
     expect(() => validate(join(root, 'assets', 'sbom.cdx.json'))).not.toThrow();
     expect(() => validate(join(root, 'package.json'))).toThrow();
+  });
+  it('goes with the licence of everything that it names', () => {
+    const notices = asset('THIRD-PARTY-NOTICES.txt');
+    for (const { name, version } of bom.components.filter(({ type }) => type === 'library')) expect(notices).toMatch(new RegExp(`^${name} ${version.replace(/\./g, '\\.')}\\n\\n\\S`, 'm'));
+    expect(notices).toMatch(/Permission is hereby granted, free of charge/);
   });
   it('names what is in the chunks, in the version that is installed, and every chunk with its hash', () => {
     const names = bom.components.filter(({ type }) => type === 'library').map(({ name }) => name);

@@ -23,7 +23,7 @@ describe('the tarball', () => {
   }, 180_000);
 
   it('has the library, the proxy and the command, and nothing of ours that users do not need', () => {
-    expect(files).toEqual(expect.arrayContaining(['.jsii', 'build/index.js', 'build/index.d.ts', 'assets/proxy.mjs', 'assets/agw.mjs', 'assets/config.cjs', 'LICENSE', 'README.md', 'package.json']));
+    expect(files).toEqual(expect.arrayContaining(['.jsii', 'build/index.js', 'build/index.d.ts', 'assets/proxy.mjs', 'assets/agw.mjs', 'assets/config.cjs', 'assets/sbom.cdx.json', 'assets/THIRD-PARTY-NOTICES.txt', 'LICENSE', 'README.md', 'package.json']));
     expect(files.filter((path) => /^(test|apps|proxy|lib|\.ci|\.projen|assets\/types)\//.test(path))).toEqual([]);
   });
 
