@@ -223,7 +223,7 @@ const upstream = z.prefault(z.strictObject({
   /** Connections to one backend. */
   maxSockets: z._default(whole(1, 65_536, 'connections'), 1024),
   /** Requests that may wait for one of them; more are refused with 503. */
-  maxQueued: z._default(whole(0, 65_536, 'requests'), 1024),
+  maxQueued: z._default(whole(1, 65_536, 'requests'), 1024),
 }), {});
 
 export const configSchema = z.strictObject({
