@@ -5,7 +5,7 @@ import { bodyPace } from '../http/body-pace.js';
 import type { Standing, UpstreamRequest } from '../pipeline/evidence.js';
 import { Denial, deny } from '../pipeline/reason.js';
 import { answerHeaders, confidentialAnswer } from './answer.js';
-import type { Deadlines } from './deadlines.js';
+import type { Deadline, Deadlines } from './deadlines.js';
 import type { Ending, OpenAnswer, OpenAnswers } from './open-answers.js';
 import { createPool, type PoolTls } from './pool.js';
 import { isEventStream, relay } from './relay.js';
@@ -106,7 +106,25 @@ export function createUpstream({ url: text, upstream, limits, deadlines, openAns
       deadline.extend(upstream.firstByteTimeoutSeconds);
     };
     const pace = bodyPace(limits);
-    const received = (bytes: number) => { if (phase === 'body') deadline.extend(pace(bytes)); };
+    let rest: Deadline | undefined;
+    const received = (bytes: number) => {
+      if (phase === 'body') deadline.extend(pace(bytes));
+      else if (bytes <= limits.maxBodyBytes) rest?.extend(pace(bytes));
+    };
+    // An answer before the end of its request: what is left keeps the pace of a body, or the connections on both sides go. Of the message node:http says nothing any more.
+    const linger = () => {
+      const { socket } = message;
+      const gone = () => {
+        rest!.cancel();
+        current.destroy();
+      };
+      rest = deadlines.start(limits.bodyIdleTimeoutSeconds, () => socket.destroy());
+      socket.once('close', gone);
+      message.once('end', () => {
+        rest!.cancel();
+        socket.off('close', gone);
+      });
+    };
     // The client went away: the backend must not go on working for nobody.
     const abort = () => {
       current.destroy();
@@ -165,6 +183,7 @@ export function createUpstream({ url: text, upstream, limits, deadlines, openAns
           ended(why) {
             openAnswers.remove(entry);
             finish({ kind: 'answered', status: answer.statusCode!, bytes: relayed.bytes(), ended: why, waitedMs });
+            if (!message.complete) linger();
           },
         });
         const stream = isEventStream(answer);
@@ -201,7 +220,7 @@ function send(message: IncomingMessage, out: ClientRequest, request: UpstreamReq
     bytes += chunk.length;
     received(bytes);
     if (bytes > limits.maxBodyBytes) fail(deny('body_too_large', `at most ${limits.maxBodyBytes} bytes`));
-    else if (!out.write(chunk)) message.pause();
+    else if (!out.destroyed && !out.write(chunk)) message.pause();
   });
   out.on('drain', () => message.resume());
   message.once('end', () => {
