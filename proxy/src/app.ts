@@ -7,6 +7,7 @@ import { asksForCertificate, openGeneration, restartProblems, type Generation, t
 import { createEdgeServer } from './http/edge-server.js';
 import { receive } from './http/receive.js';
 import { replyHeaders } from './http/reply-headers.js';
+import { hasUnreadBody } from './http/unread-body.js';
 import { openTlsFiles } from './keys/tls-files.js';
 import { openAuditLog } from './observe/audit-log.js';
 import { createMetrics } from './observe/metrics.js';
@@ -202,7 +203,7 @@ export async function startGateway(first: Config, outer: Surroundings): Promise<
 function answerHealth(message: IncomingMessage, response: ServerResponse): void {
   const allowed = message.method === 'GET' || message.method === 'HEAD';
   const body = allowed ? '{"status":"ok"}' : '{"error":"method_not_allowed"}';
-  response.writeHead(allowed ? 200 : 405, { 'Content-Type': 'application/json', 'Cache-Control': 'no-store', 'Content-Length': body.length, ...(allowed ? {} : { Allow: 'GET, HEAD' }) });
+  response.writeHead(allowed ? 200 : 405, { 'Content-Type': 'application/json', 'Cache-Control': 'no-store', 'Content-Length': body.length, ...(allowed ? {} : { Allow: 'GET, HEAD' }), ...(hasUnreadBody(message) ? { Connection: 'close' } : {}) });
   response.end(message.method === 'HEAD' ? undefined : body);
   message.resume();
 }

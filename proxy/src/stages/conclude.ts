@@ -4,6 +4,7 @@ import type { Config, Route } from '../config/index.js';
 import { challenges } from '../http/challenge.js';
 import { replyHeaders } from '../http/reply-headers.js';
 import { metadataUrl } from '../http/resource.js';
+import { hasUnreadBody } from '../http/unread-body.js';
 import type { LocalRateLimiter } from '../limit/rate-limiter.js';
 import { auditRecord, type AuditLog } from '../observe/audit-log.js';
 import type { Metrics } from '../observe/metrics.js';
@@ -58,7 +59,7 @@ export function createConclude({ config, audit, metrics, clock, refusals }: Conc
       audit.write(auditRecord(received, { status, reason, detail, bytes: 0, durationSeconds }));
     },
     answer(received, { status, headers, body }, response) {
-      response.writeHead(status, [...headers, 'X-Request-Id', received.id, ...(status === 204 ? [] : ['Content-Length', String(Buffer.byteLength(body))])]);
+      response.writeHead(status, [...headers, 'X-Request-Id', received.id, ...(hasUnreadBody(response.req) ? ['Connection', 'close'] : []), ...(status === 204 ? [] : ['Content-Length', String(Buffer.byteLength(body))])]);
       response.end(received.method === 'HEAD' ? undefined : body);
       const durationSeconds = clock() - received.receivedAt;
       metrics.concluded({}, status, 'ok', durationSeconds);
