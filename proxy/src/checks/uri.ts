@@ -71,6 +71,9 @@ export function parseHtu(htu: string): Htu | undefined {
   return { uri: `${scheme}://${authority}${removeDotSegments(normalisePercent(path))}`, hasQueryOrFragment: query !== undefined || fragment !== undefined };
 }
 
+/** RFC 9110 7.2: uri-host, not empty as http has it (4.2.1), and perhaps a port. */
+export const isHost = (text: string): boolean => /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]+)(:[0-9]{0,5})?$/.test(text);
+
 /** scheme://authority in normal form; `undefined` for anything else. */
 export function parseOrigin(text: string): string | undefined {
   if (/[/?#]/.test(text.replace(/^[A-Za-z]+:\/\//, ''))) return undefined;

@@ -1,5 +1,5 @@
 import type { Config } from '../config/index.js';
-import { canonicalPath, parseOrigin } from '../checks/uri.js';
+import { canonicalPath, isHost, parseOrigin } from '../checks/uri.js';
 import type { LocalRateLimiter } from '../limit/rate-limiter.js';
 import type { Accepted, HeaderFields, Received } from '../pipeline/evidence.js';
 import { deny } from '../pipeline/reason.js';
@@ -23,10 +23,11 @@ export const accept = ({ limits, publicOrigins, originFrom, publicPathPrefix = '
   if (headers.raw.length / 2 > limits.maxHeaderCount) return deny('too_many_headers', `got ${headers.raw.length / 2}, at most ${limits.maxHeaderCount}`);
   const repeated = ONCE.find((name) => headers.repeated(name));
   if (repeated !== undefined) return deny('header_repeated', repeated);
-  if (headers.get('host') === undefined) return deny('malformed_request', 'no Host');
+  const host = headers.get('host');
+  if (host === undefined || !isHost(host)) return deny('malformed_request', host === undefined ? 'no Host' : 'Host is no authority'); // RFC 9112 3.2
   const coding = headers.get('transfer-encoding');
-  if (coding !== undefined && (coding.toLowerCase() !== 'chunked' || headers.get('content-length') !== undefined)) {
-    return deny('malformed_request', 'Transfer-Encoding other than chunked, or beside Content-Length'); // RFC 9112 6.1, 6.3
+  if (coding !== undefined && (coding.toLowerCase() !== 'chunked' || headers.get('content-length') !== undefined || version === '1.0')) {
+    return deny('malformed_request', 'Transfer-Encoding other than chunked, beside Content-Length, or in HTTP/1.0'); // RFC 9112 6.1, 6.3
   }
   if (headers.get('upgrade') !== undefined) return deny('upgrade_refused', headers.get('upgrade')); // RFC 9110 7.8: nothing here speaks another protocol
   const length = headers.get('content-length');
