@@ -5,6 +5,7 @@ import { createHash, generateKeyPairSync, randomUUID, sign, verify, type KeyObje
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { verifies } from '../src/checks/signature.js';
 import { wallClock } from '../src/clock.js';
 import { parseConfig } from '../src/config/index.js';
 import { headerFields } from '../src/http/header-fields.js';
@@ -42,7 +43,7 @@ const { config } = parsed;
 const { take, drop } = createParts().draft();
 const trust = openTrust(config, take, { clock: wallClock, warn: (problem) => { throw new Error(problem); } });
 const refusals = createRefusals(config, wallClock);
-const { enter, route, decide } = createWay(config, { trust, take, store: createMemoryStore({ maxEntries: 1_000_000, now: wallClock }), refusals, clock: wallClock });
+const { enter, route, decide } = createWay(config, { trust, take, store: createMemoryStore({ maxEntries: 1_000_000, now: wallClock }), refusals, clock: wallClock, verify: verifies });
 
 const jws = (header: unknown, claims: unknown, signer: (input: Buffer) => Buffer) => {
   const input = `${b64(header)}.${b64(claims)}`;

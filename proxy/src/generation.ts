@@ -8,6 +8,7 @@ import type { Metrics } from './observe/metrics.js';
 import type { Take } from './parts.js';
 import type { UpstreamRequest } from './pipeline/evidence.js';
 import type { ReplayStore } from './replay/replay-store.js';
+import { createVerifyQueue } from './profiles/verify-queue.js';
 import { createConclude, type Conclude } from './stages/conclude.js';
 import { openTrust, type Surroundings, type Trust } from './trust.js';
 import type { Deadlines } from './upstream/deadlines.js';
@@ -49,7 +50,7 @@ export function openGeneration(config: Config, take: Take, lasting: Lasting, sur
   return {
     config,
     trust,
-    way: createWay(config, { trust, take, store, refusals, sharedRedis, clock }),
+    way: createWay(config, { trust, take, store, refusals, sharedRedis, clock, verify: createVerifyQueue() }),
     conclude: createConclude({ config, audit, metrics, clock, refusals }),
     peers: trustedPeers(config.trustedPeers),
     endpointsOf: (route) => endpoints.get(route)!,

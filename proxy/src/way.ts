@@ -9,6 +9,7 @@ import type { Accepted, LocalAnswer, Outbound, Received, Routed } from './pipeli
 import { then, type Stage } from './pipeline/stage.js';
 import type { Take } from './parts.js';
 import { createProfiles } from './profiles/profiles.js';
+import type { Verify } from './profiles/verify-queue.js';
 import type { ReplayStore } from './replay/replay-store.js';
 import { accept } from './stages/accept.js';
 import { answerLocally } from './stages/answer-locally.js';
@@ -39,16 +40,17 @@ export interface WayOptions {
   /** Where shared buckets are, asked only where there are some; absent: they count here. */
   readonly sharedRedis?: SharedRedis | undefined;
   readonly clock: Clock;
+  readonly verify: Verify;
 }
 
-export function createWay(config: Config, { trust, take, store, refusals, sharedRedis, clock }: WayOptions): Way {
+export function createWay(config: Config, { trust, take, store, refusals, sharedRedis, clock, verify }: WayOptions): Way {
   const limiters = new Map<Route, RateLimiter>(config.routes.flatMap((route) => (route.rateLimit === undefined ? [] : [[route, take(['buckets', route.name, route.rateLimit], () => openBuckets(route.name, route.rateLimit!, config, sharedRedis, clock))]])));
   const credentialOf = (file: string) => trust.credentials.get(file)?.value();
   return {
     enter: accept(config, refusals),
     local: answerLocally(config),
     route: matchRoute(config.routes),
-    decide: then(then(then(authenticate(createProfiles(config, { ...trust, clock })), applyMcpPolicy(config)), then(rejectReplay(store, clock), limitRate((r) => limiters.get(r)))), rewrite(credentialOf, (route) => trust.exchangers.get(route.name))),
+    decide: then(then(then(authenticate(createProfiles(config, { ...trust, clock, verify })), applyMcpPolicy(config)), then(rejectReplay(store, clock), limitRate((r) => limiters.get(r)))), rewrite(credentialOf, (route) => trust.exchangers.get(route.name))),
   };
 }
 

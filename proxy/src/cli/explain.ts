@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { verifies } from '../checks/signature.js';
 import { wallClock } from '../clock.js';
 import { parseConfigText, type Config } from '../config/index.js';
 import { fileProblems } from '../config-files.js';
@@ -88,7 +89,7 @@ async function judge(config: Config, request: Received, clock: () => number): Pr
     const nothing = { take: allowed, peek: allowed, close: () => {} };
     // Nothing is claimed: no proof was ever used before.
     const store = { claim: () => 'first' as const, ready: () => true, close: async () => {} };
-    const { enter, local, route, decide } = createWay(config, { trust: { ...trust, exchangers: untried(trust.exchangers) }, take: draft.take, store, refusals: nothing, clock });
+    const { enter, local, route, decide } = createWay(config, { trust: { ...trust, exchangers: untried(trust.exchangers) }, take: draft.take, store, refusals: nothing, clock, verify: verifies });
     const accepted = await enter(request);
     if (!(accepted instanceof Denial) && local(accepted) !== undefined) return { accepted: true, lines: [...warnings, 'accepted: the gateway answers it itself, and asks for no credentials'] };
     const routed = accepted instanceof Denial ? accepted : await route(accepted);

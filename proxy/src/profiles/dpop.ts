@@ -7,7 +7,7 @@ import { Denial, deny } from '../pipeline/reason.js';
 import type { Stage } from '../pipeline/stage.js';
 import { checkAccessToken, confirmation, scopesOf, type AccessTokenContext, type CheckedToken } from './access-token.js';
 import { fromHeader, fromTls } from './certificate.js';
-import { checkProof, type ProofContext } from './proof.js';
+import { checkProof, type Proof, type ProofContext } from './proof.js';
 
 export type DpopContext = ProofContext & AccessTokenContext & { readonly clock: Clock };
 
@@ -37,11 +37,7 @@ export function dpop(context: DpopContext): Stage<Routed, Caller> {
     if (request.headers.repeated('dpop')) return deny('dpop_repeated'); // 4.3 item 1
 
     const ath = hash('sha256', token, 'base64url');
-    const proof = checkProof(proofText, request, ath, now, context);
-    if (proof instanceof Denial) return proof;
-    if (nonces !== undefined && !nonces.ages(proof.nonceMadeAt!, now)) delete request.reply.dpopNonce;
-
-    const bind = (checked: CheckedToken | Denial): Caller | Denial => {
+    const bind = (proof: Proof, checked: CheckedToken | Denial): Caller | Denial => {
       if (checked instanceof Denial) return checked;
       const { claims, standing } = checked;
       const cnf = confirmation(claims); // RFC 7800 3.1: other members are tolerated
@@ -51,8 +47,14 @@ export function dpop(context: DpopContext): Stage<Routed, Caller> {
       const { jkt, jti, acceptableUntil, madeAt } = proof;
       return { kind: 'known', by: 'dpop', identity: jkt, scopes: scopesOf(claims), accessToken: token, once: { owner: jkt, jti, acceptableUntil, madeAt }, standing };
     };
-    const checked = checkAccessToken(token, ath, now, request, context);
-    return checked instanceof Promise ? checked.then(bind) : bind(checked);
+    const goOn = (proof: Proof | Denial): Caller | Denial | Promise<Caller | Denial> => {
+      if (proof instanceof Denial) return proof;
+      if (nonces !== undefined && !nonces.ages(proof.nonceMadeAt!, now)) delete request.reply.dpopNonce;
+      const checked = checkAccessToken(token, ath, now, request, context);
+      return checked instanceof Promise ? checked.then((c) => bind(proof, c)) : bind(proof, checked);
+    };
+    const proof = checkProof(proofText, request, ath, now, context);
+    return proof instanceof Promise ? proof.then(goOn) : goOn(proof);
   };
 }
 

@@ -12,6 +12,7 @@ import { mtls } from './mtls.js';
 import { createNonces } from './nonces.js';
 import { createProofHeaderCache } from './proof.js';
 import { selfSigned } from './self-signed.js';
+import type { Verify } from './verify-queue.js';
 
 export interface Trust {
   /** By issuer name. */
@@ -20,10 +21,11 @@ export interface Trust {
   /** By file. */
   readonly nonceKeys: ReadonlyMap<string, NonceKeys>;
   readonly clock: Clock;
+  readonly verify: Verify;
 }
 
 /** The profile of every route, made once. */
-export function createProfiles(config: Config, { keys, introspectors, nonceKeys, clock }: Trust): (route: Route) => Stage<Routed, Caller> {
+export function createProfiles(config: Config, { keys, introspectors, nonceKeys, clock, verify }: Trust): (route: Route) => Stage<Routed, Caller> {
   const trusted = new Map<string, TrustedIssuer>(config.issuers.map((issuer) => [issuer.name, { issuer, keys: keys.get(issuer.name)!, introspector: introspectors.get(issuer.name) }]));
   const headerCache = createProofHeaderCache();
   const cache = createAccessTokenCache();
@@ -36,7 +38,7 @@ export function createProfiles(config: Config, { keys, introspectors, nonceKeys,
     const audiencesOf = ({ origins }: Routed) => (origins === config.publicOrigins ? usual : audiences(origins));
     if (auth.profile === 'mtls') return mtls({ ...common, auth, cache, audiencesOf });
     const nonces = auth.nonce === undefined ? undefined : createNonces(nonceKeys.get(auth.nonce.keys.file)!, auth.nonce.lifetimeSeconds);
-    return dpop({ ...common, auth, headerCache, cache, audiencesOf, nonces });
+    return dpop({ ...common, auth, headerCache, cache, audiencesOf, nonces, verify });
   };
   const table = new Map(config.routes.map((route) => [route, profileOf(route)]));
   return (route) => table.get(route) ?? (() => deny('internal_error', 'no profile for this route'));

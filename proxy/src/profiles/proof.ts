@@ -4,11 +4,11 @@ import { isDate, isString, isTokenId, timeProblem } from '../checks/claims.js';
 import { decodeJsonPart, splitJws } from '../checks/compact-jws.js';
 import { importJwk } from '../checks/jwk.js';
 import { Lru } from '../checks/lru.js';
-import { verifies } from '../checks/signature.js';
 import { htuFits } from '../checks/target.js';
 import type { Routed } from '../pipeline/evidence.js';
 import { Denial, deny } from '../pipeline/reason.js';
 import type { Nonces } from './nonces.js';
+import type { Verify } from './verify-queue.js';
 
 /** A proof whose signature, form and fit to the request hold; not yet: that it is unused, and that the access token is bound to `jkt`. */
 export interface Proof {
@@ -40,6 +40,7 @@ export interface ProofContext {
   /** Present: a nonce is required. */
   readonly nonces: Nonces | undefined;
   readonly headerCache: ProofHeaderCache;
+  readonly verify: Verify;
 }
 
 /**
@@ -48,7 +49,7 @@ export interface ProofContext {
  * @param ath base64url SHA-256 of the access token that came with it
  * @param now seconds since the epoch
  */
-export function checkProof(text: string, request: Routed, ath: string, now: number, { auth, nonces, headerCache }: ProofContext): Proof | Denial {
+export function checkProof(text: string, request: Routed, ath: string, now: number, { auth, nonces, headerCache, verify }: ProofContext): Proof | Denial | Promise<Proof | Denial> {
   const jws = splitJws(text); // item 2
   if (jws === undefined) return deny('dpop_malformed', 'not three base64url parts');
 
@@ -87,18 +88,22 @@ export function checkProof(text: string, request: Routed, ath: string, now: numb
   if (!isString(claims.ath)) return deny('dpop_claim_missing', 'ath');
   if (claims.ath !== ath) return deny('dpop_ath_mismatch');
 
-  // Item 6.
-  if (!verifies(header.alg, header.key, jws.signed, jws.signature)) return deny('dpop_signature_bad');
-  // Only a header that signed something is worth remembering: strangers cannot flush the cache.
-  if (known === undefined) headerCache.set(jws.header, header);
-  request.facts.jkt = header.jkt;
-  return {
-    jti,
-    jkt: header.jkt,
-    acceptableUntil: (byNonce ? nonceMadeAt! + auth.nonce!.lifetimeSeconds : iat + auth.proofMaxAgeSeconds) + CLOCK_MARGIN_SECONDS,
-    madeAt: byNonce ? nonceMadeAt! : iat,
-    nonceMadeAt,
+  const settle = (holds: boolean): Proof | Denial => {
+    if (!holds) return deny('dpop_signature_bad');
+    // Only a header that signed something is worth remembering: strangers cannot flush the cache.
+    if (known === undefined) headerCache.set(jws.header, header);
+    request.facts.jkt = header.jkt;
+    return {
+      jti,
+      jkt: header.jkt,
+      acceptableUntil: (byNonce ? nonceMadeAt! + auth.nonce!.lifetimeSeconds : iat + auth.proofMaxAgeSeconds) + CLOCK_MARGIN_SECONDS,
+      madeAt: byNonce ? nonceMadeAt! : iat,
+      nonceMadeAt,
+    };
   };
+  // Item 6.
+  const holds = verify(header.alg, header.key, jws.signed, jws.signature);
+  return holds instanceof Promise ? holds.then(settle) : settle(holds);
 }
 
 /** Items 4, 5 and 7: typ, alg, jwk. kid, jku, x5u, x5c are ignored: the key comes from jwk alone (item 6, RFC 8725 3.10). */

@@ -7,6 +7,7 @@ import { parseConfig, type ConfigInput } from '../../src/config/index.js';
 import { headerFields } from '../../src/http/header-fields.js';
 import { Denial, type Reason } from '../../src/pipeline/reason.js';
 import { then } from '../../src/pipeline/stage.js';
+import { createVerifyQueue } from '../../src/profiles/verify-queue.js';
 import { createMemoryStore } from '../../src/replay/memory-store.js';
 import { createParts } from '../../src/parts.js';
 import { openTrust } from '../../src/trust.js';
@@ -38,7 +39,7 @@ export function startJudge(as: Pair, change?: (config: ConfigInput) => void): Ju
   let began = true;
   const store = createMemoryStore({ maxEntries: 1_000_000, now: () => (began ? 0 : wallClock()) });
   began = false;
-  const { enter, route, decide } = createWay(config, { trust, take: parts.take, store, refusals: createRefusals(config, wallClock), clock: wallClock });
+  const { enter, route, decide } = createWay(config, { trust, take: parts.take, store, refusals: createRefusals(config, wallClock), clock: wallClock, verify: createVerifyQueue() });
   const way = then(then(enter, route), decide);
   return {
     async judge(method, target, raw) {

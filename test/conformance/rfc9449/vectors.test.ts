@@ -1,6 +1,7 @@
 /** The examples of the RFC itself, with the clock set back to when they were made. */
 import type { Routed } from '../../../proxy/src/pipeline/evidence.js';
 import { Denial } from '../../../proxy/src/pipeline/reason.js';
+import { verifies } from '../../../proxy/src/checks/signature.js';
 import { sha256 } from '../../../proxy/test/support/mint.js';
 import { checkProof, createProofHeaderCache } from '../../../proxy/src/profiles/proof.js';
 import { parseConfig } from '../../../proxy/src/config/index.js';
@@ -18,7 +19,7 @@ const auth = (() => {
   return parsed.config.routes[0]!.auth;
 })();
 const judge = (at: number, { method = 'GET', path = '/protectedresource', token = TOKEN } = {}) =>
-  checkProof(RESOURCE, { method, publicPath: path, origins: ['https://resource.example.org'], facts: {} } as unknown as Routed, sha256(token), at, { auth, nonces: undefined, headerCache: createProofHeaderCache() });
+  checkProof(RESOURCE, { method, publicPath: path, origins: ['https://resource.example.org'], facts: {} } as unknown as Routed, sha256(token), at, { auth, nonces: undefined, headerCache: createProofHeaderCache(), verify: verifies });
 
 describe('RFC 9449, figures 2 and 12', () => {
   it('takes the proof of the example at its time, by the key whose thumbprint figure 6 has', () => {
