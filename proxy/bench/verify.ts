@@ -15,7 +15,7 @@ import { then } from '../src/pipeline/stage.js';
 import { createParts } from '../src/parts.js';
 import { createMemoryStore } from '../src/replay/memory-store.js';
 import { openTrust } from '../src/trust.js';
-import { createRefusals, createWay } from '../src/way.js';
+import { bucketMemories, bucketTables, createAddressLimits, createWay } from '../src/way.js';
 
 /** node --expose-gc */
 declare const gc: ((options: { type: 'minor' }) => void) | undefined;
@@ -42,8 +42,9 @@ if (!parsed.ok) throw new Error(parsed.problems.join('\n'));
 const { config } = parsed;
 const { take, drop } = createParts().draft();
 const trust = openTrust(config, take, { clock: wallClock, warn: (problem) => { throw new Error(problem); } });
-const refusals = createRefusals(config, wallClock);
-const { enter, route, decide } = createWay(config, { trust, take, store: createMemoryStore({ maxEntries: 1_000_000, now: wallClock }), refusals, clock: wallClock, verify: verifies });
+const tables = bucketTables(bucketMemories(false));
+const addressLimits = createAddressLimits(config, tables.addresses, wallClock);
+const { enter, route, decide } = createWay(config, { trust, take, store: createMemoryStore({ maxEntries: 1_000_000, now: wallClock }), buckets: tables.callers, addressLimits, clock: wallClock, verify: verifies });
 
 const jws = (header: unknown, claims: unknown, signer: (input: Buffer) => Buffer) => {
   const input = `${b64(header)}.${b64(claims)}`;
@@ -56,7 +57,7 @@ const header = { typ: 'dpop+jwt', alg: 'ES256', jwk: { kty: 'EC', crv: 'P-256', 
 const proof = (claims: Record<string, unknown> = {}, head: Record<string, unknown> = header) => jws(head, { jti: randomUUID(), htm: 'POST', htu: `${ORIGIN}/mcp`, iat: Math.floor(Date.now() / 1000), ath, ...claims }, es256(client.privateKey));
 const raw = (authorization: string, dpop: string) => ['Host', 'gw.example', 'Content-Type', 'application/json', 'Accept', 'application/json, text/event-stream', 'User-Agent', 'bench', 'Content-Length', '100', 'Authorization', authorization, 'DPoP', dpop];
 const received = (lines: readonly string[], address = '192.0.2.1', target = '/mcp'): Received => ({
-  id: '3f0c2d8e-0000-4000-8000-000000000000', receivedAt: now, address, fromTrustedPeer: false, version: '1.1', method: 'POST', target, headers: headerFields(lines), facts: {}, reply: {},
+  id: '3f0c2d8e-0000-4000-8000-000000000000', receivedAt: now, address, network: address, fromTrustedPeer: false, version: '1.1', method: 'POST', target, headers: headerFields(lines), facts: {}, reply: {},
   tlsCertificate: () => undefined, readBody: () => Promise.resolve(Buffer.alloc(0)),
 });
 const whole = then(then(enter, route), decide);
@@ -98,7 +99,7 @@ for (let r = -2; r < ROUNDS; r++) {
 
 // A flood of bad proofs from one address, once its limit is reached.
 const bad = raw(`DPoP ${token}`, `${sample.slice(0, -4)}AAAA`);
-for (let i = 0; i < 20; i++) refusals.take('198.51.100.9');
+for (let i = 0; i < 20; i++) addressLimits.refusals.take('198.51.100.9');
 const flood = cpuMicros(50_000, () => expectOf(way(received(bad, '198.51.100.9')), 'address_limited'));
 
 // The longest that one request can hold the event loop: the biggest keys, the longest texts, the deepest nesting, the most headers.

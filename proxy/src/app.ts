@@ -1,29 +1,35 @@
 import { randomUUID } from 'node:crypto';
-import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Server as TlsServer } from 'node:tls';
 import { createAdminServer } from './admin/admin-server.js';
 import type { Config, Route } from './config/index.js';
 import { asksForCertificate, openGeneration, restartProblems, type Generation, type Lasting } from './generation.js';
 import { createEdgeServer } from './http/edge-server.js';
+import { closed, listen } from './http/listen.js';
 import { receive } from './http/receive.js';
 import { replyHeaders } from './http/reply-headers.js';
 import { hasUnreadBody } from './http/unread-body.js';
 import { openTlsFiles } from './keys/tls-files.js';
-import { openAuditLog } from './observe/audit-log.js';
-import { createMetrics } from './observe/metrics.js';
+import type { BucketMemory } from './limit/bucket-table.js';
+import { createAuditLog, openAuditSink, type AuditSink } from './observe/audit-log.js';
+import { createMetrics, type Metrics } from './observe/metrics.js';
 import { createParts } from './parts.js';
 import type { Outbound } from './pipeline/evidence.js';
 import { Denial, deny } from './pipeline/reason.js';
 import { connectRedis } from './redis/connect.js';
+import type { SharedClaims } from './replay/memory-store.js';
 import { openReplayStore } from './replay/open-replay-store.js';
 import { telling, type Surroundings } from './trust.js';
 import { createDeadlines } from './upstream/deadlines.js';
 import { createOpenAnswers } from './upstream/open-answers.js';
+import { bucketMemories, bucketTables, type Buckets } from './way.js';
 
-export interface Gateway {
-  /** The ports in use, which the system chose where the config says 0 … as tests do. */
+/** Where requests are served: all of a gateway but its admin port. */
+export interface Edge {
   readonly port: number;
-  readonly adminPort: number;
+  readonly metrics: Metrics;
+  /** Names of what is not ready, empty when it can serve. */
+  waitingFor(): readonly string[];
   /**
    * Goes on with another config: new requests by the new one, those under way by theirs, open streams only while the rules that let them in are the same.
    * Resolves with why not, if not: it changes what is read at the start, or its keys do not come; nothing has changed then.
@@ -37,28 +43,50 @@ export interface Gateway {
   stop(): Promise<void>;
 }
 
+export interface Gateway extends Pick<Edge, 'port' | 'reload' | 'refresh' | 'refusedConfig' | 'stop'> {
+  readonly adminPort: number;
+}
+
+/** What a thread has that is one of several: see workers/. */
+export interface Crew {
+  /** Absent: the replay store is not of this process. */
+  readonly claims: SharedClaims | undefined;
+  readonly buckets: Buckets<BucketMemory>;
+  readonly audit: AuditSink;
+}
+
 /** Before the end of the drain: time for open event streams to say that they end. */
 const LAST_WORDS_SECONDS = 1;
 /** How long a new config may wait for the keys of its issuers. */
 const KEYS_WAIT_MS = 10_000;
 
-/** The whole proxy: every room is opened here, in generation.ts or in trust.ts; the stages stand in their order in way.ts. */
-export async function startGateway(first: Config, outer: Surroundings): Promise<Gateway> {
+/** The whole proxy, in one thread. */
+export async function startGateway(config: Config, surroundings: Surroundings): Promise<Gateway> {
+  const edge = await startEdge(config, surroundings);
+  const admin = createAdminServer(edge);
+  const adminPort = await listen(admin, config.admin);
+  let stopped: Promise<void> | undefined;
+  return { ...edge, adminPort, stop: () => (stopped ??= edge.stop().then(() => closed(admin, 0))) };
+}
+
+/** Every room is opened here, in generation.ts or in trust.ts; the stages stand in their order in way.ts. */
+export async function startEdge(first: Config, outer: Surroundings, crew?: Crew): Promise<Edge> {
   const { clock, warn } = outer;
-  const store = await openReplayStore(first.replay, { now: clock, onProblem: warn, onUnchecked: () => metrics.unchecked(), onClaimed: (turn, seconds) => metrics.claimed(turn, seconds) });
+  const store = await openReplayStore(first.replay, { now: clock, shared: crew?.claims, onProblem: warn, onUnchecked: () => metrics.unchecked(), onClaimed: (turn, seconds) => metrics.claimed(turn, seconds) });
   const metrics = createMetrics({
+    thread: crew !== undefined,
     replayEntries: () => store.size?.(),
     openStreams: () => openAnswers.streams(),
     keyAgeSeconds: () => [...now.trust.keys].map(([name, source]) => [name, source.ageSeconds()] as const),
   });
   const surroundings: Surroundings = { ...outer, reloaded: (what, good) => metrics.reloaded(what, good) };
-  const audit = openAuditLog(first.audit.file);
+  const audit = createAuditLog(crew?.audit ?? openAuditSink(first.audit.file));
   const deadlines = createDeadlines();
   const openAnswers = createOpenAnswers({ now: clock });
   const { replay } = first;
   let limitRedis: ReturnType<typeof connectRedis> | undefined;
   const sharedRedis = replay.store === 'redis' ? () => (limitRedis ??= connectRedis(replay, () => { /* the replay store says what is wrong with the same Redis */ })) : undefined;
-  const lasting: Lasting = { store, sharedRedis, audit, metrics, deadlines, openAnswers };
+  const lasting: Lasting = { store, buckets: bucketTables(crew?.buckets ?? bucketMemories(false)), sharedRedis, audit, metrics, deadlines, openAnswers };
   const parts = createParts();
   const draft = parts.draft();
   let now: Generation = openGeneration(first, draft.take, lasting, surroundings);
@@ -125,13 +153,7 @@ export async function startGateway(first: Config, outer: Surroundings): Promise<
   const server = createEdgeServer({ limits: first.limits, peers: { has: (address) => now.peers.has(address) }, onRefused: (cause) => metrics.connectionRefused(cause), tls: certificate?.current(), askForCertificate: asksForCertificate(first) }, answer);
   if (certificate !== undefined) certificate.follow(server as unknown as TlsServer);
 
-  const admin = createAdminServer({ metrics, waitingFor: () => [
-    ...now.trust.waitingFor(),
-    ...(store.ready() ? [] : ['replay store']),
-    ...(stopping ? ['shutdown'] : []),
-  ] });
-  const port = await listen(server, first.listen);
-  const adminPort = await listen(admin, first.admin);
+  const port = await listen(server, { ...first.listen, reusePort: crew !== undefined });
 
   const reload = async (config: Config): Promise<readonly string[]> => {
     const fixed = restartProblems(now.config, config);
@@ -172,15 +194,19 @@ export async function startGateway(first: Config, outer: Surroundings): Promise<
     certificate?.close();
     await store.close();
     (await limitRedis)?.disconnect();
-    await closed(admin, 0);
-    audit.close();
+    await audit.close();
   };
 
   let turn: Promise<unknown> = Promise.resolve();
   let stopped: Promise<void> | undefined;
   return {
     port,
-    adminPort,
+    metrics,
+    waitingFor: () => [
+      ...now.trust.waitingFor(),
+      ...(store.ready() ? [] : ['replay store']),
+      ...(stopping ? ['shutdown'] : []),
+    ],
     // One at a time, in the order they came.
     reload(config) {
       const done = turn.then(() => reload(config)).then((problems) => {
@@ -206,22 +232,4 @@ function answerHealth(message: IncomingMessage, response: ServerResponse): void 
   response.writeHead(allowed ? 200 : 405, { 'Content-Type': 'application/json', 'Cache-Control': 'no-store', 'Content-Length': body.length, ...(allowed ? {} : { Allow: 'GET, HEAD' }), ...(hasUnreadBody(message) ? { Connection: 'close' } : {}) });
   response.end(message.method === 'HEAD' ? undefined : body);
   message.resume();
-}
-
-function listen(server: Server, { host, port }: { host: string; port: number }): Promise<number> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(port, host, () => resolve((server.address() as { port: number }).port));
-  });
-}
-
-function closed(server: Server, graceSeconds: number): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(() => server.closeAllConnections(), graceSeconds * 1000);
-    server.close(() => {
-      clearTimeout(timer);
-      resolve();
-    });
-    server.closeIdleConnections();
-  });
 }

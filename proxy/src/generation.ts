@@ -15,7 +15,8 @@ import type { Deadlines } from './upstream/deadlines.js';
 import type { OpenAnswers } from './upstream/open-answers.js';
 import { several, single, type Endpoints } from './upstream/endpoints.js';
 import { createUpstream } from './upstream/upstream.js';
-import { createRefusals, createWay, type SharedRedis, type Way } from './way.js';
+import type { BucketTable } from './limit/bucket-table.js';
+import { createAddressLimits, createWay, type Buckets, type SharedRedis, type Way } from './way.js';
 
 export interface Generation {
   readonly config: Config;
@@ -32,6 +33,7 @@ export interface Generation {
 /** What lasts as long as the process. */
 export interface Lasting {
   readonly store: ReplayStore;
+  readonly buckets: Buckets<BucketTable>;
   readonly sharedRedis: SharedRedis | undefined;
   readonly audit: AuditLog;
   readonly metrics: Metrics;
@@ -41,17 +43,17 @@ export interface Lasting {
 
 export function openGeneration(config: Config, take: Take, lasting: Lasting, surroundings: Surroundings): Generation {
   const { clock } = surroundings;
-  const { store, audit, metrics, sharedRedis } = lasting;
+  const { store, buckets, audit, metrics, sharedRedis } = lasting;
   const trust = openTrust(config, take, surroundings);
-  const refusals = take(['refusals', config.limits.refusalsPerAddress], () => createRefusals(config, clock));
+  const addressLimits = createAddressLimits(config, buckets.addresses, clock);
   const endpoints = new Map(config.routes.map((route) =>
     [route, take(['endpoints', route.name, route.kind, route.backend, config.upstream, config.limits], () => openEndpoints(route, config, lasting, trust, clock))]));
   const terms = new Map(config.routes.map((route) => [route, termsOf(route, config)]));
   return {
     config,
     trust,
-    way: createWay(config, { trust, take, store, refusals, sharedRedis, clock, verify: createVerifyQueue() }),
-    conclude: createConclude({ config, audit, metrics, clock, refusals }),
+    way: createWay(config, { trust, take, buckets: buckets.callers, store, addressLimits, sharedRedis, clock, verify: createVerifyQueue() }),
+    conclude: createConclude({ config, audit, metrics, clock, refusals: addressLimits.refusals }),
     peers: trustedPeers(config.trustedPeers),
     endpointsOf: (route) => endpoints.get(route)!,
     termsOf: (route) => terms.get(route)!,
@@ -99,6 +101,7 @@ const AT_START: readonly (readonly [string, (config: Config) => unknown])[] = [
   ['listen', (c) => c.listen],
   ['admin', (c) => c.admin],
   ['replicas', (c) => c.replicas],
+  ['workers', (c) => c.workers],
   ['replay', (c) => c.replay],
   ['audit', (c) => c.audit],
   ['limits.maxHeaderBytes', (c) => c.limits.maxHeaderBytes],

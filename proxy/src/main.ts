@@ -2,11 +2,15 @@
 import { readFileSync } from 'node:fs';
 import { performance } from 'node:perf_hooks';
 import { parseArgs } from 'node:util';
+import { isMainThread, parentPort, workerData } from 'node:worker_threads';
 import { startGateway, type Gateway } from './app.js';
 import { wallClock } from './clock.js';
 import { parseConfigText, weakenings, type Config } from './config/index.js';
 import { fileProblems } from './config-files.js';
 import { watchFile } from './keys/watched-file.js';
+import { startCrew } from './workers/crew.js';
+import type { Start } from './workers/messages.js';
+import { serveAsThread } from './workers/thread.js';
 
 const USAGE = 'usage: agw serve|check --config FILE';
 /** A refused config is looked at again after this long. */
@@ -34,14 +38,19 @@ function load(file: string): Config {
 /** The problems of the files that a config names count too. */
 function judge(text: string): { readonly config: Config | undefined; readonly problems: readonly string[] } {
   const parsed = parseConfigText(text);
-  const problems = parsed.ok ? fileProblems(parsed.config) : parsed.problems;
+  const problems = parsed.ok ? [...fileProblems(parsed.config), ...judgeNode(parsed.config)] : parsed.problems;
   return { config: parsed.ok && problems.length === 0 ? parsed.config : undefined, problems };
 }
 
 async function serve(file: string, config: Config): Promise<void> {
   for (const weakening of weakenings(config)) say('weakened', { weakening });
-  const gateway = await startGateway(config, { clock: wallClock, warn: (problem) => say('warning', { problem }) });
-  say('listening', { port: gateway.port, adminPort: gateway.adminPort, startMs: Math.round(performance.now()) });
+  const surroundings = { clock: wallClock, warn: (problem: string) => say('warning', { problem }) };
+  const gateway = config.workers === 1 ? await startGateway(config, surroundings) : await startCrew(config, {
+    ...surroundings,
+    program: new URL(import.meta.url),
+    onLost: (cause) => fail(EXIT.failed, `a thread was lost: ${cause.stack ?? cause.message}`),
+  });
+  say('listening', { port: gateway.port, adminPort: gateway.adminPort, workers: config.workers, startMs: Math.round(performance.now()) });
   let stopping = false;
   const stop = (signal: string) => {
     if (stopping) process.exit(EXIT.failed); // asked twice: at once
@@ -75,14 +84,31 @@ function followConfig(file: string, gateway: Gateway): void {
   });
 }
 
-let args;
-try {
-  args = parseArgs({ args: process.argv.slice(2), allowPositionals: true, options: { config: { type: 'string' } } });
-} catch (cause) {
-  fail(EXIT.usage, (cause as Error).message, USAGE);
+/** Threads share a port since then (SO_REUSEPORT). */
+const SHARES_PORTS_SINCE = [22, 12] as const;
+
+function judgeNode({ workers }: Config): string[] {
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+  const [since, sinceMinor] = SHARES_PORTS_SINCE;
+  const shares = process.platform === 'linux' && (major > since || (major === since && minor >= sinceMinor)) && !(major === 23 && minor < 1);
+  return workers === 1 || shares ? [] : [`workers: must be 1 on ${process.platform} with Node ${process.versions.node}, got ${workers}; several need Linux and Node ${since}.${sinceMinor}`];
 }
-const [command, ...rest] = args.positionals;
-if ((command !== 'serve' && command !== 'check') || rest.length > 0 || args.values.config === undefined) fail(EXIT.usage, USAGE);
-const config = load(args.values.config);
-if (command === 'check') process.stdout.write(`${[`${args.values.config}: ok, ${config.routes.length} route(s)`, ...weakenings(config).map((w) => `  weakened: ${w}`)].join('\n')}\n`);
-else await serve(args.values.config, config).catch((cause: Error) => fail(EXIT.failed, `cannot start: ${cause.message}`));
+
+function argsOf(): ReturnType<typeof parseArgs<{ allowPositionals: true; options: { config: { type: 'string' } } }>> {
+  try {
+    return parseArgs({ args: process.argv.slice(2), allowPositionals: true, options: { config: { type: 'string' } } });
+  } catch (cause) {
+    return fail(EXIT.usage, (cause as Error).message, USAGE);
+  }
+}
+
+async function run(): Promise<void> {
+  const { values, positionals: [command, ...rest] } = argsOf();
+  if ((command !== 'serve' && command !== 'check') || rest.length > 0 || values.config === undefined) fail(EXIT.usage, USAGE);
+  const config = load(values.config);
+  if (command === 'check') process.stdout.write(`${[`${values.config}: ok, ${config.routes.length} route(s)`, ...weakenings(config).map((w) => `  weakened: ${w}`)].join('\n')}\n`);
+  else await serve(values.config, config).catch((cause: Error) => fail(EXIT.failed, `cannot start: ${cause.message}`));
+}
+
+if (isMainThread) await run();
+else await serveAsThread(workerData as Start, parentPort!, wallClock);

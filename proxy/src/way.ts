@@ -2,8 +2,9 @@
 import type { Clock } from './clock.js';
 import type { Cluster, Redis } from 'ioredis';
 import type { Config, RateLimitConfig, Route } from './config/index.js';
-import type { LocalRateLimiter, RateLimiter } from './limit/rate-limiter.js';
+import type { RateLimiter } from './limit/rate-limiter.js';
 import { createSharedBuckets } from './limit/shared-buckets.js';
+import { bucketMemory, createBucketTable, type BucketMemory, type BucketTable } from './limit/bucket-table.js';
 import { createTokenBuckets } from './limit/token-bucket.js';
 import type { Accepted, LocalAnswer, Outbound, Received, Routed } from './pipeline/evidence.js';
 import { then, type Stage } from './pipeline/stage.js';
@@ -11,7 +12,7 @@ import type { Take } from './parts.js';
 import { createProfiles } from './profiles/profiles.js';
 import type { Verify } from './profiles/verify-queue.js';
 import type { ReplayStore } from './replay/replay-store.js';
-import { accept } from './stages/accept.js';
+import { accept, type AddressLimits } from './stages/accept.js';
 import { answerLocally } from './stages/answer-locally.js';
 import { applyMcpPolicy } from './stages/apply-mcp-policy.js';
 import { authenticate } from './stages/authenticate.js';
@@ -32,35 +33,50 @@ export interface Way {
 
 export interface WayOptions {
   readonly trust: Trust;
-  /** Buckets outlive a reload: it must not fill them again. */
   readonly take: Take;
+  /** Of proven callers: outlives a reload, which must not fill the buckets again. */
+  readonly buckets: BucketTable;
   readonly store: ReplayStore;
-  /** What refused requests of one address are counted in. */
-  readonly refusals: LocalRateLimiter;
+  readonly addressLimits: AddressLimits;
   /** Where shared buckets are, asked only where there are some; absent: they count here. */
   readonly sharedRedis?: SharedRedis | undefined;
   readonly clock: Clock;
   readonly verify: Verify;
 }
 
-export function createWay(config: Config, { trust, take, store, refusals, sharedRedis, clock, verify }: WayOptions): Way {
-  const limiters = new Map<Route, RateLimiter>(config.routes.flatMap((route) => (route.rateLimit === undefined ? [] : [[route, take(['buckets', route.name, route.rateLimit], () => openBuckets(route.name, route.rateLimit!, config, sharedRedis, clock))]])));
+export function createWay(config: Config, { trust, take, buckets, store, addressLimits, sharedRedis, clock, verify }: WayOptions): Way {
+  const limiters = new Map<Route, RateLimiter>(config.routes.flatMap((route) => (route.rateLimit === undefined ? [] : [[route, take(['buckets', route.name, route.rateLimit], () => openBuckets(route.name, route.rateLimit!, config, buckets, sharedRedis, clock))]])));
   const credentialOf = (file: string) => trust.credentials.get(file)?.value();
   return {
-    enter: accept(config, refusals),
+    enter: accept(config, addressLimits),
     local: answerLocally(config),
     route: matchRoute(config.routes),
     decide: then(then(then(authenticate(createProfiles(config, { ...trust, clock, verify })), applyMcpPolicy(config)), then(rejectReplay(store, clock), limitRate((r) => limiters.get(r)))), rewrite(credentialOf, (route) => trust.exchangers.get(route.name))),
   };
 }
 
-/** Refusals of one address, counted; `accept` looks at them before any cryptography. */
-export const createRefusals = ({ limits: { refusalsPerAddress } }: Config, now: Clock) =>
-  createTokenBuckets({ maxTokens: refusalsPerAddress.maxTokens, tokensPerFill: refusalsPerAddress.tokensPerSecond, fillIntervalSeconds: 1, now });
+/** Buckets of proven callers and of addresses are apart: whoever has many addresses must not push out what callers are counted by. */
+export interface Buckets<T> {
+  readonly callers: T;
+  readonly addresses: T;
+}
+
+/** Kept of each; 40 bytes a bucket, which the system gives as they are used. */
+const MOST_BUCKETS = 200_000;
+
+export const bucketMemories = (shared: boolean): Buckets<BucketMemory> => ({ callers: bucketMemory(MOST_BUCKETS, { shared }), addresses: bucketMemory(MOST_BUCKETS, { shared }) });
+
+export const bucketTables = ({ callers, addresses }: Buckets<BucketMemory>): Buckets<BucketTable> => ({ callers: createBucketTable(callers), addresses: createBucketTable(addresses) });
+
+export function createAddressLimits({ limits: { requestsPerAddress, refusalsPerAddress } }: Config, table: BucketTable, now: Clock): AddressLimits {
+  const open = (name: string, { maxTokens, tokensPerSecond }: typeof refusalsPerAddress) =>
+    createTokenBuckets({ name: JSON.stringify([name, maxTokens, tokensPerSecond]), table, maxTokens, tokensPerFill: tokensPerSecond, fillIntervalSeconds: 1, now });
+  return { requests: requestsPerAddress && open('requests', requestsPerAddress), refusals: open('refusals', refusalsPerAddress) };
+}
 
 export type SharedRedis = () => Promise<Redis | Cluster>;
 
-function openBuckets(name: string, limit: RateLimitConfig, { replay }: Config, redis: SharedRedis | undefined, now: Clock): RateLimiter {
-  const local = createTokenBuckets({ ...limit, now });
+function openBuckets(name: string, limit: RateLimitConfig, { replay }: Config, table: BucketTable, redis: SharedRedis | undefined, now: Clock): RateLimiter {
+  const local = createTokenBuckets({ ...limit, name: JSON.stringify([name, limit]), table, now });
   return limit.shared && replay.store === 'redis' && redis !== undefined ? createSharedBuckets({ ...limit, prefix: `${replay.keyPrefix}rate:${name}`, redis, local }) : local;
 }

@@ -10,7 +10,7 @@ import type { Received } from '../pipeline/evidence.js';
 import { Denial, meaningOf } from '../pipeline/reason.js';
 import { createParts } from '../parts.js';
 import { openTrust, type Trust } from '../trust.js';
-import { createWay } from '../way.js';
+import { bucketMemories, bucketTables, createWay } from '../way.js';
 import { ADVICE } from './advice.js';
 import { CliError, required, type Command } from './command.js';
 
@@ -67,7 +67,7 @@ function splitUrl({ publicPathPrefix = '' }: Config, url: string): { target: str
 
 function received(method: string, target: string, raw: readonly string[], bodyFile: string | undefined): Received {
   return {
-    id: randomUUID(), receivedAt: 0, address: '127.0.0.1', fromTrustedPeer: false, version: '1.1', method, target, headers: headerFields(raw), facts: {}, reply: {},
+    id: randomUUID(), receivedAt: 0, address: '127.0.0.1', network: '127.0.0.1', fromTrustedPeer: false, version: '1.1', method, target, headers: headerFields(raw), facts: {}, reply: {},
     tlsCertificate: () => undefined, readBody: () => Promise.resolve(bodyFile === undefined ? Buffer.alloc(0) : readFileSync(bodyFile)),
   };
 }
@@ -89,7 +89,7 @@ async function judge(config: Config, request: Received, clock: () => number): Pr
     const nothing = { take: allowed, peek: allowed, close: () => {} };
     // Nothing is claimed: no proof was ever used before.
     const store = { claim: () => 'first' as const, ready: () => true, close: async () => {} };
-    const { enter, local, route, decide } = createWay(config, { trust: { ...trust, exchangers: untried(trust.exchangers) }, take: draft.take, store, refusals: nothing, clock, verify: verifies });
+    const { enter, local, route, decide } = createWay(config, { trust: { ...trust, exchangers: untried(trust.exchangers) }, take: draft.take, buckets: bucketTables(bucketMemories(false)).callers, store, addressLimits: { requests: undefined, refusals: nothing }, clock, verify: verifies });
     const accepted = await enter(request);
     if (!(accepted instanceof Denial) && local(accepted) !== undefined) return { accepted: true, lines: [...warnings, 'accepted: the gateway answers it itself, and asks for no credentials'] };
     const routed = accepted instanceof Denial ? accepted : await route(accepted);

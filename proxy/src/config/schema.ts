@@ -205,7 +205,9 @@ const limits = z.prefault(z.strictObject({
   maxConnections: z._default(whole(1, 1_000_000, 'connections'), 10_000),
   /** Of one address; `trustedPeers` bring many clients and are not counted. */
   maxConnectionsPerAddress: z._default(whole(1, 1_000_000, 'connections'), 1_000),
-  /** Refused requests one address may cause before it is answered 429 without any cryptography. */
+  /** Requests of one address, whatever becomes of them, before it is answered 429 without any cryptography; absent: no bound. An IPv6 address counts as its /64. */
+  requestsPerAddress: z.optional(z.strictObject({ maxTokens: whole(1, 1_000_000, 'requests'), tokensPerSecond: whole(1, 1_000_000, 'requests') })),
+  /** Refused requests one address may cause before it is answered 429 without any cryptography. An IPv6 address counts as its /64. */
   refusalsPerAddress: z._default(z.strictObject({ maxTokens: whole(1, 1_000_000, 'refusals'), tokensPerSecond: whole(1, 1_000_000, 'refusals') }),
     { maxTokens: 500, tokensPerSecond: 100 }),
 }), {});
@@ -247,6 +249,11 @@ export const configSchema = z.strictObject({
   originFrom: z._default(z.enum(['config', 'forwarded']), 'config'),
   /** Replicas that share this config; more than one needs a shared replay store. */
   replicas: z._default(whole(1, 1000, 'replicas'), 1),
+  /**
+   * Threads of one replica that serve requests, each on a core of its own. They share the port, the claims of a memory store and the buckets of rate limits, exactly; each keeps its own key sets and
+   * connections to backends, and takes its share of `limits.maxConnections`, `limits.maxConnectionsPerAddress`, `upstream.maxSockets` and `upstream.maxQueued`. Needs Node 22.12 and Linux.
+   */
+  workers: z._default(whole(1, 64, 'threads'), 1),
   issuers: nonEmpty(issuer),
   replay,
   routes: nonEmpty(z.discriminatedUnion('kind', [mcpRoute, secretsRoute])),

@@ -2,7 +2,7 @@ import http, { type RequestListener, type Server } from 'node:http';
 import https from 'node:https';
 import type { Socket } from 'node:net';
 import type { Config } from '../config/index.js';
-import { plainAddress, type TrustedPeers } from './trusted-peers.js';
+import { networkOf, plainAddress, type TrustedPeers } from './trusted-peers.js';
 
 export interface EdgeServerOptions {
   /** Whose connections are counted by address: see `limits.maxConnectionsPerAddress`. */
@@ -43,17 +43,18 @@ function capPerAddress(server: Server, most: number, peers: TrustedPeers, onRefu
   server.prependListener('connection', (socket: Socket) => {
     const address = plainAddress(socket.remoteAddress ?? '');
     if (peers.has(address)) return;
-    const count = (open.get(address) ?? 0) + 1;
+    const network = networkOf(address);
+    const count = (open.get(network) ?? 0) + 1;
     if (count > most) {
       onRefused();
       socket.destroy();
       return;
     }
-    open.set(address, count);
+    open.set(network, count);
     socket.once('close', () => {
-      const left = open.get(address)! - 1;
-      if (left === 0) open.delete(address);
-      else open.set(address, left);
+      const left = open.get(network)! - 1;
+      if (left === 0) open.delete(network);
+      else open.set(network, left);
     });
   });
 }

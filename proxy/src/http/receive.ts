@@ -4,17 +4,19 @@ import type { TLSSocket } from 'node:tls';
 import type { HeaderFields, Received } from '../pipeline/evidence.js';
 import { headerFields } from './header-fields.js';
 import { readBody } from './read-body.js';
-import { plainAddress, type TrustedPeers } from './trusted-peers.js';
+import { networkOf, plainAddress, type TrustedPeers } from './trusted-peers.js';
 
 /** @param now seconds since the epoch */
 export function receive(message: IncomingMessage, id: string, now: number, peers: TrustedPeers): Received {
   const headers = headerFields(message.rawHeaders);
   const peer = plainAddress(message.socket.remoteAddress ?? 'unknown');
   const fromTrustedPeer = peers.has(peer);
+  const address = fromTrustedPeer ? forwardedFor(headers, peers) ?? peer : peer;
   return {
     id,
     receivedAt: now,
-    address: fromTrustedPeer ? forwardedFor(headers, peers) ?? peer : peer,
+    address,
+    network: networkOf(address),
     fromTrustedPeer,
     version: message.httpVersion,
     method: message.method ?? '',

@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.js';
+import type { Bucket, BucketTable } from './bucket-table.js';
 import type { LocalRateLimiter, Permit } from './rate-limiter.js';
 
 export interface TokenBucketOptions {
@@ -6,27 +7,15 @@ export interface TokenBucketOptions {
   readonly maxTokens: number;
   readonly tokensPerFill: number;
   readonly fillIntervalSeconds: number;
-  /**
-   * Buckets kept. Full ones are dropped first, which changes nothing; when none of the oldest is full, the one used longest ago goes, and its key starts again with a
-   * full bucket: whoever can speak under this many keys at once can wash his own, so keys must be proven or addresses.
-   */
-  readonly maxKeys?: number;
+  /** Where the buckets are: it forgets some when it has too many, so whoever can speak under that many keys at once can wash his own; keys must be proven, or addresses. */
+  readonly table: BucketTable;
+  /** Keeps the keys of one limiter apart from those of others in the same table. */
+  readonly name: string;
   readonly now: Clock;
 }
 
-interface Bucket {
-  tokens: number;
-  /** Start of the interval that was filled last. */
-  filledAt: number;
-}
-
-/** Oldest buckets that are looked at when room is needed: bounds the work of one request. */
-const LOOK_AT = 8;
-
 /** Buckets by key, filled in whole steps as agentgateway's localRateLimit does. A clock that goes back adds nothing. */
-export function createTokenBuckets({ maxTokens, tokensPerFill, fillIntervalSeconds, maxKeys = 100_000, now }: TokenBucketOptions): LocalRateLimiter {
-  const buckets = new Map<string, Bucket>();
-
+export function createTokenBuckets({ maxTokens, tokensPerFill, fillIntervalSeconds, table, name, now }: TokenBucketOptions): LocalRateLimiter {
   const filled = (bucket: Bucket, at: number): Bucket => {
     const fills = Math.floor((at - bucket.filledAt) / fillIntervalSeconds);
     if (fills > 0) {
@@ -41,31 +30,19 @@ export function createTokenBuckets({ maxTokens, tokensPerFill, fillIntervalSecon
     const fillSeconds = Math.max(1, Math.ceil(filledAt + fillIntervalSeconds - at));
     return tokens >= 1 ? { allowed: true, remaining: tokens - taken, fillSeconds } : { allowed: false, retryAfterSeconds: fillSeconds };
   };
-
-  const makeRoom = (at: number) => {
-    let looked = 0;
-    for (const [key, bucket] of buckets) {
-      if (looked++ === LOOK_AT) break;
-      if (filled(bucket, at).tokens >= maxTokens) buckets.delete(key);
-    }
-    if (buckets.size >= maxKeys) buckets.delete(buckets.keys().next().value!);
-  };
-
+  const keyOf = (key: string) => `${name}\0${key}`;
   return {
     take(key) {
       const at = now();
-      const known = buckets.get(key);
-      const bucket = known === undefined ? { tokens: maxTokens, filledAt: at } : filled(known, at);
-      // Re-inserted: the map's order is the order of use.
-      buckets.delete(key);
-      if (buckets.size >= maxKeys) makeRoom(at);
-      buckets.set(key, bucket);
-      const answer = permit(bucket, at, 1);
-      if (answer.allowed) bucket.tokens -= 1;
-      return answer;
+      return table.use(keyOf(key), at, { tokens: maxTokens, filledAt: at, fullAt: at }, (bucket) => {
+        const answer = permit(filled(bucket, at), at, 1);
+        if (answer.allowed) bucket.tokens -= 1;
+        bucket.fullAt = bucket.filledAt + Math.ceil((maxTokens - bucket.tokens) / tokensPerFill) * fillIntervalSeconds;
+        return answer;
+      });
     },
     peek(key) {
-      const bucket = buckets.get(key);
+      const bucket = table.look(keyOf(key));
       const at = now();
       return bucket === undefined ? { allowed: true, remaining: maxTokens, fillSeconds: Math.max(1, Math.ceil(fillIntervalSeconds)) } : permit(filled(bucket, at), at, 0);
     },

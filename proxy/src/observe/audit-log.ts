@@ -1,59 +1,79 @@
-import { closeSync, openSync, write, writeSync } from 'node:fs';
+import { closeSync, openSync, write } from 'node:fs';
 import type { Received } from '../pipeline/evidence.js';
 import { traceIdOf } from './trace.js';
 
-/** Where audit lines go. `flush` returns when everything written so far is with the operating system. */
 export interface AuditLog {
   write(record: Readonly<Record<string, unknown>>): void;
-  flush(): void;
-  close(): void;
+  /** Resolves when everything written so far is where it belongs. */
+  close(): Promise<void>;
+}
+
+/** Where audit lines go: whole lines, several at once. */
+export interface AuditSink {
+  write(text: string): void;
+  /** Resolves when everything written so far is with whoever keeps it, or does not take it. */
+  close(): Promise<void>;
 }
 
 const STDOUT = 1;
 const MAX_VALUE = 200;
 /** How long lines wait for company: one write for many is most of what an audit line costs. */
 const GATHER_MS = 10;
+const LAST_WRITE_MS = 2_000;
 
-/**
- * One JSON object a line. Lines are gathered for some milliseconds and written in one call, one call at a time.
- * JSON.stringify escapes controls, so no value can start a line of its own (log injection).
- */
-export function openAuditLog(file: string | undefined): AuditLog {
+/** A file, or standard output; one call at a time, so that lines come in the order of their writing. */
+export function openAuditSink(file: string | undefined): AuditSink {
   const fd = file === undefined ? STDOUT : openSync(file, 'a', 0o640);
-  let pending: string[] = [];
-  let writing = '';
-  let scheduled = false;
-
+  let pending = '';
+  let writing = false;
+  let written = () => {};
   const drain = () => {
-    scheduled = false;
-    if (writing !== '' || pending.length === 0) return;
-    writing = pending.join('');
-    pending = [];
-    push(Buffer.from(writing));
+    if (writing) return;
+    if (pending === '') return written();
+    writing = true;
+    const text = pending;
+    pending = '';
+    push(Buffer.from(text));
   };
-  const push = (rest: Buffer) => write(fd, rest, (cause, written) => {
-    if (cause === null && written < rest.length) return push(rest.subarray(written));
+  const push = (rest: Buffer) => write(fd, rest, (cause, bytes) => {
+    if (cause === null && bytes < rest.length) return push(rest.subarray(bytes));
     if (cause?.code === 'EAGAIN') return void setTimeout(() => push(rest), 5);
-    writing = '';
+    writing = false;
     drain();
   });
+  return {
+    write(text) {
+      pending += text;
+      drain();
+    },
+    async close() {
+      await new Promise<void>((resolve) => {
+        written = resolve;
+        setTimeout(resolve, LAST_WRITE_MS).unref(); // a pipe that nobody reads
+        drain();
+      });
+      if (fd !== STDOUT) closeSync(fd);
+    },
+  };
+}
 
+/**
+ * One JSON object a line. Lines are gathered for some milliseconds and handed on together.
+ * JSON.stringify escapes controls, so no value can start a line of its own (log injection).
+ */
+export function createAuditLog(sink: AuditSink): AuditLog {
+  let gathered: string[] = [];
+  const hand = () => {
+    if (gathered.length > 0) sink.write(gathered.join(''));
+    gathered = [];
+  };
   return {
     write(record) {
-      pending.push(`${JSON.stringify(record)}\n`);
-      if (!scheduled) {
-        scheduled = true;
-        setTimeout(drain, GATHER_MS);
-      }
-    },
-    flush() {
-      const text = pending.join('');
-      pending = [];
-      if (text !== '') writeSync(fd, text);
+      if (gathered.push(`${JSON.stringify(record)}\n`) === 1) setTimeout(hand, GATHER_MS);
     },
     close() {
-      this.flush();
-      if (fd !== STDOUT) closeSync(fd);
+      hand();
+      return sink.close();
     },
   };
 }

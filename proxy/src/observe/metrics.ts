@@ -1,4 +1,4 @@
-import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
+import { AggregatorRegistry, Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
 import type { Facts } from '../pipeline/evidence.js';
 import { meaningOf, type Reason } from '../pipeline/reason.js';
 
@@ -23,9 +23,14 @@ export interface Metrics {
   upstreamEnded(backend: string): void;
   readonly contentType: string;
   text(): Promise<string>;
+  /** For `textOfAll`. */
+  values(): Promise<MetricValues>;
   /** Of everything of ours that it counts, for the reference. */
   described(): readonly MetricDescription[];
 }
+
+/** The metrics of one thread, as they can be sent to another. */
+export type MetricValues = readonly object[];
 
 export interface MetricDescription {
   readonly name: string;
@@ -41,18 +46,38 @@ export interface Sources {
   readonly keyAgeSeconds: () => Iterable<readonly [issuer: string, seconds: number]>;
 }
 
+/** Of what `text` and `textOfAll` say. */
+export const METRICS_TYPE = Registry.PROMETHEUS_CONTENT_TYPE;
+
+/** What several threads counted, as one process; what each knows of all (`max`) is not added up. */
+export async function textOfAll(threads: readonly MetricValues[]): Promise<string> {
+  const own = new Registry();
+  collectDefaultMetrics({ register: own });
+  const process = (await own.getMetricsAsJSON()).filter(({ name }) => ofTheProcess(name));
+  return AggregatorRegistry.aggregate([...threads, process] as Parameters<typeof AggregatorRegistry.aggregate>[0]).metrics();
+}
+
+/** Of prom-client's own metrics: the same in every thread, so that a thread leaves it out. */
+const ofTheProcess = (name: string): boolean => name.startsWith('process_') || name === 'nodejs_version_info';
+
+export interface MetricsOptions extends Sources {
+  /** One thread of several: what is of the whole process is told elsewhere. */
+  readonly thread?: boolean;
+}
+
 /** Labels are bounded: route names, reasons, issuers and backends come from the config and from closed unions, statuses from our table or the backend. */
-export function createMetrics(sources: Sources): Metrics {
+export function createMetrics({ thread = false, ...sources }: MetricsOptions): Metrics {
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
+  if (thread) for (const { name } of registry.getMetricsAsArray()) if (ofTheProcess(name)) registry.removeSingleMetric(name);
   const authFailures = new Counter({ name: 'agentgateway_jwt_auth_failure_total', help: 'Requests refused for their token or proof.', labelNames: ['route', 'reason'], registers });
   const limited = new Counter({ name: 'agentgateway_rate_limit_triggered_total', help: 'Requests refused by a rate limit.', labelNames: ['route'], registers });
   const refusals = new Counter({ name: 'agentgateway_refusals_total', help: 'Requests the gateway answered itself, by reason.', labelNames: ['route', 'reason'], registers });
   const wouldDeny = new Counter({ name: 'agentgateway_permissive_would_deny_total', help: 'Requests a strict route would have refused.', labelNames: ['route', 'reason'], registers });
   const unchecked = new Counter({ name: 'agentgateway_replay_unchecked_total', help: 'Proofs that passed while the replay store was away (replay.onStoreFailure local or allow).', registers });
   const connections = new Counter({ name: 'agentgateway_connections_refused_total', help: 'Connections not taken: too many of one address, or altogether.', labelNames: ['cause'], registers });
-  const reloads = new Counter({ name: 'agentgateway_reloads_total', help: 'Files and key sets read again: the config, JWK Sets, nonce keys, credentials, the certificate.', labelNames: ['what', 'result'], registers });
+  const reloads = new Counter({ name: 'agentgateway_reloads_total', help: 'Files and key sets read again: the config, JWK Sets, nonce keys, credentials, the certificate.', labelNames: ['what', 'result'], registers, aggregator: 'max' });
   const cutShort = new Counter({ name: 'agentgateway_answers_cut_short_total', help: 'Answers that ended before their backend ended them, by cause.', labelNames: ['route', 'cause'], registers });
   const duration = new Histogram({
     name: 'agentgateway_request_duration_seconds',
@@ -82,11 +107,11 @@ export function createMetrics(sources: Sources): Metrics {
     collect() { this.set(sources.openStreams()); },
   });
   new Gauge({
-    name: 'agentgateway_replay_entries', help: 'Proofs remembered by the memory store.', registers,
+    name: 'agentgateway_replay_entries', help: 'Proofs remembered by the memory store.', registers, aggregator: 'max',
     collect() { this.set(sources.replayEntries() ?? 0); },
   });
   new Gauge({
-    name: 'agentgateway_jwks_age_seconds', help: 'Time since the current key set of an issuer was loaded.', labelNames: ['issuer'], registers,
+    name: 'agentgateway_jwks_age_seconds', help: 'Time since the current key set of an issuer was loaded.', labelNames: ['issuer'], registers, aggregator: 'max',
     collect() { for (const [issuer, seconds] of sources.keyAgeSeconds()) this.set({ issuer }, seconds); },
   });
   // A child by its labels: prom-client would sort and join them at every request.
@@ -118,6 +143,7 @@ export function createMetrics(sources: Sources): Metrics {
     upstreamEnded: (backend) => active.dec({ backend }),
     contentType: registry.contentType,
     text: () => registry.metrics(),
+    values: () => registry.getMetricsAsJSON(),
     described: () => registry.getMetricsAsArray().map((metric) => metric as unknown as MetricDescription),
   };
 }

@@ -50,6 +50,8 @@ export interface Received {
   readonly receivedAt: number;
   /** The client's, or what a trusted peer says is the client's. */
   readonly address: string;
+  /** What limits of an address count by: IPv4 the address, IPv6 its /64, which whoever has one address of it has whole (RFC 6177 2). */
+  readonly network: string;
   /** The peer is in `trustedPeers`. */
   readonly fromTrustedPeer: boolean;
   /** Of HTTP, as it stood in the request line. */

@@ -1,5 +1,11 @@
+import { lock, unlock } from '../memory/mutex.js';
+
 /** 128 bits of the key and the second of its expiry: 20 bytes a slot, where a Map of strings takes more than a hundred. */
 const WORDS = 5;
+/** Before the slots: how many are used, the first second at which one expires, and the lock. */
+const HEADER = 3;
+const [USED, SOONEST, LOCK] = [0, 1, 2];
+const NEVER = 0xffff_ffff;
 const FIRST_CAPACITY = 64;
 /** Up to here probing stays short (about 50 neighbouring slots for a new key). */
 const MAX_LOAD = 0.9;
@@ -9,29 +15,52 @@ const CALM_LOAD = 0.85;
 /** Four words of a claim's key; a SHA-256, so the words place it as they are. */
 export type KeyWords = readonly [number, number, number, number];
 
+type Words = Uint32Array<ArrayBufferLike>;
+
+const capacityFor = (share: number): number => Math.ceil(share / MAX_LOAD) + 1;
+
+/** Words of a table that threads share, for that many claims: it cannot grow. */
+export const wordsFor = (share: number): number => HEADER + capacityFor(share) * WORDS;
+
 /**
  * Open addressing over one typed array. Slots are freed by rebuilding only; small tables keep that short.
- * Seconds are whole Unix times; 0 marks an empty slot.
+ * Seconds are whole Unix times; 0 marks an empty slot. Every method but `lock` and `soonest` is called with the lock taken.
  */
 export class ClaimTable {
   readonly #fullCapacity: number;
-  #words = new Uint32Array(FIRST_CAPACITY * WORDS);
-  #capacity = FIRST_CAPACITY;
-  #used = 0;
-  #soonest = Infinity;
+  readonly #fixed: boolean;
+  #words: Words;
+  #locks: Int32Array<ArrayBufferLike>;
+  #capacity: number;
 
-  /** @param share claims that the table is built for; it takes more, in small steps. */
-  constructor(share: number) {
-    this.#fullCapacity = Math.ceil(share / MAX_LOAD) + 1;
+  /**
+   * @param share claims that the table is built for; it takes more, in small steps.
+   * @param shared `wordsFor(share)` words, all 0, that other threads make the same table of; it takes what fits.
+   */
+  constructor(share: number, shared?: Words) {
+    this.#fullCapacity = capacityFor(share);
+    this.#fixed = shared !== undefined;
+    this.#words = shared ?? new Uint32Array(HEADER + FIRST_CAPACITY * WORDS);
+    this.#locks = new Int32Array(this.#words.buffer, this.#words.byteOffset, HEADER);
+    this.#capacity = (this.#words.length - HEADER) / WORDS;
   }
 
   /** No claim expires before this second. */
   get soonest(): number {
-    return this.#soonest;
+    const words = this.#words;
+    return words[USED] === 0 ? Infinity : words[SOONEST]!;
   }
 
   get bytes(): number {
     return this.#words.byteLength;
+  }
+
+  lock(): void {
+    lock(this.#locks, LOCK);
+  }
+
+  unlock(): void {
+    unlock(this.#locks, LOCK);
   }
 
   /** `seen`: live. `first`: it had expired and is claimed again in its own slot. `absent`: `insert` may follow. */
@@ -44,27 +73,32 @@ export class ClaimTable {
     return 'first';
   }
 
-  /** Adds a key that is absent; returns by how many claims the table grew, less than 0 if expired ones made room. */
-  insert(key: KeyWords, at: number, until: number): number {
+  /** Adds a key that is absent; returns by how many claims the table grew, less than 0 if expired ones made room, and `undefined` where there is none. */
+  insert(key: KeyWords, at: number, until: number): number | undefined {
     let freed = 0;
     if (this.#used + 1 > this.#capacity * MAX_LOAD) {
       freed = this.purge(at);
-      if (this.#used + 1 > this.#capacity * CALM_LOAD) this.#rebuild(this.#nextCapacity(), at);
+      if (this.#used + 1 > this.#capacity * CALM_LOAD && !this.#fixed) this.#rebuild(this.#nextCapacity(), at);
+      if (this.#used + 1 >= this.#capacity) return undefined;
     }
     const slot = this.#slotOf(key);
     this.#words.set(key, slot);
     this.#words[slot + 4] = until;
-    this.#used += 1;
-    this.#soonest = Math.min(this.#soonest, until);
+    this.#words[SOONEST] = Math.min(this.soonest, until);
+    this.#words[USED] = this.#used + 1;
     return 1 - freed;
   }
 
   /** Forgets what has expired; returns how many. */
   purge(at: number): number {
-    if (this.#soonest > at) return 0;
+    if (this.soonest > at) return 0;
     const before = this.#used;
     this.#rebuild(this.#capacity, at);
     return before - this.#used;
+  }
+
+  get #used(): number {
+    return this.#words[USED]!;
   }
 
   #nextCapacity(): number {
@@ -76,32 +110,37 @@ export class ClaimTable {
   #slotOf(key: KeyWords): number {
     const words = this.#words;
     const [a, b, c, d] = key;
-    let slot = (a % this.#capacity) * WORDS;
+    let slot = HEADER + (a % this.#capacity) * WORDS;
     while (words[slot + 4] !== 0 && !(words[slot] === a && words[slot + 1] === b && words[slot + 2] === c && words[slot + 3] === d)) {
       slot += WORDS;
-      if (slot === words.length) slot = 0;
+      if (slot === words.length) slot = HEADER;
     }
     return slot;
   }
 
   #rebuild(capacity: number, at: number): void {
-    const old = this.#words;
-    const words = new Uint32Array(capacity * WORDS);
-    this.#used = 0;
-    this.#soonest = Infinity;
-    for (let i = 0; i < old.length; i += WORDS) {
+    const old = this.#fixed ? this.#words.slice() : this.#words;
+    const words: Words = this.#fixed ? this.#words.fill(0, HEADER) : new Uint32Array(HEADER + capacity * WORDS);
+    let used = 0;
+    let soonest = NEVER;
+    for (let i = HEADER; i < old.length; i += WORDS) {
       const expiry = old[i + 4]!;
       if (expiry <= at) continue; // empty ones too
-      let slot = (old[i]! % capacity) * WORDS;
+      let slot = HEADER + (old[i]! % capacity) * WORDS;
       while (words[slot + 4] !== 0) {
         slot += WORDS;
-        if (slot === words.length) slot = 0;
+        if (slot === words.length) slot = HEADER;
       }
       for (let w = 0; w < WORDS; w++) words[slot + w] = old[i + w]!;
-      this.#used += 1;
-      if (expiry < this.#soonest) this.#soonest = expiry;
+      used += 1;
+      if (expiry < soonest) soonest = expiry;
     }
+    words[USED] = used;
+    words[SOONEST] = soonest;
+    if (this.#fixed) return;
+    words[LOCK] = old[LOCK]!; // it is ours
     this.#words = words;
+    this.#locks = new Int32Array(words.buffer, 0, HEADER);
     this.#capacity = capacity;
   }
 }

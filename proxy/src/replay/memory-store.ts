@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.js';
-import { ClaimTable, type KeyWords } from './claim-table.js';
+import { ClaimTable, wordsFor, type KeyWords } from './claim-table.js';
 import type { ReplayStore } from './replay-store.js';
 
 export interface MemoryStoreOptions {
@@ -8,6 +8,8 @@ export interface MemoryStoreOptions {
   /** Added to the moment it was opened: a proof made before that may have been used in a process before this one. */
   readonly epochMarginSeconds?: number;
   readonly now: Clock;
+  /** Of `shareClaims` for the same `maxEntries`: the claims of all threads that have it. */
+  readonly shared?: SharedClaims | undefined;
 }
 
 export interface MemoryStore extends ReplayStore {
@@ -16,41 +18,75 @@ export interface MemoryStore extends ReplayStore {
   bytes(): number;
 }
 
+/** What threads share of a store: it began once, for all of them. */
+export interface SharedClaims {
+  readonly memory: SharedArrayBuffer;
+  /** Seconds since the epoch. */
+  readonly beganAt: number;
+}
+
 /** Claims a table is built for, at most: rebuilding one takes a fraction of a millisecond. */
 const TABLE_SHARE = 4096;
 /** One table is tidied every so many claims; tables that grew full of expired claims tidy themselves. */
 const TIDY_EVERY = 64;
 const TIDY_FOR_SIZE = 32;
+/** Hashes spread unevenly: so many standard deviations on top let nearly every table take its part without growing further, or, where it cannot, ever. */
+const DEVIATIONS = { growing: 3, fixed: 6 } as const;
+const WORD_BYTES = 4;
+/** Live claims of all tables, in memory of their own. */
+const HELD_WORDS = 1;
+
+function split(maxEntries: number, deviations: number): { readonly count: number; readonly share: number } {
+  const count = 2 ** Math.max(0, Math.ceil(Math.log2(maxEntries / TABLE_SHARE)));
+  const share = maxEntries / count;
+  return { count, share: count === 1 ? share : share + deviations * Math.sqrt(share) };
+}
+
+/** Memory for `maxEntries` claims, which the system gives as it is used. */
+export function shareClaims(maxEntries: number, now: Clock): SharedClaims {
+  const { count, share } = split(maxEntries, DEVIATIONS.fixed);
+  return { memory: new SharedArrayBuffer((HELD_WORDS + count * wordsFor(share)) * WORD_BYTES), beganAt: now() };
+}
+
+function tablesOf(maxEntries: number, shared: SharedClaims | undefined): { readonly held: Int32Array; readonly tables: readonly ClaimTable[] } {
+  const { count, share } = split(maxEntries, shared === undefined ? DEVIATIONS.growing : DEVIATIONS.fixed);
+  const words = wordsFor(share);
+  const tableOf = (i: number) => new ClaimTable(share, shared && new Uint32Array(shared.memory, (HELD_WORDS + i * words) * WORD_BYTES, words));
+  return { held: shared === undefined ? new Int32Array(HELD_WORDS) : new Int32Array(shared.memory, 0, HELD_WORDS), tables: Array.from({ length: count }, (_, i) => tableOf(i)) };
+}
 
 /**
  * Claims of one process: forgotten when they expire and never before, so a full store refuses (`full`) rather than forget. Its memory is this process's: a restart
- * forgets, and two replicas do not share it. Spread over many small tables, of which no claim rebuilds more than it must.
+ * forgets, and two replicas do not share it; threads do. Spread over many small tables, of which no claim rebuilds more than it must.
  */
-export function createMemoryStore({ maxEntries, epochMarginSeconds = 0, now }: MemoryStoreOptions): MemoryStore {
-  const count = 2 ** Math.max(0, Math.ceil(Math.log2(maxEntries / TABLE_SHARE)));
-  const share = maxEntries / count;
-  // Hashes spread unevenly: three standard deviations on top let nearly every table take its part without growing further.
-  const tables = Array.from({ length: count }, () => new ClaimTable(count === 1 ? share : share + 3 * Math.sqrt(share)));
+export function createMemoryStore({ maxEntries, epochMarginSeconds = 0, now, shared }: MemoryStoreOptions): MemoryStore {
+  const { held, tables } = tablesOf(maxEntries, shared);
+  const count = tables.length;
   // Whole seconds, as clients write iat.
-  const epoch = Math.floor(now()) + epochMarginSeconds;
-  let held = 0;
+  const epoch = Math.floor(shared?.beganAt ?? now()) + epochMarginSeconds;
   let claims = 0;
   let next = 0;
 
+  const purge = (table: ClaimTable, at: number) => {
+    if (table.soonest > at) return;
+    table.lock();
+    Atomics.sub(held, 0, table.purge(at));
+    table.unlock();
+  };
+  const isFull = () => Atomics.load(held, 0) >= maxEntries;
   const tidy = (howMany: number) => {
     const at = Math.floor(now());
     for (let i = 0; i < Math.min(howMany, count); i++) {
-      held -= tables[next]!.purge(at);
+      purge(tables[next]!, at);
       next = (next + 1) % count;
     }
   };
-  /** Whether there is room, after forgetting the expired claims of the first table that has any. */
-  const makeRoom = (at: number): boolean => {
+  /** Forgets the expired claims of the first table that has any. */
+  const makeRoom = (at: number) => {
     for (const table of tables) {
-      if (held < maxEntries) return true;
-      held -= table.purge(at);
+      if (!isFull()) return;
+      purge(table, at);
     }
-    return held < maxEntries;
   };
 
   return {
@@ -64,16 +100,19 @@ export function createMemoryStore({ maxEntries, epochMarginSeconds = 0, now }: M
       const table = tables[key.readUInt32LE(16) % count]!;
       claims += 1;
       if (claims % TIDY_EVERY === 0) tidy(1);
+      if (isFull()) makeRoom(at);
+      table.lock();
       const turn = table.renew(words, at, until);
-      if (turn !== 'absent') return turn;
-      if (!makeRoom(at)) return 'full';
-      held += table.insert(words, at, until);
-      return 'first';
+      const grown = turn !== 'absent' ? 0 : isFull() ? undefined : table.insert(words, at, until);
+      table.unlock();
+      if (grown === undefined) return 'full';
+      Atomics.add(held, 0, grown);
+      return turn === 'seen' ? 'seen' : 'first';
     },
     ready: () => true,
     size() {
       tidy(TIDY_FOR_SIZE);
-      return held;
+      return Atomics.load(held, 0);
     },
     bytes: () => tables.reduce((sum, table) => sum + table.bytes, 0),
     async close() {},

@@ -1,11 +1,13 @@
 import type { Clock } from '../clock.js';
 import type { ReplayConfig } from '../config/index.js';
-import { createMemoryStore } from './memory-store.js';
+import { createMemoryStore, shareClaims, type SharedClaims } from './memory-store.js';
 import { createRedisStore } from './redis-store.js';
 import type { ReplayStore, Turn } from './replay-store.js';
 
 export interface ReplayStoreOptions {
   readonly now: Clock;
+  /** Of `claimsToShare`, where several threads have the store. */
+  readonly shared?: SharedClaims | undefined;
   readonly onProblem: (problem: string) => void;
   /** The store answered, or did not in time. */
   readonly onClaimed?: (turn: Turn, seconds: number) => void;
@@ -15,13 +17,19 @@ export interface ReplayStoreOptions {
 
 const LOCAL_ENTRIES = 1_000_000;
 
+/** What the threads of one process must share of a store, so that it remembers for all of them; `undefined`: the store is elsewhere. */
+export function claimsToShare(config: ReplayConfig, now: Clock): SharedClaims | undefined {
+  if (config.store === 'memory') return shareClaims(config.maxEntries, now);
+  return config.onStoreFailure === 'local' ? shareClaims(LOCAL_ENTRIES, now) : undefined;
+}
+
 /** The store that a config names, with what it says shall happen while that store is away. */
-export async function openReplayStore(config: ReplayConfig, { now, onProblem, onClaimed, onUnchecked }: ReplayStoreOptions): Promise<ReplayStore> {
-  if (config.store === 'memory') return createMemoryStore({ maxEntries: config.maxEntries, epochMarginSeconds: config.epochMarginSeconds, now });
+export async function openReplayStore(config: ReplayConfig, { now, shared, onProblem, onClaimed, onUnchecked }: ReplayStoreOptions): Promise<ReplayStore> {
+  if (config.store === 'memory') return createMemoryStore({ maxEntries: config.maxEntries, epochMarginSeconds: config.epochMarginSeconds, now, shared });
   const store = timed(await createRedisStore(config, { now, onProblem }), onClaimed ?? (() => {}));
   if (config.onStoreFailure === 'deny') return store;
   // Its epoch is this process's start: what it was not told, it must not be asked about.
-  const local = createMemoryStore({ maxEntries: LOCAL_ENTRIES, now });
+  const local = createMemoryStore({ maxEntries: LOCAL_ENTRIES, now, shared });
   const mode = config.onStoreFailure;
   return {
     async claim(key, ttlSeconds, madeAt) {

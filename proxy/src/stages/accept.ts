@@ -8,12 +8,21 @@ import { grow, type Stage } from '../pipeline/stage.js';
 /** Fields that may stand once: a second one means that two readers of the request may see two requests (RFC 9110 5.3, RFC 9112 3.2, 6.3). */
 const ONCE = ['host', 'content-length', 'transfer-encoding', 'content-type', 'origin', 'mcp-session-id', 'mcp-protocol-version', 'mcp-method', 'mcp-name'];
 
+/** What is counted of an address before anything is known of its requests. */
+export interface AddressLimits {
+  /** All of them; absent: no bound. */
+  readonly requests: LocalRateLimiter | undefined;
+  /** Those that were refused. */
+  readonly refusals: LocalRateLimiter;
+}
+
 /**
  * Lets in only what every reader of HTTP reads the same way, and turns away an address that keeps being refused before any cryptography.
  * Authorization and DPoP are the profiles' matter.
  */
-export const accept = ({ limits, publicOrigins, originFrom, publicPathPrefix = '' }: Config, refusals: LocalRateLimiter): Stage<Received, Accepted> => (received) => {
-  const permit = refusals.peek(received.address);
+export const accept = ({ limits, publicOrigins, originFrom, publicPathPrefix = '' }: Config, { requests, refusals }: AddressLimits): Stage<Received, Accepted> => (received) => {
+  const unrefused = refusals.peek(received.network);
+  const permit = unrefused.allowed ? requests?.take(received.network) ?? unrefused : unrefused;
   if (!permit.allowed) return deny('address_limited', undefined, { retryAfterSeconds: permit.retryAfterSeconds });
 
   const { headers, target, version } = received;

@@ -37,7 +37,7 @@ export function createConclude({ config, audit, metrics, clock, refusals }: Conc
       const { reason, detail, retryAfterSeconds } = denial;
       const { reply } = received;
       const { status, say, error, family } = meaningOf(reason);
-      if (family === 'auth' && reason !== 'credentials_missing') refusals.take(received.address);
+      if (family === 'auth' && reason !== 'credentials_missing') refusals.take(received.network);
       const headers = ['Content-Type', 'application/json', 'Cache-Control', 'no-store', 'X-Request-Id', received.id, ...replyHeaders(status === 401 ? reply : { ...reply, dpopNonce: undefined })];
       if (route !== undefined) {
         const resourceMetadata = metadataUrl(config, route, config.publicOrigins[0]!);

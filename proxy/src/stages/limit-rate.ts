@@ -20,7 +20,7 @@ export function limitRate(limiterOf: (route: Route) => RateLimiter | undefined):
       if (!permit.allowed) return deny('rate_limited', undefined, { retryAfterSeconds: permit.retryAfterSeconds });
       return grow(x, { admitted: true as const });
     };
-    const permit = limiter.take(rateLimit.per === 'route' ? '' : x.caller.kind === 'known' ? `${x.caller.by} ${x.caller.identity}` : `address ${x.address}`);
+    const permit = limiter.take(rateLimit.per === 'route' ? '' : x.caller.kind === 'known' ? `${x.caller.by} ${x.caller.identity}` : `address ${x.network}`);
     return permit instanceof Promise ? permit.then(settle) : settle(permit);
   };
 }

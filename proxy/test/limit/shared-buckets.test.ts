@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { wallClock } from '../../src/clock.js';
 import type { Permit } from '../../src/limit/rate-limiter.js';
 import { createSharedBuckets } from '../../src/limit/shared-buckets.js';
+import { bucketMemory, createBucketTable } from '../../src/limit/bucket-table.js';
 import { createTokenBuckets } from '../../src/limit/token-bucket.js';
 import { connectRedis } from '../../src/redis/connect.js';
 import { hasRedis, RedisProcess } from '../replay/redis-process.js';
@@ -30,7 +31,7 @@ if (!hasRedis()) {
     const c = await client;
     while (c.status !== 'ready') await sleep(5);
     const shape = { maxTokens, tokensPerFill, fillIntervalSeconds };
-    const buckets = createSharedBuckets({ ...shape, prefix, redis: () => client, local: createTokenBuckets({ ...shape, now: wallClock }) });
+    const buckets = createSharedBuckets({ ...shape, prefix, redis: () => client, local: createTokenBuckets({ ...shape, name: 'local', table: createBucketTable(bucketMemory(100, { shared: false })), now: wallClock }) });
     await sleep(20); // it counts here until it has its connection
     return buckets;
   };

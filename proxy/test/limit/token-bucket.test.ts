@@ -1,8 +1,9 @@
+import { bucketMemory, createBucketTable } from '../../src/limit/bucket-table.js';
 import { createTokenBuckets } from '../../src/limit/token-bucket.js';
 
-const open = (maxKeys?: number) => {
+const open = (keys = 100_000) => {
   let time = 1_000;
-  const buckets = createTokenBuckets({ maxTokens: 3, tokensPerFill: 2, fillIntervalSeconds: 10, now: () => time, ...(maxKeys === undefined ? {} : { maxKeys }) });
+  const buckets = createTokenBuckets({ maxTokens: 3, tokensPerFill: 2, fillIntervalSeconds: 10, now: () => time, name: 'test', table: createBucketTable(bucketMemory(keys, { shared: false })) });
   return { ...buckets, drain: (key: string) => { while (buckets.take(key).allowed); }, advance: (seconds: number) => { time += seconds; } };
 };
 
@@ -84,5 +85,29 @@ describe('token buckets', () => {
     drain('new');
     expect(peek('old')).toEqual({ allowed: true, remaining: 3, fillSeconds: 10 });
     expect(peek('young').allowed).toBe(false);
+  });
+  it('of many keys count each for itself', () => {
+    const { take } = open();
+    for (let i = 0; i < 20_000; i++) take(`key ${i}`);
+    expect(Array.from({ length: 20_000 }, (_, i) => take(`key ${i}`)).every((permit) => permit.allowed && permit.remaining === 1)).toBe(true);
+  });
+  it('of several limiters in one table are apart, and each is full by its own measure', () => {
+    const table = createBucketTable(bucketMemory(2, { shared: false }));
+    let time = 0;
+    const shape = { fillIntervalSeconds: 10, now: () => time, table };
+    const small = createTokenBuckets({ ...shape, name: 'small', maxTokens: 1, tokensPerFill: 1 });
+    const large = createTokenBuckets({ ...shape, name: 'large', maxTokens: 100, tokensPerFill: 1 });
+    for (let i = 0; i < 100; i++) large.take('a');
+    expect([small.take('a').allowed, small.take('a').allowed]).toEqual([true, false]);
+    time = 10; // the small one is full again and goes; the large one has 1 of 100 and stays
+    small.take('b');
+    expect([large.peek('a'), small.peek('a').allowed]).toEqual([{ allowed: true, remaining: 1, fillSeconds: 10 }, true]);
+  });
+  it('have many limiters and keys at once, and their memory does not grow', () => {
+    const memory = bucketMemory(1_000, { shared: true });
+    const { take, peek } = createTokenBuckets({ maxTokens: 3, tokensPerFill: 1, fillIntervalSeconds: 1, now: () => 1, name: 'a', table: createBucketTable(memory) });
+    for (let i = 0; i < 100_000; i++) take(`key ${i}`);
+    expect(memory.memory.byteLength).toBeLessThan(1_000 * 48);
+    expect(peek('key 99999')).toMatchObject({ remaining: 2 });
   });
 });

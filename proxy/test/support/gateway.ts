@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { startGateway, type Gateway } from '../../src/app.js';
 import { wallClock } from '../../src/clock.js';
 import { parseConfig, type ConfigInput } from '../../src/config/index.js';
+import { freePort } from './free-port.js';
 import { jwkOf, rsa, type Pair } from './mint.js';
 
 export const ORIGIN = 'https://gw.example';
@@ -33,13 +34,7 @@ export interface Bed {
   stop(): Promise<void>;
 }
 
-export async function freePort(): Promise<number> {
-  const server = net.createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as net.AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
+export { freePort };
 
 export function request(port: number, { method = 'GET', path = '/', headers = {}, body }: Ask): Promise<Answer> {
   return new Promise((resolve, reject) => {

@@ -11,7 +11,7 @@ import { createVerifyQueue } from '../../src/profiles/verify-queue.js';
 import { createMemoryStore } from '../../src/replay/memory-store.js';
 import { createParts } from '../../src/parts.js';
 import { openTrust } from '../../src/trust.js';
-import { createRefusals, createWay } from '../../src/way.js';
+import { bucketMemories, bucketTables, createAddressLimits, createWay } from '../../src/way.js';
 import { ORIGIN } from './gateway.js';
 import { jwkOf, type Pair } from './mint.js';
 
@@ -39,12 +39,13 @@ export function startJudge(as: Pair, change?: (config: ConfigInput) => void): Ju
   let began = true;
   const store = createMemoryStore({ maxEntries: 1_000_000, now: () => (began ? 0 : wallClock()) });
   began = false;
-  const { enter, route, decide } = createWay(config, { trust, take: parts.take, store, refusals: createRefusals(config, wallClock), clock: wallClock, verify: createVerifyQueue() });
+  const tables = bucketTables(bucketMemories(false));
+  const { enter, route, decide } = createWay(config, { trust, take: parts.take, store, buckets: tables.callers, addressLimits: createAddressLimits(config, tables.addresses, wallClock), clock: wallClock, verify: createVerifyQueue() });
   const way = then(then(enter, route), decide);
   return {
     async judge(method, target, raw) {
       const received = {
-        id: 'x', receivedAt: 0, address: '127.0.0.1', fromTrustedPeer: false, version: '1.1', method, target, headers: headerFields(raw), facts: {}, reply: {},
+        id: 'x', receivedAt: 0, address: '127.0.0.1', network: '127.0.0.1', fromTrustedPeer: false, version: '1.1', method, target, headers: headerFields(raw), facts: {}, reply: {},
         tlsCertificate: () => undefined, readBody: () => Promise.resolve(Buffer.alloc(0)),
       };
       const verdict = await way(received);

@@ -13,8 +13,11 @@ const TOKEN_SECONDS = 3600;
 export interface Scene {
   readonly dir: string;
   readonly as: Pair;
+  readonly client: Pair;
   /** Requests that reached the backend. */
   readonly reached: () => number;
+  /** Makes the backend slow, from the next request on. */
+  readonly answerAfterMs: (ms: number) => void;
   readonly config: ConfigInput;
   readonly jwksOf: (...keys: readonly (readonly [Pair, string])[]) => string;
   /** A POST to /mcp with a proof of its own. @param signer of the access token */
@@ -27,9 +30,11 @@ export async function openScene(change: Partial<ConfigInput> = {}): Promise<Scen
   const as = rsa();
   const client = ec();
   let reached = 0;
+  let delayMs = 0;
   const backend = http.createServer((message, response) => {
     reached += 1;
-    message.resume().on('end', () => response.end('{"ok":true}'));
+    const answer = () => response.end('{"ok":true}');
+    message.resume().on('end', () => (delayMs === 0 ? answer() : setTimeout(answer, delayMs)));
   });
   await new Promise<void>((resolve) => backend.listen(0, '127.0.0.1', resolve));
   const jwksOf: Scene['jwksOf'] = (...keys) => JSON.stringify({ keys: keys.map(([pair, kid]) => ({ ...jwkOf(pair), kid, alg: 'RS256', use: 'sig' })) });
@@ -38,7 +43,9 @@ export async function openScene(change: Partial<ConfigInput> = {}): Promise<Scen
   return {
     dir,
     as,
+    client,
     reached: () => reached,
+    answerAfterMs: (ms) => { delayMs = ms; },
     jwksOf,
     config: {
       version: 1,

@@ -1,0 +1,28 @@
+import type { Server } from 'node:http';
+
+export interface ListenOptions {
+  readonly host: string;
+  readonly port: number;
+  /** Other threads listen there too, and the system deals connections out (SO_REUSEPORT). */
+  readonly reusePort?: boolean;
+}
+
+/** Resolves with the port in use. */
+export function listen(server: Server, { host, port, reusePort = false }: ListenOptions): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen({ port, host, reusePort }, () => resolve((server.address() as { port: number }).port));
+  });
+}
+
+/** Takes no more connections; resolves when those that are open have ended, or have been ended after `graceSeconds`. */
+export function closed(server: Server, graceSeconds: number): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => server.closeAllConnections(), graceSeconds * 1000);
+    server.close(() => {
+      clearTimeout(timer);
+      resolve();
+    });
+    server.closeIdleConnections();
+  });
+}

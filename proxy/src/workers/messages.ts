@@ -1,0 +1,34 @@
+/** What the main thread and the threads that serve say to each other. */
+import type { Config } from '../config/index.js';
+import type { BucketMemory } from '../limit/bucket-table.js';
+import type { MetricValues } from '../observe/metrics.js';
+import type { SharedClaims } from '../replay/memory-store.js';
+import type { Buckets } from '../way.js';
+
+/** Given to a thread at its start. */
+export interface Start {
+  readonly config: Config;
+  readonly claims: SharedClaims | undefined;
+  readonly buckets: Buckets<BucketMemory>;
+  /** Of all threads: when, in milliseconds since the epoch, the event loop of each last turned. */
+  readonly beats: BigInt64Array<SharedArrayBuffer>;
+  readonly index: number;
+}
+
+/** What a thread can be asked, and what it answers. */
+export interface Questions {
+  readonly reload: { readonly ask: Config; readonly answer: readonly string[] };
+  readonly refresh: { readonly ask: undefined; readonly answer: undefined };
+  readonly refusedConfig: { readonly ask: undefined; readonly answer: undefined };
+  readonly waitingFor: { readonly ask: undefined; readonly answer: readonly string[] };
+  readonly metrics: { readonly ask: undefined; readonly answer: MetricValues };
+  readonly stop: { readonly ask: undefined; readonly answer: undefined };
+}
+
+export type Question = { readonly [K in keyof Questions]: { readonly id: number; readonly kind: K; readonly ask: Questions[K]['ask'] } }[keyof Questions];
+
+export type Told =
+  | { readonly kind: 'answer'; readonly id: number; readonly answer: unknown }
+  | { readonly kind: 'serving' }
+  | { readonly kind: 'warning'; readonly problem: string }
+  | { readonly kind: 'audit'; readonly text: string };

@@ -1,0 +1,37 @@
+import type { MessagePort } from 'node:worker_threads';
+import { startEdge, type Edge } from '../app.js';
+import type { Clock } from '../clock.js';
+import type { Question, Questions, Start, Told } from './messages.js';
+
+const BEAT_MS = 500;
+
+/** One thread that serves: does what the main thread asks, tells it what it should know. Ends with the process, or after `stop`. */
+export async function serveAsThread({ config, claims, buckets, beats, index }: Start, port: MessagePort, clock: Clock): Promise<void> {
+  const tell = (told: Told) => port.postMessage(told);
+  const audit = { write: (text: string) => tell({ kind: 'audit', text }), close: async () => {} };
+  const edge = await startEdge(config, { clock, warn: (problem) => tell({ kind: 'warning', problem }) }, { claims, buckets, audit });
+  const beat = () => Atomics.store(beats, index, nowMs());
+  beat();
+  const beating = setInterval(beat, BEAT_MS);
+  const answers = answersOf(edge);
+  port.on('message', (question: Question) => void answer(question));
+  const answer = async ({ id, kind, ask }: Question) => {
+    tell({ kind: 'answer', id, answer: await (answers[kind] as (ask: unknown) => unknown)(ask) });
+    if (kind !== 'stop') return;
+    clearInterval(beating);
+    port.close(); // after what was told before
+  };
+  tell({ kind: 'serving' });
+}
+
+const answersOf = (edge: Edge): { readonly [K in keyof Questions]: (ask: Questions[K]['ask']) => Questions[K]['answer'] | Promise<Questions[K]['answer']> } => ({
+  reload: (config) => edge.reload(config),
+  refresh: () => void edge.refresh(),
+  refusedConfig: () => void edge.refusedConfig(),
+  waitingFor: () => edge.waitingFor(),
+  metrics: () => edge.metrics.values(),
+  stop: async () => void await edge.stop(),
+});
+
+/** One clock for all threads. */
+export const nowMs = (): bigint => BigInt(Math.floor(performance.timeOrigin + performance.now()));
