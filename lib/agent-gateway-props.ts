@@ -44,6 +44,14 @@ export interface AgentGatewayProps {
   readonly replicas?: number;
 
   /**
+   * Threads of one pod that serve requests, each on a core of its own; 1 to 64. They share the claims of a memory store and the buckets of rate limits: a proof passes once, a limit is one limit.
+   * The container asks for 100m CPU for each, and has no CPU limit.
+   *
+   * @default 1
+   */
+  readonly workers?: number;
+
+  /**
    * Origins under which clients reach the gateway, as `htu` in their proofs has them: behind TLS termination the outer https
    * origin. Never taken from a request's headers.
    *
@@ -123,9 +131,9 @@ export interface AgentGatewayProps {
   readonly image?: Image;
 
   /**
-   * Memory of the proxy container, as request and limit; about 45 MiB and 40 KiB for each open stream.
+   * Memory of the proxy container, as request and limit; about 45 MiB, 40 MiB for each worker after the first, and 40 KiB for each open stream.
    *
-   * @default Size.mebibytes(256)
+   * @default - 256 MiB, and 64 MiB for each worker after the first
    */
   readonly memory?: Size;
 

@@ -66,18 +66,26 @@ export interface GatewayLimits {
   readonly maxConnections?: number;
 
   /**
-   * Refused requests that one address may cause before it is answered 429 without any cryptography.
+   * Requests of one address, whatever becomes of them, before it is answered 429 without any cryptography. An IPv6 address counts as its /64. With an ingress in front set `trustedPeers`,
+   * or all its clients are one address.
+   *
+   * @default - no bound
+   */
+  readonly requestsPerAddress?: AddressLimit;
+
+  /**
+   * Refused requests that one address may cause before it is answered 429 without any cryptography. An IPv6 address counts as its /64.
    *
    * @default - a burst of 500, then 100 a second
    */
-  readonly refusalsPerAddress?: RefusalLimit;
+  readonly refusalsPerAddress?: AddressLimit;
 }
 
-/** A bucket of refusals. */
-export interface RefusalLimit {
+/** A bucket of one address. */
+export interface AddressLimit {
   /** Size of the bucket. */
   readonly maxTokens: number;
-  /** Refusals forgiven every second. */
+  /** Added every second. */
   readonly tokensPerSecond: number;
 }
 

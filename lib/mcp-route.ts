@@ -1,3 +1,4 @@
+import { Duration } from 'cdk8s';
 import { Construct } from 'constructs';
 import type { AgentGateway } from './agent-gateway';
 import { AuthProfile } from './auth-profile';
@@ -21,6 +22,23 @@ export enum McpRevision {
   V2025_11_25 = '2025-11-25',
   /** POST only, with Mcp-Method and Mcp-Name. */
   V2026_07_28 = '2026-07-28',
+}
+
+/** When one of several endpoints is left out for a while. */
+export interface OutlierEjection {
+  /**
+   * Failures in a row: no connection, no answer in time, an answer cut off, 502, 503 or 504; 1 to 1000.
+   *
+   * @default 5
+   */
+  readonly consecutiveFailures?: number;
+
+  /**
+   * How long it gets nothing; 1 second to 1 hour.
+   *
+   * @default Duration.seconds(30)
+   */
+  readonly ejectFor?: Duration;
 }
 
 /** What JSON-RPC messages a rule lets pass. */
@@ -82,6 +100,13 @@ export interface McpRouteProps {
    * @default - the one of `backend`
    */
   readonly backendEndpoints?: string[];
+
+  /**
+   * When one of `backendEndpoints` is left out.
+   *
+   * @default - after 5 failures in a row, for 30 seconds
+   */
+  readonly outlierEjection?: OutlierEjection;
 
   /**
    * Canonical path prefix, matched on segment borders: `/mcp` takes `/mcp` and `/mcp/x`, never `/mcpx`.
@@ -196,7 +221,7 @@ export class McpRoute extends GatewayRoute {
 
   /** @internal */
   public _spec(): RouteSpec {
-    const { auth, rateLimit, methods, allowedOrigins, allow, revisions, backendPeer, backendCa, backendServerName, backendCertificateSecret, backendEndpoints } = this.props;
+    const { auth, rateLimit, methods, allowedOrigins, allow, revisions, backendPeer, backendCa, backendServerName, backendCertificateSecret, backendEndpoints, outlierEjection } = this.props;
     const { credential, credentialHeader, credentialPrefix, tokenExchange } = this.props;
     return {
       kind: 'mcp',
@@ -208,6 +233,7 @@ export class McpRoute extends GatewayRoute {
       serverName: backendServerName,
       certificateSecret: backendCertificateSecret,
       endpoints: backendEndpoints,
+      outlier: outlierEjection,
       auth,
       rateLimit,
       methods,

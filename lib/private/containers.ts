@@ -28,7 +28,7 @@ export function proxyContainer(spec: GatewaySpec): k8s.Container {
       { name: 'admin', containerPort: PORT.admin, protocol: 'TCP' },
     ],
     securityContext: SECURITY,
-    resources: resources('100m', `${spec.memory.toMebibytes()}Mi`),
+    resources: resources(`${100 * (spec.workers ?? 1)}m`, `${spec.memory.toMebibytes()}Mi`),
     // Three questions: has it started, may it get traffic, must it be restarted. Only the last one never asks a dependency.
     startupProbe: probe('/readyz', { periodSeconds: 1, failureThreshold: 60, timeoutSeconds: 2 }),
     readinessProbe: probe('/readyz', { periodSeconds: 5, failureThreshold: 2, timeoutSeconds: 2 }),

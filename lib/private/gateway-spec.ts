@@ -8,7 +8,7 @@ import { DataPlane } from '../data-plane';
 import { Image } from '../image';
 import { JwksSource } from '../jwks-source';
 import { GatewayLimits, UpstreamTimeouts } from '../limits';
-import type { McpRevision, McpRule } from '../mcp-route';
+import type { McpRevision, McpRule, OutlierEjection } from '../mcp-route';
 import { OriginSource } from '../origin-source';
 import { Peer } from '../peer';
 import { RateLimit } from '../rate-limit';
@@ -34,6 +34,7 @@ export interface McpRouteSpec extends RouteCommon {
   readonly serverName?: string;
   readonly certificateSecret?: string;
   readonly endpoints?: string[];
+  readonly outlier?: OutlierEjection;
   readonly credential?: SecretSource;
   readonly credentialHeader?: string;
   readonly credentialPrefix?: string;
@@ -58,6 +59,7 @@ export interface GatewaySpec {
   readonly selectorLabels: Record<string, string>;
   readonly serviceAccountName: string;
   readonly replicas: number;
+  readonly workers?: number;
   readonly podDisruptionBudget: boolean;
   readonly publicOrigins: string[];
   readonly publicPathPrefix?: string;

@@ -40,6 +40,7 @@ export function modelOf(spec: GatewaySpec): Model {
     trustedPeers: spec.trustedPeers,
     originFrom: spec.originFrom && word(spec.originFrom),
     replicas: spec.replicas,
+    workers: spec.workers,
     issuers: issuersOf(spec).map((entry) => issuer(spec, entry)),
     replay: replay(spec),
     routes: spec.routes.map((route) => (route.kind === 'mcp' ? mcpRoute(spec, route) : secretsRoute(spec, route))),
@@ -53,6 +54,7 @@ export function modelOf(spec: GatewaySpec): Model {
       minBodyBytesPerSecond: limits.minBodyRate,
       maxConnections: limits.maxConnections,
       maxConnectionsPerAddress: limits.maxConnectionsPerAddress,
+      requestsPerAddress: limits.requestsPerAddress,
       refusalsPerAddress: limits.refusalsPerAddress,
     },
     upstream: {
@@ -146,7 +148,7 @@ const certificateOf = ({ cert, key }: { cert: string; key: string }) => ({ certF
 const direct = (route: McpRouteSpec): Backend<'mcp'> => ({
   url: route.backendUrl,
   endpoints: route.endpoints,
-  outlier: undefined,
+  outlier: route.outlier && { consecutiveFailures: route.outlier.consecutiveFailures, ejectSeconds: seconds(route.outlier.ejectFor) },
   caFile: route.ca && inConfig(caPath(route.name)),
   clientCertificate: route.certificateSecret === undefined ? undefined : certificateOf(clientCertificateFiles(route)),
   serverName: route.serverName,

@@ -35,6 +35,21 @@ describe('config.json', () => {
     expect(made.routes[0].rateLimit).toEqual({ maxTokens: 7, tokensPerFill: 3, shared: true });
     expect(made.limits).toMatchObject({ maxConnectionsPerAddress: 5, minBodyBytesPerSecond: 0 });
   });
+  it('carries threads, which ask for a core\'s share and memory each', () => {
+    const objects = manifests({ gateway: { workers: 3, limits: { requestsPerAddress: { maxTokens: 9, tokensPerSecond: 2 } } } });
+    expect(JSON.parse(dataOf(objects, 'config.json'))).toMatchObject({ workers: 3, limits: { requestsPerAddress: { maxTokens: 9, tokensPerSecond: 2 } } });
+    expect(pod(objects).containers[0].resources).toMatchObject({ requests: { cpu: '300m', memory: '384Mi' }, limits: { memory: '384Mi' } });
+    expect(() => manifests({ gateway: { workers: 65 } })).toThrow(/workers: must be/);
+  });
+  it('carries when an endpoint is left out', () => {
+    const made = config({ gateway: { dataPlane: DataPlane.direct() }, mcp: { backendEndpoints: ['http://mcp-0:5000', 'http://mcp-1:5000'], outlierEjection: { consecutiveFailures: 2, ejectFor: Duration.minutes(1) } } });
+    expect(made.routes[0].backend.outlier).toEqual({ consecutiveFailures: 2, ejectSeconds: 60 });
+  });
+  it('carries a credential in any header and form', () => {
+    const credentialOf = (props: object) => config({ gateway: { dataPlane: DataPlane.direct() }, mcp: { credential: SecretSource.existing('backend', 'key'), ...props } }).routes[0].backend.credential;
+    expect(credentialOf({ credentialHeader: 'x-api-key', credentialPrefix: '' })).toMatchObject({ kind: 'file', header: 'x-api-key', prefix: '' });
+    expect(credentialOf({ credentialPrefix: 'Basic ' })).toMatchObject({ kind: 'file', prefix: 'Basic ' });
+  });
   it('leaves defaults to the one place that has them', () => {
     expect(config().routes[0].auth).not.toHaveProperty('proofMaxAgeSeconds');
     expect(config()).not.toHaveProperty('limits.maxUrlBytes');
