@@ -13,3 +13,6 @@ export function htuFits(htu: string, publicOrigins: readonly string[], path: str
   if (parsed === undefined || (strict && parsed.hasQueryOrFragment)) return false;
   return publicOrigins.some((origin) => parsed.uri === origin + path);
 }
+
+/** An htu as logs may have it: clients put secrets into queries. */
+export const withoutQuery = (htu: string): string => htu.split(/[?#]/, 1)[0]!;

@@ -10,7 +10,7 @@ const PATH = /^(?:\/(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})*)+$/;
 const HTTP_URI = /^([A-Za-z]+):\/\/(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]+)(?::([0-9]{0,5}))?([^?#]*)(\?[^#]*)?(#.*)?$/;
 
 /** RFC 3986 6.2.2.1, 6.2.2.2: upper-case %XX, unreserved characters decoded. */
-function normalisePercent(text: string): string {
+export function normalisePercent(text: string): string {
   return text.includes('%')
     ? text.replace(/%([0-9A-Fa-f]{2})/g, (_, hex: string) => {
       const char = String.fromCharCode(parseInt(hex, 16));
@@ -21,14 +21,24 @@ function normalisePercent(text: string): string {
 
 /**
  * The path of a request in canonical form, or `undefined` for one that a backend might read differently: dot or empty segments, encoded
- * separators, NUL, controls, path parameters, backslashes.
+ * separators, NUL, controls, path parameters, backslashes, octets that are no UTF-8.
  */
 export function canonicalPath(raw: string): string | undefined {
   if (SIMPLE.test(raw)) return raw;
   if (!PATH.test(raw) || raw.includes(';')) return undefined;
   const path = normalisePercent(raw);
   if (path.includes('//') || /%(2F|5C|0[0-9A-F]|1[0-9A-F]|7F|25|3B)/.test(path) || /\/\.\.?(?:\/|$)/.test(path)) return undefined;
-  return path;
+  return isUtf8(path) ? path : undefined;
+}
+
+/** Octets that are no UTF-8 are read by some as what they almost are: %C0%AF as "/" (RFC 3629 3, 10). */
+function isUtf8(path: string): boolean {
+  try {
+    decodeURIComponent(path);
+    return true;
+  } catch {
+    return false;
+  }
 }
 /** The usual path, settled with one test: no percent, no dots at the start of a segment, no empty segment but a last one. */
 const SIMPLE = /^(?:\/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+\/?$/;

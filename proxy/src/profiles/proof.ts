@@ -4,7 +4,7 @@ import { isDate, isString, isTokenId, timeProblem } from '../checks/claims.js';
 import { decodeJsonPart, splitJws } from '../checks/compact-jws.js';
 import { importJwk } from '../checks/jwk.js';
 import { Lru } from '../checks/lru.js';
-import { htuFits } from '../checks/target.js';
+import { htuFits, withoutQuery } from '../checks/target.js';
 import type { Routed } from '../pipeline/evidence.js';
 import { Denial, deny } from '../pipeline/reason.js';
 import type { Nonces } from './nonces.js';
@@ -69,12 +69,12 @@ export function checkProof(text: string, request: Routed, ath: string, now: numb
   if (!isDate(iat)) return deny('dpop_claim_missing', 'iat');
   request.facts.proofId = jti;
   request.facts.htm = htm;
-  request.facts.htu = htu;
+  request.facts.htu = withoutQuery(htu);
   request.facts.proofAgeSeconds = now - iat;
   // Item 8: methods are case-sensitive (RFC 9110 9.1).
   if (htm !== request.method) return deny('dpop_htm_mismatch', `got ${htm}, want ${request.method}`);
   // Item 9.
-  if (!htuFits(htu, request.origins, request.publicPath, auth.strictHtu)) return deny('dpop_htu_mismatch', `got ${htu}, want ${request.origins[0]!}${request.publicPath}`);
+  if (!htuFits(htu, request.origins, request.publicPath, auth.strictHtu)) return deny('dpop_htu_mismatch', `got ${withoutQuery(htu)}, want ${request.origins[0]!}${request.publicPath}`);
   // Item 10, and 9: required where we issue them, so that no proof without one passes (11.3).
   const nonceMadeAt = nonces === undefined || !isString(claims.nonce) ? undefined : nonces.judge(claims.nonce, now);
   if (nonces !== undefined && nonceMadeAt === undefined) return claims.nonce === undefined ? deny('dpop_nonce_missing') : deny('dpop_nonce_refused');

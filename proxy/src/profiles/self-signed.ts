@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.js';
 import { audienceFits, isDate, isString, isTokenId, timeProblem } from '../checks/claims.js';
 import { decodeJsonPart, splitJws } from '../checks/compact-jws.js';
-import { htuFits } from '../checks/target.js';
+import { htuFits, withoutQuery } from '../checks/target.js';
 import type { SelfSignedAuth } from '../config/index.js';
 import { readCredentials } from '../http/authorization.js';
 import type { VerificationKey } from '../keys/key-source.js';
@@ -53,7 +53,7 @@ export function selfSigned(context: SelfSignedContext): Stage<Routed, Caller> {
     facts.keyId = kid;
     facts.tokenId = jti;
     facts.htm = htm;
-    facts.htu = htu;
+    facts.htu = withoutQuery(htu);
 
     const now = clock();
     facts.proofAgeSeconds = now - iat;
@@ -66,7 +66,7 @@ export function selfSigned(context: SelfSignedContext): Stage<Routed, Caller> {
     facts.audience = auth.audiences.find((a) => audienceFits(claims.aud, [a]))!;
     if (auth.enforceHtuHtm) {
       if (htm !== request.method) return deny('token_htm_mismatch', `got ${htm}, want ${request.method}`);
-      if (!htuFits(htu, request.origins, request.publicPath, auth.strictHtu)) return deny('token_htu_mismatch', `got ${htu}, want ${request.origins[0]!}${request.publicPath}`);
+      if (!htuFits(htu, request.origins, request.publicPath, auth.strictHtu)) return deny('token_htu_mismatch', `got ${withoutQuery(htu)}, want ${request.origins[0]!}${request.publicPath}`);
     }
 
     const owner = `${from.issuer.issuer} ${kid}`;

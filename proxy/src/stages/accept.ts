@@ -1,5 +1,5 @@
 import type { Config } from '../config/index.js';
-import { canonicalPath, isHost, parseOrigin } from '../checks/uri.js';
+import { canonicalPath, isHost, normalisePercent, parseOrigin } from '../checks/uri.js';
 import type { LocalRateLimiter } from '../limit/rate-limiter.js';
 import type { Accepted, HeaderFields, Received } from '../pipeline/evidence.js';
 import { deny } from '../pipeline/reason.js';
@@ -49,7 +49,7 @@ export const accept = ({ limits, publicOrigins, originFrom, publicPathPrefix = '
   const path = canonicalPath(rawPath);
   if (path === undefined || !/^[\x21\x23-\x5b\x5d-\x7e]*$/.test(query) || query.includes('#')) return deny('bad_path');
   // OAuth 2.1 5.1.1, MCP: never a token in the URI, where logs and Referer would keep it.
-  if (/[?&]access_token=/i.test(query)) return deny('credentials_ambiguous', 'access_token in the query');
+  if (/[?&]access_token=/i.test(normalisePercent(query))) return deny('credentials_ambiguous', 'access_token in the query');
 
   const forwarded = originFrom === 'forwarded' && received.fromTrustedPeer ? forwardedOrigin(headers) : undefined;
   return grow(received, { path, query, origins: forwarded === undefined ? publicOrigins : [forwarded], publicPath: publicPathPrefix + path });

@@ -12,7 +12,8 @@ export type CredentialOf = (file: string) => string | undefined;
 
 /** Request fields of a client that an MCP server may see; everything else stays here: credentials, cookies, Forwarded, Impersonate-*, hop-by-hop. */
 const FORWARDED = new Set(['accept', 'accept-language', 'content-type', 'content-encoding', 'user-agent', 'last-event-id', 'traceparent', 'tracestate']);
-const forwarded = (name: string) => FORWARDED.has(name) || name.startsWith('mcp-');
+/** Not with an underscore: backends that turn fields into variables (CGI, WSGI) would take `mcp-session_id` for `mcp-session-id`. */
+const forwarded = (name: string) => FORWARDED.has(name) || (name.startsWith('mcp-') && !name.includes('_'));
 
 /** Builds the backend's request from an allow-list: what no rule lets through does not pass. */
 export function rewrite(credentialOf: CredentialOf, exchangerOf: (route: McpRoute) => Exchanger | undefined): Stage<Admitted, Outbound> {
@@ -37,10 +38,11 @@ function rewriteMcp(x: Admitted, route: McpRoute, credentialOf: CredentialOf, ex
   const { credential, url } = route.backend;
   const headers = ['X-Request-Id', x.id];
   const { raw } = x.headers;
+  const listed = listedInConnection(x);
   for (let i = 0; i < raw.length; i += 2) {
     const name = raw[i]!.toLowerCase();
     // The credential's own header is ours even where a client's would pass.
-    if (forwarded(name) && !(credential.kind === 'file' && credential.header === name)) headers.push(raw[i]!, raw[i + 1]!);
+    if (forwarded(name) && !(credential.kind === 'file' && credential.header === name) && listed?.includes(name) !== true) headers.push(raw[i]!, raw[i + 1]!);
   }
   if (credential.kind === 'file') {
     const value = credentialOf(credential.file);
@@ -54,6 +56,13 @@ function rewriteMcp(x: Admitted, route: McpRoute, credentialOf: CredentialOf, ex
   const path = base === '' ? x.path : base + x.path.slice(route.pathPrefix.length);
   const framing = x.body !== undefined ? String(x.body.length) : x.headers.get('transfer-encoding') === undefined ? x.headers.get('content-length') : 'chunked';
   return grow(x, { upstream: { method: x.method, path: path + x.query, headers, framing, content: x.body, confidential: false } });
+}
+
+/** RFC 9110 7.6.1: what `Connection` names is for the gateway alone. */
+function listedInConnection({ headers: { get, raw } }: Admitted): string[] | undefined {
+  const value = get('connection');
+  if (value === undefined || value === 'keep-alive') return undefined;
+  return raw.flatMap((name, i) => (i % 2 === 0 && name.toLowerCase() === 'connection' ? raw[i + 1]!.toLowerCase().split(',').map((token) => token.trim()) : []));
 }
 
 /**
