@@ -82,12 +82,13 @@ function openEndpoints(route: Route, { upstream, limits }: Config, { deadlines, 
       servername: route.kind === 'mcp' ? route.backend.serverName : undefined,
       certificate: certificate === undefined ? undefined : () => certificate.current(),
     },
-    refreshCredential: () => {
-      const before = token?.value();
+    renew: (request: UpstreamRequest) => {
       token?.refresh();
-      return token?.value() !== undefined && token.value() !== before;
+      const value = token?.value();
+      const at = request.headers.indexOf('Authorization') + 1;
+      // What was sent, not what was there a moment ago: a rotation may have come in between.
+      return value === undefined || request.headers[at] === `Bearer ${value}` ? undefined : { ...request, headers: request.headers.with(at, `Bearer ${value}`) };
     },
-    renew: (request: UpstreamRequest) => ({ ...request, headers: request.headers.map((value, i) => (request.headers[i - 1] === 'Authorization' ? `Bearer ${token!.value()!}` : value)) }),
   });
   if (route.kind === 'secrets' || route.backend.endpoints === undefined) return single(open(route.backend.url));
   return several(route.backend.endpoints.map(open), { outlier: route.backend.outlier, now });

@@ -2,7 +2,7 @@ import { hash } from 'node:crypto';
 import type { Clock } from '../clock.js';
 import type { McpRoute } from '../config/index.js';
 import type { UpstreamRequest } from '../pipeline/evidence.js';
-import { deny, type Denial } from '../pipeline/reason.js';
+import { deny, type Denial, type Reason } from '../pipeline/reason.js';
 import type { Outcome, Upstream } from './upstream.js';
 
 /** Where one request goes. */
@@ -66,7 +66,9 @@ export function several(upstreams: readonly Upstream[], { outlier, now }: Endpoi
       sessionTag: member.tag,
       report(outcome) {
         member.open -= 1;
-        if (!failed(outcome)) {
+        const worked = verdictOf(outcome);
+        if (worked === undefined) return;
+        if (worked) {
           member.failures = 0;
           return;
         }
@@ -93,8 +95,13 @@ export function several(upstreams: readonly Upstream[], { outlier, now }: Endpoi
 /** Says nothing about the endpoint to whoever does not know it. */
 const tagOf = (backend: string): string => hash('sha256', backend, 'base64url').slice(0, TAG_LENGTH);
 
-/** Of the endpoint's making: a client that leaves says nothing about it. */
-function failed(outcome: Outcome): boolean {
-  if (outcome.kind === 'answered') return FAILING.includes(outcome.status);
-  return outcome.denial.reason === 'upstream_unreachable' || outcome.denial.reason === 'upstream_timeout';
+/** Whether the endpoint works; `undefined`: what happened says nothing about it, as a client that leaves or a body that is too large. */
+function verdictOf(outcome: Outcome): boolean | undefined {
+  if (outcome.kind === 'answered') {
+    if (outcome.ended === 'backend_cut' || FAILING.includes(outcome.status)) return false;
+    return outcome.ended === undefined ? true : undefined;
+  }
+  return FAULTS.includes(outcome.denial.reason) ? false : undefined;
 }
+
+const FAULTS: readonly Reason[] = ['upstream_unreachable', 'upstream_timeout', 'upstream_failed'];

@@ -32,14 +32,17 @@ export interface OpenAnswers {
 
 export interface OpenAnswersOptions {
   readonly now: Clock;
+  /** Whether answers that were let in by these rules may go on. */
+  readonly allowed: (terms: string) => boolean;
 }
 
 const SWEEP_MS = 1_000;
 
 /** Answers that are still open, looked at together once a second: none outlives its token, the key it was signed with, or its time. */
-export function createOpenAnswers({ now }: OpenAnswersOptions): OpenAnswers {
+export function createOpenAnswers({ now, allowed }: OpenAnswersOptions): OpenAnswers {
   const open = new Set<OpenAnswer>();
-  const verdict = ({ standing, endsAt, graceSeconds }: OpenAnswer, at: number): Ending | undefined => {
+  const verdict = ({ standing, terms, endsAt, graceSeconds }: OpenAnswer, at: number): Ending | undefined => {
+    if (!allowed(terms)) return 'config_changed'; // also of what was asked before a reload and answered after it
     if (at > endsAt) return 'too_long';
     if (standing === undefined) return undefined;
     if (at > standing.until + graceSeconds) return 'token_expired';

@@ -86,7 +86,7 @@ export function createPool({ tls, tlsOptions: { ca, servername, certificate }, m
   timer.unref();
   return {
     agent,
-    queued: () => agent.requests[NAME]?.length ?? 0,
+    queued: () => agent.requests[NAME]?.filter((request) => !(request as unknown as ClientRequest).destroyed).length ?? 0,
     close() {
       closed = true;
       clearInterval(timer);

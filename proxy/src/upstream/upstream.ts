@@ -51,16 +51,14 @@ export interface UpstreamOptions {
   readonly deadlines: Deadlines;
   readonly openAnswers: OpenAnswers;
   readonly tlsOptions: PoolTls;
-  /** Asked when the backend refused a confidential request with 401: true if there is now a newer credential. */
-  readonly refreshCredential: () => boolean;
-  /** The request again with the credential of now. */
-  readonly renew: (request: UpstreamRequest) => UpstreamRequest;
+  /** Asked when the backend refused a confidential request with 401: the request with the credential of now, if that is another one. */
+  readonly renew: (request: UpstreamRequest) => UpstreamRequest | undefined;
 }
 
 /** All connections are in use, and so is the queue for them. */
 const RETRY_AFTER_SECONDS = 1;
 
-export function createUpstream({ url: text, upstream, limits, deadlines, openAnswers, tlsOptions, refreshCredential, renew }: UpstreamOptions): Upstream {
+export function createUpstream({ url: text, upstream, limits, deadlines, openAnswers, tlsOptions, renew }: UpstreamOptions): Upstream {
   const url = new URL(text);
   const tls = url.protocol === 'https:';
   const { agent, queued, close } = createPool({ tls, tlsOptions, maxSockets: upstream.maxSockets });
@@ -143,10 +141,11 @@ export function createUpstream({ url: text, upstream, limits, deadlines, openAns
       attempt.once('error', (cause: NodeJS.ErrnoException) => fail(deny('upstream_unreachable', cause.code ?? cause.message)));
       attempt.once('response', (answer) => {
         if (request.confidential) {
-          if (answer.statusCode === 401 && !retried && refreshCredential()) {
+          const renewed = answer.statusCode === 401 && !retried ? renew(request) : undefined;
+          if (renewed !== undefined) {
             retried = true;
             answer.resume();
-            current = open(renew(request));
+            current = open(renewed);
             listen(current);
             current.end();
             return;
