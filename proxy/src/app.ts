@@ -80,9 +80,13 @@ export async function startEdge(first: Config, outer: Surroundings, crew?: Crew)
     keyAgeSeconds: () => [...now.trust.keys].map(([name, source]) => [name, source.ageSeconds()] as const),
   });
   const surroundings: Surroundings = { ...outer, reloaded: (what, good) => metrics.reloaded(what, good) };
-  const audit = createAuditLog(crew?.audit ?? openAuditSink(first.audit.file));
+  const sink = crew?.audit ?? openAuditSink({ file: first.audit.file, onLost: (lines, why) => {
+    metrics.auditLost(lines);
+    warn(`audit: ${lines} line(s) lost: ${why}`);
+  } });
+  const audit = createAuditLog(sink);
   const deadlines = createDeadlines();
-  const openAnswers = createOpenAnswers({ now: clock });
+  const openAnswers = createOpenAnswers({ now: clock, allowed: (terms) => now.terms.has(terms) });
   const { replay } = first;
   let limitRedis: ReturnType<typeof connectRedis> | undefined;
   const sharedRedis = replay.store === 'redis' ? () => (limitRedis ??= connectRedis(replay, () => { /* the replay store says what is wrong with the same Redis */ })) : undefined;
@@ -205,6 +209,7 @@ export async function startEdge(first: Config, outer: Surroundings, crew?: Crew)
     waitingFor: () => [
       ...now.trust.waitingFor(),
       ...(store.ready() ? [] : ['replay store']),
+      ...(sink.behind() ? ['audit log'] : []),
       ...(stopping ? ['shutdown'] : []),
     ],
     // One at a time, in the order they came.

@@ -56,7 +56,7 @@ async function serve(file: string, config: Config): Promise<void> {
     if (stopping) process.exit(EXIT.failed); // asked twice: at once
     stopping = true;
     say('stopping', { signal, lameDuckSeconds: config.lameDuckSeconds, drainSeconds: config.drainSeconds });
-    void gateway.stop().then(() => process.exit(EXIT.ok));
+    gateway.stop().then(() => process.exit(EXIT.ok), (cause: Error) => fail(EXIT.failed, `cannot stop: ${cause.message}`));
   };
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);

@@ -11,6 +11,8 @@ export interface AuditLog {
 /** Where audit lines go: whole lines, several at once. */
 export interface AuditSink {
   write(text: string): void;
+  /** Lines are about to be lost. */
+  behind(): boolean;
   /** Resolves when everything written so far is with whoever keeps it, or does not take it. */
   close(): Promise<void>;
 }
@@ -20,32 +22,47 @@ const MAX_VALUE = 200;
 /** How long lines wait for company: one write for many is most of what an audit line costs. */
 const GATHER_MS = 10;
 const LAST_WRITE_MS = 2_000;
+/** Of lines that wait to be written. */
+const MAX_PENDING = 16 << 20;
+
+export interface AuditSinkOptions {
+  readonly file: string | undefined;
+  /** Lines that nobody will read: whoever reads is too slow, or the disk is full. */
+  readonly onLost: (lines: number, why: string) => void;
+}
 
 /** A file, or standard output; one call at a time, so that lines come in the order of their writing. */
-export function openAuditSink(file: string | undefined): AuditSink {
+export function openAuditSink({ file, onLost }: AuditSinkOptions): AuditSink {
   const fd = file === undefined ? STDOUT : openSync(file, 'a', 0o640);
-  let pending = '';
+  let pending: string[] = [];
+  let size = 0;
   let writing = false;
   let written = () => {};
+  const linesOf = (text: string) => text.split('\n').length - 1;
   const drain = () => {
     if (writing) return;
-    if (pending === '') return written();
+    if (size === 0) return written();
     writing = true;
-    const text = pending;
-    pending = '';
+    const text = pending.join('');
+    pending = [];
+    size = 0;
     push(Buffer.from(text));
   };
   const push = (rest: Buffer) => write(fd, rest, (cause, bytes) => {
     if (cause === null && bytes < rest.length) return push(rest.subarray(bytes));
     if (cause?.code === 'EAGAIN') return void setTimeout(() => push(rest), 5);
+    if (cause !== null) onLost(linesOf(rest.toString()), cause.code ?? cause.message);
     writing = false;
     drain();
   });
   return {
     write(text) {
-      pending += text;
+      if (size + text.length > MAX_PENDING) return onLost(linesOf(text), 'nobody takes them');
+      size += text.length;
+      pending.push(text);
       drain();
     },
+    behind: () => size > MAX_PENDING / 2,
     async close() {
       await new Promise<void>((resolve) => {
         written = resolve;
@@ -59,7 +76,7 @@ export function openAuditSink(file: string | undefined): AuditSink {
 
 /**
  * One JSON object a line. Lines are gathered for some milliseconds and handed on together.
- * JSON.stringify escapes controls, so no value can start a line of its own (log injection).
+ * JSON.stringify escapes the controls below U+0020, so no value can start a line of its own (log injection); the others, and what turns the direction of a line of text, are escaped here.
  */
 export function createAuditLog(sink: AuditSink): AuditLog {
   let gathered: string[] = [];
@@ -69,7 +86,7 @@ export function createAuditLog(sink: AuditSink): AuditLog {
   };
   return {
     write(record) {
-      if (gathered.push(`${JSON.stringify(record)}\n`) === 1) setTimeout(hand, GATHER_MS);
+      if (gathered.push(`${lineOf(record)}\n`) === 1) setTimeout(hand, GATHER_MS);
     },
     close() {
       hand();
@@ -77,6 +94,10 @@ export function createAuditLog(sink: AuditSink): AuditLog {
     },
   };
 }
+
+const lineOf = (record: unknown): string => JSON.stringify(record).replace(UNSEEN, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
+/** C1 controls, which terminals obey, line separators, and directional formatting (Unicode TR 9, 2). */
+const UNSEEN = /[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
 
 export interface Conclusion {
   readonly status: number;

@@ -11,6 +11,8 @@ export interface Metrics {
   wouldDeny(route: string | undefined, reason: Reason): void;
   /** A connection was not taken. */
   connectionRefused(cause: 'address' | 'total'): void;
+  /** Audit lines that nobody will read. */
+  auditLost(lines: number): void;
   /** Something was read again: in use now, or refused. */
   reloaded(what: string, good: boolean): void;
   /** An answer that ended before its backend ended it. */
@@ -49,13 +51,20 @@ export interface Sources {
 /** Of what `text` and `textOfAll` say. */
 export const METRICS_TYPE = Registry.PROMETHEUS_CONTENT_TYPE;
 
-/** What several threads counted, as one process; what each knows of all (`max`) is not added up. */
-export async function textOfAll(threads: readonly MetricValues[]): Promise<string> {
+/**
+ * What several threads counted, as one process; what each knows of all (`max`) is not added up.
+ * @param auditLost lines that the main thread, which writes them, could not write
+ */
+export async function textOfAll(threads: readonly MetricValues[], auditLost: number): Promise<string> {
   const own = new Registry();
+  const lost = new Counter({ ...AUDIT_LOST, registers: [own] });
+  lost.inc(auditLost);
   collectDefaultMetrics({ register: own });
-  const process = (await own.getMetricsAsJSON()).filter(({ name }) => ofTheProcess(name));
+  const process = (await own.getMetricsAsJSON()).filter(({ name }) => ofTheProcess(name) || name === AUDIT_LOST.name);
   return AggregatorRegistry.aggregate([...threads, process] as Parameters<typeof AggregatorRegistry.aggregate>[0]).metrics();
 }
+
+const AUDIT_LOST = { name: 'agentgateway_audit_lines_lost_total', help: 'Audit lines that could not be written: nobody reads them, or the disk is full.' };
 
 /** Of prom-client's own metrics: the same in every thread, so that a thread leaves it out. */
 const ofTheProcess = (name: string): boolean => name.startsWith('process_') || name === 'nodejs_version_info';
@@ -77,6 +86,7 @@ export function createMetrics({ thread = false, ...sources }: MetricsOptions): M
   const wouldDeny = new Counter({ name: 'agentgateway_permissive_would_deny_total', help: 'Requests a strict route would have refused.', labelNames: ['route', 'reason'], registers });
   const unchecked = new Counter({ name: 'agentgateway_replay_unchecked_total', help: 'Proofs that passed while the replay store was away (replay.onStoreFailure local or allow).', registers });
   const connections = new Counter({ name: 'agentgateway_connections_refused_total', help: 'Connections not taken: too many of one address, or altogether.', labelNames: ['cause'], registers });
+  const auditLost = new Counter({ ...AUDIT_LOST, registers });
   const reloads = new Counter({ name: 'agentgateway_reloads_total', help: 'Files and key sets read again: the config, JWK Sets, nonce keys, credentials, the certificate.', labelNames: ['what', 'result'], registers, aggregator: 'max' });
   const cutShort = new Counter({ name: 'agentgateway_answers_cut_short_total', help: 'Answers that ended before their backend ended them, by cause.', labelNames: ['route', 'cause'], registers });
   const duration = new Histogram({
@@ -112,7 +122,10 @@ export function createMetrics({ thread = false, ...sources }: MetricsOptions): M
   });
   new Gauge({
     name: 'agentgateway_jwks_age_seconds', help: 'Time since the current key set of an issuer was loaded.', labelNames: ['issuer'], registers, aggregator: 'max',
-    collect() { for (const [issuer, seconds] of sources.keyAgeSeconds()) this.set({ issuer }, seconds); },
+    collect() {
+      this.reset(); // of issuers that a reload took away
+      for (const [issuer, seconds] of sources.keyAgeSeconds()) this.set({ issuer }, seconds);
+    },
   });
   // A child by its labels: prom-client would sort and join them at every request.
   const durations = new Map<string, { observe(seconds: number): void }>();
@@ -135,6 +148,7 @@ export function createMetrics({ thread = false, ...sources }: MetricsOptions): M
     },
     wouldDeny: (route = NO_ROUTE, reason) => wouldDeny.inc({ route, reason }),
     connectionRefused: (cause) => connections.inc({ cause }),
+    auditLost: (lines) => auditLost.inc(lines),
     reloaded: (what, good) => reloads.inc({ what, result: good ? 'ok' : 'refused' }),
     cutShort: (route = NO_ROUTE, cause) => cutShort.inc({ route, cause }),
     unchecked: () => unchecked.inc(),

@@ -31,7 +31,11 @@ export async function startCrew(config: Config, { clock, warn, program, onLost }
   const claims = claimsToShare(config.replay, clock);
   const buckets = bucketMemories(true);
   const beats = new BigInt64Array(new SharedArrayBuffer(workers * BigInt64Array.BYTES_PER_ELEMENT));
-  const audit = openAuditSink(config.audit.file);
+  let lost = 0;
+  const audit = openAuditSink({ file: config.audit.file, onLost: (lines, why) => {
+    lost += lines;
+    warn(`audit: ${lines} line(s) lost: ${why}`);
+  } });
   let using = config;
 
   const threads = await Promise.all(Array.from({ length: workers }, (_, index) => openThread(program, { config: shareOf(config), claims, buckets, beats, index }, {
@@ -42,8 +46,8 @@ export async function startCrew(config: Config, { clock, warn, program, onLost }
   const all = <K extends keyof Questions>(kind: K, ask: Questions[K]['ask']): Promise<Questions[K]['answer'][]> => Promise.all(threads.map((thread) => thread.ask(kind, ask)));
 
   const admin = createAdminServer({
-    metrics: { contentType: METRICS_TYPE, text: async () => textOfAll(await all('metrics', undefined)) },
-    waitingFor: async () => [...new Set((await all('waitingFor', undefined)).flat())],
+    metrics: { contentType: METRICS_TYPE, text: async () => textOfAll(await all('metrics', undefined), lost) },
+    waitingFor: async () => [...new Set([...(await all('waitingFor', undefined)).flat(), ...(audit.behind() ? ['audit log'] : [])])],
     alive: () => beats.every((_, i) => nowMs() - Atomics.load(beats, i) < STALLED_MS),
   });
   const adminPort = await listen(admin, config.admin);

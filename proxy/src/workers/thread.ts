@@ -8,7 +8,7 @@ const BEAT_MS = 500;
 /** One thread that serves: does what the main thread asks, tells it what it should know. Ends with the process, or after `stop`. */
 export async function serveAsThread({ config, claims, buckets, beats, index }: Start, port: MessagePort, clock: Clock): Promise<void> {
   const tell = (told: Told) => port.postMessage(told);
-  const audit = { write: (text: string) => tell({ kind: 'audit', text }), close: async () => {} };
+  const audit = { write: (text: string) => tell({ kind: 'audit', text }), behind: () => false, close: async () => {} };
   const edge = await startEdge(config, { clock, warn: (problem) => tell({ kind: 'warning', problem }) }, { claims, buckets, audit });
   const beat = () => Atomics.store(beats, index, nowMs());
   beat();
