@@ -72,6 +72,8 @@ export function createUpstream({ url: text, upstream, limits, deadlines, openAns
   };
 
   const forward: Upstream['forward'] = ({ request, sessionTag, message, response, extra, standing, terms, receivedAt }, done) => {
+    // It left while its request was judged: its `close` has been said already.
+    if (response.destroyed) return done({ kind: 'answered', status: 499, bytes: 0, ended: 'client_gone', waitedMs: undefined });
     if (queued() >= upstream.maxQueued) return done({ kind: 'refused', denial: deny('upstream_busy', `${upstream.maxQueued} requests wait for a connection`, { retryAfterSeconds: RETRY_AFTER_SECONDS }) });
     const out = open(request);
     let settled = false;
@@ -164,6 +166,12 @@ export function createUpstream({ url: text, upstream, limits, deadlines, openAns
         }
         // An answer may come before the request has ended.
         const waitedMs = phase === 'body' ? 0 : performance.now() - sentAt;
+        // RFC 9110 15: no such status is valid.
+        if (answer.statusCode! < 200 || answer.statusCode! > 599) {
+          answer.resume();
+          fail(deny('upstream_failed', `status ${answer.statusCode}`));
+          return;
+        }
         if (request.secretKey !== undefined) {
           void readSecretValue(answer, request.secretKey).then((value) => {
             if (settled) return;
