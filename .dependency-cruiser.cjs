@@ -30,7 +30,7 @@ module.exports = {
     only('limit', [CONFIG, CLOCK, room('memory')], 'buckets'),
     only('redis', [CONFIG], 'a connection'),
     only('keys', [CONFIG, CLOCK, room('checks')], 'where keys and credentials come from'),
-    only('upstream', [CONFIG, CLOCK, room('pipeline'), '^proxy/src/http/body-pace\\.ts$'], 'towards backends'),
+    only('upstream', [CONFIG, CLOCK, room('pipeline'), '^proxy/src/http/(body-pace|exchange)\\.ts$'], 'towards backends'),
     only('observe', [CONFIG, room('pipeline')], 'what operators see'),
     only('admin', [room('observe')], 'probes and metrics'),
     {

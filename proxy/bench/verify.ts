@@ -57,7 +57,7 @@ const header = { typ: 'dpop+jwt', alg: 'ES256', jwk: { kty: 'EC', crv: 'P-256', 
 const proof = (claims: Record<string, unknown> = {}, head: Record<string, unknown> = header) => jws(head, { jti: randomUUID(), htm: 'POST', htu: `${ORIGIN}/mcp`, iat: Math.floor(Date.now() / 1000), ath, ...claims }, es256(client.privateKey));
 const raw = (authorization: string, dpop: string) => ['Host', 'gw.example', 'Content-Type', 'application/json', 'Accept', 'application/json, text/event-stream', 'User-Agent', 'bench', 'Content-Length', '100', 'Authorization', authorization, 'DPoP', dpop];
 const received = (lines: readonly string[], address = '192.0.2.1', target = '/mcp'): Received => ({
-  id: '3f0c2d8e-0000-4000-8000-000000000000', receivedAt: now, address, network: address, fromTrustedPeer: false, version: '1.1', method: 'POST', target, headers: headerFields(lines), facts: {}, reply: {},
+  id: '3f0c2d8e-0000-4000-8000-000000000000', receivedAt: now, address, network: address, fromTrustedPeer: false, version: '1.1', method: 'POST', target, headers: headerFields(lines), framing: undefined, facts: {}, reply: {},
   tlsCertificate: () => undefined, readBody: () => Promise.resolve(Buffer.alloc(0)),
 });
 const whole = then(then(enter, route), decide);

@@ -1,14 +1,13 @@
 import { randomUUID } from 'node:crypto';
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Server as TlsServer } from 'node:tls';
 import { createAdminServer } from './admin/admin-server.js';
 import type { Config, Route } from './config/index.js';
 import { asksForCertificate, openGeneration, restartProblems, type Generation, type Lasting } from './generation.js';
 import { createEdgeServer } from './http/edge-server.js';
+import { announceClose, answerWhole, hasUnreadBody, type ClientAnswer, type ClientMessage } from './http/exchange.js';
 import { closed, listen } from './http/listen.js';
 import { receive } from './http/receive.js';
 import { replyHeaders } from './http/reply-headers.js';
-import { hasUnreadBody } from './http/unread-body.js';
 import { openTlsFiles } from './keys/tls-files.js';
 import type { BucketMemory } from './limit/bucket-table.js';
 import { createAuditLog, openAuditSink, type AuditSink } from './observe/audit-log.js';
@@ -97,12 +96,12 @@ export async function startEdge(first: Config, outer: Surroundings, crew?: Crew)
   draft.keep();
 
   let stopping = false;
-  const answer = (message: IncomingMessage, response: ServerResponse) => {
-    if (stopping) response.setHeader('Connection', 'close');
+  const answer = (message: ClientMessage, response: ClientAnswer) => {
+    if (stopping) announceClose(response);
     if (message.url === '/healthz') return answerHealth(message, response);
     serve(now, message, response);
   };
-  const serve = ({ config, way: { enter, local, route, decide }, conclude, peers, endpointsOf, termsOf }: Generation, message: IncomingMessage, response: ServerResponse) => {
+  const serve = ({ config, way: { enter, local, route, decide }, conclude, peers, endpointsOf, termsOf }: Generation, message: ClientMessage, response: ClientAnswer) => {
     const received = receive(message, randomUUID(), clock(), peers);
     let matched: Route | undefined;
     const forward = (outbound: Outbound) => {
@@ -137,7 +136,7 @@ export async function startEdge(first: Config, outer: Surroundings, crew?: Crew)
       const own = local(accepted);
       if (own !== undefined) {
         message.resume();
-        return conclude.answer(received, own, response);
+        return conclude.answer(received, own, message, response);
       }
       const routed = route(accepted);
       if (routed instanceof Promise) throw new TypeError('match-route is synchronous');
@@ -154,7 +153,7 @@ export async function startEdge(first: Config, outer: Surroundings, crew?: Crew)
     }
   };
   const certificate = first.listen.tls === undefined ? undefined : openTlsFiles(first.listen.tls, telling(surroundings, 'certificate'));
-  const server = createEdgeServer({ limits: first.limits, peers: { has: (address) => now.peers.has(address) }, onRefused: (cause) => metrics.connectionRefused(cause), tls: certificate?.current(), askForCertificate: asksForCertificate(first) }, answer);
+  const { server, sessions } = createEdgeServer({ limits: first.limits, peers: { has: (address) => now.peers.has(address) }, onRefused: (cause) => metrics.connectionRefused(cause), tls: certificate?.current(), askForCertificate: asksForCertificate(first) }, answer);
   if (certificate !== undefined) certificate.follow(server as unknown as TlsServer);
 
   const port = await listen(server, { ...first.listen, reusePort: crew !== undefined });
@@ -190,7 +189,7 @@ export async function startEdge(first: Config, outer: Surroundings, crew?: Crew)
     // What would never end by itself comes again, elsewhere; the rest has until the drain is over, and then its last words too.
     openAnswers.endAll('shutdown', ({ listening }) => listening);
     const patience = setTimeout(() => openAnswers.endAll('shutdown'), Math.max(0, drainSeconds - LAST_WORDS_SECONDS) * 1000);
-    await closed(server, drainSeconds);
+    await closed(server, drainSeconds, sessions);
     clearTimeout(patience);
     openAnswers.close();
     deadlines.close();
@@ -231,10 +230,9 @@ export async function startEdge(first: Config, outer: Surroundings, crew?: Crew)
 }
 
 /** The one path without authentication or audit: says that the process answers, and nothing else. */
-function answerHealth(message: IncomingMessage, response: ServerResponse): void {
+function answerHealth(message: ClientMessage, response: ClientAnswer): void {
   const allowed = message.method === 'GET' || message.method === 'HEAD';
   const body = allowed ? '{"status":"ok"}' : '{"error":"method_not_allowed"}';
-  response.writeHead(allowed ? 200 : 405, { 'Content-Type': 'application/json', 'Cache-Control': 'no-store', 'Content-Length': body.length, ...(allowed ? {} : { Allow: 'GET, HEAD' }), ...(hasUnreadBody(message) ? { Connection: 'close' } : {}) });
-  response.end(message.method === 'HEAD' ? undefined : body);
+  answerWhole(message, response, allowed ? 200 : 405, ['Content-Type', 'application/json', 'Cache-Control', 'no-store', ...(allowed ? [] : ['Allow', 'GET, HEAD']), ...(hasUnreadBody(message) ? ['Connection', 'close'] : [])], body);
   message.resume();
 }

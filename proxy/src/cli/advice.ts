@@ -12,7 +12,7 @@ const server = (next: string): Advice => ({ clause: 'none: it is the gateway or 
 
 /** For every reason the rule behind it and the way out of it; `agw explain` and docs/reference/errors.md say them. */
 export const ADVICE: Readonly<Record<Reason, Advice>> = {
-  malformed_request: advice('RFC 9112 3, 6', 'send HTTP/1.1 with one Host, one body length or chunked, and a path in origin-form'),
+  malformed_request: advice('RFC 9112 3, 6; RFC 9113 8', 'send HTTP/1.1 with one Host, one body length or chunked, and a path in origin-form; on HTTP/2 an :authority, and no other Host'),
   bad_path: advice('RFC 3986 3.3', 'send the path without dot segments, empty segments, encoded slashes, parameters or controls'),
   upgrade_refused: advice('RFC 9110 7.8', 'send HTTP/1.1 without Upgrade (no WebSocket, no h2c); for Java\'s HttpClient set version(HTTP_1_1)'),
   header_repeated: advice('RFC 9110 5.3', 'send the header once'),

@@ -67,7 +67,7 @@ function splitUrl({ publicPathPrefix = '' }: Config, url: string): { target: str
 
 function received(method: string, target: string, raw: readonly string[], bodyFile: string | undefined): Received {
   return {
-    id: randomUUID(), receivedAt: 0, address: '127.0.0.1', network: '127.0.0.1', fromTrustedPeer: false, version: '1.1', method, target, headers: headerFields(raw), facts: {}, reply: {},
+    id: randomUUID(), receivedAt: 0, address: '127.0.0.1', network: '127.0.0.1', fromTrustedPeer: false, version: '1.1', method, target, headers: headerFields(raw), framing: undefined, facts: {}, reply: {},
     tlsCertificate: () => undefined, readBody: () => Promise.resolve(bodyFile === undefined ? Buffer.alloc(0) : readFileSync(bodyFile)),
   };
 }

@@ -202,6 +202,7 @@ const limits = z.prefault(z.strictObject({
   bodyIdleTimeoutSeconds: z._default(seconds(1, 600), 15),
   /** A body that has come slower than this on the whole, once `bodyIdleTimeoutSeconds` are over, is cut off too: a byte now and then is no progress. */
   minBodyBytesPerSecond: z._default(whole(0, 1_073_741_824, 'bytes'), 500),
+  /** Each of HTTP/2 with up to 100 requests at a time. */
   maxConnections: z._default(whole(1, 1_000_000, 'connections'), 10_000),
   /** Of one address; `trustedPeers` bring many clients and are not counted. */
   maxConnectionsPerAddress: z._default(whole(1, 1_000_000, 'connections'), 1_000),
@@ -234,7 +235,7 @@ export const configSchema = z.strictObject({
   listen: z.prefault(z.strictObject({
     host,
     port: z._default(port, 8080),
-    /** Absent: plain HTTP, for a TLS-ending ingress in front. */
+    /** HTTP/2 and HTTP/1.1, as the client chooses (ALPN). Absent: plain HTTP/1.1, for a TLS-ending ingress in front. */
     tls: z.optional(z.strictObject({ certFile: filePath, keyFile: filePath })),
   }), {}),
   /** Metrics and probes; never exposed to clients. */

@@ -1,7 +1,9 @@
-import http, { type RequestListener, type Server } from 'node:http';
+import http, { type Server } from 'node:http';
 import https from 'node:https';
 import type { Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
 import type { Config } from '../config/index.js';
+import { createHttp2Sessions, type Handle, type Http2Sessions } from './http2-sessions.js';
 import { networkOf, plainAddress, type TrustedPeers } from './trusted-peers.js';
 
 export interface EdgeServerOptions {
@@ -16,8 +18,14 @@ export interface EdgeServerOptions {
   readonly askForCertificate: boolean;
 }
 
+export interface EdgeServer {
+  readonly server: Server;
+  /** Of the server's connections those that speak HTTP/2, which it does not close itself; absent: plain HTTP, which is HTTP/1.1. */
+  readonly sessions: Http2Sessions | undefined;
+}
+
 /** The socket that clients reach, with the bounds that hold before a request is one. */
-export function createEdgeServer({ limits, peers, onRefused, tls, askForCertificate }: EdgeServerOptions, handle: RequestListener): Server {
+export function createEdgeServer({ limits, peers, onRefused, tls, askForCertificate }: EdgeServerOptions, handle: Handle): EdgeServer {
   const options = {
     maxHeaderSize: limits.maxHeaderBytes,
     headersTimeout: limits.headersTimeoutSeconds * 1000,
@@ -28,13 +36,25 @@ export function createEdgeServer({ limits, peers, onRefused, tls, askForCertific
   };
   const server = tls === undefined
     ? http.createServer(options, handle)
-    : https.createServer({ ...options, ...tls, handshakeTimeout: limits.headersTimeoutSeconds * 1000, minVersion: 'TLSv1.2', ALPNProtocols: ['http/1.1'], requestCert: askForCertificate, rejectUnauthorized: false }, handle);
+    : https.createServer({ ...options, ...tls, handshakeTimeout: limits.headersTimeoutSeconds * 1000, minVersion: 'TLSv1.2', ALPNProtocols: ['h2', 'http/1.1'], requestCert: askForCertificate, rejectUnauthorized: false }, handle);
+  const sessions = tls === undefined ? undefined : createHttp2Sessions(limits, handle);
+  if (sessions !== undefined) divert(server, sessions);
   server.maxConnections = limits.maxConnections;
   server.on('drop', () => onRefused('total'));
   capPerAddress(server, limits.maxConnectionsPerAddress, peers, () => onRefused('address'));
   // Node would drop the headers beyond a count, Host and Authorization maybe; accept counts them, maxHeaderSize bounds them.
   server.maxHeadersCount = 0;
-  return server;
+  return { server, sessions };
+}
+
+/** HTTP/2 is another protocol on the same connections: whoever chose it never gets to the parser of HTTP/1.1. */
+function divert(server: Server, sessions: Http2Sessions): void {
+  const toHttp1 = server.listeners('secureConnection');
+  server.removeAllListeners('secureConnection');
+  server.on('secureConnection', (socket: TLSSocket) => {
+    if (socket.alpnProtocol === 'h2') sessions.take(socket);
+    else for (const listener of toHttp1) listener.call(server, socket);
+  });
 }
 
 /** One address cannot take all the connections there are. Of a TLS server these are the raw ones, before the handshake. */

@@ -1,4 +1,5 @@
 import type { Server } from 'node:http';
+import type { Http2Sessions } from './http2-sessions.js';
 
 export interface ListenOptions {
   readonly host: string;
@@ -16,13 +17,17 @@ export function listen(server: Server, { host, port, reusePort = false }: Listen
 }
 
 /** Takes no more connections; resolves when those that are open have ended, or have been ended after `graceSeconds`. */
-export function closed(server: Server, graceSeconds: number): Promise<void> {
+export function closed(server: Server, graceSeconds: number, sessions?: Http2Sessions): Promise<void> {
   return new Promise((resolve) => {
-    const timer = setTimeout(() => server.closeAllConnections(), graceSeconds * 1000);
+    const timer = setTimeout(() => {
+      server.closeAllConnections();
+      sessions?.destroy();
+    }, graceSeconds * 1000);
     server.close(() => {
       clearTimeout(timer);
       resolve();
     });
     server.closeIdleConnections();
+    sessions?.close();
   });
 }

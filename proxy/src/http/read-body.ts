@@ -1,10 +1,10 @@
-import type { IncomingMessage } from 'node:http';
 import type { Config } from '../config/index.js';
 import { bodyPace } from './body-pace.js';
+import { cameWhole, type ClientMessage } from './exchange.js';
 import { deny, type Denial } from '../pipeline/reason.js';
 
 /** The whole body of a request that a decision needs; never more than `maxBytes`, never slower than its pace. */
-export function readBody(message: IncomingMessage, limits: Config['limits']): Promise<Buffer | Denial> {
+export function readBody(message: ClientMessage, limits: Config['limits']): Promise<Buffer | Denial> {
   return new Promise((resolve) => {
     const { maxBodyBytes: maxBytes } = limits;
     const pace = bodyPace(limits);
@@ -25,8 +25,8 @@ export function readBody(message: IncomingMessage, limits: Config['limits']): Pr
       if (bytes > maxBytes) settle(deny('body_too_large', `at most ${maxBytes} bytes`));
       else chunks.push(chunk);
     };
-    const end = () => settle(Buffer.concat(chunks));
     const gone = () => settle(deny('body_stalled', 'the client went away'));
+    const end = () => (cameWhole(message) ? settle(Buffer.concat(chunks)) : gone());
     message.on('data', take).on('end', end).on('close', gone);
   });
 }

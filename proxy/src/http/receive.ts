@@ -1,14 +1,15 @@
-import type { IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { HeaderFields, Received } from '../pipeline/evidence.js';
+import { streamOf, type ClientMessage } from './exchange.js';
 import { headerFields } from './header-fields.js';
 import { readBody } from './read-body.js';
 import { networkOf, plainAddress, type TrustedPeers } from './trusted-peers.js';
 
 /** @param now seconds since the epoch */
-export function receive(message: IncomingMessage, id: string, now: number, peers: TrustedPeers): Received {
-  const headers = headerFields(message.rawHeaders);
+export function receive(message: ClientMessage, id: string, now: number, peers: TrustedPeers): Received {
+  const stream = streamOf(message);
+  const headers = headerFields(stream === undefined ? message.rawHeaders : http2Fields(message.rawHeaders));
   const peer = plainAddress(message.socket.remoteAddress ?? 'unknown');
   const fromTrustedPeer = peers.has(peer);
   const address = fromTrustedPeer ? forwardedFor(headers, peers) ?? peer : peer;
@@ -18,15 +19,29 @@ export function receive(message: IncomingMessage, id: string, now: number, peers
     address,
     network: networkOf(address),
     fromTrustedPeer,
-    version: message.httpVersion,
+    version: stream === undefined ? message.httpVersion : '2',
     method: message.method ?? '',
     target: message.url ?? '',
     headers,
+    framing: headers.get('transfer-encoding') !== undefined ? 'chunked' : headers.get('content-length') ?? (stream?.endAfterHeaders === false ? 'chunked' : undefined),
     facts: {},
     reply: {},
     tlsCertificate: () => (message.socket as Partial<TLSSocket>).getPeerX509Certificate?.()?.raw,
     readBody: (limits) => readBody(message, limits),
   };
+}
+
+/** Pseudo-header fields are no fields (RFC 9113 8.3), but `:authority` is what Host says (8.3.1); where both stand they must agree, and one is left. */
+function http2Fields(raw: readonly string[]): string[] {
+  const fields: string[] = [];
+  let authority: string | undefined;
+  for (let i = 0; i < raw.length; i += 2) {
+    if (raw[i] === ':authority') authority = raw[i + 1]!;
+    if (raw[i]!.startsWith(':')) continue;
+    if (raw[i] === 'host' && raw[i + 1] === authority) continue;
+    fields.push(raw[i]!, raw[i + 1]!);
+  }
+  return authority === undefined ? fields : ['host', authority, ...fields];
 }
 
 /** The last address of X-Forwarded-For that no trusted peer has: what stands before it is the client's own word. */

@@ -54,12 +54,15 @@ export interface Received {
   readonly network: string;
   /** The peer is in `trustedPeers`. */
   readonly fromTrustedPeer: boolean;
-  /** Of HTTP, as it stood in the request line. */
+  /** Of HTTP, as it stood in the request line; '2' of HTTP/2, which has none. */
   readonly version: string;
   readonly method: string;
-  /** As it stood in the request line. */
+  /** As it stood in the request line, or in `:path`. */
   readonly target: string;
+  /** Of HTTP/2 without its pseudo-header fields; `:authority` stands as Host. */
   readonly headers: HeaderFields;
+  /** Length of the body that follows, "chunked" where it is not known, absent where there is none. */
+  readonly framing: string | undefined;
   readonly facts: Facts;
   readonly reply: Reply;
   /** DER of the certificate that the connection's client proved to hold (TLS), if it has one. */

@@ -16,7 +16,7 @@ const token = (say: string): Meaning => ({ status: 401, error: 'invalid_token', 
 const proof = (say: string): Meaning => ({ status: 401, error: 'invalid_dpop_proof', family: 'auth', say });
 
 export const REASONS = {
-  malformed_request: request(400, 'the request is not well-formed HTTP/1.1'),
+  malformed_request: request(400, 'the request is not well-formed HTTP'),
   bad_path: request(400, 'the path is not in canonical form'),
   upgrade_refused: request(400, 'protocol upgrades are not served here; send the request without Upgrade'),
   header_repeated: request(400, 'a header that may stand once stands twice'),

@@ -27,9 +27,15 @@ export const accept = ({ limits, publicOrigins, originFrom, publicPathPrefix = '
 
   const { headers, target, version } = received;
   // node:http also takes a line without a version, and versions that there are not.
-  if (version !== '1.1' && version !== '1.0') return deny('malformed_request', `HTTP/${version}`);
+  if (version !== '1.1' && version !== '1.0' && version !== '2') return deny('malformed_request', `HTTP/${version}`);
   if (target.length > limits.maxUrlBytes) return deny('url_too_long', `got ${target.length}, at most ${limits.maxUrlBytes} bytes`);
   if (headers.raw.length / 2 > limits.maxHeaderCount) return deny('too_many_headers', `got ${headers.raw.length / 2}, at most ${limits.maxHeaderCount}`);
+  if (version === '2') {
+    // Only a client that took our SETTINGS in is held to them before this; of HTTP/1.1 node:http bounds the bytes of the header block itself.
+    const bytes = fieldBytes(headers.raw);
+    if (bytes > limits.maxHeaderBytes) return deny('too_many_headers', `got ${bytes}, at most ${limits.maxHeaderBytes} bytes`);
+    if (headers.repeated('host')) return deny('malformed_request', ':authority and Host differ'); // RFC 9113 8.3.1
+  }
   const repeated = ONCE.find((name) => headers.repeated(name));
   if (repeated !== undefined) return deny('header_repeated', repeated);
   const host = headers.get('host');
@@ -54,6 +60,9 @@ export const accept = ({ limits, publicOrigins, originFrom, publicPathPrefix = '
   const forwarded = originFrom === 'forwarded' && received.fromTrustedPeer ? forwardedOrigin(headers) : undefined;
   return grow(received, { path, query, origins: forwarded === undefined ? publicOrigins : [forwarded], publicPath: publicPathPrefix + path });
 };
+
+/** RFC 9113 6.5.2: 32 more than its letters for each field. */
+const fieldBytes = (raw: readonly string[]): number => raw.reduce((sum, text) => sum + text.length + 16, 0);
 
 /** Of a trusted peer that overwrites both; `undefined` unless each stands once and makes an origin in normal form. */
 function forwardedOrigin(headers: HeaderFields): string | undefined {

@@ -1,10 +1,9 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock } from '../clock.js';
 import type { Config, Route } from '../config/index.js';
 import { challenges } from '../http/challenge.js';
+import { answerWhole, hasUnreadBody, type ClientAnswer, type ClientMessage } from '../http/exchange.js';
 import { replyHeaders } from '../http/reply-headers.js';
 import { metadataUrl } from '../http/resource.js';
-import { hasUnreadBody } from '../http/unread-body.js';
 import type { LocalRateLimiter } from '../limit/rate-limiter.js';
 import { auditRecord, type AuditLog } from '../observe/audit-log.js';
 import type { Metrics } from '../observe/metrics.js';
@@ -14,9 +13,9 @@ import type { LocalAnswer, Received } from '../pipeline/evidence.js';
 
 export interface Conclude {
   /** Answers a request that was refused. */
-  refuse(received: Received, denial: Denial, route: Route | undefined, message: IncomingMessage, response: ServerResponse): void;
+  refuse(received: Received, denial: Denial, route: Route | undefined, message: ClientMessage, response: ClientAnswer): void;
   /** Answers one that needs neither credentials nor a backend. */
-  answer(received: Received, local: LocalAnswer, response: ServerResponse): void;
+  answer(received: Received, local: LocalAnswer, message: ClientMessage, response: ClientAnswer): void;
   /** Records one that the backend answered. */
   record(received: Received, outcome: Extract<Outcome, { kind: 'answered' }>, upstream: string): void;
 }
@@ -49,18 +48,13 @@ export function createConclude({ config, audit, metrics, clock, refusals }: Conc
       // An unread body would be taken for the next request: close rather than guess.
       if (!message.complete) headers.push('Connection', 'close');
       const body = JSON.stringify({ error: error ?? reason, error_description: say });
-      if (!response.headersSent && !response.destroyed) {
-        headers.push('Content-Length', String(Buffer.byteLength(body)));
-        response.writeHead(status, headers);
-        response.end(received.method === 'HEAD' ? undefined : body);
-      }
+      if (!response.headersSent && !response.destroyed) answerWhole(message, response, status, headers, body);
       const durationSeconds = clock() - received.receivedAt;
       metrics.concluded(received.facts, status, reason, durationSeconds);
       audit.write(auditRecord(received, { status, reason, detail, bytes: 0, durationSeconds }));
     },
-    answer(received, { status, headers, body }, response) {
-      response.writeHead(status, [...headers, 'X-Request-Id', received.id, ...(hasUnreadBody(response.req) ? ['Connection', 'close'] : []), ...(status === 204 ? [] : ['Content-Length', String(Buffer.byteLength(body))])]);
-      response.end(received.method === 'HEAD' ? undefined : body);
+    answer(received, { status, headers, body }, message, response) {
+      answerWhole(message, response, status, [...headers, 'X-Request-Id', received.id, ...(hasUnreadBody(message) ? ['Connection', 'close'] : [])], body);
       const durationSeconds = clock() - received.receivedAt;
       metrics.concluded({}, status, 'ok', durationSeconds);
       audit.write(auditRecord(received, { status, reason: 'ok', bytes: body.length, durationSeconds }));

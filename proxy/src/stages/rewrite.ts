@@ -54,7 +54,7 @@ function rewriteMcp(x: Admitted, route: McpRoute, credentialOf: CredentialOf, ex
   if (exchanged !== undefined) headers.push('Authorization', `Bearer ${exchanged}`);
   const base = new URL(url).pathname.replace(/\/$/, '');
   const path = base === '' ? x.path : base + x.path.slice(route.pathPrefix.length);
-  const framing = x.body !== undefined ? String(x.body.length) : x.headers.get('transfer-encoding') === undefined ? x.headers.get('content-length') : 'chunked';
+  const framing = x.body !== undefined ? String(x.body.length) : x.framing;
   return grow(x, { upstream: { method: x.method, path: path + x.query, headers, framing, content: x.body, confidential: false } });
 }
 

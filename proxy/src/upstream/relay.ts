@@ -1,4 +1,5 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage } from 'node:http';
+import { beginAnswer, cutOff, flushHead, whenFinished, type ClientAnswer } from '../http/exchange.js';
 import type { AnswerHeaders } from './answer.js';
 import type { Ending } from './open-answers.js';
 
@@ -24,7 +25,7 @@ const LF = 10;
 const CR = 13;
 
 /** A backend's answer to the client, piece by piece, with back-pressure: what one side does not take the other is not asked for. */
-export function relay(answer: IncomingMessage, response: ServerResponse, { headers, length }: AnswerHeaders, { flowing, ended }: RelayEvents): Relay {
+export function relay(answer: IncomingMessage, response: ClientAnswer, { headers, length }: AnswerHeaders, { flowing, ended }: RelayEvents): Relay {
   let bytes = 0;
   let last = LF;
   let over = false;
@@ -36,12 +37,12 @@ export function relay(answer: IncomingMessage, response: ServerResponse, { heade
   const cut = () => {
     if (over) return;
     // Cut off upstream: the client must see it, not a clean end of half an answer.
-    response.destroy();
+    cutOff(response);
     finish('backend_cut');
   };
-  response.writeHead(answer.statusCode!, headers);
+  beginAnswer(response, answer.statusCode!, headers);
   // A body of unknown length is a stream: its reader waits for the header block, maybe long before the first event.
-  if (length === undefined) response.flushHeaders();
+  if (length === undefined) flushHead(response);
   answer.on('data', (chunk: Buffer) => {
     flowing();
     bytes += chunk.length;
@@ -52,7 +53,7 @@ export function relay(answer: IncomingMessage, response: ServerResponse, { heade
   answer.once('end', () => {
     if (!answer.complete) return cut();
     // Over when the client's side has taken all of it: until then it can still stall, and be given up.
-    response.once('finish', () => finish(undefined));
+    whenFinished(response, () => finish(undefined));
     response.end();
   });
   answer.once('error', cut);
@@ -63,9 +64,9 @@ export function relay(answer: IncomingMessage, response: ServerResponse, { heade
       if (over) return;
       finish(why);
       answer.destroy();
-      if (why === 'client_gone' || response.writableEnded || !isEventStream(answer)) return void response.destroy();
+      if (why === 'client_gone' || response.writableEnded || !isEventStream(answer)) return cutOff(response);
       response.end(farewell(why, last === LF || last === CR));
-      setTimeout(() => { if (!response.writableFinished) response.destroy(); }, FAREWELL_MS).unref();
+      setTimeout(() => { if (!response.writableFinished) cutOff(response); }, FAREWELL_MS).unref();
     },
   };
 }

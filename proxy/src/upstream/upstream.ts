@@ -1,7 +1,8 @@
-import http, { type ClientRequest, type IncomingMessage, type ServerResponse } from 'node:http';
+import http, { type ClientRequest } from 'node:http';
 import https from 'node:https';
 import type { Config } from '../config/index.js';
 import { bodyPace } from '../http/body-pace.js';
+import { answerWhole, cameWhole, giveUp, onceGone, type ClientAnswer, type ClientMessage } from '../http/exchange.js';
 import type { Standing, UpstreamRequest } from '../pipeline/evidence.js';
 import { Denial, deny } from '../pipeline/reason.js';
 import { answerHeaders, confidentialAnswer } from './answer.js';
@@ -31,8 +32,8 @@ export interface Exchange {
   readonly request: UpstreamRequest;
   /** Put before the `Mcp-Session-Id` that the backend gives, where it has several endpoints. */
   readonly sessionTag: string | undefined;
-  readonly message: IncomingMessage;
-  readonly response: ServerResponse;
+  readonly message: ClientMessage;
+  readonly response: ClientAnswer;
   /** name, value … of fields of ours in the answer; a DPoP-Nonce among them forbids caching (RFC 9449 8.2). */
   readonly extra: readonly string[];
   /** Absent: nobody was authenticated. */
@@ -111,22 +112,22 @@ export function createUpstream({ url: text, upstream, limits, deadlines, openAns
       if (phase === 'body') deadline.extend(pace(bytes));
       else if (bytes <= limits.maxBodyBytes) rest?.extend(pace(bytes));
     };
-    // An answer before the end of its request: what is left keeps the pace of a body, or the connections on both sides go. Of the message node:http says nothing any more.
+    // An answer before the end of its request: what is left keeps the pace of a body, or what carries it on both sides goes.
     const linger = () => {
-      const { socket } = message;
-      const gone = () => {
+      rest = deadlines.start(limits.bodyIdleTimeoutSeconds, () => giveUp(message));
+      const stay = onceGone(message, () => {
         rest!.cancel();
         current.destroy();
-      };
-      rest = deadlines.start(limits.bodyIdleTimeoutSeconds, () => socket.destroy());
-      socket.once('close', gone);
+      });
       message.once('end', () => {
+        if (!cameWhole(message)) return;
         rest!.cancel();
-        socket.off('close', gone);
+        stay();
       });
     };
     // The client went away: the backend must not go on working for nobody.
     const abort = () => {
+      if (settled) return;
       current.destroy();
       if (answered === undefined) finish({ kind: 'answered', status: 499, bytes: 0, ended: 'client_gone', waitedMs: undefined });
       else answered.end('client_gone');
@@ -176,8 +177,7 @@ export function createUpstream({ url: text, upstream, limits, deadlines, openAns
           void readSecretValue(answer, request.secretKey).then((value) => {
             if (settled) return;
             if (value instanceof Denial) return fail(value);
-            response.writeHead(200, [...extra, 'Content-Type', 'application/octet-stream', 'Cache-Control', 'no-store', 'X-Content-Type-Options', 'nosniff', 'Content-Length', String(value.length)]);
-            response.end(message.method === 'HEAD' ? undefined : value);
+            answerWhole(message, response, 200, [...extra, 'Content-Type', 'application/octet-stream', 'Cache-Control', 'no-store', 'X-Content-Type-Options', 'nosniff'], value);
             finish({ kind: 'answered', status: 200, bytes: value.length, ended: undefined, waitedMs });
           }).catch((cause: unknown) => fail(deny('internal_error', String(cause))));
           return;
@@ -215,7 +215,7 @@ interface SendEvents {
 }
 
 /** The client's body to the backend: back-pressure and a cap. */
-function send(message: IncomingMessage, out: ClientRequest, request: UpstreamRequest, limits: Config['limits'], { received, sent, fail }: SendEvents): void {
+function send(message: ClientMessage, out: ClientRequest, request: UpstreamRequest, limits: Config['limits'], { received, sent, fail }: SendEvents): void {
   if (request.framing === undefined || request.content !== undefined) {
     message.resume();
     out.end(request.content);
@@ -231,6 +231,7 @@ function send(message: IncomingMessage, out: ClientRequest, request: UpstreamReq
   });
   out.on('drain', () => message.resume());
   message.once('end', () => {
+    if (!cameWhole(message)) return;
     out.end();
     sent();
   });

@@ -45,7 +45,7 @@ export function startJudge(as: Pair, change?: (config: ConfigInput) => void): Ju
   return {
     async judge(method, target, raw) {
       const received = {
-        id: 'x', receivedAt: 0, address: '127.0.0.1', network: '127.0.0.1', fromTrustedPeer: false, version: '1.1', method, target, headers: headerFields(raw), facts: {}, reply: {},
+        id: 'x', receivedAt: 0, address: '127.0.0.1', network: '127.0.0.1', fromTrustedPeer: false, version: '1.1', method, target, headers: headerFields(raw), framing: undefined, facts: {}, reply: {},
         tlsCertificate: () => undefined, readBody: () => Promise.resolve(Buffer.alloc(0)),
       };
       const verdict = await way(received);
