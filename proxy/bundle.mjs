@@ -12,13 +12,18 @@ const assets = join(here, '..', 'assets');
 /** esbuild's account of what went into which chunk. */
 const metafiles = [];
 
-/** import specifier -> chunk that carries it */
+/** import specifier -> chunk that carries it; libraries that share code share a chunk */
 const VENDOR = {
   'zod/mini': 'vendor-zod.mjs',
   'prom-client': 'vendor-prom-client.mjs',
   'ioredis': 'vendor-ioredis.mjs',
   'rate-limiter-flexible': 'vendor-rate-limiter.mjs',
   'jose': 'vendor-jose.mjs',
+  '@opentelemetry/api': 'vendor-opentelemetry.mjs',
+  '@opentelemetry/core': 'vendor-opentelemetry.mjs',
+  '@opentelemetry/exporter-trace-otlp-http': 'vendor-opentelemetry.mjs',
+  '@opentelemetry/resources': 'vendor-opentelemetry.mjs',
+  '@opentelemetry/sdk-trace': 'vendor-opentelemetry.mjs',
 };
 
 const common = {
@@ -37,7 +42,7 @@ const vendorChunks = {
   name: 'vendor-chunks',
   setup(b) {
     for (const [specifier, file] of Object.entries(VENDOR)) {
-      b.onResolve({ filter: new RegExp(`^${specifier.replace('/', '\\/')}$`) }, () => ({ path: `./${file}`, external: true }));
+      b.onResolve({ filter: new RegExp(`^${specifier.replaceAll('/', '\\/')}$`) }, () => ({ path: `./${file}`, external: true }));
     }
   },
 };
@@ -49,13 +54,19 @@ const VENDOR_ENTRY = {
   'ioredis': "export { Cluster, Redis } from 'ioredis';",
   'rate-limiter-flexible': "export { default as RateLimiterRedis } from 'rate-limiter-flexible/lib/RateLimiterRedis.js';",
   'jose': "export { SignJWT, calculateJwkThumbprint, exportJWK } from 'jose';",
+  '@opentelemetry/api': "export { ROOT_CONTEXT, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';",
+  '@opentelemetry/core': "export { W3CTraceContextPropagator } from '@opentelemetry/core';",
+  '@opentelemetry/exporter-trace-otlp-http': "export { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http';",
+  '@opentelemetry/resources': "export { defaultResource, resourceFromAttributes } from '@opentelemetry/resources';",
+  '@opentelemetry/sdk-trace': "export { BatchSpanProcessor, ParentBasedSampler, SamplingDecision, TracerProvider } from '@opentelemetry/sdk-trace';",
 };
 
-for (const [specifier, file] of Object.entries(VENDOR)) {
+for (const file of new Set(Object.values(VENDOR))) {
+  const contents = Object.keys(VENDOR).filter((specifier) => VENDOR[specifier] === file).map((specifier) => VENDOR_ENTRY[specifier]).join('\n');
   const { metafile } = await build({
     metafile: true,
     ...common,
-    stdin: { contents: VENDOR_ENTRY[specifier], resolveDir: here },
+    stdin: { contents, resolveDir: here },
     format: 'esm',
     minify: true,
     banner: requireBanner,
