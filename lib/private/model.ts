@@ -68,6 +68,7 @@ export function modelOf(spec: GatewaySpec): Model {
     },
     // Absent: standard output, which the cluster's log collection already reads.
     audit: { file: undefined },
+    tracing: undefined,
     // preStop sleeps before SIGTERM: kubelet's own way to the same end.
     lameDuckSeconds: undefined,
     drainSeconds: seconds(spec.drain),

@@ -55,6 +55,8 @@ export function fileProblems(config: Config): string[] {
       if (route.backend.credential.caFile !== undefined) readable(`${where}.credential.caFile`, route.backend.credential.caFile);
     } else if (route.backend.credential.kind === 'file') readable(`${where}.credential.file`, route.backend.credential.file);
   });
+  if (config.tracing?.caFile !== undefined) readable('tracing.caFile', config.tracing.caFile);
+  if (config.tracing?.authorization !== undefined) readable('tracing.authorization.file', config.tracing.authorization.file);
   if (config.listen.tls !== undefined) pair('listen.tls', config.listen.tls);
   if (config.replay.store === 'redis') {
     if (config.replay.caFile !== undefined) readable('replay.caFile', config.replay.caFile);

@@ -105,6 +105,7 @@ const AT_START: readonly (readonly [string, (config: Config) => unknown])[] = [
   ['workers', (c) => c.workers],
   ['replay', (c) => c.replay],
   ['audit', (c) => c.audit],
+  ['tracing', (c) => c.tracing],
   ['limits.maxHeaderBytes', (c) => c.limits.maxHeaderBytes],
   ['limits.headersTimeoutSeconds', (c) => c.limits.headersTimeoutSeconds],
   ['limits.maxConnections', (c) => c.limits.maxConnections],

@@ -13,7 +13,7 @@ const RESERVED = ['/healthz', '/.well-known'];
 
 /** What one field cannot say alone: rules between fields of a config whose shape is right. */
 export function relationProblems(config: Config): Problem[] {
-  return [...replayProblems(config), ...issuerProblems(config), ...edgeProblems(config), ...routeProblems(config)];
+  return [...replayProblems(config), ...issuerProblems(config), ...edgeProblems(config), ...tracingProblems(config), ...routeProblems(config)];
 }
 
 function replayProblems({ replay, replicas }: Config): Problem[] {
@@ -49,6 +49,11 @@ function edgeProblems({ originFrom, trustedPeers, listen, routes }: Config): Pro
     if (auth.certificateFrom === 'header' && trustedPeers.length === 0) problems.push({ where, want: 'must go with trustedPeers: from anybody else Client-Cert is the client\'s own word', got: '"header"', next: 'list the ranges of the proxy that ends TLS' });
   });
   return problems;
+}
+
+function tracingProblems({ tracing }: Config): Problem[] {
+  if (tracing?.caFile === undefined || tracing.url.startsWith('https:')) return [];
+  return [{ where: 'tracing.caFile', want: 'must go with an https url', got: show(tracing.url) }];
 }
 
 function routeProblems({ routes, issuers, listen, admin, replay }: Config): Problem[] {

@@ -5,6 +5,7 @@
 import * as z from 'zod/mini';
 import { auth, scope } from './auth-schema.js';
 import { algorithm, ASYMMETRIC, fileRef, filePath, host, httpUrl, isCidr, label, must, nonEmpty, origin, pathPrefix, port, seconds, subdomain, suggest, whole } from './fields.js';
+import { tracing } from './tracing-schema.js';
 
 const rateLimit = z.strictObject({
   /** Size of the bucket: the burst one caller may send at once. */
@@ -264,6 +265,8 @@ export const configSchema = z.strictObject({
     /** Absent: standard output. */
     file: z.optional(filePath),
   }), {}),
+  /** OpenTelemetry traces over OTLP/HTTP; absent: none, and a client's `traceparent` goes on as it came. */
+  tracing: z.optional(tracing),
   /**
    * SIGTERM to the end of new connections: not ready, but still serving, until whoever balances load has noticed. 0 where something sleeps before SIGTERM, as preStop does;
    * otherwise longer than the balancer's health checks take.
@@ -291,5 +294,6 @@ export type IntrospectionConfig = NonNullable<Issuer['introspection']>;
 export type ExchangeConfig = Extract<McpRoute['backend']['credential'], { kind: 'exchange' }>;
 export type McpRule = NonNullable<McpRoute['allow']>[number];
 export type ReplayConfig = Config['replay'];
+export type TracingConfig = NonNullable<Config['tracing']>;
 export type RateLimitConfig = NonNullable<Route['rateLimit']>;
 export type Algorithm = (typeof ASYMMETRIC)[number];
