@@ -8,10 +8,12 @@ import { announceClose, answerWhole, hasUnreadBody, type ClientAnswer, type Clie
 import { closed, listen } from './http/listen.js';
 import { receive } from './http/receive.js';
 import { replyHeaders } from './http/reply-headers.js';
+import { openSecretFile } from './keys/secret-file.js';
 import { openTlsFiles } from './keys/tls-files.js';
 import type { BucketMemory } from './limit/bucket-table.js';
 import { createAuditLog, openAuditSink, type AuditSink } from './observe/audit-log.js';
 import { createMetrics, type Metrics } from './observe/metrics.js';
+import { openTracer } from './observe/tracer.js';
 import { createParts } from './parts.js';
 import type { Outbound } from './pipeline/evidence.js';
 import { Denial, deny } from './pipeline/reason.js';
@@ -21,6 +23,7 @@ import { openReplayStore } from './replay/open-replay-store.js';
 import { telling, type Surroundings } from './trust.js';
 import { createDeadlines } from './upstream/deadlines.js';
 import { createOpenAnswers } from './upstream/open-answers.js';
+import type { Outcome } from './upstream/upstream.js';
 import { bucketMemories, bucketTables, type Buckets } from './way.js';
 
 /** Where requests are served: all of a gateway but its admin port. */
@@ -84,6 +87,8 @@ export async function startEdge(first: Config, outer: Surroundings, crew?: Crew)
     warn(`audit: ${lines} line(s) lost: ${why}`);
   } });
   const audit = createAuditLog(sink);
+  const collectorKey = first.tracing?.authorization === undefined ? undefined : openSecretFile(first.tracing.authorization.file, telling(surroundings, 'credential'));
+  const tracer = first.tracing === undefined ? undefined : await openTracer(first.tracing, { authorization: () => collectorKey?.value(), onDropped: metrics.spansDropped, onProblem: warn });
   const deadlines = createDeadlines();
   const openAnswers = createOpenAnswers({ now: clock, allowed: (terms) => now.terms.has(terms) });
   const { replay } = first;
@@ -103,19 +108,22 @@ export async function startEdge(first: Config, outer: Surroundings, crew?: Crew)
   };
   const serve = ({ config, way: { enter, local, route, decide }, conclude, peers, endpointsOf, termsOf }: Generation, message: ClientMessage, response: ClientAnswer) => {
     const received = receive(message, randomUUID(), clock(), peers);
+    if (tracer !== undefined) received.trace = tracer.start(received, config.publicOrigins[0]!);
     let matched: Route | undefined;
     const forward = (outbound: Outbound) => {
       const picked = endpointsOf(outbound.route).pick(outbound.upstream);
       if (picked instanceof Denial) return conclude.refuse(received, picked, outbound.route, message, response);
-      const { upstream, request, sessionTag, report } = picked;
+      const { upstream, sessionTag, report } = picked;
+      const trace = received.trace?.toBackend(picked.request, upstream.origin);
       const { caller } = outbound;
       metrics.upstreamStarted(upstream.backend);
       upstream.forward({
-        request, sessionTag, message, response, extra: replyHeaders(received.reply), receivedAt: received.receivedAt,
+        request: trace?.request ?? picked.request, sessionTag, message, response, extra: replyHeaders(received.reply), receivedAt: received.receivedAt,
         standing: caller.kind === 'known' ? caller.standing : undefined, terms: termsOf(outbound.route),
       }, (outcome) => {
         metrics.upstreamEnded(upstream.backend);
         report(outcome);
+        trace?.ended(...backendEnd(outcome));
         if (outcome.kind === 'refused') conclude.refuse(received, outcome.denial, outbound.route, message, response);
         else conclude.record(received, outcome, upstream.backend);
       });
@@ -195,6 +203,8 @@ export async function startEdge(first: Config, outer: Surroundings, crew?: Crew)
     deadlines.close();
     parts.close();
     certificate?.close();
+    await tracer?.close();
+    collectorKey?.close();
     await store.close();
     (await limitRedis)?.disconnect();
     await audit.close();
@@ -223,6 +233,7 @@ export async function startEdge(first: Config, outer: Surroundings, crew?: Crew)
     refresh() {
       parts.refresh();
       certificate?.refresh();
+      collectorKey?.refresh();
     },
     refusedConfig: () => metrics.reloaded('config', false),
     stop: () => (stopped ??= stop()),
@@ -235,4 +246,11 @@ function answerHealth(message: ClientMessage, response: ClientAnswer): void {
   const body = allowed ? '{"status":"ok"}' : '{"error":"method_not_allowed"}';
   answerWhole(message, response, allowed ? 200 : 405, ['Content-Type', 'application/json', 'Cache-Control', 'no-store', ...(allowed ? [] : ['Allow', 'GET, HEAD']), ...(hasUnreadBody(message) ? ['Connection', 'close'] : [])], body);
   message.resume();
+}
+
+/** What the backend's part of a trace says: of an answer that the gateway ended, or the client, only that it came. */
+function backendEnd(outcome: Outcome): [status: number | undefined, problem: string | undefined] {
+  if (outcome.kind === 'refused') return [undefined, outcome.denial.reason];
+  const { status, ended, waitedMs } = outcome;
+  return waitedMs === undefined ? [undefined, ended] : [status, ended === 'backend_cut' ? ended : undefined];
 }

@@ -116,7 +116,7 @@ export interface Conclusion {
 export const AUDIT_FIELDS = {
   'time': 'when the request came, RFC 3339 with milliseconds, UTC',
   'request.id': 'ours, never a client\'s: `X-Request-Id` of the answer and of the backend\'s request, `Audit-ID` of the Kubernetes API',
-  'trace.id': 'of the client\'s `traceparent`, which goes on to the backend',
+  'trace.id': 'of the client\'s `traceparent`, or where that has none of the trace that `tracing` began; it goes on to the backend',
   'client.address': 'of the connection, or what a trusted peer says in `X-Forwarded-For`',
   'http.version': '`1.1`, `2` …: what the client spoke',
   'request.method': 'as sent',
@@ -158,7 +158,7 @@ export function auditRecord(received: Received, c: Conclusion): Readonly<Record<
   return {
     'time': new Date(received.receivedAt * 1000).toISOString(),
     'request.id': received.id,
-    'trace.id': traceIdOf(received.headers.get('traceparent')),
+    'trace.id': received.trace?.id ?? traceIdOf(received.headers.get('traceparent')),
     'client.address': received.address,
     'http.version': cut(received.version),
     'request.method': cut(received.method),

@@ -21,6 +21,8 @@ export interface Metrics {
   unchecked(): void;
   /** A replay store that is elsewhere answered. */
   claimed(answer: string, seconds: number): void;
+  /** Spans that no collector gets. */
+  spansDropped(cause: 'queue' | 'export', spans: number): void;
   upstreamStarted(backend: string): void;
   upstreamEnded(backend: string): void;
   readonly contentType: string;
@@ -111,6 +113,7 @@ export function createMetrics({ thread = false, ...sources }: MetricsOptions): M
     buckets: [0.0002, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5],
     registers,
   });
+  const spans = new Counter({ name: 'agentgateway_trace_spans_dropped_total', help: 'Spans that were not exported: the queue was full, or the collector did not take them.', labelNames: ['cause'], registers });
   const active = new Gauge({ name: 'agentgateway_active_connections', help: 'Requests and streams open towards a backend.', labelNames: ['backend'], registers });
   new Gauge({
     name: 'agentgateway_open_streams', help: 'Event streams open towards clients.', registers,
@@ -153,6 +156,7 @@ export function createMetrics({ thread = false, ...sources }: MetricsOptions): M
     cutShort: (route = NO_ROUTE, cause) => cutShort.inc({ route, cause }),
     unchecked: () => unchecked.inc(),
     claimed: (answer, seconds) => claims.observe({ answer }, seconds),
+    spansDropped: (cause, count) => spans.inc({ cause }, count),
     upstreamStarted: (backend) => active.inc({ backend }),
     upstreamEnded: (backend) => active.dec({ backend }),
     contentType: registry.contentType,

@@ -43,6 +43,32 @@ export interface Reply {
   rateLimit?: { readonly policy: string; readonly state: string };
 }
 
+/** A request's part of a distributed trace; of the request itself it gets what its methods take, and nothing else. */
+export interface RequestTrace {
+  /** Trace id (W3C Trace Context 3.2.2.3): of the client's trace, or of a new one. */
+  readonly id: string;
+  /** Begins the backend's part. */
+  toBackend(request: UpstreamRequest, origin: string): BackendTrace;
+  /** The request is over; once. */
+  ended(end: RequestEnd): void;
+}
+
+export interface BackendTrace {
+  /** With a `traceparent` that names the backend's part instead of the client's. */
+  readonly request: UpstreamRequest;
+  /** The status that the backend answered, where it did, and why its part came to nothing. */
+  ended(status: number | undefined, problem: string | undefined): void;
+}
+
+export interface RequestEnd {
+  readonly status: number;
+  readonly reason: Reason | 'ok';
+  /** Path prefix of the route that matched. */
+  readonly route: string | undefined;
+  /** Why the answer ended early. */
+  readonly cutShort?: string | undefined;
+}
+
 /** What is known of a request before it is judged: enough to answer and to audit it. */
 export interface Received {
   readonly id: string;
@@ -65,6 +91,8 @@ export interface Received {
   readonly framing: string | undefined;
   readonly facts: Facts;
   readonly reply: Reply;
+  /** Absent: there is no tracing. */
+  trace?: RequestTrace;
   /** DER of the certificate that the connection's client proved to hold (TLS), if it has one. */
   readonly tlsCertificate: () => Buffer | undefined;
   /** The whole body, once; `body_too_large` or `body_stalled` beyond the limits. */

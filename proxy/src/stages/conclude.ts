@@ -29,8 +29,9 @@ export interface ConcludeContext {
   readonly refusals: LocalRateLimiter;
 }
 
-/** The only place that answers, audits and counts: every request ends in exactly one audit record. */
+/** The only place that answers, audits and counts: every request ends in exactly one audit record, and its trace with it. */
 export function createConclude({ config, audit, metrics, clock, refusals }: ConcludeContext): Conclude {
+  const prefixes = new Map(config.routes.map(({ name, pathPrefix }) => [name, pathPrefix]));
   return {
     refuse(received, denial, route, message, response) {
       const { reason, detail, retryAfterSeconds } = denial;
@@ -52,12 +53,14 @@ export function createConclude({ config, audit, metrics, clock, refusals }: Conc
       const durationSeconds = clock() - received.receivedAt;
       metrics.concluded(received.facts, status, reason, durationSeconds);
       audit.write(auditRecord(received, { status, reason, detail, bytes: 0, durationSeconds }));
+      received.trace?.ended({ status, reason, route: route?.pathPrefix });
     },
     answer(received, { status, headers, body }, message, response) {
       answerWhole(message, response, status, [...headers, 'X-Request-Id', received.id, ...(hasUnreadBody(message) ? ['Connection', 'close'] : [])], body);
       const durationSeconds = clock() - received.receivedAt;
       metrics.concluded({}, status, 'ok', durationSeconds);
       audit.write(auditRecord(received, { status, reason: 'ok', bytes: body.length, durationSeconds }));
+      received.trace?.ended({ status, reason: 'ok', route: undefined });
     },
     record(received, { status, bytes, ended, waitedMs }, upstream) {
       const durationSeconds = clock() - received.receivedAt;
@@ -65,6 +68,7 @@ export function createConclude({ config, audit, metrics, clock, refusals }: Conc
       metrics.concluded(received.facts, status, 'ok', durationSeconds);
       if (ended !== undefined) metrics.cutShort(received.facts.route, ended);
       audit.write(auditRecord(received, { status, reason: 'ok', upstream, bytes, ended, waitedMs, durationSeconds }));
+      received.trace?.ended({ status, reason: 'ok', route: prefixes.get(received.facts.route ?? ''), cutShort: ended });
     },
   };
 }

@@ -20,6 +20,7 @@ export type Outcome =
 export interface Upstream {
   /** host:port, for metrics. */
   readonly backend: string;
+  readonly origin: string;
   /**
    * Streams the client's body to the backend and the answer back, both with back-pressure, neither buffered nor compressed. A request is sent
    * once: its proof is spent. Calls `done` once.
@@ -205,7 +206,7 @@ export function createUpstream({ url: text, upstream, limits, deadlines, openAns
     send(message, out, request, limits, { received, sent, fail });
   };
 
-  return { backend: url.host, forward, close };
+  return { backend: url.host, origin: url.origin, forward, close };
 }
 
 interface SendEvents {

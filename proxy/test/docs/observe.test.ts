@@ -2,6 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { AUDIT_FIELDS } from '../../src/observe/audit-log.js';
 import { createMetrics } from '../../src/observe/metrics.js';
+import { CLIENT_ATTRIBUTES, SERVER_ATTRIBUTES } from '../../src/observe/span-attributes.js';
 
 const pageAt = (name: string) => join(import.meta.dirname, '..', '..', '..', 'docs', 'reference', name);
 
@@ -30,6 +31,7 @@ ${ours.map(row).join('\n')}
 | \`agentgateway_jwks_age_seconds\` beyond the refresh of its issuer | its key set cannot be fetched |
 | \`agentgateway_reloads_total{result="refused"}\` rises | a mounted file, or the config, is no good; the one before is in use |
 | \`agentgateway_replay_claim_duration_seconds{answer="down"}\` counts, \`agentgateway_replay_unchecked_total\` rises | Redis is away |
+| \`agentgateway_trace_spans_dropped_total\` rises | the collector is away (\`export\`) or slow (\`queue\`) |
 | \`nodejs_eventloop_lag_p99_seconds\` above 0.05 | the process has more to do than one core does |
 
 ## Of the process
@@ -50,7 +52,30 @@ characters, and escaped: none can begin a line of its own. No token, proof, sign
 ${Object.entries(AUDIT_FIELDS).map(([field, says]) => `| \`${field}\` | ${says} |`).join('\n')}
 `;
 
-it.each([['metrics.md', metricsPage], ['audit.md', auditPage]])('docs/reference/%s says what the code does', (name, page) => {
+const attributes = (table: Readonly<Record<string, string>>) => `| attribute | what it says |
+|---|---|
+${Object.entries(table).map(([name, says]) => `| \`${name}\` | ${says} |`).join('\n')}`;
+
+const tracesPage = `# Traces
+
+With \`tracing\` in the config, spans go to a collector by OTLP/HTTP in JSON, encoded and sent by OpenTelemetry's own SDK. A request has a span of kind SERVER, named \`{method} {route}\`; what is sent to a
+backend has one of kind CLIENT below it, and the backend's \`traceparent\` names that one. A client's \`traceparent\` (W3C Trace Context) is the parent, its \`tracestate\` goes on; without a good one there is a
+new trace. The audit line's \`trace.id\` is the trace's. Without \`tracing\` both fields pass as they came.
+
+\`sampleRatio\` is decided by chance, not by the trace id, which a client chooses: "sampled" from a client makes its requests no likelier, "not sampled" is obeyed. An attribute that has nothing to say is not
+there, and a value is cut at 200 characters. No header, token, proof, claim, query or body is ever in a span. A collector that is away costs spans, counted in \`agentgateway_trace_spans_dropped_total\`,
+and no request. Written from \`proxy/src/observe/span-attributes.ts\` by \`proxy/test/docs/observe.test.ts\`.
+
+## Of the request (SERVER); an error from status 500 up
+
+${attributes(SERVER_ATTRIBUTES)}
+
+## Of the backend's part (CLIENT); an error from status 400 up, and without an answer
+
+${attributes(CLIENT_ATTRIBUTES)}
+`;
+
+it.each([['metrics.md', metricsPage], ['audit.md', auditPage], ['traces.md', tracesPage]])('docs/reference/%s says what the code does', (name, page) => {
   if (process.env.UPDATE_DOCS === '1') writeFileSync(pageAt(name), page);
   expect(readFileSync(pageAt(name), 'utf8')).toBe(page);
 });
