@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { ConfigInput } from '../../../proxy/src/config/index.js';
 import { freePort, request } from '../../../proxy/test/support/gateway.js';
 
-const bundle = join(import.meta.dirname, '..', '..', '..', 'assets', 'proxy.mjs');
+export const assets = join(import.meta.dirname, '..', '..', '..', 'assets');
 const READY_MS = 10_000;
 
 export interface GatewayProcess {
@@ -22,16 +22,18 @@ export interface GatewayProcessOptions {
   /** Where its config file goes, under `<name>.json`. */
   readonly dir: string;
   readonly name: string;
+  /** Directory of its code, instead of `assets`. */
+  readonly code?: string;
   /** Ports to use instead of free ones: of the process that this one replaces. */
   readonly ports?: { readonly port: number; readonly adminPort: number };
 }
 
 /** Resolves when it is ready. @param config without ports, which are chosen here */
-export async function startGatewayProcess(config: ConfigInput, { dir, name, ports }: GatewayProcessOptions): Promise<GatewayProcess> {
+export async function startGatewayProcess(config: ConfigInput, { dir, name, ports, code = assets }: GatewayProcessOptions): Promise<GatewayProcess> {
   const { port, adminPort } = ports ?? { port: await freePort(), adminPort: await freePort() };
   const file = join(dir, `${name}.json`);
   writeFileSync(file, JSON.stringify({ ...config, listen: { host: '127.0.0.1', ...config.listen, port }, admin: { host: '127.0.0.1', port: adminPort } }));
-  const child = spawn(process.execPath, [bundle, 'serve', '--config', file], { stdio: ['ignore', 'ignore', 'pipe'] });
+  const child = spawn(process.execPath, [join(code, 'proxy.mjs'), 'serve', '--config', file], { stdio: ['ignore', 'ignore', 'pipe'] });
   let said = '';
   child.stderr.on('data', (chunk: Buffer) => { said += chunk.toString(); });
   const exited = new Promise<number | null>((resolve) => { child.once('exit', resolve); });
