@@ -10,6 +10,7 @@ import { OriginSource } from './origin-source';
 import { Peer } from './peer';
 import { RateLimit } from './rate-limit';
 import { ReplayStore } from './replay-store';
+import { Tracing } from './tracing';
 
 /** Properties of an `AgentGateway`. */
 export interface AgentGatewayProps {
@@ -165,6 +166,13 @@ export interface AgentGatewayProps {
    * @default - nobody
    */
   readonly metricsPeer?: Peer;
+
+  /**
+   * Where OpenTelemetry traces go. A client's `traceparent` is continued with and without it.
+   *
+   * @default - no traces
+   */
+  readonly tracing?: Tracing;
 
   /**
    * Who answers DNS.

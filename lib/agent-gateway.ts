@@ -124,6 +124,7 @@ export class AgentGateway extends Construct {
       kubernetesMinor: this.kubernetesMinor,
       apiServer: props.apiServer,
       metricsPeer: props.metricsPeer,
+      tracing: props.tracing,
       dnsPeer: props.dnsPeer ?? Peer.pods({ 'k8s-app': 'kube-dns' }, { namespaceLabels: { 'kubernetes.io/metadata.name': 'kube-system' } }),
       clients: this.clients,
       routes: this.routes.map((route) => route._spec()).sort(byPrecedence),

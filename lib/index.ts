@@ -19,3 +19,4 @@ export * from './replay-store';
 export * from './secret-source';
 export * from './secrets-route';
 export * from './token-exchange';
+export * from './tracing';

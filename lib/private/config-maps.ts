@@ -16,19 +16,23 @@ export const CONTENT = {
   code: () => ({ 'proxy.mjs': asset('proxy.mjs') }),
   vendor: () => ({ 'vendor-prom-client.mjs': asset('vendor-prom-client.mjs'), 'vendor-zod.mjs': asset('vendor-zod.mjs') }),
   redis: () => ({ 'vendor-ioredis.mjs': asset('vendor-ioredis.mjs'), 'vendor-rate-limiter.mjs': asset('vendor-rate-limiter.mjs') }),
+  tracing: () => ({ 'vendor-opentelemetry.mjs': asset('vendor-opentelemetry.mjs') }),
 } satisfies Record<string, (spec: GatewaySpec) => Record<string, string>>;
 
 export type ContentKind = keyof typeof CONTENT;
-const SUFFIX: Record<ContentKind, string> = { config: 'config', dataPlane: 'agentgateway', code: 'code', vendor: 'vendor', redis: 'redis-client' };
+const SUFFIX: Record<ContentKind, string> = { config: 'config', dataPlane: 'agentgateway', code: 'code', vendor: 'vendor', redis: 'redis-client', tracing: 'opentelemetry' };
 
 export function contentKinds(spec: GatewaySpec): ContentKind[] {
-  return ['config', 'code', 'vendor', ...(usesAgentgateway(spec) ? ['dataPlane' as const] : []), ...codeKinds(spec).filter((kind) => kind === 'redis')];
+  return ['config', 'code', 'vendor', ...(usesAgentgateway(spec) ? ['dataPlane' as const] : []), ...optionalKinds(spec)];
 }
 
 /** The ConfigMaps whose files make up the code directory. */
 export function codeKinds(spec: GatewaySpec): ContentKind[] {
-  return ['code', 'vendor', ...(spec.replayStore._redis === undefined ? [] : ['redis' as const])];
+  return ['code', 'vendor', ...optionalKinds(spec)];
 }
+
+/** Libraries that only some gateways use. */
+const optionalKinds = (spec: GatewaySpec): ContentKind[] => [...(spec.replayStore._redis === undefined ? [] : ['redis' as const]), ...(spec.tracing === undefined ? [] : ['tracing' as const])];
 
 /** The name changes with the content: a new config is a new object and so a rolling update, and no edit can reach a running pod. */
 export const configMapName = (spec: GatewaySpec, kind: ContentKind) => `${spec.name}-${SUFFIX[kind]}-${contentHash(CONTENT[kind](spec))}`;

@@ -21,6 +21,8 @@ export interface SecretUse {
 
 export const REDIS_PASSWORD = 'redis-password';
 export const SENTINEL_PASSWORD = 'sentinel-password';
+/** What the files of the collector are called after. */
+export const TRACING = 'tracing';
 export const credentialPath = (purpose: string) => `credentials/${purpose}`;
 export const caPath = (purpose: string) => `ca/${purpose}.crt`;
 export const TLS_FILES = { cert: 'tls/tls.crt', key: 'tls/tls.key' } as const;
@@ -37,6 +39,7 @@ export function secretUses(spec: GatewaySpec): SecretUse[] {
   return [
     ...use(spec.name, REDIS_PASSWORD, password),
     ...use(spec.name, SENTINEL_PASSWORD, topology?._sentinel?.password),
+    ...use(spec.name, TRACING, spec.tracing?.authorization),
     ...profileUses(spec.name, spec.auth, ''),
     ...spec.routes.flatMap((route) => routeSecretUses(spec.name, route)),
   ];
@@ -71,6 +74,7 @@ export function proxyFiles(spec: GatewaySpec): MountedFile[] {
     ...keySetFiles(spec),
     ...issuersOf(spec).flatMap(({ name, jwks, introspection }) => [...caFile(`jwks-${name}`, jwks._choice.options?.ca), ...caFile(`introspection-${name}`, introspection?.ca)]),
     ...caFile('redis', spec.replayStore._redis?.ca),
+    ...caFile(TRACING, spec.tracing?.ca),
     ...secretUses(spec).filter(({ purpose }) => !backends.includes(purpose)).map(credentialFile),
     ...(tls === undefined ? [] : [{ path: TLS_FILES.cert, from: 'secret' as const, object: tls, key: 'tls.crt' }, { path: TLS_FILES.key, from: 'secret' as const, object: tls, key: 'tls.key' }]),
     ...(usesAgentgateway(spec) ? [] : backendFiles(spec)),

@@ -64,6 +64,7 @@ export function flowsOf(spec: GatewaySpec): FlowGraph {
     if (introspection !== undefined) graph.reach(introspection.peer, portOf(introspection.url));
     if (url !== undefined) graph.reach(options?.peer, portOf(url));
   }
+  if (spec.tracing !== undefined) graph.reach(spec.tracing.peer, portOf(spec.tracing.url));
   if (secretsRoutes(spec).length > 0) for (const peer of spec.apiServer?._peers ?? []) graph.reach(peer, 443);
   return graph;
 }

@@ -15,6 +15,7 @@ import { RateLimit } from '../rate-limit';
 import { ReplayStore } from '../replay-store';
 import { SecretSource } from '../secret-source';
 import { TokenExchange } from '../token-exchange';
+import { Tracing } from '../tracing';
 
 interface RouteCommon {
   readonly name: string;
@@ -83,6 +84,7 @@ export interface GatewaySpec {
   readonly kubernetesMinor: number;
   readonly apiServer?: ApiServerAccess;
   readonly metricsPeer?: Peer;
+  readonly tracing?: Tracing;
   readonly dnsPeer: Peer;
   readonly clients: readonly Peer[];
   /** In the order of the config file: the longest prefix first. */

@@ -1,6 +1,6 @@
 /** Props -> the gateway's config, in the words of the schema that the proxy parses. No default stands here. */
 import { Duration } from 'cdk8s';
-import { caPath, clientCertificateFiles, credentialPath, exchangePurpose, noncePurpose, REDIS_PASSWORD, SENTINEL_PASSWORD, TLS_FILES } from './files';
+import { caPath, clientCertificateFiles, credentialPath, exchangePurpose, noncePurpose, REDIS_PASSWORD, SENTINEL_PASSWORD, TLS_FILES, TRACING } from './files';
 import { authOf, GatewaySpec, McpRouteSpec, RouteSpec, SecretsRouteSpec, usesAgentgateway } from './gateway-spec';
 import { audienceOf, IssuerEntry, issuerOf, issuersOf } from './issuers';
 import { canonicalJson } from './json';
@@ -9,6 +9,7 @@ import { API_SERVER, DIR, PORT } from './wiring';
 import type { Config, ConfigInput } from '../../assets/types/config/index';
 import { RedisTopology } from '../replay-store';
 import { TokenExchange } from '../token-exchange';
+import { Tracing } from '../tracing';
 
 /** `T` with every key mentioned, down to the leaves: a field added to the schema and forgotten here does not compile. */
 type Mentioned<T> = T extends string | number | boolean | undefined ? T
@@ -68,12 +69,23 @@ export function modelOf(spec: GatewaySpec): Model {
     },
     // Absent: standard output, which the cluster's log collection already reads.
     audit: { file: undefined },
-    tracing: undefined,
+    tracing: spec.tracing && tracing(spec.tracing),
     // preStop sleeps before SIGTERM: kubelet's own way to the same end.
     lameDuckSeconds: undefined,
     drainSeconds: seconds(spec.drain),
   };
 }
+
+const tracing = ({ url, ca, authorization, sampleRatio, serviceName, timeout, exportInterval, maxQueue }: Tracing): Model['tracing'] => ({
+  url,
+  caFile: ca && inConfig(caPath(TRACING)),
+  authorization: authorization && file(credentialPath(TRACING)),
+  sampleRatio,
+  serviceName,
+  timeoutSeconds: seconds(timeout),
+  exportIntervalSeconds: seconds(exportInterval),
+  maxQueue,
+});
 
 function issuer(spec: GatewaySpec, { name, issuer: iss, jwks: { _choice: { url, options } }, file: jwksFile, introspection, introspectionPurpose, legacyTyp }: IssuerEntry): Model['issuers'][number] {
   return {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import Ajv2020 from 'ajv/dist/2020';
 import { Duration } from 'cdk8s';
 import { parse } from 'yaml';
-import { AgentgatewayVersion, AuthProfile, DataPlane, Image, JwksSource, RateLimit, ReplayStore, Peer, SecretSource } from '../../lib';
+import { AgentgatewayVersion, AuthProfile, CaBundle, DataPlane, Image, JwksSource, RateLimit, ReplayStore, Peer, SecretSource } from '../../lib';
 import { all, dataOf, GatewayOptions, manifests, pod, root } from '../support/synth';
 
 // The parser that the proxy runs at start, from the bundle.
@@ -152,6 +152,45 @@ describe('several endpoints, a client certificate, another name', () => {
   it('are refused on another port, and with agentgateway, which calls the backend itself', () => {
     expect(() => manifests({ gateway, mcp: { ...mcp, backendEndpoints: ['https://mcp-0.tools.svc:1'] } })).toThrow(/backendEndpoints\[0\].*port of backend, 5443/);
     expect(() => manifests({ mcp })).toThrow(/backendEndpoints.*must be left out with agentgateway/);
+  });
+});
+
+describe('tracing', () => {
+  const tracing = {
+    url: 'https://collector.observability.svc:4318/v1/traces',
+    peer: Peer.pods({ app: 'collector' }, { namespaceLabels: { 'kubernetes.io/metadata.name': 'observability' } }),
+    ca: CaBundle.fromConfigMap('collector-ca'),
+    authorization: SecretSource.existing('collector', 'header'),
+    sampleRatio: 0.1,
+    timeout: Duration.millis(500),
+  };
+  it('reaches the config, its files are mounted, and the NetworkPolicy opens the way to the collector alone', () => {
+    const objects = manifests({ gateway: { tracing } });
+    const made = JSON.parse(dataOf(objects, 'config.json')).tracing;
+    expect(made).toEqual({ url: tracing.url, caFile: '/etc/gateway/ca/tracing.crt', authorization: { file: '/etc/gateway/credentials/tracing' }, sampleRatio: 0.1, timeoutSeconds: 0.5 });
+    const mounted = pod(objects).volumes.flatMap((v: any) => v.projected?.sources ?? []).flatMap((s: any) => [s.secret, s.configMap]).filter((s: any) => s?.name.startsWith('collector'));
+    expect(mounted).toEqual(expect.arrayContaining([
+      { name: 'collector', items: [{ key: 'header', path: 'credentials/tracing' }] }, { name: 'collector-ca', items: [{ key: 'ca.crt', path: 'ca/tracing.crt' }] },
+    ]));
+    expect(mounted).toHaveLength(2);
+    const rules = objects.filter((o) => o.kind === 'NetworkPolicy').flatMap((o) => o.spec.egress).filter((rule: any) => JSON.stringify(rule.to).includes('collector'));
+    expect(rules.map((rule: any) => rule.ports)).toEqual([[{ port: 4318, protocol: 'TCP' }]]);
+  });
+  it('carries its library, in a ConfigMap of its own that fits the annotation of kubectl apply, only where there is a collector', () => {
+    const chunk = (options: GatewayOptions) => all(manifests(options), 'ConfigMap').filter((o) => 'vendor-opentelemetry.mjs' in o.data);
+    const [map, ...more] = chunk({ gateway: { tracing } });
+    expect(more).toEqual([]);
+    expect(Object.keys(map.data)).toEqual(['vendor-opentelemetry.mjs']);
+    expect(map.data['vendor-opentelemetry.mjs']).toBe(readFileSync(join(root, 'assets', 'vendor-opentelemetry.mjs'), 'utf8'));
+    expect(Buffer.byteLength(JSON.stringify(map))).toBeLessThan(250_000);
+    expect(JSON.stringify(pod(manifests({ gateway: { tracing } })).volumes)).toContain(map.metadata.name);
+    expect(chunk(everything)).toEqual([]);
+    expect(JSON.stringify(pod(manifests(everything)).volumes)).not.toContain('opentelemetry');
+  });
+  it('is refused with a CA and no TLS, with a ratio beyond 1, and its secret is nobody else\'s to read', () => {
+    expect(() => manifests({ gateway: { tracing: { ...tracing, url: 'http://collector:4318/v1/traces' } } })).toThrow(/\[test\/Gateway\] tracing\.caFile: must go with an https url/);
+    expect(() => manifests({ gateway: { tracing: { ...tracing, sampleRatio: 2 } } })).toThrow(/tracing\.sampleRatio: must be a number from 0 to 1, got 2/);
+    expect(() => manifests({ gateway: { tracing }, secrets: ['collector'] })).toThrow(/must not name a credential of the gateway itself/);
   });
 });
 
