@@ -66,6 +66,13 @@ export interface GatewayLimits {
   readonly maxConnections?: number;
 
   /**
+   * Proofs whose signature waits to be verified; more are refused with 503 at once.
+   *
+   * @default 4096
+   */
+  readonly maxUnverified?: number;
+
+  /**
    * Requests of one address, whatever becomes of them, before it is answered 429 without any cryptography. An IPv6 address counts as its /64. With an ingress in front set `trustedPeers`,
    * or all its clients are one address.
    *

@@ -55,6 +55,7 @@ export function modelOf(spec: GatewaySpec): Model {
       minBodyBytesPerSecond: limits.minBodyRate,
       maxConnections: limits.maxConnections,
       maxConnectionsPerAddress: limits.maxConnectionsPerAddress,
+      maxUnverified: limits.maxUnverified,
       requestsPerAddress: limits.requestsPerAddress,
       refusalsPerAddress: limits.refusalsPerAddress,
     },

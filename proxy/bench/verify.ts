@@ -44,7 +44,7 @@ const { take, drop } = createParts().draft();
 const trust = openTrust(config, take, { clock: wallClock, warn: (problem) => { throw new Error(problem); } });
 const tables = bucketTables(bucketMemories(false));
 const addressLimits = createAddressLimits(config, tables.addresses, wallClock);
-const { enter, route, decide } = createWay(config, { trust, take, store: createMemoryStore({ maxEntries: 1_000_000, now: wallClock }), buckets: tables.callers, addressLimits, clock: wallClock, verify: verifies });
+const { enter, route, decide } = createWay(config, { trust, take, store: createMemoryStore({ maxEntries: 1_000_000, now: wallClock }), buckets: tables.callers, addressLimits, clock: wallClock, verify: (_, ...work) => verifies(...work) });
 
 const jws = (header: unknown, claims: unknown, signer: (input: Buffer) => Buffer) => {
   const input = `${b64(header)}.${b64(claims)}`;

@@ -106,7 +106,7 @@ export async function startEdge(first: Config, outer: Surroundings, crew?: Crew)
     if (message.url === '/healthz') return answerHealth(message, response);
     serve(now, message, response);
   };
-  const serve = ({ config, way: { enter, local, route, decide }, conclude, peers, endpointsOf, termsOf }: Generation, message: ClientMessage, response: ClientAnswer) => {
+  const serve = ({ config, trust, way: { enter, local, route, decide }, conclude, peers, endpointsOf, termsOf }: Generation, message: ClientMessage, response: ClientAnswer) => {
     const received = receive(message, randomUUID(), clock(), peers);
     if (tracer !== undefined) received.trace = tracer.start(received, config.publicOrigins[0]!);
     let matched: Route | undefined;
@@ -118,14 +118,17 @@ export async function startEdge(first: Config, outer: Surroundings, crew?: Crew)
       const { caller } = outbound;
       metrics.upstreamStarted(upstream.backend);
       upstream.forward({
-        request: trace?.request ?? picked.request, sessionTag, message, response, extra: replyHeaders(received.reply), receivedAt: received.receivedAt,
+        request: trace?.request ?? picked.request, sessionTag, message, response, extra: ['X-Request-Id', received.id, ...replyHeaders(received.reply)], receivedAt: received.receivedAt,
         standing: caller.kind === 'known' ? caller.standing : undefined, terms: termsOf(outbound.route),
       }, (outcome) => {
         metrics.upstreamEnded(upstream.backend);
         report(outcome);
         trace?.ended(...backendEnd(outcome));
-        if (outcome.kind === 'refused') conclude.refuse(received, outcome.denial, outbound.route, message, response);
-        else conclude.record(received, outcome, upstream.backend);
+        if (outcome.kind === 'refused') {
+          // The backend's token was withdrawn, maybe: the next request asks for another.
+          if (outcome.denial.reason === 'upstream_refused' && caller.kind === 'known') trust.exchangers.get(outbound.route.name)?.forget(caller.accessToken);
+          conclude.refuse(received, outcome.denial, outbound.route, message, response, upstream.backend);
+        } else conclude.record(received, outcome, upstream.backend);
       });
     };
     const settle = (decision: Outbound | Denial) => {

@@ -1,5 +1,4 @@
 /** What one config makes of requests: a reload makes another of these and lets the requests under way end in theirs. */
-import { readFileSync } from 'node:fs';
 import type { Clock } from './clock.js';
 import type { Config, Route } from './config/index.js';
 import { trustedPeers, type TrustedPeers } from './http/trusted-peers.js';
@@ -52,7 +51,7 @@ export function openGeneration(config: Config, take: Take, lasting: Lasting, sur
   return {
     config,
     trust,
-    way: createWay(config, { trust, take, buckets: buckets.callers, store, addressLimits, sharedRedis, clock, verify: createVerifyQueue() }),
+    way: createWay(config, { trust, take, buckets: buckets.callers, store, addressLimits, sharedRedis, clock, verify: createVerifyQueue({ isWelcome: (network) => addressLimits.refusals.peek(network).allowed, most: config.limits.maxUnverified }) }),
     conclude: createConclude({ config, audit, metrics, clock, refusals: addressLimits.refusals }),
     peers: trustedPeers(config.trustedPeers),
     endpointsOf: (route) => endpoints.get(route)!,
@@ -67,7 +66,7 @@ function termsOf(route: Route, { issuers }: Config): string {
   return JSON.stringify([name, pathPrefix, methods, auth, what, issuers.filter((issuer) => auth.issuers.includes(issuer.name))]);
 }
 
-function openEndpoints(route: Route, { upstream, limits }: Config, { deadlines, openAnswers }: Lasting, { credentials, clientCertificates }: Trust, now: Clock): Endpoints {
+function openEndpoints(route: Route, { upstream, limits }: Config, { deadlines, openAnswers }: Lasting, { credentials, clientCertificates, roots }: Trust, now: Clock): Endpoints {
   const { caFile } = route.backend;
   const token = route.kind === 'secrets' ? credentials.get(route.backend.tokenFile) : undefined;
   const certificate = route.kind === 'mcp' && route.backend.clientCertificate !== undefined ? clientCertificates.get(route.backend.clientCertificate.certFile) : undefined;
@@ -78,7 +77,7 @@ function openEndpoints(route: Route, { upstream, limits }: Config, { deadlines, 
     deadlines,
     openAnswers,
     tlsOptions: {
-      ca: caFile === undefined ? undefined : readFileSync(caFile, 'utf8'),
+      ca: caFile === undefined ? undefined : () => roots.get(caFile)?.current(),
       servername: route.kind === 'mcp' ? route.backend.serverName : undefined,
       certificate: certificate === undefined ? undefined : () => certificate.current(),
     },

@@ -38,7 +38,7 @@ function load(file: string): Config {
 /** The problems of the files that a config names count too. */
 function judge(text: string): { readonly config: Config | undefined; readonly problems: readonly string[] } {
   const parsed = parseConfigText(text);
-  const problems = parsed.ok ? [...fileProblems(parsed.config), ...judgeNode(parsed.config)] : parsed.problems;
+  const problems = parsed.ok ? [...fileProblems(parsed.config), ...judgeNode(parsed.config)] : [...parsed.problems, ...fileProblems(parsed.intact)];
   return { config: parsed.ok && problems.length === 0 ? parsed.config : undefined, problems };
 }
 

@@ -5,6 +5,7 @@ import { createIntrospector } from './keys/introspector.js';
 import type { Exchanger, Introspector, KeySource, NonceKeys } from './keys/key-source.js';
 import { openKeySource } from './keys/open-key-source.js';
 import { openNonceKeys } from './keys/nonce-keys.js';
+import { openRootCertificates, type RootCertificates } from './keys/root-certificates.js';
 import { openSecretFile, type SecretFile } from './keys/secret-file.js';
 import { openTlsFiles, type TlsFiles } from './keys/tls-files.js';
 import { createTokenExchange } from './keys/token-exchange.js';
@@ -21,12 +22,14 @@ export interface Trust {
   readonly credentials: ReadonlyMap<string, SecretFile>;
   /** Of ours, by the file of the certificate. */
   readonly clientCertificates: ReadonlyMap<string, TlsFiles>;
+  /** Whom backends' certificates must come from, by file. */
+  readonly roots: ReadonlyMap<string, RootCertificates>;
   /** Names of what is missing; empty when all of it is there. */
   waitingFor(): string[];
 }
 
 /** What is read again while the gateway runs. */
-export type Reloaded = 'config' | 'jwks' | 'nonce_keys' | 'credential' | 'certificate';
+export type Reloaded = 'config' | 'jwks' | 'nonce_keys' | 'credential' | 'certificate' | 'roots';
 
 export interface Surroundings {
   readonly clock: Clock;
@@ -53,6 +56,7 @@ export function openTrust(config: Config, take: Take, surroundings: Surroundings
     const pair = route.kind === 'mcp' ? route.backend.clientCertificate : undefined;
     return pair === undefined ? [] : [[pair.certFile, take(['client certificate', pair], () => openTlsFiles(pair, telling(surroundings, 'certificate')))] as const];
   }));
+  const roots = new Map(config.routes.flatMap(({ backend: { caFile } }) => (caFile === undefined ? [] : [[caFile, take(['roots', caFile], () => openRootCertificates(caFile, telling(surroundings, 'roots')))] as const])));
   const nonceKeys = new Map([...nonceFiles(config.routes)].map(([file, keepSeconds]) =>
     [file, take(['nonce keys', file, keepSeconds], () => openNonceKeys(file, { now, keepSeconds, ...telling(surroundings, 'nonce_keys') }))]));
   const introspectors = new Map(config.issuers.flatMap(({ name, introspection }): [string, Introspector][] => (introspection === undefined ? [] : [[name, take(['introspector', name, introspection],
@@ -66,6 +70,7 @@ export function openTrust(config: Config, take: Take, surroundings: Surroundings
     exchangers,
     credentials,
     clientCertificates,
+    roots,
     nonceKeys,
     introspectors,
     waitingFor: () => [

@@ -323,6 +323,11 @@ describe('back-pressure', () => {
     collect();
     return process.memoryUsage().arrayBuffers;
   };
+  /** A busy machine collects late: what is held for good stays held. */
+  const settlesBelow = async (bytes: number, start: number) => {
+    for (let i = 0; i < 20 && held() - start >= bytes; i++) await sleep(50);
+    expect(held() - start).toBeLessThan(bytes);
+  };
   it('holds at most 1 MiB of an answer that its client does not read', async () => {
     const block = Buffer.alloc(MIB, 'x');
     bed.answer = (_, response) => {
@@ -334,7 +339,7 @@ describe('back-pressure', () => {
     const streams = Array.from({ length: STREAMS }, () => begin(h2, { path: '/mcp', headers: signed('GET') }).on('error', () => {}));
     await until(() => bed.seen.length === STREAMS);
     await sleep(700);
-    expect((held() - before) / STREAMS).toBeLessThan(MIB);
+    await settlesBelow(STREAMS * MIB, before);
     for (const stream of streams) stream.destroy();
   });
   it('an answer that is not read makes its backend stop, and other streams go on', async () => {
@@ -385,7 +390,7 @@ describe('back-pressure', () => {
       for (let i = 0; i < 48; i++) stream.write(block, () => { taken += 1; });
       await sleep(700);
       expect(taken).toBeLessThan(40); // what the kernel holds is not ours
-      expect(held() - start).toBeLessThan(MIB);
+      await settlesBelow(MIB, start);
       const before = taken;
       expect((await ask(own, { path: '/healthz' })).status).toBe(200); // the connection's window is not used up
       expect(taken).toBe(before);

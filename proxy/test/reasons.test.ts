@@ -1,7 +1,7 @@
 /** Every Reason, produced by a request on a socket: the type makes a reason without a case a compile error. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
-import type { AddressInfo } from 'node:net';
+import net, { type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { REASONS, type Reason } from '../src/pipeline/reason.js';
@@ -200,6 +200,25 @@ const cases: Record<Reason, () => Promise<Answer>> = {
     expect((await bed.ask(first)).status).toBe(200);
     return bed.ask(second);
   },
+  overloaded: async () => {
+    const narrow = await startBed({ change: (config) => { config.limits = { maxUnverified: 1 }; } });
+    try {
+      const token = accessToken(narrow.as, { cnf: { jkt } });
+      const lines = Array.from({ length: 50 }, () => `POST /mcp HTTP/1.1\r\nHost: a\r\nConnection: close\r\nAuthorization: DPoP ${token}\r\nDPoP: ${proof(client, 'POST', HTU, token)}\r\n\r\n`);
+      const sockets = await Promise.all(lines.map(() => new Promise<net.Socket>((resolve) => { const socket = net.connect(narrow.gateway.port, '127.0.0.1', () => resolve(socket)); })));
+      await new Promise((resolve) => setTimeout(resolve, 200)); // until all of them are accepted, one in a turn of the event loop
+      // Written in one turn, and so read in one.
+      const answers = await Promise.all(sockets.map((socket, i) => new Promise<string>((resolve) => {
+        let got = '';
+        socket.on('data', (chunk: Buffer) => { got += chunk.toString(); }).on('close', () => resolve(got)).write(lines[i]!);
+      })));
+      expect(new Set(answers.map((got) => got.slice(9, 12)))).toEqual(new Set(['200', '503']));
+      const refused = answers.find((got) => got.startsWith('HTTP/1.1 503'))!;
+      return { status: 503, headers: {}, text: refused };
+    } finally {
+      await narrow.stop();
+    }
+  },
   replay_store_down: async () => {
     const port = await freePort();
     const lonely = await startBed({ change: (config) => { config.replay = { store: 'redis', url: `redis://127.0.0.1:${port}`, timeoutSeconds: 0.1 }; } });
@@ -287,7 +306,7 @@ describe('every reason is given for its cause', () => {
     expect(answer.status).toBe(meaning.status);
     expect(answer.text).toContain('error' in meaning ? meaning.error : reason);
     expect(answer.text).not.toContain('evil.example');
-    const elsewhere = ['address_limited', 'replay_store_down', 'replay_store_full', 'internal_error'];
+    const elsewhere = ['address_limited', 'overloaded', 'replay_store_down', 'replay_store_full', 'internal_error'];
     if (!elsewhere.includes(reason)) {
       const id = answer.headers['x-request-id'];
       const record = (await bed.audit()).findLast((r) => id === undefined || r['request.id'] === id)!;

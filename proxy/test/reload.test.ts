@@ -74,7 +74,7 @@ it('a proof that was used before is used after, and a bucket that was empty stay
 
 it('what is read at the start only is refused by name, and nothing of the config is taken', async () => {
   const { port } = input.listen!;
-  const problems = await bed.gateway.reload(changed((c) => { c.listen!.port = port! + 1; c.replay = { store: 'memory', maxEntries: 5000 }; c.routes.splice(0, 1); }));
+  const problems = await bed.gateway.reload(changed((c) => { c.listen!.port = port! - 1; c.replay = { store: 'memory', maxEntries: 5000 }; c.routes.splice(0, 1); }));
   expect(problems).toEqual([expect.stringMatching(/^listen: must stay as it is/), expect.stringMatching(/^replay: must stay/)]);
   expect((await ask()).status).toBe(200);
   expect(await metric('agentgateway_reloads_total{what="config",result="refused"}')).toBe('1');

@@ -175,6 +175,11 @@ describe('back-pressure', () => {
     collect();
     return process.memoryUsage().arrayBuffers;
   };
+  /** A busy machine collects late: what is held for good stays held. */
+  const settlesBelow = async (bytes: number, start: number) => {
+    for (let i = 0; i < 20 && held() - start >= bytes; i++) await sleep(50);
+    expect(held() - start).toBeLessThan(bytes);
+  };
   const dripless = (head: string) => new Promise<net.Socket>((resolve) => {
     const socket = net.connect(bed.gateway.port, '127.0.0.1', () => socket.write(head, () => resolve(socket)));
     socket.on('error', () => {}).pause();
@@ -200,7 +205,7 @@ describe('back-pressure', () => {
     const sockets = await Promise.all(Array.from({ length: STREAMS }, () => dripless(headOf('GET'))));
     await sleep(700);
     expect(written).toBeLessThan(STREAMS * MEGABYTES); // it was slowed down
-    expect((held() - before) / STREAMS).toBeLessThan(MIB);
+    await settlesBelow(STREAMS * MIB, before);
     for (let i = 0; i < 40 && (await bed.audit()).length < STREAMS; i++) await sleep(100);
     expect((await bed.audit()).map(({ ended }) => ended)).toEqual(Array(STREAMS).fill('idle'));
     for (const socket of sockets) socket.destroy();
@@ -222,7 +227,7 @@ describe('back-pressure', () => {
     for (const socket of sockets) for (let i = 0; i < MEGABYTES; i++) socket.write(block, () => { accepted += 1; });
     await sleep(700);
     expect(accepted).toBeLessThan(STREAMS * MEGABYTES);
-    expect((held() - start) / STREAMS).toBeLessThan(MIB);
+    await settlesBelow(STREAMS * MIB, start);
     for (const socket of sockets) socket.destroy();
     bed = before;
     await stalled.stop();

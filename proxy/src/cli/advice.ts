@@ -81,6 +81,7 @@ export const ADVICE: Readonly<Record<Reason, Advice>> = {
   introspection_unavailable: server('try again after Retry-After; operators: does the introspection endpoint answer the gateway?'),
   exchange_unavailable: server('operators: does the authorization server answer, and is the client secret its own?'),
   credential_unavailable: server('operators: is the credential\'s Secret mounted?'),
+  overloaded: server('try again after Retry-After; operators: more workers or replicas, or raise limits.maxUnverified'),
   internal_error: server('operators: the gateway\'s log has the stack; please report it'),
   exchange_refused: advice('RFC 8693 2.2.2', 'ask the authorization server to let the gateway exchange this client\'s tokens for the backend'),
   upstream_busy: server('come again; operators: the backend is slow, or upstream.maxSockets and maxQueued are small for the load'),

@@ -89,7 +89,7 @@ async function judge(config: Config, request: Received, clock: () => number): Pr
     const nothing = { take: allowed, peek: allowed, close: () => {} };
     // Nothing is claimed: no proof was ever used before.
     const store = { claim: () => 'first' as const, ready: () => true, close: async () => {} };
-    const { enter, local, route, decide } = createWay(config, { trust: { ...trust, exchangers: untried(trust.exchangers) }, take: draft.take, buckets: bucketTables(bucketMemories(false)).callers, store, addressLimits: { requests: undefined, refusals: nothing }, clock, verify: verifies });
+    const { enter, local, route, decide } = createWay(config, { trust: { ...trust, exchangers: untried(trust.exchangers) }, take: draft.take, buckets: bucketTables(bucketMemories(false)).callers, store, addressLimits: { requests: undefined, refusals: nothing }, clock, verify: (_, ...work) => verifies(...work) });
     const accepted = await enter(request);
     if (!(accepted instanceof Denial) && local(accepted) !== undefined) return { accepted: true, lines: [...warnings, 'accepted: the gateway answers it itself, and asks for no credentials'] };
     const routed = accepted instanceof Denial ? accepted : await route(accepted);
@@ -113,4 +113,4 @@ async function judge(config: Config, request: Received, clock: () => number): Pr
 }
 
 const untried = (exchangers: Trust['exchangers']): Trust['exchangers'] =>
-  new Map([...exchangers.keys()].map((route) => [route, { exchange: () => ({ kind: 'token' as const, token: 'untried' }), close: () => {} }]));
+  new Map([...exchangers.keys()].map((route) => [route, { exchange: () => ({ kind: 'token' as const, token: 'untried' }), forget: () => {}, close: () => {} }]));

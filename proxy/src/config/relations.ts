@@ -1,4 +1,4 @@
-import type { Config } from './schema.js';
+import type { Config, Issuer, Route } from './schema.js';
 
 /** A fault of a config: where it stands, what stands there, what should, and what to do. */
 export interface Problem {
@@ -11,13 +11,20 @@ export interface Problem {
 /** Paths the gateway answers itself, before any route. */
 const RESERVED = ['/healthz', '/.well-known'];
 
-/** What one field cannot say alone: rules between fields of a config whose shape is right. */
-export function relationProblems(config: Config): Problem[] {
+/** Of a config that may have faults: the parts that have the right shape, each by itself; a Config is one with all of them. */
+export type Intact = { readonly [K in Exclude<keyof Config, 'issuers' | 'routes'>]?: Config[K] | undefined } & {
+  /** In their places; `undefined` for one that is not intact. */
+  readonly issuers: readonly (Issuer | undefined)[];
+  readonly routes: readonly (Route | undefined)[];
+};
+
+/** What one field cannot say alone: rules between fields, as far as those are intact. */
+export function relationProblems(config: Intact): Problem[] {
   return [...replayProblems(config), ...issuerProblems(config), ...edgeProblems(config), ...tracingProblems(config), ...routeProblems(config)];
 }
 
-function replayProblems({ replay, replicas }: Config): Problem[] {
-  if (replay.store !== 'memory' || replicas === 1) return [];
+function replayProblems({ replay, replicas = 1 }: Intact): Problem[] {
+  if (replay?.store !== 'memory' || replicas === 1) return [];
   return [{
     where: 'replay.store',
     want: `must be shared by all ${replicas} replicas, or each of them accepts the same proof once`,
@@ -26,51 +33,54 @@ function replayProblems({ replay, replicas }: Config): Problem[] {
   }];
 }
 
-function issuerProblems({ issuers }: Config): Problem[] {
+function issuerProblems({ issuers }: Intact): Problem[] {
   return [
-    ...repeated(issuers.map((i) => i.name)).map(([at, first]) => duplicate(`issuers[${at}].name`, issuers[at]!.name, `issuers[${first}]`)),
-    ...repeated(issuers.map((i) => i.issuer)).map(([at, first]) => duplicate(`issuers[${at}].issuer`, issuers[at]!.issuer, `issuers[${first}]`)),
-    ...issuers.flatMap(({ jwks, introspection }, i): Problem[] => (jwks === undefined && introspection === undefined
+    ...repeated(issuers.map((i) => i?.name)).map(([at, first]) => duplicate(`issuers[${at}].name`, issuers[at]!.name, `issuers[${first}]`)),
+    ...repeated(issuers.map((i) => i?.issuer)).map(([at, first]) => duplicate(`issuers[${at}].issuer`, issuers[at]!.issuer, `issuers[${first}]`)),
+    ...issuers.flatMap((issuer, i): Problem[] => (issuer !== undefined && issuer.jwks === undefined && issuer.introspection === undefined
       ? [{ where: `issuers[${i}].jwks`, want: 'is required where there is no introspection: nothing else says which tokens are good', got: 'nothing' }]
       : [])),
   ];
 }
 
 /** What the gateway believes of the peers in front of it. */
-function edgeProblems({ originFrom, trustedPeers, listen, routes }: Config): Problem[] {
+function edgeProblems({ originFrom, trustedPeers, listen, routes }: Intact): Problem[] {
   const problems: Problem[] = [];
-  if (originFrom === 'forwarded' && trustedPeers.length === 0) {
+  if (originFrom === 'forwarded' && trustedPeers?.length === 0) {
     problems.push({ where: 'originFrom', want: 'must go with trustedPeers: from anybody else X-Forwarded-Host is the client\'s own word', got: show(originFrom), next: 'list the ranges of the ingress' });
   }
-  routes.forEach(({ auth }, i) => {
-    if (auth.profile !== 'mtls') return;
+  routes.forEach((route, i) => {
+    if (route?.auth.profile !== 'mtls') return;
+    const { certificateFrom } = route.auth;
     const where = `routes[${i}].auth.certificateFrom`;
-    if (auth.certificateFrom === 'tls' && listen.tls === undefined) problems.push({ where, want: 'must go with listen.tls, or no connection has a certificate', got: '"tls"', next: 'set listen.tls, or use "header" behind a trusted peer' });
-    if (auth.certificateFrom === 'header' && trustedPeers.length === 0) problems.push({ where, want: 'must go with trustedPeers: from anybody else Client-Cert is the client\'s own word', got: '"header"', next: 'list the ranges of the proxy that ends TLS' });
+    if (certificateFrom === 'tls' && listen !== undefined && listen.tls === undefined) problems.push({ where, want: 'must go with listen.tls, or no connection has a certificate', got: '"tls"', next: 'set listen.tls, or use "header" behind a trusted peer' });
+    if (certificateFrom === 'header' && trustedPeers?.length === 0) problems.push({ where, want: 'must go with trustedPeers: from anybody else Client-Cert is the client\'s own word', got: '"header"', next: 'list the ranges of the proxy that ends TLS' });
   });
   return problems;
 }
 
-function tracingProblems({ tracing }: Config): Problem[] {
+function tracingProblems({ tracing }: Intact): Problem[] {
   if (tracing?.caFile === undefined || tracing.url.startsWith('https:')) return [];
   return [{ where: 'tracing.caFile', want: 'must go with an https url', got: show(tracing.url) }];
 }
 
-function routeProblems({ routes, issuers, listen, admin, replay }: Config): Problem[] {
-  const known = issuers.map((i) => i.name);
+function routeProblems({ routes, issuers, listen, admin, replay }: Intact): Problem[] {
+  /** Absent: one that is not intact may have any name. */
+  const known = issuers.includes(undefined) || issuers.length === 0 ? undefined : issuers.map((i) => i!.name);
   const problems: Problem[] = [
-    ...repeated(routes.map((r) => r.name)).map(([at, first]) => duplicate(`routes[${at}].name`, routes[at]!.name, `routes[${first}]`)),
-    ...repeated(routes.map((r) => r.pathPrefix)).map(([at, first]): Problem => ({
+    ...repeated(routes.map((r) => r?.name)).map(([at, first]) => duplicate(`routes[${at}].name`, routes[at]!.name, `routes[${first}]`)),
+    ...repeated(routes.map((r) => r?.pathPrefix)).map(([at, first]): Problem => ({
       where: `routes[${at}].pathPrefix`,
       want: `must differ from that of routes[${first}] ("${routes[first]!.name}"), which shadows it`,
       got: show(routes[at]!.pathPrefix),
       next: 'give each route its own prefix; a longer prefix wins over a shorter one',
     })),
   ];
-  if (listen.port === admin.port) {
+  if (listen !== undefined && listen.port === admin?.port) {
     problems.push({ where: 'admin.port', want: 'must differ from listen.port: metrics are never on the traffic port', got: show(admin.port) });
   }
   routes.forEach((route, at) => {
+    if (route === undefined) return;
     const where = `routes[${at}]`;
     for (const reserved of RESERVED) {
       if (route.pathPrefix === reserved || route.pathPrefix.startsWith(`${reserved}/`)) {
@@ -78,11 +88,11 @@ function routeProblems({ routes, issuers, listen, admin, replay }: Config): Prob
       }
     }
     route.auth.issuers.forEach((name, i) => {
-      if (!known.includes(name)) {
+      if (known !== undefined && !known.includes(name)) {
         problems.push({ where: `${where}.auth.issuers[${i}]`, want: 'must name an entry of issuers', got: show(name), next: `known: ${known.map(show).join(', ')}` });
       }
     });
-    const asked = issuers.filter((issuer) => issuer.introspection !== undefined && route.auth.issuers.includes(issuer.name));
+    const asked = issuers.filter((issuer): issuer is Issuer => issuer?.introspection !== undefined && route.auth.issuers.includes(issuer.name));
     if (asked.length > 1) {
       problems.push({ where: `${where}.auth.issuers`, want: 'must name at most one issuer with introspection: an opaque token does not say whose it is', got: show(asked.map((i) => i.name)) });
     }
@@ -92,7 +102,7 @@ function routeProblems({ routes, issuers, listen, admin, replay }: Config): Prob
     if (route.rateLimit?.shared === true) {
       const { maxTokens, tokensPerFill, fillIntervalSeconds } = route.rateLimit;
       const fillSeconds = (maxTokens / tokensPerFill) * fillIntervalSeconds;
-      if (replay.store !== 'redis') problems.push({ where: `${where}.rateLimit.shared`, want: 'must go with a redis replay store, which keeps the buckets', got: 'true', next: 'use the redis store, or leave it out' });
+      if (replay !== undefined && replay.store !== 'redis') problems.push({ where: `${where}.rateLimit.shared`, want: 'must go with a redis replay store, which keeps the buckets', got: 'true', next: 'use the redis store, or leave it out' });
       if (fillSeconds < 1) problems.push({ where: `${where}.rateLimit`, want: 'must take at least a second to fill where it is shared', got: `${show(fillSeconds)} s`, next: 'raise maxTokens, or lower tokensPerFill' });
     }
     if (route.kind === 'secrets' && route.auth.profile === 'mixed') {
@@ -152,10 +162,10 @@ export function isLoopback(url: string): boolean {
 }
 
 /** [index, index of its first occurrence] of every value that stands in the list before. */
-function repeated(values: readonly string[]): [number, number][] {
+function repeated(values: readonly (string | undefined)[]): [number, number][] {
   return values.flatMap((value, at): [number, number][] => {
     const first = values.indexOf(value);
-    return first === at ? [] : [[at, first]];
+    return value === undefined || first === at ? [] : [[at, first]];
   });
 }
 

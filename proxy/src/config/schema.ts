@@ -207,6 +207,8 @@ const limits = z.prefault(z.strictObject({
   maxConnections: z._default(whole(1, 1_000_000, 'connections'), 10_000),
   /** Of one address; `trustedPeers` bring many clients and are not counted. */
   maxConnectionsPerAddress: z._default(whole(1, 1_000_000, 'connections'), 1_000),
+  /** Proofs whose signature waits to be verified; more are refused with 503 at once. 4096 take about a quarter of a second. */
+  maxUnverified: z._default(whole(1, 1_000_000, 'proofs'), 4_096),
   /** Requests of one address, whatever becomes of them, before it is answered 429 without any cryptography; absent: no bound. An IPv6 address counts as its /64. */
   requestsPerAddress: z.optional(z.strictObject({ maxTokens: whole(1, 1_000_000, 'requests'), tokensPerSecond: whole(1, 1_000_000, 'requests') })),
   /** Refused requests one address may cause before it is answered 429 without any cryptography. An IPv6 address counts as its /64. */
@@ -229,6 +231,11 @@ const upstream = z.prefault(z.strictObject({
   /** Requests that may wait for one of them; more are refused with 503. */
   maxQueued: z._default(whole(1, 65_536, 'requests'), 1024),
 }), {});
+
+const route = z.discriminatedUnion('kind', [mcpRoute, secretsRoute]);
+
+/** The schema of one entry of a list of the config. */
+export const entrySchemas = { issuers: issuer, routes: route } as const;
 
 export const configSchema = z.strictObject({
   version: z.literal(1),
@@ -258,7 +265,7 @@ export const configSchema = z.strictObject({
   workers: z._default(whole(1, 64, 'threads'), 1),
   issuers: nonEmpty(issuer),
   replay,
-  routes: nonEmpty(z.discriminatedUnion('kind', [mcpRoute, secretsRoute])),
+  routes: nonEmpty(route),
   limits,
   upstream,
   audit: z.prefault(z.strictObject({

@@ -4,6 +4,7 @@ import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { Config } from '../config/index.js';
 import { createHttp2Sessions, type Handle, type Http2Sessions } from './http2-sessions.js';
+import { oneAtATime } from './one-at-a-time.js';
 import { networkOf, plainAddress, type TrustedPeers } from './trusted-peers.js';
 
 export interface EdgeServerOptions {
@@ -35,8 +36,8 @@ export function createEdgeServer({ limits, peers, onRefused, tls, askForCertific
     rejectNonStandardBodyWrites: true,
   };
   const server = tls === undefined
-    ? http.createServer(options, handle)
-    : https.createServer({ ...options, ...tls, handshakeTimeout: limits.headersTimeoutSeconds * 1000, minVersion: 'TLSv1.2', ALPNProtocols: ['h2', 'http/1.1'], requestCert: askForCertificate, rejectUnauthorized: false }, handle);
+    ? http.createServer(options, oneAtATime(handle))
+    : https.createServer({ ...options, ...tls, handshakeTimeout: limits.headersTimeoutSeconds * 1000, minVersion: 'TLSv1.2', ALPNProtocols: ['h2', 'http/1.1'], requestCert: askForCertificate, rejectUnauthorized: false }, oneAtATime(handle));
   const sessions = tls === undefined ? undefined : createHttp2Sessions(limits, handle);
   if (sessions !== undefined) divert(server, sessions);
   server.maxConnections = limits.maxConnections;

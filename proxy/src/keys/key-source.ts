@@ -41,6 +41,8 @@ export type Introspection = Readonly<Record<string, unknown>> | 'inactive' | 'un
 export type Exchanged = { readonly kind: 'token'; readonly token: string } | { readonly kind: 'refused' } | { readonly kind: 'unavailable'; readonly why: string };
 
 export interface Exchanger {
+  /** The backend did not take what the caller's token was exchanged for. */
+  forget(token: string): void;
   /** Synchronous where the answer is known. Never rejects. @param notAfter seconds since the epoch: the caller's own token ends then */
   exchange(token: string, notAfter: number): Exchanged | Promise<Exchanged>;
   close(): void;

@@ -21,6 +21,8 @@ const MARGIN_SECONDS = 5;
 /** Of an answer that names no `expires_in`. */
 const UNSTATED_SECONDS = 30;
 const ACCESS_TOKEN = 'urn:ietf:params:oauth:token-type:access_token';
+/** RFC 8693 3: an access token too, where it is one. */
+const JWT = 'urn:ietf:params:oauth:token-type:jwt';
 
 interface Known {
   readonly token: string;
@@ -50,6 +52,8 @@ export function createTokenExchange(config: ExchangeConfig, { now, secret, onPro
       // RFC 8693 2.2.1; a bound token would need a key of ours.
       if (typeof answer?.access_token !== 'string' || !/^[\x21-\x7e]+$/.test(answer.access_token)) throw new Error('the answer has no access_token');
       if (typeof answer.token_type !== 'string' || answer.token_type.toLowerCase() !== 'bearer') throw new Error('the answer\'s token_type is not Bearer');
+      // 2.2.1 again: what else it may issue is no bearer of access.
+      if (answer.issued_token_type !== undefined && answer.issued_token_type !== ACCESS_TOKEN && answer.issued_token_type !== JWT) throw new Error('the answer\'s issued_token_type is no access token');
       const seconds = typeof answer.expires_in === 'number' && answer.expires_in > 0 ? answer.expires_in : UNSTATED_SECONDS;
       cache.set(key, { token: answer.access_token, until: Math.min(now() + seconds - MARGIN_SECONDS, notAfter) });
       return { kind: 'token', token: answer.access_token };
@@ -62,6 +66,7 @@ export function createTokenExchange(config: ExchangeConfig, { now, secret, onPro
     }
   };
   return {
+    forget: (token) => { cache.delete(hash('sha256', token, 'base64url')); },
     exchange(token, notAfter) {
       const key = hash('sha256', token, 'base64url');
       const known = cache.get(key);

@@ -89,6 +89,7 @@ export const REASONS = {
   introspection_unavailable: { status: 503, family: 'gateway', say: 'the gateway cannot check tokens right now' },
   exchange_unavailable: { status: 503, family: 'gateway', say: 'the gateway cannot exchange tokens right now' },
   credential_unavailable: { status: 503, family: 'gateway', say: 'the gateway has no credential for the backend right now' },
+  overloaded: { status: 503, family: 'gateway', say: 'the gateway is busy' },
   internal_error: { status: 500, family: 'gateway', say: 'internal error' },
   exchange_refused: { status: 403, family: 'upstream', say: 'the authorization server does not give this token access to the backend' },
   upstream_busy: { status: 503, family: 'upstream', say: 'the backend is busy' },

@@ -8,7 +8,7 @@ import { htuFits, withoutQuery } from '../checks/target.js';
 import type { Routed } from '../pipeline/evidence.js';
 import { Denial, deny } from '../pipeline/reason.js';
 import type { Nonces } from './nonces.js';
-import type { Verify } from './verify-queue.js';
+import type { Verdict, Verify } from './verify-queue.js';
 
 /** A proof whose signature, form and fit to the request hold; not yet: that it is unused, and that the access token is bound to `jkt`. */
 export interface Proof {
@@ -24,6 +24,7 @@ export interface Proof {
 
 /** Clients and replicas disagree about the time by at most this much more than what is configured. */
 const CLOCK_MARGIN_SECONDS = 5;
+const RETRY_AFTER_SECONDS = 1;
 
 interface ProofHeader {
   readonly alg: Algorithm;
@@ -88,7 +89,9 @@ export function checkProof(text: string, request: Routed, ath: string, now: numb
   if (!isString(claims.ath)) return deny('dpop_claim_missing', 'ath');
   if (claims.ath !== ath) return deny('dpop_ath_mismatch');
 
-  const settle = (holds: boolean): Proof | Denial => {
+  const settle = (holds: Verdict): Proof | Denial => {
+    if (holds === 'unwelcome') return deny('address_limited', undefined, { retryAfterSeconds: RETRY_AFTER_SECONDS });
+    if (holds === 'overloaded') return deny('overloaded', undefined, { retryAfterSeconds: RETRY_AFTER_SECONDS });
     if (!holds) return deny('dpop_signature_bad');
     // Only a header that signed something is worth remembering: strangers cannot flush the cache.
     if (known === undefined) headerCache.set(jws.header, header);
@@ -102,7 +105,7 @@ export function checkProof(text: string, request: Routed, ath: string, now: numb
     };
   };
   // Item 6.
-  const holds = verify(header.alg, header.key, jws.signed, jws.signature);
+  const holds = verify(request.network, header.alg, header.key, jws.signed, jws.signature);
   return holds instanceof Promise ? holds.then(settle) : settle(holds);
 }
 

@@ -1,24 +1,53 @@
 import { verifies } from '../checks/signature.js';
 
-/** Whether a signature verifies: `verifies` itself, or one that answers a moment later. */
-export type Verify = (...work: Parameters<typeof verifies>) => boolean | Promise<boolean>;
+/**
+ * Whether a signature verifies: `verifies` itself, or one that answers a moment later. `unwelcome`: it was not looked at, since the address has caused too many refusals meanwhile;
+ * `overloaded`: there is more to verify than can be in time.
+ */
+export type Verify = (network: string, ...work: Parameters<typeof verifies>) => Verdict | Promise<Verdict>;
+export type Verdict = boolean | 'unwelcome' | 'overloaded';
 
 /** Verified in one go; then the event loop looks at its sockets again. About three milliseconds of P-256. */
 const AT_ONCE = 64;
 
+export interface VerifyQueueOptions {
+  /** Whether requests of this network may still cost a verification. */
+  readonly isWelcome: (network: string) => boolean;
+  /** Waiting at the same time. */
+  readonly most: number;
+}
+
+interface Waiting {
+  readonly network: string;
+  readonly verify: () => boolean;
+  readonly resolve: (verdict: Verdict) => void;
+}
+
 /**
  * Verifies the signatures of the requests that arrived together one right after the other, once all of them have been read: the code and tables of a verification stay in the
- * processor's caches then, which makes each a quarter cheaper than one between two requests. A request that comes alone waits for nobody.
+ * processor's caches then, which makes each a quarter cheaper than one between two requests. A request that comes alone waits for nobody. A bad signature ends the round, so that
+ * it is counted before the next one of its address is looked at.
  */
-export function createVerifyQueue(): Verify {
-  let waiting: (() => void)[] = [];
+export function createVerifyQueue({ isWelcome, most }: VerifyQueueOptions): Verify {
+  let waiting: Waiting[] = [];
+  let next = 0;
   const work = () => {
-    const now = waiting.length <= AT_ONCE ? waiting : waiting.slice(0, AT_ONCE);
-    waiting = waiting.length <= AT_ONCE ? [] : waiting.slice(AT_ONCE);
-    if (waiting.length > 0) setImmediate(work);
-    for (const verifyOne of now) verifyOne();
+    for (const end = Math.min(waiting.length, next + AT_ONCE); next < end;) {
+      const { network, verify, resolve } = waiting[next++]!;
+      if (!isWelcome(network)) {
+        resolve('unwelcome');
+        continue;
+      }
+      const holds = verify();
+      resolve(holds);
+      if (!holds) break;
+    }
+    if (next < waiting.length) return void setImmediate(work);
+    waiting = [];
+    next = 0;
   };
-  return (...signature) => new Promise((resolve) => {
-    if (waiting.push(() => resolve(verifies(...signature))) === 1) setImmediate(work);
+  return (network, ...signature) => new Promise((resolve) => {
+    if (waiting.length - next >= most) return resolve('overloaded');
+    if (waiting.push({ network, verify: () => verifies(...signature), resolve }) === 1) setImmediate(work);
   });
 }

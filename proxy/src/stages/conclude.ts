@@ -12,8 +12,8 @@ import type { Outcome } from '../upstream/upstream.js';
 import type { LocalAnswer, Received } from '../pipeline/evidence.js';
 
 export interface Conclude {
-  /** Answers a request that was refused. */
-  refuse(received: Received, denial: Denial, route: Route | undefined, message: ClientMessage, response: ClientAnswer): void;
+  /** Answers a request that was refused. @param upstream the backend that it was sent to */
+  refuse(received: Received, denial: Denial, route: Route | undefined, message: ClientMessage, response: ClientAnswer, upstream?: string): void;
   /** Answers one that needs neither credentials nor a backend. */
   answer(received: Received, local: LocalAnswer, message: ClientMessage, response: ClientAnswer): void;
   /** Records one that the backend answered. */
@@ -33,7 +33,7 @@ export interface ConcludeContext {
 export function createConclude({ config, audit, metrics, clock, refusals }: ConcludeContext): Conclude {
   const prefixes = new Map(config.routes.map(({ name, pathPrefix }) => [name, pathPrefix]));
   return {
-    refuse(received, denial, route, message, response) {
+    refuse(received, denial, route, message, response, upstream) {
       const { reason, detail, retryAfterSeconds } = denial;
       const { reply } = received;
       const { status, say, error, family } = meaningOf(reason);
@@ -52,7 +52,7 @@ export function createConclude({ config, audit, metrics, clock, refusals }: Conc
       if (!response.headersSent && !response.destroyed) answerWhole(message, response, status, headers, body);
       const durationSeconds = clock() - received.receivedAt;
       metrics.concluded(received.facts, status, reason, durationSeconds);
-      audit.write(auditRecord(received, { status, reason, detail, bytes: 0, durationSeconds }));
+      audit.write(auditRecord(received, { status, reason, detail, upstream, bytes: 0, durationSeconds }));
       received.trace?.ended({ status, reason, route: route?.pathPrefix });
     },
     answer(received, { status, headers, body }, message, response) {

@@ -16,8 +16,10 @@ export interface OpenAnswer {
   readonly listening: boolean;
   /** Seconds since the epoch: however it goes on; Infinity where the config sets no total time. */
   readonly endsAt: number;
-  /** How long past its token's `exp` it may go on. */
+  /** How long past its token's `exp` it may go on; where the token was let in past that, since clocks differ, past its request. */
   readonly graceSeconds: number;
+  /** Seconds since the epoch. */
+  readonly receivedAt: number;
   end(why: Ending): void;
 }
 
@@ -41,11 +43,11 @@ const SWEEP_MS = 1_000;
 /** Answers that are still open, looked at together once a second: none outlives its token, the key it was signed with, or its time. */
 export function createOpenAnswers({ now, allowed }: OpenAnswersOptions): OpenAnswers {
   const open = new Set<OpenAnswer>();
-  const verdict = ({ standing, terms, endsAt, graceSeconds }: OpenAnswer, at: number): Ending | undefined => {
+  const verdict = ({ standing, terms, endsAt, graceSeconds, receivedAt }: OpenAnswer, at: number): Ending | undefined => {
     if (!allowed(terms)) return 'config_changed'; // also of what was asked before a reload and answered after it
     if (at > endsAt) return 'too_long';
     if (standing === undefined) return undefined;
-    if (at > standing.until + graceSeconds) return 'token_expired';
+    if (at > Math.max(standing.until, receivedAt) + graceSeconds) return 'token_expired';
     return standing.holds() ? undefined : 'token_withdrawn';
   };
   const timer = setInterval(() => {

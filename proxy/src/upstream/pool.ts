@@ -10,8 +10,8 @@ const SWEEP_MS = 500;
 
 /** How TLS is spoken to a backend. */
 export interface PoolTls {
-  /** PEM of the only roots a backend's certificate may chain to; absent: the system's. */
-  readonly ca?: string | undefined;
+  /** PEM of the only roots a backend's certificate may chain to, as they are now, for every new connection; absent: the system's. */
+  readonly ca?: (() => string | undefined) | undefined;
   /** SNI, and the name that the certificate must have; absent: the host. */
   readonly servername?: string | undefined;
   /** The client certificate of now, for every new connection. */
@@ -49,10 +49,9 @@ export function createPool({ tls, tlsOptions: { ca, servername, certificate }, m
   const options = { keepAlive: true, maxSockets, scheduling: 'lifo' as const };
   const agent = tls ? new https.Agent({
     ...options,
-    ...(ca === undefined ? {} : { ca }),
     ...(servername === undefined ? {} : { servername }),
-    // A resumed session goes on with the certificate that it began with, also after a rotation.
-    ...(certificate === undefined ? {} : { maxCachedSessions: 0 }),
+    // A resumed session goes on with the certificates that it began with, also after a rotation.
+    ...(certificate === undefined && ca === undefined ? {} : { maxCachedSessions: 0 }),
   }) : new http.Agent(options);
   const sockets = agent.sockets as Record<string, PooledSocket[]>;
   const free = agent.freeSockets as Record<string, PooledSocket[]>;
@@ -69,7 +68,8 @@ export function createPool({ tls, tlsOptions: { ca, servername, certificate }, m
         (sockets[NAME] ??= []).push(socket);
         return;
       }
-      baseAddRequest.call(agent, request, certificate === undefined ? wanted : { ...wanted as object, ...certificate() });
+      // No roots, where there should be some, are none: an empty list trusts nobody.
+      baseAddRequest.call(agent, request, tls ? { ...wanted as object, ...(ca === undefined ? {} : { ca: ca() ?? [] }), ...certificate?.() } : wanted);
     },
     keepSocketAlive(socket: PooledSocket): boolean {
       const idle = Math.min(IDLE_MS, hintedMs(socket._httpMessage?.res?.rawHeaders) - HINT_MARGIN_MS);

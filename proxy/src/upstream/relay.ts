@@ -61,10 +61,10 @@ export function relay(answer: IncomingMessage, response: ClientAnswer, { headers
   return {
     bytes: () => bytes,
     end(why) {
-      if (over) return;
+      if (over || (why === 'backend_cut' && answer.complete)) return;
       finish(why);
       answer.destroy();
-      if (why === 'client_gone' || response.writableEnded || !isEventStream(answer)) return cutOff(response);
+      if (why === 'client_gone' || why === 'backend_cut' || response.writableEnded || !isEventStream(answer)) return cutOff(response);
       response.end(farewell(why, last === LF || last === CR));
       setTimeout(() => { if (!response.writableFinished) cutOff(response); }, FAREWELL_MS).unref();
     },

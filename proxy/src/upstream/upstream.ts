@@ -88,6 +88,8 @@ export function createUpstream({ url: text, upstream, limits, deadlines, openAns
       done(outcome);
     };
     const fail = (denial: Denial) => {
+      // It answered already: what comes now cuts that answer off, if anything.
+      if (answered !== undefined) return answered.end('backend_cut');
       current.destroy();
       message.unpipe?.();
       finish({ kind: 'refused', denial });
@@ -143,7 +145,11 @@ export function createUpstream({ url: text, upstream, limits, deadlines, openAns
         socket.once(tls ? 'secureConnect' : 'connect', () => clearTimeout(connectTimer));
       });
       attempt.once('error', (cause: NodeJS.ErrnoException) => fail(deny('upstream_unreachable', cause.code ?? cause.message)));
+      let spoke = false;
+      // 101 to a request without Upgrade ends a connection of node:http without a word (RFC 9110 15.2.2).
+      attempt.once('close', () => { if (!spoke && current === attempt) fail(deny('upstream_failed', 'no answer')); });
       attempt.once('response', (answer) => {
+        spoke = true;
         if (request.confidential) {
           const renewed = answer.statusCode === 401 && !retried ? renew(request) : undefined;
           if (renewed !== undefined) {
@@ -196,7 +202,7 @@ export function createUpstream({ url: text, upstream, limits, deadlines, openAns
         });
         const stream = isEventStream(answer);
         const entry: OpenAnswer = answered = {
-          standing, terms, graceSeconds: upstream.expiryGraceSeconds, endsAt: receivedAt + (upstream.totalTimeoutSeconds ?? Infinity),
+          standing, terms, graceSeconds: upstream.expiryGraceSeconds, receivedAt, endsAt: receivedAt + (upstream.totalTimeoutSeconds ?? Infinity),
           stream, listening: stream && request.method === 'GET', end: (why) => relayed.end(why),
         };
         openAnswers.add(entry);

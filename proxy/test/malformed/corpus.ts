@@ -59,7 +59,7 @@ export const CORPUS: readonly Malformed[] = [
     'a broken encoding': line('POST /mcp%2 HTTP/1.1'),
     'an encoding that is no hex': line('POST /mcp%zz HTTP/1.1'),
   }),
-  ...of('RFC 3629 3: what looks like a slash', { 'an overlong slash': line('POST /mcp%c0%af..%c0%afsecrets HTTP/1.1') }, [[404]]),
+  ...of('RFC 3629 3: what looks like a slash', { 'an overlong slash': line('POST /mcp%c0%af..%c0%afsecrets HTTP/1.1') }, [[400]]),
   ...of('RFC 9112 3: whitespace that a reader may skip', { 'two spaces before the target': line('POST  /mcp HTTP/1.1') }, [[200], [400]]),
   ...of('RFC 9112 3.2: Host', {
     'none': 'POST /mcp HTTP/1.1\r\n¤\r\n',

@@ -40,7 +40,7 @@ export function startJudge(as: Pair, change?: (config: ConfigInput) => void): Ju
   const store = createMemoryStore({ maxEntries: 1_000_000, now: () => (began ? 0 : wallClock()) });
   began = false;
   const tables = bucketTables(bucketMemories(false));
-  const { enter, route, decide } = createWay(config, { trust, take: parts.take, store, buckets: tables.callers, addressLimits: createAddressLimits(config, tables.addresses, wallClock), clock: wallClock, verify: createVerifyQueue() });
+  const { enter, route, decide } = createWay(config, { trust, take: parts.take, store, buckets: tables.callers, addressLimits: createAddressLimits(config, tables.addresses, wallClock), clock: wallClock, verify: createVerifyQueue({ isWelcome: () => true, most: 1_000_000 }) });
   const way = then(then(enter, route), decide);
   return {
     async judge(method, target, raw) {

@@ -19,7 +19,7 @@ const auth = (() => {
   return parsed.config.routes[0]!.auth;
 })();
 const judge = (at: number, { method = 'GET', path = '/protectedresource', token = TOKEN } = {}) =>
-  checkProof(RESOURCE, { method, publicPath: path, origins: ['https://resource.example.org'], facts: {} } as unknown as Routed, sha256(token), at, { auth, nonces: undefined, headerCache: createProofHeaderCache(), verify: verifies });
+  checkProof(RESOURCE, { method, publicPath: path, origins: ['https://resource.example.org'], facts: {} } as unknown as Routed, sha256(token), at, { auth, nonces: undefined, headerCache: createProofHeaderCache(), verify: (_, ...work) => verifies(...work) });
 
 describe('RFC 9449, figures 2 and 12', () => {
   it('takes the proof of the example at its time, by the key whose thumbprint figure 6 has', () => {

@@ -1,0 +1,45 @@
+import { X509Certificate } from 'node:crypto';
+import type { SecretFileOptions } from './secret-file.js';
+import { watchFile } from './watched-file.js';
+
+export interface RootCertificates {
+  /** PEM, as it was read last; `undefined` until there was something usable. */
+  current(): string | undefined;
+  /** Looks at the file at once. */
+  refresh(): void;
+  close(): void;
+}
+
+const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g;
+
+/** What is wrong with a file of root certificates: OpenSSL takes an empty one, or half of one, without a word, and then trusts nobody. */
+export function rootsProblem(text: string): string | undefined {
+  const found = text.match(CERTIFICATE);
+  if (found === null) return 'must hold PEM certificates, got none';
+  const bad = found.findIndex((pem) => !isCertificate(pem));
+  return bad === -1 ? undefined : `must hold PEM certificates, got something else in place ${bad + 1} of ${found.length}`;
+}
+
+function isCertificate(pem: string): boolean {
+  try {
+    new X509Certificate(pem);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** A mounted bundle of root certificates, followed through rotations; a broken one leaves the one before in place. */
+export function openRootCertificates(file: string, { onProblem, onLoaded }: SecretFileOptions): RootCertificates {
+  let good: string | undefined;
+  const watched = watchFile(file, {
+    onProblem,
+    onContent: (text) => {
+      const problem = rootsProblem(text);
+      if (problem !== undefined) return onProblem(`${file}: ${problem}; ${good === undefined ? 'no backend is trusted' : 'those read before stay in use'}`);
+      good = text;
+      onLoaded?.();
+    },
+  });
+  return { current: () => good, refresh: () => watched.check(), close: () => watched.close() };
+}
