@@ -42,6 +42,7 @@ describe('several endpoints', () => {
     bed = await startBed({ clock: () => wallClock() + ahead, change: (config) => {
       const route = config.routes[0] as Extract<(typeof config.routes)[number], { kind: 'mcp' }>;
       route.backend = { url: `http://127.0.0.1:${ports[0]!}`, endpoints: ports.map((port) => `http://127.0.0.1:${port}`), outlier: { consecutiveFailures: 2, ejectSeconds: EJECT } };
+      config.upstream = { firstByteTimeoutSeconds: 1 };
     } });
   });
   afterEach(async () => {
@@ -52,6 +53,29 @@ describe('several endpoints', () => {
   it('share new sessions', async () => {
     for (let i = 0; i < 9; i++) expect(await ask(bed)).toMatchObject({ status: 200, text: expect.stringMatching(/^[012]$/) });
     expect([0, 1, 2].map((i) => got.filter(([at]) => at === i).length)).toEqual([3, 3, 3]);
+  });
+  it('leave out one that does not answer, whether or not its clients wait', async () => {
+    servers[0]!.removeAllListeners('request').on('request', (message) => { got.push([0, undefined]); message.resume(); });
+    const leave = (port: number) => new Promise<void>((resolve) => {
+      const token = accessToken(bed.as, { cnf: { jkt: thumbprint(client) } });
+      const out = http.request({ host: '127.0.0.1', port, method: 'POST', path: '/mcp', agent: false, headers: { authorization: `DPoP ${token}`, dpop: proof(client, 'POST', `${ORIGIN}/mcp`, token) } });
+      out.on('error', () => resolve()).end();
+      setTimeout(() => out.destroy(), 100);
+      out.on('close', () => resolve());
+    });
+    const mute = () => got.filter(([at]) => at === 0).length;
+    // A timeout, clients that leave, a timeout: two failures in a row.
+    while (mute() < 1) await ask(bed);
+    for (const before = mute(); mute() < before + 2;) await leave(bed.gateway.port);
+    for (const before = mute(); mute() < before + 1;) await ask(bed);
+    const after = mute();
+    for (let i = 0; i < 9; i++) expect((await ask(bed)).status).toBe(200);
+    expect(mute()).toBe(after);
+  }, 15_000);
+  it('leave out one that cuts its answers off', async () => {
+    servers[0]!.removeAllListeners('request').on('request', (_, response) => { got.push([0, undefined]); response.writeHead(200, { 'Content-Length': 10 }).write('x', () => setTimeout(() => response.destroy(), 10)); });
+    for (let i = 0; i < 12; i++) await ask(bed).catch(() => {});
+    expect(got.filter(([at]) => at === 0)).toHaveLength(2);
   });
   it('keep their sessions, which the backend sees under its own name', async () => {
     const first = await ask(bed);

@@ -61,6 +61,23 @@ describe('towards a backend', () => {
     expect(bed.seen[0]!.headers.authorization).toBe('Bearer CANARY-credential');
     expect(bed.seen[0]!.url).toBe('/inner');
   });
+  it('goes nothing of the list either, where Connection lists it', async () => {
+    const { status } = await bed.ask({ method: 'POST', path: '/mcp', headers: headers('/mcp', 'POST', undefined, { 'connection': 'close, Mcp-Param-X ,traceparent', 'mcp-param-x': '1', 'mcp-param-y': '2', 'traceparent': '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01' }) });
+    expect(status).toBe(200);
+    expect(names()).toEqual(['connection', 'content-length', 'host', 'mcp-param-y', 'x-request-id']);
+  });
+  it('goes no name with an underscore, which a backend may read as another', async () => {
+    await bed.ask({ method: 'POST', path: '/mcp', headers: headers('/mcp', 'POST', undefined, { 'mcp-session_id': 'stolen', 'Mcp_Name': 'x', 'content_type': 'text/plain' }) });
+    expect(names()).toEqual(['connection', 'content-length', 'host', 'x-request-id']);
+  });
+  it.each(['GET', 'DELETE'])('goes no %s that has a body', async (method) => {
+    const { status } = await bed.ask({ method, path: '/mcp', body: '{"jsonrpc":"2.0","id":1,"method":"tools/call"}', headers: { ...headers('/mcp', method), 'content-length': '46' } });
+    expect([status, bed.seen]).toEqual([400, []]);
+    expect((await bed.ask({ method, path: '/mcp', headers: { ...headers('/mcp', method), 'content-length': '0' } })).status).toBe(200);
+  });
+  it.each(['/mcp?a=1&access%5Ftoken=x', '/mcp?%61ccess_token=x', '/mcp/%C3%28'])('goes nothing for %s', async (path) => {
+    expect([(await bed.ask({ method: 'POST', path, headers: headers('/mcp', 'POST') })).status, bed.seen]).toEqual([400, []]);
+  });
   it('goes the credential of the gateway as the file has it now', async () => {
     writeFileSync(join(kubeDir, 'credential'), 'CANARY-rotated');
     await new Promise((resolve) => setTimeout(resolve, 1300));
@@ -129,6 +146,16 @@ describe('towards the Kubernetes API', () => {
     expect(status).toBe(200);
     expect(kube.seen.length).toBeLessThanOrEqual(2);
   });
+  it('a token that was rotated while its request was under way is tried again too', async () => {
+    kube.token = 'sa-token-3';
+    kube.beforeAnswer = async () => {
+      kube.beforeAnswer = undefined;
+      writeFileSync(kube.tokenFile, 'sa-token-3');
+      await new Promise((resolve) => setTimeout(resolve, 1300)); // the gateway has read it by itself before the 401 comes
+    };
+    expect((await bed.ask({ path: '/secrets/db', headers: headers('/secrets/db', 'GET') })).status).toBe(200);
+    expect(kube.seen.map(({ headers: sent }) => (sent as Record<string, string>).authorization)).toEqual(['Bearer sa-token-2', 'Bearer sa-token-3']);
+  });
   it('goes nothing over TLS that the CA does not vouch for', async () => {
     const other = await startBed({ change: (config) => {
       config.routes = [{ kind: 'secrets', name: 'secrets', pathPrefix: '/secrets', auth: { profile: 'dpop', issuers: ['as'], audiences: [`${ORIGIN}/mcp`] },
@@ -157,9 +184,45 @@ describe('towards the client', () => {
       bed.answer = usual;
     }
   });
+  it.each([['/mcp/next', '/mcp/next'], ['http://10.0.0.7:5000/next', undefined], ['//10.0.0.7/next', undefined], ['next', undefined]])('goes the Location %s as %s', async (location, got) => {
+    const usual = bed.answer;
+    bed.answer = (_, response) => response.writeHead(307, { Location: location }).end();
+    try {
+      expect((await bed.ask({ method: 'POST', path: '/mcp', headers: headers('/mcp', 'POST') })).headers.location).toBe(got);
+    } finally {
+      bed.answer = usual;
+    }
+  });
+});
+
+describe('every answer', () => {
+  it('has the request id of its audit line', async () => {
+    for (const path of ['/mcp', '/secrets/db', '/keys/db/password', '/nowhere']) {
+      const method = path === '/mcp' ? 'POST' : 'GET';
+      const { headers: got } = await bed.ask({ method, path, headers: headers(path, method) });
+      expect(got['x-request-id']).toBe((await bed.audit()).at(-1)!['request.id']);
+    }
+  });
 });
 
 describe('what is written down', () => {
+  it('has no query of an htu in it, of a proof that passes or one that does not', async () => {
+    const at = token();
+    for (const htu of [`${ORIGIN}/mcp?secret=CANARY-htu#CANARY-fragment`, `${ORIGIN}/other?secret=CANARY-htu`]) await bed.ask({ method: 'POST', path: '/mcp', headers: { authorization: `DPoP ${at}`, dpop: proof(client, 'POST', htu, at) } });
+    await bed.ask({ method: 'POST', path: '/self', headers: { authorization: `Bearer ${selfSignedToken(bed.self, 'POST', `${ORIGIN}/other?CANARY-htu`)}` } });
+    const lines = (await bed.audit()).slice(-3);
+    expect(lines.map((line) => [line['response.status'], line['dpop.htu']])).toEqual([[200, `${ORIGIN}/mcp`], [401, `${ORIGIN}/other`], [401, `${ORIGIN}/other`]]);
+    expect(JSON.stringify(lines)).not.toContain('CANARY');
+  });
+  it('has no character in it that moves a terminal or turns a line around', async () => {
+    const at = token();
+    const jti = 'a\u009b31m\u2028b\u202ec\u2066d\u007f';
+    await bed.ask({ method: 'POST', path: '/mcp', headers: { authorization: `DPoP ${at}`, dpop: proof(client, 'POST', `${ORIGIN}/mcp`, at, { claims: { jti } }) } });
+    await bed.audit();
+    const line = readFileSync(join(bed.dir, 'audit.jsonl'), 'utf8').trimEnd().split('\n').at(-1)!;
+    expect(line).toMatch(/^[\x20-\x7e]+$/);
+    expect(JSON.parse(line)).toMatchObject({ 'dpop.jti': jti });
+  });
   it('has no token, proof, signature, cookie, credential or secret in it', async () => {
     const at = token();
     const self = selfSignedToken(bed.self, 'POST', `${ORIGIN}/self`);

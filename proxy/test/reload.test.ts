@@ -61,6 +61,19 @@ it('an open stream goes on while the rules that let it in are the same, and ends
   expect(stream.got()).toMatch(/config_changed\nretry: 1000\n$/);
 });
 
+it('a stream that was asked for before a reload and is answered after it stands under the new rules', async () => {
+  let begin = () => {};
+  bed.answer = (_, response) => { begin = () => { response.writeHead(200, { 'Content-Type': 'text/event-stream' }).write('data: 1\n\n'); }; };
+  const asked = listen();
+  while (bed.seen.length === 0) await sleep(5);
+  const mcp = input.routes[0]!;
+  expect(await bed.gateway.reload(changed((c) => { c.routes = [{ ...mcp, name: 'other', pathPrefix: '/other' } as typeof mcp]; }))).toEqual([]);
+  begin();
+  const stream = await asked;
+  await stream.ended;
+  expect(stream.got()).toMatch(/config_changed\nretry: 1000\n$/);
+});
+
 it('a proof that was used before is used after, and a bucket that was empty stays empty', async () => {
   await bed.gateway.reload(changed((c) => { c.routes[0]!.rateLimit = { maxTokens: 2, tokensPerFill: 1, fillIntervalSeconds: 3600 }; }));
   const token = accessToken(bed.as, { cnf: { jkt } });

@@ -29,6 +29,7 @@ export function answerHeaders(raw: readonly string[], confidential: boolean, ext
     const value = raw[i + 1]!;
     if (name === 'content-length') length = value;
     if (name === 'connection') listed = [...(listed ?? []), ...value.toLowerCase().split(',').map((token) => token.trim())];
+    if ((name === 'location' || name === 'content-location') && !/^\/(?!\/)/.test(value)) continue; // a name that only the backend's network knows
     if (!KEPT_BACK.has(name) && !(uncacheable && name === 'cache-control') && !(limited && name.startsWith('ratelimit')) && !(cors && name.startsWith('access-control-'))) headers.push(raw[i]!, sessionTag !== undefined && name === 'mcp-session-id' ? `${sessionTag}.${value}` : value);
   }
   if (confidential) return { headers: [...extra, 'Content-Type', 'application/json', 'Cache-Control', 'no-store', ...(length === undefined ? [] : ['Content-Length', length])], length };

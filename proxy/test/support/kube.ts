@@ -14,6 +14,8 @@ export interface Kube {
   status: number | undefined;
   /** The one token it takes. */
   token: string;
+  /** Runs when a request is there, before it is answered. */
+  beforeAnswer: (() => Promise<void>) | undefined;
   stop(): Promise<void>;
 }
 
@@ -25,8 +27,9 @@ export async function startKube(dir: string): Promise<Kube> {
   openssl('req', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-subj', '/CN=kube', '-keyout', file('kube.key'), '-out', file('kube.csr'));
   openssl('x509', '-req', '-in', file('kube.csr'), '-CA', file('ca.crt'), '-CAkey', file('ca.key'), '-CAcreateserial', '-days', '1', '-extfile', file('leaf.ext'), '-out', file('kube.crt'));
   writeFileSync(file('token'), 'sa-token-1');
-  const server = https.createServer({ key: readFileSync(file('kube.key')), cert: readFileSync(file('kube.crt')) }, (message, response) => {
+  const server = https.createServer({ key: readFileSync(file('kube.key')), cert: readFileSync(file('kube.crt')) }, async (message, response) => {
     kube.seen.push({ method: message.method!, url: message.url!, headers: message.headers });
+    await kube.beforeAnswer?.();
     const status = kube.status ?? (message.headers.authorization !== `Bearer ${kube.token}` ? 401 : message.url === '/api/v1/namespaces/aiops/secrets/db' ? 200 : 404);
     response.writeHead(status, { 'Content-Type': 'application/json', 'Audit-Id': 'theirs', 'X-Kubernetes-Pf-Flowschema-Uid': 'internal' });
     response.end(status === 200 ? '{"kind":"Secret","data":{"password":"aHVudGVyMg=="}}' : '{"kind":"Status","message":"secrets \\"db\\" is forbidden to the gateway"}');
@@ -39,6 +42,7 @@ export async function startKube(dir: string): Promise<Kube> {
     seen: [],
     status: undefined,
     token: 'sa-token-1',
+    beforeAnswer: undefined,
     async stop() {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
