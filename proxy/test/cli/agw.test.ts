@@ -121,6 +121,26 @@ describe('agw check', () => {
     ]);
     expect(await agw('serve', '--config', at('bad.json'))).toMatchObject({ code: 1, err });
   });
+  it('names faults of every kind in one run: of fields, between fields, of files', async () => {
+    writeFileSync(at('roots.pem'), '-----BEGIN CERTIFICATE-----\nbm8=\n-----END CERTIFICATE-----\n');
+    const sound = { ...route, name: 'sound', pathPrefix: '/sound', auth: { ...route.auth, issuers: ['unknown'] }, backend: { url: 'https://mcp.example', caFile: at('roots.pem'), credential: { kind: 'file', file: '/no/such/credential' } } };
+    writeFileSync(at('bad.json'), JSON.stringify({ ...config([{ ...route, pathPrefix: 'mcp' }, sound, { ...sound }]), replicas: 3, workers: 0 }));
+    const { code, err } = await agw('check', '--config', at('bad.json'));
+    expect(code).toBe(1);
+    expect(err.split('\n').slice(1).map((line) => line.trim().replace(/(:.*?) *[,;:(].*/, '$1'))).toEqual([
+      'workers: must be a whole number of threads from 1 to 64',
+      'routes[0].pathPrefix: must start with "/"',
+      'replay.store: must be shared by all 3 replicas',
+      'routes[2].name: must be unique',
+      'routes[2].pathPrefix: must differ from that of routes[1]',
+      'routes[1].auth.issuers[0]: must name an entry of issuers',
+      'routes[2].auth.issuers[0]: must name an entry of issuers',
+      `routes[1].backend.caFile: ${at('roots.pem')}`,
+      'routes[1].backend.credential.file: must be a readable file',
+      `routes[2].backend.caFile: ${at('roots.pem')}`,
+      'routes[2].backend.credential.file: must be a readable file',
+    ]);
+  });
   it('opens the files that a config names', async () => {
     writeFileSync(at('jwks-private.json'), JSON.stringify({ keys: [createPrivateKey(readFileSync(at('private.pem'))).export({ format: 'jwk' })] }));
     const bad = config([{ ...route, backend: { ...route.backend, credential: { kind: 'file', file: '/no/such/credential' } } }]);

@@ -46,6 +46,17 @@ it('the backend gets an exchanged token, one exchange for many requests, also fo
   expect(claimsOf(exchanged)).not.toHaveProperty('cnf');
   expect(peers.bed.seen.some(({ rawHeaders }) => rawHeaders.some((value) => value.includes(token)))).toBe(false);
 });
+it('a token that the backend refuses is not used again', async () => {
+  const { call } = await (await login())('/mcp');
+  expect((await call()).status).toBe(200);
+  const before = peers.as.exchanges.length;
+  const usual = peers.bed.answer;
+  peers.bed.answer = (_, response) => response.writeHead(401).end();
+  expect((await call()).status).toBe(502);
+  peers.bed.answer = usual;
+  expect((await call()).status).toBe(200);
+  expect(peers.as.exchanges.length - before).toBe(1);
+});
 it('another caller\'s token is another exchange', async () => {
   const before = peers.as.exchanges.length;
   for (let i = 0; i < 2; i++) expect((await (await (await login())('/mcp')).call()).status).toBe(200);

@@ -1,0 +1,62 @@
+/** Connections to one backend: who waits for one, and whom they trust. */
+import { execFileSync } from 'node:child_process';
+import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
+import https from 'node:https';
+import net, { type AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { freePort, ORIGIN, startBed, type Bed } from './support/gateway.js';
+import { accessToken, ec, proof, thumbprint } from './support/mint.js';
+
+const client = ec();
+const ask = (bed: Bed) => {
+  const token = accessToken(bed.as, { cnf: { jkt: thumbprint(client) } });
+  return bed.ask({ method: 'POST', path: '/mcp', headers: { authorization: `DPoP ${token}`, dpop: proof(client, 'POST', `${ORIGIN}/mcp`, token) } });
+};
+
+it('whoever has been answered does not wait any more: the place is free', async () => {
+  const mute = net.createServer(() => {});
+  await new Promise<void>((resolve) => mute.listen(0, '127.0.0.1', resolve));
+  const bed = await startBed({ change: (config) => {
+    config.upstream = { maxSockets: 1, maxQueued: 2, firstByteTimeoutSeconds: 1 };
+    (config.routes[0]!.backend as { url: string }).url = `http://127.0.0.1:${(mute.address() as AddressInfo).port}`;
+  } });
+  try {
+    for (let round = 0; round < 2; round++) expect((await Promise.all([ask(bed), ask(bed), ask(bed)])).map(({ status }) => status)).toEqual([504, 504, 504]);
+  } finally {
+    await bed.stop();
+    mute.close();
+  }
+}, 15_000);
+
+it('a new bundle of roots is used for the next connection, and a broken one leaves the one before', async () => {
+  let backend!: https.Server;
+  const port = await freePort();
+  const bed = await startBed({ change: (config, { dir }) => {
+    const file = (name: string) => join(dir, name);
+    for (const name of ['old', 'new']) {
+      execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '1', '-subj', `/CN=${name}`, '-addext', 'subjectAltName=IP:127.0.0.1', '-keyout', file(`${name}.key`), '-out', file(`${name}.crt`)], { stdio: 'pipe' });
+    }
+    copyFileSync(file('old.crt'), file('roots.pem'));
+    backend = https.createServer({ cert: readFileSync(file('old.crt')), key: readFileSync(file('old.key')) }, (message, response) => message.resume().on('end', () => response.writeHead(200, { Connection: 'close' }).end('{}')));
+    backend.listen(port, '127.0.0.1');
+    config.routes[0]!.backend = { url: `https://127.0.0.1:${port}`, caFile: file('roots.pem') };
+  } });
+  const file = (name: string) => join(bed.dir, name);
+  const counted = async (result: string) => Number(/result="\w+"\} (\d+)/.exec((await bed.admin('/metrics')).text.split('\n').find((l) => l.startsWith(`agentgateway_reloads_total{what="roots",result="${result}"}`)) ?? '')?.[1] ?? 0);
+  try {
+    expect((await ask(bed)).status).toBe(200);
+    writeFileSync(file('roots.pem'), 'not a certificate');
+    await sleep(1300);
+    expect([(await ask(bed)).status, await counted('refused')]).toEqual([200, 1]);
+    backend.setSecureContext({ cert: readFileSync(file('new.crt')), key: readFileSync(file('new.key')) });
+    expect((await ask(bed)).status).toBe(502);
+    copyFileSync(file('new.crt'), file('roots.pem'));
+    await sleep(1300);
+    expect((await ask(bed)).status).toBe(200);
+  } finally {
+    await bed.stop();
+    backend.closeAllConnections();
+    backend.close();
+  }
+}, 15_000);
