@@ -1,5 +1,5 @@
 // What somebody would put together from well-known parts to check DPoP in front of a backend, each its own process: `express|fastify PORT BACKEND ADMIN JWKS_URL AUDIENCE`.
-// Neither remembers a proof: what they do is less than what the gateway does.
+// Set up as their own pages show. Neither remembers a proof: what they do is less than what the gateway does.
 import http from 'node:http';
 
 const [role, port, backend, admin, jwksUri, audience] = process.argv.slice(2);
@@ -16,7 +16,7 @@ async function throughExpress() {
   const app = express();
   app.disable('x-powered-by');
   app.use(auth({ issuer, jwksUri, audience, tokenSigningAlg: 'RS256', dpop: { enabled: true, required: true, iatOffset: 300, iatLeeway: LEEWAY_SECONDS } }));
-  app.use(createProxyMiddleware({ target, agent: new http.Agent({ keepAlive: true }) }));
+  app.use(createProxyMiddleware({ target }));
   app.use((error, _request, response, _next) => response.status(error.status ?? 500).end());
   app.listen(Number(port), '127.0.0.1');
 }
@@ -29,7 +29,6 @@ async function throughFastify() {
   const app = Fastify({ logger: false, keepAliveTimeout: 65_000 });
   await app.register(proxy, {
     upstream: target,
-    http: { agents: { 'http:': new http.Agent({ keepAlive: true }) } },
     preHandler: async (request, reply) => {
       try {
         const asked = new Request(`http://${request.headers.host}${request.url}`, { method: request.method, headers: request.headers });

@@ -1,4 +1,4 @@
-// npm run bench [-- proxy|verify|streams|all|docs] [options of the one that is named]
+// npm run bench [-- proxy|verify|latency|workers|streams|all|docs] [options of the one that is named]
 // docs: runs everything, with the peers, and writes docs/benchmarks.md from what it measured.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -11,8 +11,8 @@ const here = dirname(fileURLToPath(import.meta.url));
 const [first, ...rest] = process.argv.slice(2);
 const named = first === undefined || first.startsWith('--') ? 'all' : first;
 const options = named === first ? rest : process.argv.slice(2);
-if (!['all', 'proxy', 'verify', 'streams', 'docs'].includes(named)) {
-  process.stderr.write(`bench: must be proxy, verify, streams, all or docs, got ${JSON.stringify(named)}\n`);
+if (!['all', 'proxy', 'verify', 'latency', 'workers', 'streams', 'docs'].includes(named)) {
+  process.stderr.write(`bench: must be proxy, verify, latency, workers, streams, all or docs, got ${JSON.stringify(named)}\n`);
   process.exit(2);
 }
 const TRIES = 3;
@@ -38,20 +38,20 @@ async function verify() {
     rmSync(dir, { recursive: true });
   }
 }
-const proxy = (args) => run(join(here, 'proxy.mjs'), args);
-const streams = (args) => run(join(here, 'streams.mjs'), args);
+const bench = (name, args) => run(join(here, `${name}.mjs`), args);
 
+const OTHERS = ['latency', 'workers', 'streams'];
 const results = {
   ...(['all', 'verify', 'docs'].includes(named) ? { verify: await verify() } : {}),
-  ...(['all', 'proxy'].includes(named) ? { proxy: proxy(options) } : {}),
-  ...(named === 'docs' ? { proxy: proxy(['--peers']) } : {}),
-  ...(['streams', 'docs'].includes(named) ? { streams: streams(named === 'docs' ? [] : options) } : {}),
+  ...(['all', 'proxy'].includes(named) ? { proxy: bench('proxy', options) } : {}),
+  ...(named === 'docs' ? { proxy: bench('proxy', ['--peers']) } : {}),
+  ...Object.fromEntries(OTHERS.filter((name) => named === name || named === 'docs').map((name) => [name, bench(name, named === 'docs' ? [] : options)])),
 };
 const failed = Object.values(results).some(({ status }) => status !== 0);
 process.exitCode = failed ? 1 : 0;
-if (named === 'docs' && !failed) writeFileSync(join(here, '..', '..', 'docs', 'benchmarks.md'), page(results.verify.figures, results.proxy.figures, results.streams.figures));
+if (named === 'docs' && !failed) writeFileSync(join(here, '..', '..', 'docs', 'benchmarks.md'), page(...['verify', 'proxy', 'latency', 'workers', 'streams'].map((name) => results[name].figures)));
 
-function page(v, p, s) {
+function page(v, p, l, w, s) {
   const row = (what, got, goal, met) => `| ${what} | ${got} | ${goal} | ${met === undefined ? '' : met ? 'yes' : '**no**'} |`;
   return `# Benchmarks
 
@@ -69,7 +69,10 @@ ${[
     row('with Redis', `${p.redisCpuMicros} µs, ${p.redisAddsCpuMicros} µs more`, '40 µs more at most', p.redisAddsCpuMicros <= 40),
     row('express + express-oauth2-jwt-bearer + http-proxy-middleware, which remember no proof', `${p.expressStackCpuMicros} µs, ${p.expressStackToOurs} times the gateway`, '4 times at least', p.expressStackToOurs >= 4),
     row('fastify + oauth4webapi + @fastify/http-proxy, which remember no proof', `${p.fastifyStackCpuMicros} µs, ${p.fastifyStackToOurs} times the gateway`, '4 times at least', p.fastifyStackToOurs >= 4),
+    row('the same two over a bare pass and one verification: what a gateway without any cost of its own would reach', `${p.expressStackToFloor} and ${p.fastifyStackToFloor} times`, ''),
     row('the checks alone, over one P-256 verification', v.ratioToVerify, '1.4 at most', v.ratioToVerify <= 1.4),
+    row(`what the gateway adds to a request at ${l.perSecond} a second, half of its peak`, `p50 ${l.addedP50Ms} ms, p99 ${l.addedP99Ms} ms`, 'p99 2 ms at most', l.addedP99Ms <= 2),
+    row('two workers over one, ES384 proofs (load and backend on the same cores)', `${w.twoPerSecond} and ${w.onePerSecond} requests a second, ${w.ratio} times; CPU per request ${w.twoCpuMicros} and ${w.oneCpuMicros} µs`, '1.8 times at least', w.ratio >= 1.8),
     row('start to ready', `${p.startToReadyMs} ms`, ''),
     row(`memory that one more event stream takes, up to ${s.streams} open (${s.totalMb} MB for all of them)`, `${s.kbPerStream} KB`, '40 KB at most', s.kbPerStream <= 40),
     row(`delay of an event, ${s.streams} streams with one a second for ${s.seconds} s`, `p50 ${s.p50DelayMs} ms, p99 ${s.p99DelayMs} ms`, 'p99 25 ms at most', s.p99DelayMs <= 25),

@@ -11,14 +11,18 @@ if (role === 'backend') {
   // Cheaper than an HTTP server on purpose: two cores are shared, and what is measured is the proxy between.
   net.createServer({ noDelay: true }, (socket) => {
     let pending = '';
+    let size = 0;
     socket.on('error', () => socket.destroy());
     socket.on('data', (chunk) => {
+      if (pending === '' && chunk.length === size) return void socket.write(RESPONSE); // the usual request again, in one piece
       pending += chunk.toString('latin1');
+      size = 0;
       for (;;) {
         const head = pending.indexOf('\r\n\r\n');
         if (head === -1) return;
         const length = Number(/^content-length: (\d+)/im.exec(pending.slice(0, head))?.[1] ?? 0);
         if (pending.length < head + 4 + length) return;
+        if (pending.length === chunk.length && pending.length === head + 4 + length) size = pending.length;
         pending = pending.slice(head + 4 + length);
         socket.write(RESPONSE);
       }

@@ -91,6 +91,7 @@ it('adds up what the threads count, tells once what they share, and writes every
   expect(value(after, ok) - value(before, ok)).toBe(200);
   expect(value(after, 'agentgateway_replay_entries') - value(before, 'agentgateway_replay_entries')).toBe(200);
   expect(after.match(/^process_cpu_seconds_total /gm)).toHaveLength(1);
+  expect(value(after, 'process_cpu_seconds_total')).toBeGreaterThan(0.1);
   // What one process used, not so many times that.
   expect(value(after, 'process_resident_memory_bytes')).toBeLessThan(Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${gateway.child.pid!}/status`, 'utf8'))![1]) * 1024 * 1.1);
   expect(after.match(/^nodejs_eventloop_lag_p99_seconds /gm)).toHaveLength(1);

@@ -27,7 +27,7 @@ export interface Metrics {
   upstreamEnded(backend: string): void;
   readonly contentType: string;
   text(): Promise<string>;
-  /** For `textOfAll`. */
+  /** For CrewMetrics. */
   values(): Promise<MetricValues>;
   /** Of everything of ours that it counts, for the reference. */
   described(): readonly MetricDescription[];
@@ -50,20 +50,28 @@ export interface Sources {
   readonly keyAgeSeconds: () => Iterable<readonly [issuer: string, seconds: number]>;
 }
 
-/** Of what `text` and `textOfAll` say. */
+/** Of what `text` says. */
 export const METRICS_TYPE = Registry.PROMETHEUS_CONTENT_TYPE;
 
-/**
- * What several threads counted, as one process; what each knows of all (`max`) is not added up.
- * @param auditLost lines that the main thread, which writes them, could not write
- */
-export async function textOfAll(threads: readonly MetricValues[], auditLost: number): Promise<string> {
+export interface CrewMetrics {
+  /** Audit lines that the main thread, which writes them, could not write. */
+  auditLost(lines: number): void;
+  /** What several threads counted, as one process; what each knows of all (`max`) is not added up. */
+  text(threads: readonly MetricValues[]): Promise<string>;
+}
+
+/** Of a process with several threads: what is of the process itself is counted here, once. */
+export function createCrewMetrics(): CrewMetrics {
   const own = new Registry();
-  const lost = new Counter({ ...AUDIT_LOST, registers: [own] });
-  lost.inc(auditLost);
   collectDefaultMetrics({ register: own });
-  const process = (await own.getMetricsAsJSON()).filter(({ name }) => ofTheProcess(name) || name === AUDIT_LOST.name);
-  return AggregatorRegistry.aggregate([...threads, process] as Parameters<typeof AggregatorRegistry.aggregate>[0]).metrics();
+  const lost = new Counter({ ...AUDIT_LOST, registers: [own] });
+  return {
+    auditLost: (lines) => lost.inc(lines),
+    async text(threads) {
+      const process = (await own.getMetricsAsJSON()).filter(({ name }) => ofTheProcess(name) || name === AUDIT_LOST.name);
+      return AggregatorRegistry.aggregate([...threads, process] as Parameters<typeof AggregatorRegistry.aggregate>[0]).metrics();
+    },
+  };
 }
 
 const AUDIT_LOST = { name: 'agentgateway_audit_lines_lost_total', help: 'Audit lines that could not be written: nobody reads them, or the disk is full.' };

@@ -5,7 +5,7 @@ import type { Config } from '../config/index.js';
 import { restartProblems } from '../generation.js';
 import { closed, listen } from '../http/listen.js';
 import { openAuditSink } from '../observe/audit-log.js';
-import { METRICS_TYPE, textOfAll } from '../observe/metrics.js';
+import { createCrewMetrics, METRICS_TYPE } from '../observe/metrics.js';
 import { claimsToShare } from '../replay/open-replay-store.js';
 import type { Surroundings } from '../trust.js';
 import { bucketMemories } from '../way.js';
@@ -31,9 +31,9 @@ export async function startCrew(config: Config, { clock, warn, program, onLost }
   const claims = claimsToShare(config.replay, clock);
   const buckets = bucketMemories(true);
   const beats = new BigInt64Array(new SharedArrayBuffer(workers * BigInt64Array.BYTES_PER_ELEMENT));
-  let lost = 0;
+  const metrics = createCrewMetrics();
   const audit = openAuditSink({ file: config.audit.file, onLost: (lines, why) => {
-    lost += lines;
+    metrics.auditLost(lines);
     warn(`audit: ${lines} line(s) lost: ${why}`);
   } });
   let using = config;
@@ -46,7 +46,7 @@ export async function startCrew(config: Config, { clock, warn, program, onLost }
   const all = <K extends keyof Questions>(kind: K, ask: Questions[K]['ask']): Promise<Questions[K]['answer'][]> => Promise.all(threads.map((thread) => thread.ask(kind, ask)));
 
   const admin = createAdminServer({
-    metrics: { contentType: METRICS_TYPE, text: async () => textOfAll(await all('metrics', undefined), lost) },
+    metrics: { contentType: METRICS_TYPE, text: async () => metrics.text(await all('metrics', undefined)) },
     waitingFor: async () => [...new Set([...(await all('waitingFor', undefined)).flat(), ...(audit.behind() ? ['audit log'] : [])])],
     alive: () => beats.every((_, i) => nowMs() - Atomics.load(beats, i) < STALLED_MS),
   });

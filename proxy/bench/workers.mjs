@@ -1,0 +1,43 @@
+// What two threads carry over one: requests a second at full load, in turn. The load and the backend run on the same cores, so proofs are ES384, whose verification takes ten times that of
+// ES256: what is not the gateway is a small part then. Prints one JSON object.
+//   npm run bench -- workers [--requests 2000]
+import { availableParallelism } from 'node:os';
+import { parseArgs } from 'node:util';
+import { freePort, here, load, median, openBed, postOf, rounded } from './bed.mjs';
+
+const { values } = parseArgs({ options: { requests: { type: 'string', default: '2000' } } });
+const REQUESTS = Number(values.requests);
+if (!Number.isInteger(REQUESTS) || REQUESTS < 500 || REQUESTS > 20_000) throw new Error(`--requests: must be 500 to 20000, got ${values.requests}`);
+const [ROUNDS, CONNECTIONS] = [7, 64];
+if (availableParallelism() < 2) throw new Error('needs two cores');
+
+const bed = openBed({ alg: 'ES384' });
+try {
+  const backend = await freePort();
+  await bed.start([`${here}/servers.mjs`, 'backend', String(backend)], `http://127.0.0.1:${backend}/`);
+  const origin = 'http://127.0.0.1';
+  const gateways = { one: await bed.startGateway({ name: 'one', backend, origin, workers: 1 }), two: await bed.startGateway({ name: 'two', backend, origin, workers: 2 }) };
+  const { token, proof } = bed.signer(origin);
+  let made = 0;
+  const perSecond = { one: [], two: [] };
+  const micros = { one: [], two: [] };
+  for (let round = -1; round < ROUNDS; round++) {
+    const requests = Array.from({ length: REQUESTS }, () => postOf(token, proof(made++)));
+    for (const [name, { port, cpu }] of Object.entries(gateways)) {
+      const before = await cpu();
+      const { seconds, ok } = await load(port, requests, { connections: CONNECTIONS });
+      if (ok !== REQUESTS) throw new Error(`${name}: ${REQUESTS - ok} of ${REQUESTS} requests were not answered 200`);
+      if (round < 0) continue;
+      perSecond[name].push(REQUESTS / seconds);
+      micros[name].push((await cpu() - before) * 1e6 / REQUESTS);
+    }
+    // Of the same proofs every one is used up in both: a store of its own each.
+  }
+  const ratios = perSecond.one.map((one, r) => perSecond.two[r] / one);
+  process.stdout.write(`${JSON.stringify({
+    requests: REQUESTS, rounds: ROUNDS, onePerSecond: Math.round(median(perSecond.one)), twoPerSecond: Math.round(median(perSecond.two)), ratio: rounded(median(ratios), 2), bestRatio: rounded(Math.max(...ratios), 2),
+    oneCpuMicros: rounded(median(micros.one)), twoCpuMicros: rounded(median(micros.two)), node: process.version,
+  })}\n`);
+} finally {
+  bed.close();
+}
