@@ -83,7 +83,7 @@ export interface AgentGatewayProps {
   readonly originFrom?: OriginSource;
 
   /**
-   * Secret of type `kubernetes.io/tls` in the gateway's namespace, with which the gateway ends TLS itself; a renewed certificate is used without a restart.
+   * Secret of type `kubernetes.io/tls` in the gateway's namespace, with which the gateway ends TLS itself, HTTP/2 and HTTP/1.1 as the client chooses; a renewed certificate is used without a restart.
    *
    * @default - plain HTTP, for an ingress or a mesh that ends TLS
    */
