@@ -43,17 +43,27 @@ afterAll(() => new Promise<void>((resolve) => server.close(() => resolve())));
 beforeEach(async () => {
   backend = good;
   heads = [];
-  bed = await startBed({ change: (config) => {
-    config.upstream = { firstByteTimeoutSeconds: FIRST_BYTE_SECONDS, idleTimeoutSeconds: 3 };
-    (config.routes[0]!.backend as { url: string }).url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  } });
+  bed = await startBed({
+    change: (config) => {
+      config.upstream = { firstByteTimeoutSeconds: FIRST_BYTE_SECONDS, idleTimeoutSeconds: 3 };
+      (config.routes[0]!.backend as { url: string }).url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    },
+  });
 });
 afterEach(async () => {
   await bed.stop();
   for (const socket of open) socket.destroy();
 });
 
-interface Got { readonly status: number | undefined; readonly headers: http.IncomingHttpHeaders; readonly text: string; /** It ended as an answer ends: its length, or its last chunk, was there. */ readonly whole: boolean; /** When its pieces came. */ readonly at: readonly number[] }
+interface Got {
+  readonly status: number | undefined;
+  readonly headers: http.IncomingHttpHeaders;
+  readonly text: string;
+  /** It ended as an answer ends: its length, or its last chunk, was there. */
+  readonly whole: boolean;
+  /** When its pieces came. */
+  readonly at: readonly number[];
+}
 interface Ask { readonly method?: 'GET' | 'POST'; /** Bytes of the body that are announced; what is sent of it. */ readonly length?: number; readonly body?: string }
 
 function ask({ method = 'POST', length, body = '' }: Ask = {}): Promise<Got> {
@@ -142,10 +152,12 @@ describe('a backend that is slow', () => {
   });
   it('with its body is passed on byte after byte', async () => {
     const text = 'x'.repeat(50);
-    const { got } = await through({ answer(socket, head) {
-      socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${text.length}\r\n\r\n`);
-      drips(text, 20).answer(socket, head);
-    } });
+    const { got } = await through({
+      answer(socket, head) {
+        socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${text.length}\r\n\r\n`);
+        drips(text, 20).answer(socket, head);
+      },
+    });
     expect(got).toMatchObject({ status: 200, text, whole: true });
     expect(got.at.length).toBeGreaterThan(text.length / 2);
     expect(got.at.at(-1)! - got.at[0]!).toBeGreaterThan(500);
@@ -210,13 +222,15 @@ describe('an answer and more', () => {
   });
   const POISON = 'HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison';
   it.each([['at once', 0], ['a moment later', 5], ['when the connection is idle', 60]])('a second answer, %s, never becomes that of another request', async (_, ms) => {
-    backend = { answer(socket) {
-      if (ms === 0) socket.write(GOOD + POISON);
-      else socket.write(GOOD, () => setTimeout(() => socket.write(POISON), ms));
-    } };
+    backend = {
+      answer(socket) {
+        if (ms === 0) socket.write(GOOD + POISON);
+        else socket.write(GOOD, () => setTimeout(() => socket.write(POISON), ms));
+      },
+    };
     expect(await ask()).toMatchObject({ status: 200, text: 'good' });
     let honest = 0;
-    backend = { answer: (socket) => { setTimeout(() => socket.write(`HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nhonest`), 30); honest += 1; } };
+    backend = { answer: (socket) => { setTimeout(() => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nhonest'), 30); honest += 1; } };
     for (let i = 0; i < 5; i++) {
       if (i === 1) await sleep(ms + 50);
       const got = await ask();

@@ -1,22 +1,24 @@
 /** What bounds a client from outside: its connections, the pace of its bodies, its rate as the answer says it. */
 import net from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { bodyPace } from '../src/http/body-pace.js';
 import { ORIGIN, startBed, type Bed } from './support/gateway.js';
 import { accessToken, ec, proof, thumbprint } from './support/mint.js';
+import { bodyPace } from '../src/http/body-pace.js';
 
 const client = ec();
 const MOST = 10;
 let bed: Bed;
 beforeAll(async () => {
-  bed = await startBed({ change: (config) => {
-    config.limits = { maxConnectionsPerAddress: MOST, bodyIdleTimeoutSeconds: 1, minBodyBytesPerSecond: 100 };
-    const [mcp] = config.routes;
-    config.routes.push(
-      { ...mcp!, name: 'limited', pathPrefix: '/limited', rateLimit: { maxTokens: 2, tokensPerFill: 1, fillIntervalSeconds: 60 } } as typeof mcp & object,
-      { ...mcp!, name: 'ruled', pathPrefix: '/ruled', allow: [{ method: 'ping' }] } as typeof mcp & object,
-    );
-  } });
+  bed = await startBed({
+    change: (config) => {
+      config.limits = { maxConnectionsPerAddress: MOST, bodyIdleTimeoutSeconds: 1, minBodyBytesPerSecond: 100 };
+      const [mcp] = config.routes;
+      config.routes.push(
+        { ...mcp!, name: 'limited', pathPrefix: '/limited', rateLimit: { maxTokens: 2, tokensPerFill: 1, fillIntervalSeconds: 60 } } as typeof mcp & object,
+        { ...mcp!, name: 'ruled', pathPrefix: '/ruled', allow: [{ method: 'ping' }] } as typeof mcp & object,
+      );
+    },
+  });
 });
 afterAll(() => bed.stop());
 
