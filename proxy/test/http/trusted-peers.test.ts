@@ -18,7 +18,7 @@ describe('the network of an address', () => {
   const spell = (groups: readonly number[], { padded, upper, compressed }: Spelling, dotted: boolean) => {
     const hex = groups.map((g) => g.toString(16).padStart(padded ? 4 : 1, '0')).map((g) => (upper ? g.toUpperCase() : g));
     const [high, low] = [groups[6]!, groups[7]!];
-    const parts = dotted ? [...hex.slice(0, 6), [high >> 8, high & 255, low >> 8, low & 255].join('.')] : hex;
+    const parts = dotted ? [...hex.slice(0, 6), [high, low].flatMap((g) => [Math.floor(g / 256), g % 256]).join('.')] : hex;
     const from = compressed ? groups.slice(0, 6).indexOf(0) : -1; // one zero, or more, may be left out once
     if (from === -1) return parts.join(':');
     let to = from;
@@ -28,7 +28,7 @@ describe('the network of an address', () => {
   it.each([['all in hex', false], ['with the end as IPv4 (RFC 4291 2.2, form 3)', true]])('is the same for every spelling of an address, and for every address of the /64: %s', (_, dotted) => {
     fc.assert(fc.property(address, address, spelling, (groups, others, how) => {
       // Zeros where they are left out, not only at random.
-      const zeroed = groups.map((g, i) => ((others[i]! & 1) === 1 ? 0 : g));
+      const zeroed = groups.map((g, i) => (others[i]! % 2 === 1 ? 0 : g));
       const neighbour = [...zeroed.slice(0, 4), ...others.slice(4)];
       const want = `${zeroed.slice(0, 4).map((g) => g.toString(16)).join(':')}::/64`;
       expect(networkOf(spell(zeroed, how, dotted))).toBe(want);

@@ -1,0 +1,91 @@
+/** Not ready while something is missing, by name, and ready when it comes; alive all the while: no outage of a dependency restarts a replica. */
+import { writeFileSync } from 'node:fs';
+import http from 'node:http';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { hasRedis, RedisProcess } from './replay/redis-process.js';
+import { freePort, ORIGIN, startBed, type Bed } from './support/gateway.js';
+import { accessToken, ec, jwkOf, proof, thumbprint } from './support/mint.js';
+
+const client = ec();
+let bed: Bed;
+afterEach(() => bed.stop());
+
+const waitingFor = async (): Promise<string[]> => {
+  const [alive, ready, health] = [await bed.admin('/livez'), await bed.admin('/readyz'), await bed.ask({ path: '/healthz' })];
+  expect([alive.status, alive.text, health.status]).toEqual([200, '{"status":"ok"}', 200]);
+  const said = JSON.parse(ready.text) as { status: string; waitingFor: string[] };
+  expect([ready.status, said.status]).toEqual(said.waitingFor.length === 0 ? [200, 'ok'] : [503, 'not ready']);
+  return said.waitingFor;
+};
+const waitsFor = async (want: string[]) => {
+  for (let i = 0; i < 200 && JSON.stringify(await waitingFor()) !== JSON.stringify(want); i++) await sleep(25);
+  expect(await waitingFor()).toEqual(want);
+};
+const ask = async (path = '/mcp') => {
+  const token = accessToken(bed.as, { cnf: { jkt: thumbprint(client) } });
+  return (await bed.ask({ method: 'POST', path, headers: { authorization: `DPoP ${token}`, dpop: proof(client, 'POST', ORIGIN + path, token) } })).status;
+};
+
+if (!hasRedis()) {
+  if (process.env.CI) it('finds a Redis to wait for', () => { throw new Error('no redis-server or valkey-server in PATH'); });
+  else it.skip('Redis: no redis-server or valkey-server in PATH', () => {});
+}
+(hasRedis() ? it : it.skip)('without Redis, at the start and later', async () => {
+  const redis = await RedisProcess.start();
+  await redis.kill();
+  try {
+    bed = await startBed({ change: (config) => { config.replay = { store: 'redis', url: `redis://127.0.0.1:${redis.port}`, timeoutSeconds: 0.2 }; } });
+    expect(await waitingFor()).toEqual(['replay store']);
+    expect(await ask()).toBe(503);
+    for (let round = 0; round < 2; round++) {
+      await redis.restart();
+      await waitsFor([]);
+      expect(await ask()).toBe(200);
+      await redis.kill();
+      await waitsFor(['replay store']);
+      expect(await ask()).toBe(503);
+    }
+  } finally {
+    await redis.stop();
+  }
+}, 20_000);
+
+it('with a nonce file that is empty', async () => {
+  let file = '';
+  bed = await startBed({
+    change: (config, { dir }) => {
+      file = join(dir, 'nonce-keys');
+      writeFileSync(file, '');
+      const [mcp] = config.routes;
+      config.routes.push({ ...mcp!, name: 'nonce', pathPrefix: '/nonce', auth: { ...mcp!.auth, nonce: { keys: { file } } } } as typeof mcp & object);
+    },
+  });
+  expect(await waitingFor()).toEqual([`nonce keys ${file}`]);
+  expect(bed.warnings.join()).toContain('there is no nonce key');
+  expect(await ask('/nonce')).toBeGreaterThanOrEqual(401);
+  expect(bed.seen).toEqual([]);
+  expect(await ask('/mcp')).toBe(200); // what needs no nonce goes on
+  writeFileSync(file, 'n'.repeat(32));
+  await waitsFor([]);
+});
+
+it('with a key set whose server is away', async () => {
+  const port = await freePort();
+  bed = await startBed({
+    change: (config) => {
+      config.issuers.push({ name: 'away', issuer: 'https://away.example', jwks: { url: `http://127.0.0.1:${port}/jwks`, cooldownSeconds: 1, timeoutSeconds: 0.5 } });
+      const [mcp] = config.routes;
+      config.routes.push({ ...mcp!, name: 'away', pathPrefix: '/away', auth: { ...mcp!.auth, issuers: ['away'] } } as typeof mcp & object);
+    },
+  });
+  expect(await waitingFor()).toEqual(['keys of issuer away']);
+  expect(await ask('/mcp')).toBe(200);
+  const server = http.createServer((_, response) => response.end(JSON.stringify({ keys: [{ ...jwkOf(bed.as), kid: 'as-1', alg: 'RS256', use: 'sig' }] })));
+  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
+  await waitsFor([]);
+  server.closeAllConnections();
+  await new Promise((resolve) => server.close(resolve));
+  await sleep(1_200);
+  expect(await waitingFor()).toEqual([]); // what was fetched stays in use
+}, 15_000);
