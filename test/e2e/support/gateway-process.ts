@@ -14,6 +14,8 @@ export interface GatewayProcess {
   readonly child: ChildProcess;
   /** What it said on standard error so far. */
   said(): string;
+  /** What it wrote to standard output so far: the audit log, where its config names no file. */
+  wrote(): string;
   /** SIGTERM, then the exit code; `null` for a process that a signal ended. */
   stop(): Promise<number | null>;
 }
@@ -33,10 +35,12 @@ export async function startGatewayProcess(config: ConfigInput, { dir, name, port
   const { port, adminPort } = ports ?? { port: await freePort(), adminPort: await freePort() };
   const file = join(dir, `${name}.json`);
   writeFileSync(file, JSON.stringify({ ...config, listen: { host: '127.0.0.1', ...config.listen, port }, admin: { host: '127.0.0.1', port: adminPort } }));
-  const child = spawn(process.execPath, [join(code, 'proxy.mjs'), 'serve', '--config', file], { stdio: ['ignore', 'ignore', 'pipe'] });
+  const child = spawn(process.execPath, [join(code, 'proxy.mjs'), 'serve', '--config', file], { stdio: ['ignore', 'pipe', 'pipe'] });
   let said = '';
+  let wrote = '';
+  child.stdout.on('data', (chunk: Buffer) => { wrote += chunk.toString(); });
   child.stderr.on('data', (chunk: Buffer) => { said += chunk.toString(); });
-  const exited = new Promise<number | null>((resolve) => { child.once('exit', resolve); });
+  const exited = new Promise<number | null>((resolve) => { child.once('close', resolve); });
   const until = performance.now() + READY_MS;
   while ((await request(adminPort, { path: '/readyz' }).catch(() => undefined))?.status !== 200) {
     if (child.exitCode !== null || performance.now() > until) {
@@ -46,7 +50,7 @@ export async function startGatewayProcess(config: ConfigInput, { dir, name, port
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
   return {
-    port, adminPort, child, said: () => said,
+    port, adminPort, child, said: () => said, wrote: () => wrote,
     stop() {
       child.kill('SIGTERM');
       return exited;
