@@ -59,7 +59,10 @@ const headers = ({ to = bed, method = 'POST', path = '/mcp', more = {}, jti, iat
   const claims = { ...(jti === undefined ? {} : { jti: jti[1] }), ...(iat === undefined ? {} : { iat }) };
   return { authorization: `DPoP ${token}`, dpop: proof(client, method, ORIGIN + path.split('?')[0]!, token, { claims }), ...more };
 };
-const ask = async (shape: Shape = {}) => (await (shape.to ?? bed).ask({ method: shape.method ?? 'POST', path: shape.path ?? '/mcp', headers: headers(shape), ...(shape.body === undefined ? {} : { body: shape.body }) })).status;
+const ask = async (shape: Shape = {}) => {
+  const { to = bed, method = 'POST', path = '/mcp', body } = shape;
+  return (await to.ask({ method, path, headers: headers(shape), ...(body === undefined ? {} : { body }) })).status;
+};
 /** Opens an answer and hands it over at its header block. */
 const open = () => new Promise<IncomingMessage>((resolve, reject) => {
   http.get({ host: '127.0.0.1', port: bed.gateway.port, path: '/mcp', headers: headers({ method: 'GET' }), agent: false }, (answer) => resolve(answer.on('error', () => {}))).on('error', reject);
