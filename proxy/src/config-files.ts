@@ -1,9 +1,9 @@
 import { accessSync, constants, readFileSync } from 'node:fs';
-import { createSecureContext } from 'node:tls';
 import type { Intact } from './config/index.js';
 import { parseNonceKeys } from './keys/nonce-keys.js';
 import { parseJwks } from './keys/parse-jwks.js';
 import { rootsProblem } from './keys/root-certificates.js';
+import { pairProblem } from './keys/tls-files.js';
 
 /** What the schema cannot see: whether the files that a config names are there and hold what they should. Every fault at once, also of a config that has others. */
 export function fileProblems(config: Intact): string[] {
@@ -19,11 +19,8 @@ export function fileProblems(config: Intact): string[] {
   };
   const pair = (where: string, { certFile, keyFile }: { readonly certFile: string; readonly keyFile: string }) => {
     if (!readable(`${where}.certFile`, certFile) || !readable(`${where}.keyFile`, keyFile)) return;
-    try {
-      createSecureContext({ cert: readFileSync(certFile), key: readFileSync(keyFile) });
-    } catch (cause) {
-      problems.push(`${where}: must be a PEM certificate chain and its key, got ${(cause as Error).message}`);
-    }
+    const problem = pairProblem({ cert: readFileSync(certFile, 'utf8'), key: readFileSync(keyFile, 'utf8') });
+    if (problem !== undefined) problems.push(`${where}: must be a PEM certificate chain and its key, got ${problem}`);
   };
   const roots = (where: string, file: string | undefined) => {
     if (file === undefined || !readable(where, file)) return;

@@ -229,10 +229,11 @@ describe('an answer and more', () => {
       },
     };
     expect(await ask()).toMatchObject({ status: 200, text: 'good' });
+    // While a request is under way nobody could tell it from that one's answer; it comes before there is one.
+    await sleep(ms + 50);
     let honest = 0;
     backend = { answer: (socket) => { setTimeout(() => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nhonest'), 30); honest += 1; } };
     for (let i = 0; i < 5; i++) {
-      if (i === 1) await sleep(ms + 50);
       const got = await ask();
       expect([200, 502]).toContain(got.status);
       expect(got.text).not.toContain('poison');

@@ -36,7 +36,12 @@ beforeAll(async () => {
       );
     },
   });
-  lonely = await startBed({ change: (config) => { config.replay = { store: 'redis', url: `redis://127.0.0.1:${away}`, timeoutSeconds: 0.1, onStoreFailure: 'allow' }; } });
+  // Nobody keeps its claims, its traces or its audit lines.
+  lonely = await startBed({ change: (config) => {
+    config.replay = { store: 'redis', url: `redis://127.0.0.1:${away}`, timeoutSeconds: 0.1, onStoreFailure: 'allow' };
+    config.tracing = { url: `http://127.0.0.1:${away}/v1/traces`, exportIntervalSeconds: 0.1, timeoutSeconds: 0.1 };
+    config.audit = { file: '/dev/full' };
+  } });
 });
 afterAll(async () => {
   await bed.stop();
@@ -113,6 +118,20 @@ describe('the metric', () => {
       for (const socket of sockets) socket.destroy();
       await sleep(50);
     }),
+    agentgateway_audit_lines_lost_total: async () => {
+      const before = await valueOf('agentgateway_audit_lines_lost_total', lonely);
+      await ask({ to: lonely });
+      for (let i = 0; i < 100 && await valueOf('agentgateway_audit_lines_lost_total', lonely) === before; i++) await sleep(20);
+      expect(await valueOf('agentgateway_audit_lines_lost_total', lonely)).toBeGreaterThan(before);
+      expect(lonely.warnings.join()).toMatch(/audit: \d+ line\(s\) lost: ENOSPC/);
+    },
+    agentgateway_trace_spans_dropped_total: async () => {
+      const sample = 'agentgateway_trace_spans_dropped_total{cause="export"}';
+      const before = await valueOf(sample, lonely);
+      await ask({ to: lonely });
+      for (let i = 0; i < 200 && await valueOf(sample, lonely) === before; i++) await sleep(20);
+      expect(await valueOf(sample, lonely)).toBeGreaterThan(before);
+    },
     agentgateway_reloads_total: grows('agentgateway_reloads_total{what="jwks",result="refused"}', async () => {
       writeFileSync(join(bed.dir, 'self.json'), '{"keys":[');
       bed.gateway.refresh();
@@ -170,6 +189,7 @@ describe('audit fields', () => {
       'request.id': expect.stringMatching(/^[0-9a-f-]{36}$/),
       'trace.id': '0af7651916cd43dd8448eb211c80319c',
       'client.address': '127.0.0.1',
+      'http.version': '1.1',
       'request.method': 'GET',
       'request.path': '/ruled',
       'route.name': 'ruled',

@@ -1,3 +1,4 @@
+import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { createSecureContext, type Server as TlsServer } from 'node:tls';
 import type { SecretFileOptions } from './secret-file.js';
 import { watchFile } from './watched-file.js';
@@ -15,6 +16,18 @@ export interface TlsFiles {
 /** Longer than it takes until both files are looked at again. */
 const DOUBT_MS = 1_500;
 
+/** What is wrong with a certificate chain and its key, both PEM: OpenSSL takes empty ones without a word, and then has none to show. */
+export function pairProblem(pair: { readonly cert: string; readonly key: string }): string | undefined {
+  try {
+    new X509Certificate(pair.cert);
+    createPrivateKey(pair.key);
+    createSecureContext(pair);
+    return undefined;
+  } catch (cause) {
+    return (cause as Error).message;
+  }
+}
+
 /** A mounted certificate chain and its key, followed through rotations; halves that do not fit each other yet, or at all, leave the last good pair in place. */
 export function openTlsFiles({ certFile, keyFile }: { readonly certFile: string; readonly keyFile: string }, { onProblem, onLoaded }: SecretFileOptions): TlsFiles {
   let cert: string | undefined;
@@ -22,18 +35,24 @@ export function openTlsFiles({ certFile, keyFile }: { readonly certFile: string;
   let good: { readonly cert: string; readonly key: string } | undefined;
   let server: TlsServer | undefined;
   let doubt: NodeJS.Timeout | undefined;
+  let problem: string | undefined;
+  const complain = () => {
+    clearTimeout(doubt);
+    if (problem !== undefined) onProblem(`${certFile}, ${keyFile}: ${problem}; ${good === undefined ? 'there is no certificate' : 'the pair read before stays in use'}`);
+    problem = undefined;
+  };
   const take = () => {
     if (cert === undefined || key === undefined) return;
     clearTimeout(doubt);
-    try {
-      createSecureContext({ cert, key });
-      good = { cert, key };
-      server?.setSecureContext(good);
-      onLoaded?.();
-    } catch (cause) {
+    problem = pairProblem({ cert, key });
+    if (problem !== undefined) {
       // The other half may be on its way: the two are looked at one after the other.
-      doubt = setTimeout(() => onProblem(`${certFile}, ${keyFile}: ${(cause as Error).message}; ${good === undefined ? 'there is no certificate' : 'the pair read before stays in use'}`), DOUBT_MS).unref();
+      doubt = setTimeout(complain, DOUBT_MS).unref();
+      return;
     }
+    good = { cert, key };
+    server?.setSecureContext(good);
+    onLoaded?.();
   };
   const files = [
     watchFile(certFile, { onProblem, onContent: (text) => { cert = text; take(); } }),
@@ -42,7 +61,10 @@ export function openTlsFiles({ certFile, keyFile }: { readonly certFile: string;
   return {
     current: () => good,
     follow: (target) => { server = target; },
-    refresh: () => { for (const file of files) file.check(); },
+    refresh: () => {
+      for (const file of files) file.check();
+      complain(); // both are what they are now
+    },
     close: () => {
       clearTimeout(doubt);
       for (const file of files) file.close();
