@@ -45,8 +45,8 @@ export interface AgentGatewayProps {
   readonly replicas?: number;
 
   /**
-   * Threads of one pod that serve requests, each on a core of its own; 1 to 64. They share the claims of a memory store and the buckets of rate limits: a proof passes once, a limit is one limit.
-   * The container asks for 100m CPU for each, and has no CPU limit.
+   * Threads of one pod that serve requests, each on a core of its own; 1 to 64. They share the claims of a memory store and the buckets of rate limits:
+   * a proof passes once, a limit is one limit. The container asks for 100m CPU for each, and has no CPU limit.
    *
    * @default 1
    */
@@ -83,7 +83,8 @@ export interface AgentGatewayProps {
   readonly originFrom?: OriginSource;
 
   /**
-   * Secret of type `kubernetes.io/tls` in the gateway's namespace, with which the gateway ends TLS itself, HTTP/2 and HTTP/1.1 as the client chooses; a renewed certificate is used without a restart.
+   * Secret of type `kubernetes.io/tls` in the gateway's namespace, with which the gateway ends TLS itself, HTTP/2 and HTTP/1.1 as the client chooses;
+   * a renewed certificate is used without a restart.
    *
    * @default - plain HTTP, for an ingress or a mesh that ends TLS
    */

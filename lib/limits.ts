@@ -73,8 +73,8 @@ export interface GatewayLimits {
   readonly maxUnverified?: number;
 
   /**
-   * Requests of one address, whatever becomes of them, before it is answered 429 without any cryptography. An IPv6 address counts as its /64. With an ingress in front set `trustedPeers`,
-   * or all its clients are one address.
+   * Requests of one address, whatever becomes of them, before it is answered 429 without any cryptography. An IPv6 address counts as its /64.
+   * With an ingress in front set `trustedPeers`, or all its clients are one address.
    *
    * @default - no bound
    */

@@ -221,8 +221,8 @@ export class McpRoute extends GatewayRoute {
 
   /** @internal */
   public _spec(): RouteSpec {
-    const { auth, rateLimit, methods, allowedOrigins, allow, revisions, backendPeer, backendCa, backendServerName, backendCertificateSecret, backendEndpoints, outlierEjection } = this.props;
-    const { credential, credentialHeader, credentialPrefix, tokenExchange } = this.props;
+    const { auth, rateLimit, methods, allowedOrigins, allow, revisions, backendPeer, backendCa, backendServerName, backendCertificateSecret } = this.props;
+    const { backendEndpoints, outlierEjection, credential, credentialHeader, credentialPrefix, tokenExchange } = this.props;
     return {
       kind: 'mcp',
       name: this.routeName,
