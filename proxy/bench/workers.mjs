@@ -3,7 +3,8 @@
 //   npm run bench -- workers [--requests 2000]
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
-import { freePort, here, load, median, openBed, postOf, rounded } from './bed.mjs';
+import { startBackend } from './backend.mjs';
+import { load, median, openBed, postOf, rounded } from './bed.mjs';
 
 const { values } = parseArgs({ options: { requests: { type: 'string', default: '2000' } } });
 const REQUESTS = Number(values.requests);
@@ -11,10 +12,10 @@ if (!Number.isInteger(REQUESTS) || REQUESTS < 500 || REQUESTS > 20_000) throw ne
 const [ROUNDS, CONNECTIONS] = [7, 64];
 if (availableParallelism() < 2) throw new Error('needs two cores');
 
+// In this process: one less that wants a core.
+const { port: backend, close } = await startBackend();
 const bed = openBed({ alg: 'ES384' });
 try {
-  const backend = await freePort();
-  await bed.start([`${here}/servers.mjs`, 'backend', String(backend)], `http://127.0.0.1:${backend}/`);
   const origin = 'http://127.0.0.1';
   const gateways = { one: await bed.startGateway({ name: 'one', backend, origin, workers: 1 }), two: await bed.startGateway({ name: 'two', backend, origin, workers: 2 }) };
   const { token, proof } = bed.signer(origin);
@@ -40,4 +41,5 @@ try {
   })}\n`);
 } finally {
   bed.close();
+  close();
 }

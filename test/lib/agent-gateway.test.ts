@@ -146,6 +146,6 @@ describe('synth refuses', () => {
   });
   it('everything that is wrong with an app, in one report with the paths', () => {
     const found = gatewayProblems({ gateway: { replicas: 3, podDisruptionBudget: false, publicOrigins: [] }, mcp: { pathPrefix: '/a//b', allowedOrigins: ['x'] }, secrets: ['db'] });
-    expect(found.map((line) => line.replace(/^(\[\S+\] \S+:).*/, '$1')).sort()).toEqual(['[test/Gateway] publicOrigins:', '[test/Mcp] allowedOrigins[0]:', '[test/Mcp] pathPrefix:']);
+    expect(found.map((line) => line.replace(/^(\[\S+\] \S+:).*/, '$1')).sort()).toEqual(['[test/Gateway] publicOrigins:', '[test/Gateway] replay.store:', '[test/Mcp] allowedOrigins[0]:', '[test/Mcp] pathPrefix:']);
   });
 });

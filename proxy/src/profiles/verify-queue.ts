@@ -7,8 +7,8 @@ import { verifies } from '../checks/signature.js';
 export type Verify = (network: string, ...work: Parameters<typeof verifies>) => Verdict | Promise<Verdict>;
 export type Verdict = boolean | 'unwelcome' | 'overloaded';
 
-/** Verified in one go; then the event loop looks at its sockets again. About three milliseconds of P-256. */
-const AT_ONCE = 64;
+/** Verified in one go; then the event loop looks at its sockets again. Less than a millisecond of P-256; four times as many save 2 % more (measured). */
+const AT_ONCE = 16;
 
 export interface VerifyQueueOptions {
   /** Whether requests of this network may still cost a verification. */

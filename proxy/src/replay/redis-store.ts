@@ -1,7 +1,7 @@
 import type { Cluster, Redis } from 'ioredis';
 import type { Clock } from '../clock.js';
 import { connectRedis, type RedisConfig } from '../redis/connect.js';
-import { createEpoch, type Epoch } from './redis-epoch.js';
+import { createEpoch } from './redis-epoch.js';
 import type { ReplayStore, Turn } from './replay-store.js';
 
 export interface RedisStoreOptions {
@@ -25,6 +25,7 @@ export async function createRedisStore(config: RedisConfig, { now, onProblem }: 
   };
   const redis = await connectRedis(config, report);
   const epoch = createEpoch(redis, { prefix: config.keyPrefix, clustered: config.topology.kind === 'cluster', marginSeconds: config.epochMarginSeconds, now, onProblem });
+  const ask = gathering(redis, (bucket) => epoch.markerOf(bucket));
   let closed = false;
   const settle = () => {
     if (closed || redis.status !== 'ready') return;
@@ -40,7 +41,10 @@ export async function createRedisStore(config: RedisConfig, { now, onProblem }: 
     async claim(key, ttlSeconds, madeAt): Promise<Turn> {
       if (redis.status !== 'ready' || !epoch.settled()) return 'down';
       try {
-        return await claim(redis, epoch, config.keyPrefix, key, ttlSeconds, madeAt);
+        const bucket = epoch.bucketOf(key);
+        const { set, marker } = await ask(bucket, `${config.keyPrefix}${bucket}${key.toString('base64url')}`, Math.ceil(ttlSeconds * 1000));
+        if (madeAt < await epoch.since(bucket, marker)) return 'forgotten';
+        return set === 'OK' ? 'first' : 'seen';
       } catch (cause) {
         report(cause);
         return 'down';
@@ -54,13 +58,49 @@ export async function createRedisStore(config: RedisConfig, { now, onProblem }: 
   };
 }
 
-async function claim(redis: Redis | Cluster, epoch: Epoch, prefix: string, key: Buffer, ttlSeconds: number, madeAt: number): Promise<Turn> {
-  const bucket = epoch.bucketOf(key);
-  const results = await redis.pipeline().set(`${prefix}${bucket}${key.toString('base64url')}`, '1', 'PX', Math.ceil(ttlSeconds * 1000), 'NX').get(epoch.markerOf(bucket)).exec();
-  if (results === null) throw new Error('no answer');
-  const [[setFailed, set], [getFailed, marker]] = results as [[Error | null, unknown], [Error | null, unknown]];
-  if (setFailed !== null || getFailed !== null) throw setFailed ?? getFailed!;
-  const since = await epoch.since(bucket, typeof marker === 'string' ? marker : undefined);
-  if (madeAt < since) return 'forgotten';
-  return set === 'OK' ? 'first' : 'seen';
+interface Asked {
+  readonly key: string;
+  readonly ttlMs: number;
+  readonly resolve: (said: Said) => void;
+  readonly reject: (cause: unknown) => void;
+}
+
+/** What Redis said of a claim, and the marker of the epoch, read after it. */
+interface Said {
+  readonly set: unknown;
+  readonly marker: string | undefined;
+}
+
+/**
+ * What is claimed in one turn of the event loop goes out together, and looks at the epoch once, after the last claim: proofs are verified in rounds, so several usually come at once. One pipeline a
+ * bucket, since those of a cluster are in different places.
+ */
+function gathering(redis: Redis | Cluster, markerOf: (bucket: string) => string): (bucket: string, key: string, ttlMs: number) => Promise<Said> {
+  const open = new Map<string, Asked[]>();
+  const send = async (bucket: string) => {
+    const asked = open.get(bucket)!;
+    open.delete(bucket);
+    try {
+      const pipeline = redis.pipeline();
+      for (const { key, ttlMs } of asked) pipeline.set(key, '1', 'PX', ttlMs, 'NX');
+      const results = await pipeline.get(markerOf(bucket)).exec();
+      if (results === null) throw new Error('no answer');
+      const [markerFailed, marker] = results.at(-1)!;
+      asked.forEach(({ resolve, reject }, i) => {
+        const [setFailed, set] = results[i]!;
+        const failed = setFailed ?? markerFailed;
+        if (failed !== null) reject(failed);
+        else resolve({ set, marker: typeof marker === 'string' ? marker : undefined });
+      });
+    } catch (cause) {
+      for (const { reject } of asked) reject(cause);
+    }
+  };
+  return (bucket, key, ttlMs) => new Promise((resolve, reject) => {
+    const asked = { key, ttlMs, resolve, reject };
+    const others = open.get(bucket);
+    if (others !== undefined) return void others.push(asked);
+    open.set(bucket, [asked]);
+    queueMicrotask(() => void send(bucket)); // after the others of this turn, which are in the queue before it
+  });
 }
