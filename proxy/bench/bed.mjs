@@ -30,17 +30,17 @@ const b64 = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
 const CURVES = { ES256: { curve: 'P-256', hash: 'sha256' }, ES384: { curve: 'P-384', hash: 'sha384' } };
 const BODY = '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"echo","arguments":{"text":"hello"}}}';
 
-/** @param alg of the proofs */
-export function openBed({ alg = 'ES256' } = {}) {
+/** @param alg of the proofs @param tokenAlg of the access tokens */
+export function openBed({ alg = 'ES256', tokenAlg = 'RS256' } = {}) {
   const dir = mkdtempSync(join(tmpdir(), 'agw-bench-'));
   const children = [];
   const { curve, hash } = CURVES[alg];
-  const as = generateKeyPairSync('rsa', { modulusLength: 2048 });
+  const as = tokenAlg === 'RS256' ? generateKeyPairSync('rsa', { modulusLength: 2048 }) : generateKeyPairSync('ec', { namedCurve: CURVES[tokenAlg].curve });
   const client = generateKeyPairSync('ec', { namedCurve: curve });
   const { kty, crv, x, y } = client.publicKey.export({ format: 'jwk' });
   const jkt = createHash('sha256').update(JSON.stringify({ crv, kty, x, y })).digest('base64url');
   const jwksFile = join(dir, 'jwks.json');
-  writeFileSync(jwksFile, JSON.stringify({ keys: [{ ...as.publicKey.export({ format: 'jwk' }), kid: 'as-1', alg: 'RS256', use: 'sig' }] }));
+  writeFileSync(jwksFile, JSON.stringify({ keys: [{ ...as.publicKey.export({ format: 'jwk' }), kid: 'as-1', alg: tokenAlg, use: 'sig' }] }));
 
   /** Starts a node process; resolves when `url` answers 200, with the time that took. */
   async function start(args, url) {
@@ -70,7 +70,7 @@ export function openBed({ alg = 'ES256' } = {}) {
         listen: { host: '127.0.0.1', port },
         admin: { host: '127.0.0.1', port: adminPort },
         publicOrigins: [own],
-        issuers: [{ name: 'as', issuer: 'https://as.example', jwks: { file: jwksFile } }],
+        issuers: [{ name: 'as', issuer: 'https://as.example', algorithms: [tokenAlg], jwks: { file: jwksFile } }],
         replay: { store: 'memory' },
         routes: [{ kind: 'mcp', name: 'mcp', pathPrefix: '/mcp', auth: { profile: 'dpop', issuers: ['as'], audiences: [`${own}/mcp`], proofAlgorithms: [alg], proofMaxAgeSeconds: 3600 }, backend: { url: `http://127.0.0.1:${backend}` } }],
         audit: { file: join(dir, `${name}.jsonl`) },
@@ -81,18 +81,22 @@ export function openBed({ alg = 'ES256' } = {}) {
       const cpu = async () => Number(/^process_cpu_seconds_total(?:\{.*\})? ([\d.e-]+)/m.exec((await get(`http://127.0.0.1:${adminPort}/metrics`)).text)[1]);
       return { port, adminPort, child, readyMs: ms, cpu };
     },
-    /** One token, and what makes a proof with it. Proofs are from ahead of now, inside the skew: made before a gateway starts, they would be older than its store. */
+    /** Tokens, and what makes a proof with one. Proofs are from ahead of now, inside the skew: made before a gateway starts, they would be older than its store. */
     signer(origin, method = 'POST') {
       const now = Math.floor(Date.now() / 1000);
-      const atInput = `${b64({ typ: 'at+jwt', alg: 'RS256', kid: 'as-1' })}.${b64({ iss: 'https://as.example', sub: 'agent', client_id: 'agent', aud: `${origin}/mcp`, iat: now, exp: now + 3600, jti: 'bench', cnf: { jkt } })}`;
-      const token = `${atInput}.${sign('sha256', Buffer.from(atInput), as.privateKey).toString('base64url')}`;
-      const ath = createHash('sha256').update(token).digest('base64url');
+      const tokenOf = (n) => {
+        const input = `${b64({ typ: 'at+jwt', alg: tokenAlg, kid: 'as-1' })}.${b64({ iss: 'https://as.example', sub: 'agent', client_id: 'agent', aud: `${origin}/mcp`, iat: now, exp: now + 3600, jti: `bench-${n}`, cnf: { jkt } })}`;
+        const key = tokenAlg === 'RS256' ? as.privateKey : { key: as.privateKey, dsaEncoding: 'ieee-p1363' };
+        return `${input}.${sign(tokenAlg === 'RS256' ? 'sha256' : CURVES[tokenAlg].hash, Buffer.from(input), key).toString('base64url')}`;
+      };
+      const token = tokenOf(0);
       const header = b64({ typ: 'dpop+jwt', alg, jwk: { kty, crv, x, y } });
-      const proof = (n) => {
+      const proof = (n, of = token) => {
+        const ath = createHash('sha256').update(of).digest('base64url');
         const input = `${header}.${b64({ jti: `bench-${n}`, htm: method, htu: `${origin}/mcp`, iat: now + 30, ath })}`;
         return `${input}.${sign(hash, Buffer.from(input), { key: client.privateKey, dsaEncoding: 'ieee-p1363' }).toString('base64url')}`;
       };
-      return { token, proof };
+      return { token, tokenOf, proof };
     },
     close() {
       for (const child of children) child.kill('SIGTERM');
