@@ -8,10 +8,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import tls from 'node:tls';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { createHash, X509Certificate } from 'node:crypto';
 import { ORIGIN, startBed, type Bed } from './support/gateway.js';
+import { held, settlesBelow } from './support/held.js';
 import { answerOf, ask, begin, makeCertificate, session, type Answer, type Ask, type Identity } from './support/http2.js';
 import { accessToken, ec, proof, thumbprint } from './support/mint.js';
 
@@ -316,18 +315,6 @@ describe('an answer', () => {
 
 describe('back-pressure', () => {
   const STREAMS = 8;
-  setFlagsFromString('--expose-gc');
-  const collect = runInNewContext('gc') as () => void;
-  /** What sits in this process: of the gateway, and next to nothing of backend and client. */
-  const held = () => {
-    collect();
-    return process.memoryUsage().arrayBuffers;
-  };
-  /** A busy machine collects late: what is held for good stays held. */
-  const settlesBelow = async (bytes: number, start: number) => {
-    for (let i = 0; i < 20 && held() - start >= bytes; i++) await sleep(50);
-    expect(held() - start).toBeLessThan(bytes);
-  };
   it('holds at most 1 MiB of an answer that its client does not read', async () => {
     const block = Buffer.alloc(MIB, 'x');
     bed.answer = (_, response) => {

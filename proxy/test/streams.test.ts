@@ -4,11 +4,10 @@ import http from 'node:http';
 import net from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { createParser } from 'eventsource-parser';
 import { wallClock } from '../src/clock.js';
 import { ORIGIN, startBed, type Bed } from './support/gateway.js';
+import { held, settlesBelow } from './support/held.js';
 import { accessToken, ec, jwkOf, proof, rsa, seconds, thumbprint } from './support/mint.js';
 
 const client = ec();
@@ -168,18 +167,6 @@ describe('back-pressure', () => {
   const MIB = 1 << 20;
   const STREAMS = 8;
   const MEGABYTES = 48;
-  /** What sits in sockets is the kernel's; what sits in this process shows as array buffers. Backend and client are in this process too, and hold next to nothing. */
-  setFlagsFromString('--expose-gc');
-  const collect = runInNewContext('gc') as () => void;
-  const held = () => {
-    collect();
-    return process.memoryUsage().arrayBuffers;
-  };
-  /** A busy machine collects late: what is held for good stays held. */
-  const settlesBelow = async (bytes: number, start: number) => {
-    for (let i = 0; i < 20 && held() - start >= bytes; i++) await sleep(50);
-    expect(held() - start).toBeLessThan(bytes);
-  };
   const dripless = (head: string) => new Promise<net.Socket>((resolve) => {
     const socket = net.connect(bed.gateway.port, '127.0.0.1', () => socket.write(head, () => resolve(socket)));
     socket.on('error', () => {}).pause();
