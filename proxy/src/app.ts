@@ -164,7 +164,7 @@ export async function startEdge(first: Config, outer: Surroundings, crew?: Crew)
     }
   };
   const certificate = first.listen.tls === undefined ? undefined : openTlsFiles(first.listen.tls, telling(surroundings, 'certificate'));
-  const { server, sessions } = createEdgeServer({ limits: first.limits, peers: { has: (address) => now.peers.has(address) }, onRefused: (cause) => metrics.connectionRefused(cause), tls: certificate?.current(), askForCertificate: asksForCertificate(first) }, answer);
+  const { server, sessions } = createEdgeServer({ limits: first.limits, peers: { has: (address) => now.peers.has(address) }, onRefused: (cause) => metrics.connectionRefused(cause), onUnreadable: (reason, address) => now.conclude.unreadable(reason, address), tls: certificate?.current(), askForCertificate: asksForCertificate(first) }, answer);
   if (certificate !== undefined) certificate.follow(server as unknown as TlsServer);
 
   const port = await listen(server, { ...first.listen, reusePort: crew !== undefined });

@@ -119,6 +119,16 @@ const cases: Record<Reason, () => Promise<Answer>> = {
   url_too_long: () => bed.ask({ path: `/mcp/${'a'.repeat(8200)}` }),
   too_many_headers: () => bed.ask({ path: '/mcp', headers: Object.fromEntries(Array.from({ length: 101 }, (_, i) => [`x-${i}`, '1'])) }),
   body_too_large: () => bed.ask(dpopAsk({ body: 'x'.repeat(1001) })),
+  headers_stalled: async () => {
+    const hasty = await startBed({ change: (config) => { config.limits = { headersTimeoutSeconds: 1 }; } });
+    try {
+      const got = await hasty.raw('GET /mcp HTTP/1.1\r\nHost: a\r\nX-Slow: ', 3000);
+      expect((await hasty.audit()).map(({ reason }) => reason)).toEqual(['headers_stalled']);
+      return { status: Number(got.slice(9, 12)), headers: {}, text: got };
+    } finally {
+      await hasty.stop();
+    }
+  },
   body_stalled: () => {
     const { headers } = dpopAsk();
     const lines = Object.entries(headers as Record<string, string>).map(([k, v]) => `${k}: ${v}\r\n`).join('');
@@ -306,7 +316,7 @@ describe('every reason is given for its cause', () => {
     expect(answer.status).toBe(meaning.status);
     expect(answer.text).toContain('error' in meaning ? meaning.error : reason);
     expect(answer.text).not.toContain('evil.example');
-    const elsewhere = ['address_limited', 'overloaded', 'replay_store_down', 'replay_store_full', 'internal_error'];
+    const elsewhere = ['headers_stalled', 'address_limited', 'overloaded', 'replay_store_down', 'replay_store_full', 'internal_error'];
     if (!elsewhere.includes(reason)) {
       const id = answer.headers['x-request-id'];
       const record = (await bed.audit()).findLast((r) => id === undefined || r['request.id'] === id)!;

@@ -19,6 +19,7 @@ export const ADVICE: Readonly<Record<Reason, Advice>> = {
   url_too_long: advice('RFC 9110 15.5.15', 'shorten the URL, or raise limits.maxUrlBytes'),
   too_many_headers: advice('RFC 6585 5', 'send fewer headers, or raise limits.maxHeaderCount'),
   body_too_large: advice('RFC 9110 15.5.14', 'send a smaller body, or raise limits.maxBodyBytes'),
+  headers_stalled: advice('RFC 9110 15.5.9', 'send the header block without pauses; operators: limits.headersTimeoutSeconds'),
   body_stalled: advice('RFC 9110 15.5.9', 'send the body without pauses'),
   no_route: advice('RFC 9110 15.5.5', 'use a path under the pathPrefix of a route'),
   method_not_allowed: advice('RFC 9110 15.5.6', 'use a method that the Allow header names'),

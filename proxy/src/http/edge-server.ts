@@ -5,6 +5,8 @@ import type { TLSSocket } from 'node:tls';
 import type { Config } from '../config/index.js';
 import { createHttp2Sessions, type Handle, type Http2Sessions } from './http2-sessions.js';
 import { oneAtATime } from './one-at-a-time.js';
+import type { Reason } from '../pipeline/reason.js';
+import { answerUnreadable } from './unreadable.js';
 import { networkOf, plainAddress, type TrustedPeers } from './trusted-peers.js';
 
 export interface EdgeServerOptions {
@@ -13,6 +15,8 @@ export interface EdgeServerOptions {
   /** A connection was not taken: too many of its address, or altogether. */
   readonly onRefused: (cause: 'address' | 'total') => void;
   readonly limits: Config['limits'];
+  /** Bytes came that are no request; returns the id of the record that was made of it. */
+  readonly onUnreadable: (reason: Reason, address: string) => string;
   /** Absent: plain HTTP. */
   readonly tls: { readonly cert: string; readonly key: string } | undefined;
   /** Ask clients for a certificate; whoever shows none may still connect, and which one counts is a profile's matter (RFC 8705 2.2: no chain is required). */
@@ -26,7 +30,7 @@ export interface EdgeServer {
 }
 
 /** The socket that clients reach, with the bounds that hold before a request is one. */
-export function createEdgeServer({ limits, peers, onRefused, tls, askForCertificate }: EdgeServerOptions, handle: Handle): EdgeServer {
+export function createEdgeServer({ limits, peers, onRefused, onUnreadable, tls, askForCertificate }: EdgeServerOptions, handle: Handle): EdgeServer {
   const options = {
     maxHeaderSize: limits.maxHeaderBytes,
     headersTimeout: limits.headersTimeoutSeconds * 1000,
@@ -40,6 +44,7 @@ export function createEdgeServer({ limits, peers, onRefused, tls, askForCertific
     : https.createServer({ ...options, ...tls, handshakeTimeout: limits.headersTimeoutSeconds * 1000, minVersion: 'TLSv1.2', ALPNProtocols: ['h2', 'http/1.1'], requestCert: askForCertificate, rejectUnauthorized: false }, oneAtATime(handle));
   const sessions = tls === undefined ? undefined : createHttp2Sessions(limits, handle);
   if (sessions !== undefined) divert(server, sessions);
+  answerUnreadable(server, (reason, socket) => onUnreadable(reason, plainAddress(socket.remoteAddress ?? 'unknown')));
   server.maxConnections = limits.maxConnections;
   server.on('drop', () => onRefused('total'));
   capPerAddress(server, limits.maxConnectionsPerAddress, peers, () => onRefused('address'));

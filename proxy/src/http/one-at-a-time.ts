@@ -7,6 +7,9 @@ const MOST_AHEAD = 32;
 const AHEAD = Symbol('requests sent ahead');
 type Line = Socket & { [AHEAD]?: (readonly [IncomingMessage, ServerResponse])[] | undefined };
 
+/** Whether a request of this connection is being handled. */
+export const isServing = (socket: Socket): boolean => (socket as Line)[AHEAD] !== undefined;
+
 /**
  * Handles the requests of one connection one after the other (RFC 9112 9.3.2: a server may handle requests that were sent ahead in parallel, and need not). node:http says of
  * only one answer at a time that its client has gone, so backends would go on working for the others.

@@ -151,10 +151,12 @@ type Field = keyof typeof AUDIT_FIELDS;
 const cut = (value: string | undefined) => (value !== undefined && value.length > MAX_VALUE ? `${value.slice(0, MAX_VALUE)}…` : value);
 const micros = (ms: number) => Math.round(ms * 1e3) / 1e3;
 
+/** What a line says of a request; of bytes that are none only where they came from. */
+export type Audited = Pick<Received, 'id' | 'receivedAt' | 'address' | 'headers' | 'facts' | 'trace'> & Partial<Pick<Received, 'version' | 'method' | 'target'>>;
+
 /** No header, token, proof or body has a way in. `undefined` fields do not appear. */
-export function auditRecord(received: Received, c: Conclusion): Readonly<Record<Field, unknown>> {
+export function auditRecord(received: Audited, c: Conclusion): Readonly<Record<Field, unknown>> {
   const { facts } = received;
-  const mark = received.target.indexOf('?');
   return {
     'time': new Date(received.receivedAt * 1000).toISOString(),
     'request.id': received.id,
@@ -162,7 +164,7 @@ export function auditRecord(received: Received, c: Conclusion): Readonly<Record<
     'client.address': received.address,
     'http.version': cut(received.version),
     'request.method': cut(received.method),
-    'request.path': cut(mark === -1 ? received.target : received.target.slice(0, mark)),
+    'request.path': cut(received.target?.split('?', 1)[0]),
     'route.name': facts.route,
     'response.status': c.status,
     'reason': c.reason,

@@ -23,6 +23,7 @@ export const REASONS = {
   url_too_long: request(414, 'the request target is too long'),
   too_many_headers: request(431, 'the request has too many headers'),
   body_too_large: request(413, 'the request body is too large'),
+  headers_stalled: request(408, 'the header block did not arrive in time'),
   body_stalled: request(408, 'the request body did not arrive in time'),
   no_route: request(404, 'no such resource'),
   method_not_allowed: request(405, 'the method is not allowed here'),

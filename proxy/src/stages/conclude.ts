@@ -1,13 +1,15 @@
+import { randomUUID } from 'node:crypto';
 import type { Clock } from '../clock.js';
 import type { Config, Route } from '../config/index.js';
 import { challenges } from '../http/challenge.js';
 import { answerWhole, hasUnreadBody, type ClientAnswer, type ClientMessage } from '../http/exchange.js';
+import { headerFields } from '../http/header-fields.js';
 import { replyHeaders } from '../http/reply-headers.js';
 import { metadataUrl } from '../http/resource.js';
 import type { LocalRateLimiter } from '../limit/rate-limiter.js';
 import { auditRecord, type AuditLog } from '../observe/audit-log.js';
 import type { Metrics } from '../observe/metrics.js';
-import { meaningOf, type Denial } from '../pipeline/reason.js';
+import { meaningOf, type Denial, type Reason } from '../pipeline/reason.js';
 import type { Outcome } from '../upstream/upstream.js';
 import type { LocalAnswer, Received } from '../pipeline/evidence.js';
 
@@ -16,6 +18,8 @@ export interface Conclude {
   refuse(received: Received, denial: Denial, route: Route | undefined, message: ClientMessage, response: ClientAnswer, upstream?: string): void;
   /** Answers one that needs neither credentials nor a backend. */
   answer(received: Received, local: LocalAnswer, message: ClientMessage, response: ClientAnswer): void;
+  /** Records bytes that were no request; returns the id of the record. */
+  unreadable(reason: Reason, address: string): string;
   /** Records one that the backend answered. */
   record(received: Received, outcome: Extract<Outcome, { kind: 'answered' }>, upstream: string): void;
 }
@@ -28,6 +32,8 @@ export interface ConcludeContext {
   /** What refused requests of one address are counted in; `accept` looks at it. */
   readonly refusals: LocalRateLimiter;
 }
+
+const NO_FIELDS = headerFields([]);
 
 /** The only place that answers, audits and counts: every request ends in exactly one audit record, and its trace with it. */
 export function createConclude({ config, audit, metrics, clock, refusals }: ConcludeContext): Conclude {
@@ -61,6 +67,13 @@ export function createConclude({ config, audit, metrics, clock, refusals }: Conc
       metrics.concluded({}, status, 'ok', durationSeconds);
       audit.write(auditRecord(received, { status, reason: 'ok', bytes: body.length, durationSeconds }));
       received.trace?.ended({ status, reason: 'ok', route: undefined });
+    },
+    unreadable(reason, address) {
+      const id = randomUUID();
+      const { status } = meaningOf(reason);
+      metrics.concluded({}, status, reason, 0);
+      audit.write(auditRecord({ id, receivedAt: clock(), address, headers: NO_FIELDS, facts: {} }, { status, reason, bytes: 0, durationSeconds: 0 }));
+      return id;
     },
     record(received, { status, bytes, ended, waitedMs }, upstream) {
       const durationSeconds = clock() - received.receivedAt;
