@@ -1,7 +1,6 @@
 import { STATUS_CODES, type Server } from 'node:http';
 import type { Socket } from 'node:net';
-import type { Reason } from '../pipeline/reason.js';
-import { meaningOf } from '../pipeline/reason.js';
+import { meaningOf, type Reason } from '../pipeline/reason.js';
 import { isServing } from './one-at-a-time.js';
 
 /** What the parser says of bytes that are no request; anything else is the connection's own end. */

@@ -30,24 +30,19 @@ interface Waiting {
  */
 export function createVerifyQueue({ isWelcome, most }: VerifyQueueOptions): Verify {
   let waiting: Waiting[] = [];
-  let next = 0;
   const work = () => {
-    for (const end = Math.min(waiting.length, next + AT_ONCE); next < end;) {
-      const { network, verify, resolve } = waiting[next++]!;
-      if (!isWelcome(network)) {
-        resolve('unwelcome');
-        continue;
-      }
-      const holds = verify();
-      resolve(holds);
-      if (!holds) break;
+    let done = 0;
+    for (const { network, verify, resolve } of waiting.slice(0, AT_ONCE)) {
+      done += 1;
+      const verdict = isWelcome(network) ? verify() : 'unwelcome';
+      resolve(verdict);
+      if (verdict === false) break;
     }
-    if (next < waiting.length) return void setImmediate(work);
-    waiting = [];
-    next = 0;
+    waiting = waiting.slice(done); // under load it may never be empty
+    if (waiting.length > 0) setImmediate(work);
   };
   return (network, ...signature) => new Promise((resolve) => {
-    if (waiting.length - next >= most) return resolve('overloaded');
+    if (waiting.length >= most) return resolve('overloaded');
     if (waiting.push({ network, verify: () => verifies(...signature), resolve }) === 1) setImmediate(work);
   });
 }

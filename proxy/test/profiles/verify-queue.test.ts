@@ -1,5 +1,6 @@
 import { sign } from 'node:crypto';
 import { createVerifyQueue } from '../../src/profiles/verify-queue.js';
+import { held } from '../support/held.js';
 import { ec } from '../support/mint.js';
 
 const key = ec();
@@ -46,4 +47,27 @@ it('takes no more than it can verify in time', async () => {
   const signature = signed('a');
   const verdicts = await Promise.all(Array.from({ length: 5000 }, () => verify('192.0.2.1', 'ES256', key.publicKey, 'a', signature)));
   expect([verdicts.filter((v) => v === true).length, verdicts.filter((v) => v === 'overloaded').length]).toEqual([4096, 904]);
+});
+
+it('lets go of what is verified, also while there is always more', async () => {
+  const verify = createVerifyQueue({ isWelcome: () => true, most: 4096 });
+  const [TEXT, ASKED, WAITING] = [100_000, 800, 40];
+  const heap = () => {
+    held(); // collects
+    return process.memoryUsage().heapUsed;
+  };
+  const before = heap();
+  let asked = 0;
+  let most = 0;
+  // Forty wait at any time, more than are verified in one go: it is never empty.
+  const client = async () => {
+    while (asked < ASKED) {
+      asked += 1;
+      await verify('192.0.2.1', 'ES256', key.publicKey, `${asked}${'x'.repeat(TEXT)}`, signed('a'));
+      if (asked === ASKED - WAITING) most = heap() - before;
+    }
+  };
+  await Promise.all(Array.from({ length: WAITING }, client));
+  expect(most).toBeGreaterThan(0);
+  expect(most).toBeLessThan((ASKED / 4) * TEXT);
 });
