@@ -2,7 +2,6 @@
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import https from 'node:https';
-import net, { type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort, ORIGIN, startBed, type Bed } from './support/gateway.js';
@@ -15,17 +14,20 @@ const ask = (bed: Bed) => {
 };
 
 it('whoever has been answered does not wait any more: the place is free', async () => {
-  const mute = net.createServer(() => {});
-  await new Promise<void>((resolve) => mute.listen(0, '127.0.0.1', resolve));
-  const bed = await startBed({ change: (config) => {
-    config.upstream = { maxSockets: 1, maxQueued: 2, firstByteTimeoutSeconds: 1 };
-    (config.routes[0]!.backend as { url: string }).url = `http://127.0.0.1:${(mute.address() as AddressInfo).port}`;
-  } });
+  const bed = await startBed({ change: (config) => { config.upstream = { maxSockets: 1, maxQueued: 2, firstByteTimeoutSeconds: 1 }; } });
+  let began = () => {};
+  const streaming = new Promise<void>((resolve) => { began = resolve; });
+  bed.answer = (_, response) => {
+    response.writeHead(200, { 'Content-Type': 'text/event-stream' }).write('data: 1\n\n');
+    began();
+  };
   try {
-    for (let round = 0; round < 2; round++) expect((await Promise.all([ask(bed), ask(bed), ask(bed)])).map(({ status }) => status)).toEqual([504, 504, 504]);
+    void ask(bed).catch(() => {}); // has the one connection, and keeps it
+    await streaming;
+    for (let round = 0; round < 2; round++) expect((await Promise.all([ask(bed), ask(bed)])).map(({ status }) => status)).toEqual([504, 504]);
+    expect((await Promise.all([ask(bed), ask(bed), ask(bed)])).map(({ status }) => status).sort()).toEqual([503, 504, 504]);
   } finally {
     await bed.stop();
-    mute.close();
   }
 }, 15_000);
 
