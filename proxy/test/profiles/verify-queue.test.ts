@@ -58,7 +58,7 @@ it('lets go of what is verified, also while there is always more', async () => {
   };
   const before = heap();
   let asked = 0;
-  let most = 0;
+  let most = Infinity; // until it is measured
   // Forty wait at any time, more than are verified in one go: it is never empty.
   const client = async () => {
     while (asked < ASKED) {
@@ -68,6 +68,5 @@ it('lets go of what is verified, also while there is always more', async () => {
     }
   };
   await Promise.all(Array.from({ length: WAITING }, client));
-  expect(most).toBeGreaterThan(0);
   expect(most).toBeLessThan((ASKED / 4) * TEXT);
 });
