@@ -1,28 +1,35 @@
-/** A bounded map that forgets what was used longest ago. */
+/**
+ * A bounded map that forgets what was not used for long: all that was used among the last `max / 2` entries stays. In two halves, so that reading what is there already writes
+ * nothing: a Map that is touched by deleting and setting again is copied every few touches, into the old generation, and what it held then stays until a full collection.
+ */
 export class Lru<K, V> {
-  readonly #entries = new Map<K, V>();
-  readonly #max: number;
+  readonly #half: number;
+  #recent = new Map<K, V>();
+  #before = new Map<K, V>();
 
+  /** @param max entries, 2 at least */
   constructor(max: number) {
-    this.#max = max;
+    this.#half = Math.max(1, Math.floor(max / 2));
   }
 
   get(key: K): V | undefined {
-    const value = this.#entries.get(key);
-    if (value !== undefined) {
-      this.#entries.delete(key);
-      this.#entries.set(key, value);
-    }
-    return value;
+    const value = this.#recent.get(key);
+    if (value !== undefined) return value;
+    const older = this.#before.get(key);
+    if (older !== undefined) this.set(key, older);
+    return older;
   }
 
   set(key: K, value: V): void {
-    this.#entries.delete(key);
-    if (this.#entries.size >= this.#max) this.#entries.delete(this.#entries.keys().next().value as K);
-    this.#entries.set(key, value);
+    if (this.#recent.size >= this.#half && !this.#recent.has(key)) {
+      this.#before = this.#recent;
+      this.#recent = new Map();
+    }
+    this.#recent.set(key, value);
   }
 
   delete(key: K): void {
-    this.#entries.delete(key);
+    this.#recent.delete(key);
+    this.#before.delete(key);
   }
 }

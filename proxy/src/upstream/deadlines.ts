@@ -1,3 +1,5 @@
+import { Roster, type Seated } from './roster.js';
+
 /** A moment that a request must not outlast; moved as it gets on. */
 export interface Deadline {
   /** From now on. */
@@ -15,24 +17,24 @@ const TICK_MS = 250;
 
 /** Deadlines that are looked at together: a timer of its own for every phase of every request costs more than what it guards. */
 export function createDeadlines(): Deadlines {
-  const open: Entry[] = [];
+  const open = new Roster<Entry>();
   const timer = setInterval(() => {
     const now = performance.now();
-    for (const entry of open.filter(({ at }) => at <= now)) {
+    for (const entry of open.which(({ at }) => at <= now)) {
       entry.cancel();
       entry.expired();
     }
   }, TICK_MS);
   timer.unref();
 
-  class Entry implements Deadline {
+  class Entry implements Deadline, Seated {
     at = 0;
-    place: number;
+    place = -1;
     readonly expired: () => void;
     constructor(seconds: number, expired: () => void) {
       this.expired = expired;
       this.extend(seconds);
-      this.place = open.push(this) - 1;
+      open.add(this);
     }
 
     extend(seconds: number): void {
@@ -40,13 +42,7 @@ export function createDeadlines(): Deadlines {
     }
 
     cancel(): void {
-      if (this.place === -1) return;
-      const last = open.pop()!;
-      if (last !== this) {
-        open[this.place] = last;
-        last.place = this.place;
-      }
-      this.place = -1;
+      open.remove(this);
     }
   }
 

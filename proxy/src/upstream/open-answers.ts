@@ -1,11 +1,12 @@
 import type { Clock } from '../clock.js';
 import type { Standing } from '../pipeline/evidence.js';
+import { Roster, type Seated } from './roster.js';
 
 /** Why an answer ended before its backend ended it. */
 export type Ending = 'token_expired' | 'token_withdrawn' | 'config_changed' | 'too_long' | 'idle' | 'shutdown' | 'client_gone' | 'backend_cut';
 
 /** An answer on its way to a client. */
-export interface OpenAnswer {
+export interface OpenAnswer extends Seated {
   /** Absent: nobody was authenticated. */
   readonly standing: Standing | undefined;
   /** By which rules it was let in. */
@@ -42,7 +43,7 @@ const SWEEP_MS = 1_000;
 
 /** Answers that are still open, looked at together once a second: none outlives its token, the key it was signed with, or its time. */
 export function createOpenAnswers({ now, allowed }: OpenAnswersOptions): OpenAnswers {
-  const open = new Set<OpenAnswer>();
+  const open = new Roster<OpenAnswer>();
   const verdict = ({ standing, terms, endsAt, graceSeconds, receivedAt }: OpenAnswer, at: number): Ending | undefined => {
     if (!allowed(terms)) return 'config_changed'; // also of what was asked before a reload and answered after it
     if (at > endsAt) return 'too_long';
@@ -52,7 +53,7 @@ export function createOpenAnswers({ now, allowed }: OpenAnswersOptions): OpenAns
   };
   const timer = setInterval(() => {
     const at = now();
-    for (const answer of open) {
+    for (const answer of open.which(() => true)) {
       const why = verdict(answer, at);
       if (why !== undefined) answer.end(why);
     }
@@ -60,10 +61,10 @@ export function createOpenAnswers({ now, allowed }: OpenAnswersOptions): OpenAns
   timer.unref();
   return {
     add: (answer) => { open.add(answer); },
-    remove: (answer) => { open.delete(answer); },
-    streams: () => [...open].filter(({ stream }) => stream).length,
+    remove: (answer) => { open.remove(answer); },
+    streams: () => open.which(({ stream }) => stream).length,
     endAll(why, which = () => true) {
-      for (const answer of [...open].filter(which)) answer.end(why);
+      for (const answer of open.which(which)) answer.end(why);
     },
     close: () => clearInterval(timer),
   };
