@@ -87,6 +87,8 @@ project.addTask('bench', { exec: 'npm run --silent bench -w proxy --', receiveAr
 
 project.addTask('test:e2e', { exec: 'npm run --silent test:e2e -w proxy --', receiveArgs: true, description: 'the shipped bundle under load, faults and rollouts; build first' });
 
+project.addTask('test:cluster', { exec: 'npm run --silent test:cluster -w proxy --', receiveArgs: true, description: 'synthesized manifests and the shipped bundle against a real kube-apiserver, which is built once; build first' });
+
 project.testTask.prependExec('npm run --silent typecheck -w proxy');
 project.testTask.prependSpawn(project.compileTask);
 project.testTask.prependSpawn(bundle);

@@ -1,10 +1,10 @@
 /** A program of the system that tests run beside the gateway. */
-import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
 
-/** Debian keeps some of them where only root's PATH looks. */
-const PLACES = ['', '/usr/sbin/'];
-
-export const programOf = (name: string): string | undefined => PLACES.map((place) => place + name).find((path) => spawnSync(path, ['-v']).error === undefined);
+/** Its path; not run to find out, since what one program takes for a question starts another. Debian keeps some of them where only root's PATH looks. */
+export const programOf = (name: string): string | undefined => [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin'].map((place) => join(place, name)).find(existsSync);
 
 /** Where a program is missing: a failing test in CI, which has it; elsewhere a skipped one that says so. */
 export function needs(what: string, missing: readonly string[]): void {

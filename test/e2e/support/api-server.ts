@@ -1,0 +1,126 @@
+/**
+ * A real kube-apiserver with its etcd, on the loopback. Neither controllers nor kubelets run: objects are judged and stored, and nothing comes of them. Built from source, since releases
+ * are not everywhere to be had: some minutes once, then from a cache.
+ */
+import { execFileSync } from 'node:child_process';
+import { createHash, generateKeyPairSync, randomUUID } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import https from 'node:https';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { freePort } from '../../../proxy/test/support/free-port.js';
+import { Daemon, programOf } from './daemon.js';
+
+const root = join(import.meta.dirname, '..', '..', '..');
+const module = join(import.meta.dirname, '..', 'cluster', 'controlplane');
+const READY_MS = 60_000;
+const VERSION = /k8s\.io\/kubernetes v(\d+)\.(\d+)\.(\d+)/;
+
+export type Json = Readonly<Record<string, unknown>>;
+export interface Answer { readonly status: number; readonly text: string; /** The `Warning` fields: what the server takes but would rather not. */ readonly warnings: readonly string[] }
+export interface Call { readonly method?: string; readonly path: string; readonly body?: unknown; readonly type?: string; /** Absent: the administrator's. */ readonly token?: string }
+
+/** A line of the API server's audit log (audit.k8s.io/v1 Event), as far as tests go by it. */
+export interface AuditEvent {
+  readonly auditID: string;
+  readonly level: string;
+  readonly verb: string;
+  readonly requestURI: string;
+  readonly user: { readonly username?: string };
+  readonly responseStatus?: { readonly code: number };
+}
+
+export interface ApiServer {
+  readonly version: string;
+  readonly port: number;
+  /** PEM, with which its certificate verifies. */
+  readonly caFile: string;
+  readonly auditFile: string;
+  call(call: Call): Promise<Answer>;
+  /** Creates the object, or makes it what is given (server-side apply); unknown and repeated fields are errors. */
+  apply(object: Json, query?: string): Promise<Answer>;
+  audited(): readonly AuditEvent[];
+  stop(): Promise<void>;
+}
+
+/** What is missing to run one. */
+export const missingForApiServer = (): string[] => ['go', 'etcd'].filter((name) => programOf(name) === undefined);
+
+/** Path of the binary; built where it is not yet. */
+function build(): { readonly path: string; readonly version: string } {
+  const sources = ['go.mod', 'go.sum', 'main.go'].map((name) => readFileSync(join(module, name)));
+  const [, major, minor, patch] = VERSION.exec(sources[0]!.toString())!;
+  const version = `v${major}.${minor}.${patch}`;
+  const dir = join(root, 'node_modules', '.cache', 'controlplane', createHash('sha256').update(Buffer.concat(sources)).digest('hex').slice(0, 16));
+  const path = join(dir, 'kube-apiserver');
+  if (existsSync(path)) return { path, version };
+  mkdirSync(dir, { recursive: true });
+  const said = (name: string, value: string) => `-X k8s.io/component-base/version.${name}=${value}`;
+  const began = performance.now();
+  process.stderr.write(`kube-apiserver ${version}: building it, which takes some minutes\n`);
+  execFileSync('go', ['build', '-trimpath', '-buildvcs=false', '-ldflags', ['-s -w', said('gitVersion', version), said('gitMajor', major!), said('gitMinor', minor!)].join(' '), '-o', path, '.'], { cwd: module, stdio: ['ignore', 'inherit', 'inherit'] });
+  process.stderr.write(`kube-apiserver ${version}: built in ${Math.round((performance.now() - began) / 1000)} s\n`);
+  return { path, version };
+}
+
+/** @param dir for its files @param auditPolicy path of an audit.k8s.io/v1 Policy */
+export async function startApiServer({ dir, auditPolicy }: { readonly dir: string; readonly auditPolicy: string }): Promise<ApiServer> {
+  const file = (name: string) => join(dir, name);
+  const { path, version } = build();
+  const [etcdPort, peerPort, port] = [await freePort(), await freePort(), await freePort()];
+  const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  writeFileSync(file('sa.pub'), publicKey.export({ type: 'spki', format: 'pem' }));
+  writeFileSync(file('sa.key'), privateKey.export({ type: 'sec1', format: 'pem' }), { mode: 0o600 });
+  const admin = randomUUID();
+  writeFileSync(file('tokens.csv'), `${admin},admin,admin,system:masters\n`, { mode: 0o600 });
+  const url = (p: number) => `http://127.0.0.1:${p}`;
+  const etcd = new Daemon(programOf('etcd')!, ['--data-dir', file('etcd'), '--listen-client-urls', url(etcdPort), '--advertise-client-urls', url(etcdPort), '--listen-peer-urls', url(peerPort), '--initial-advertise-peer-urls', url(peerPort), '--initial-cluster', `default=${url(peerPort)}`, '--unsafe-no-fsync']);
+  const server = new Daemon(path, [
+    '--etcd-servers', url(etcdPort), '--bind-address', '127.0.0.1', '--advertise-address', '127.0.0.1', '--secure-port', String(port), '--cert-dir', file('certificates'),
+    '--service-cluster-ip-range', '10.96.0.0/16', '--allow-privileged', '--authorization-mode', 'Node,RBAC', '--token-auth-file', file('tokens.csv'),
+    '--service-account-issuer', 'https://kubernetes.default.svc', '--service-account-key-file', file('sa.pub'), '--service-account-signing-key-file', file('sa.key'),
+    '--audit-policy-file', auditPolicy, '--audit-log-path', file('audit.log'),
+  ]);
+  const caFile = join(file('certificates'), 'apiserver.crt');
+  const agent = new https.Agent({ keepAlive: true });
+  const call: ApiServer['call'] = ({ method = 'GET', path: target, body, type = 'application/json', token = admin }) => new Promise((resolve, reject) => {
+    const out = https.request({ host: '127.0.0.1', port, method, path: target, agent, ca: readFileSync(caFile), headers: { 'authorization': `Bearer ${token}`, 'accept': 'application/json', 'content-type': type } }, (answer) => {
+      let text = '';
+      answer.on('data', (chunk: Buffer) => { text += chunk.toString(); }).once('error', reject);
+      answer.once('end', () => resolve({ status: answer.statusCode!, text, warnings: answer.rawHeaders.filter((_, i, all) => i % 2 === 1 && all[i - 1]!.toLowerCase() === 'warning') }));
+    });
+    out.once('error', reject);
+    out.end(body === undefined ? undefined : JSON.stringify(body));
+  });
+  const stop = async () => {
+    agent.destroy();
+    await server.stop();
+    await etcd.stop();
+  };
+  const until = performance.now() + READY_MS;
+  while (!existsSync(caFile) || (await call({ path: '/readyz' }).catch(() => undefined))?.status !== 200) {
+    if (performance.now() > until) {
+      await stop();
+      throw new Error(`kube-apiserver: not ready after ${READY_MS} ms; it said: ${server.said.slice(-2000)}; etcd: ${etcd.said.slice(-1000)}`);
+    }
+    await sleep(50);
+  }
+  const resources = new Map<string, readonly { readonly kind: string; readonly name: string; readonly namespaced: boolean }[]>();
+  /** Where objects of this kind are, by the server's own word. */
+  const collection = async ({ apiVersion, kind, metadata }: { readonly apiVersion: string; readonly kind: string; readonly metadata: { readonly namespace?: string } }) => {
+    const group = apiVersion.includes('/') ? `/apis/${apiVersion}` : `/api/${apiVersion}`;
+    if (!resources.has(group)) resources.set(group, (JSON.parse((await call({ path: group })).text) as { resources?: [] }).resources ?? []);
+    const resource = resources.get(group)!.find((r) => r.kind === kind && !r.name.includes('/'));
+    if (resource === undefined) throw new Error(`kube-apiserver ${version} has no ${kind} in ${apiVersion}`);
+    return `${group}${resource.namespaced ? `/namespaces/${metadata.namespace!}` : ''}/${resource.name}`;
+  };
+  return {
+    version, port, caFile, auditFile: file('audit.log'), call, stop,
+    async apply(object, query = '') {
+      const { metadata } = object as { readonly metadata: { readonly name: string } };
+      const at = await collection(object as unknown as Parameters<typeof collection>[0]);
+      return call({ method: 'PATCH', path: `${at}/${metadata.name}?fieldManager=test&fieldValidation=Strict${query}`, type: 'application/apply-patch+yaml', body: object });
+    },
+    audited: () => readFileSync(file('audit.log'), 'utf8').trim().split('\n').map((line) => JSON.parse(line) as AuditEvent),
+  };
+}
