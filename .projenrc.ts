@@ -87,6 +87,7 @@ project.addTask('bench', { exec: 'npm run --silent bench -w proxy --', receiveAr
 
 project.addTask('test:e2e', { exec: 'npm run --silent test:e2e -w proxy --', receiveArgs: true, description: 'the shipped bundle under load, faults and rollouts; build first' });
 
+project.addTask('test:soak', { exec: 'npm run --silent test:soak -w proxy --', receiveArgs: true, description: 'a day of the clock in SOAK_MINUTES (20): nothing grows; build first' });
 project.addTask('test:cluster', { exec: 'npm run --silent test:cluster -w proxy --', receiveArgs: true, description: 'synthesized manifests and the shipped bundle against a real kube-apiserver, which is built once; build first' });
 
 project.testTask.prependExec('npm run --silent typecheck -w proxy');

@@ -16,6 +16,8 @@ export interface GatewayProcess {
   said(): string;
   /** What it wrote to standard output so far: the audit log, where its config names no file. */
   wrote(): string;
+  /** Another text in its config file, or another config at its ports; it looks at once on SIGHUP. */
+  rewrite(config: ConfigInput | string): void;
   /** SIGTERM, then the exit code; `null` for a process that a signal ended. */
   stop(): Promise<number | null>;
 }
@@ -26,20 +28,26 @@ export interface GatewayProcessOptions {
   readonly name: string;
   /** Directory of its code, instead of `assets`. */
   readonly code?: string;
+  /** Of node; where there are some, the process has a channel for messages, too (`child.send`). */
+  readonly flags?: readonly string[];
+  /** Beside what this process has. */
+  readonly env?: Readonly<Record<string, string>>;
   /** Ports to use instead of free ones: of the process that this one replaces. */
   readonly ports?: { readonly port: number; readonly adminPort: number };
 }
 
 /** Resolves when it is ready. @param config without ports, which are chosen here */
-export async function startGatewayProcess(config: ConfigInput, { dir, name, ports, code = assets }: GatewayProcessOptions): Promise<GatewayProcess> {
+export async function startGatewayProcess(config: ConfigInput, { dir, name, ports, code = assets, flags = [], env = {} }: GatewayProcessOptions): Promise<GatewayProcess> {
   const { port, adminPort } = ports ?? { port: await freePort(), adminPort: await freePort() };
   const file = join(dir, `${name}.json`);
-  writeFileSync(file, JSON.stringify({ ...config, listen: { host: '127.0.0.1', ...config.listen, port }, admin: { host: '127.0.0.1', port: adminPort } }));
-  const child = spawn(process.execPath, [join(code, 'proxy.mjs'), 'serve', '--config', file], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const rewrite = (text: ConfigInput | string) =>
+    writeFileSync(file, typeof text === 'string' ? text : JSON.stringify({ ...text, listen: { host: '127.0.0.1', ...text.listen, port }, admin: { host: '127.0.0.1', port: adminPort } }));
+  rewrite(config);
+  const child = spawn(process.execPath, [...flags, join(code, 'proxy.mjs'), 'serve', '--config', file], { stdio: ['ignore', 'pipe', 'pipe', ...(flags.length > 0 ? ['ipc'] as const : [])], env: { ...process.env, ...env } });
   let said = '';
   let wrote = '';
-  child.stdout.on('data', (chunk: Buffer) => { wrote += chunk.toString(); });
-  child.stderr.on('data', (chunk: Buffer) => { said += chunk.toString(); });
+  child.stdout!.on('data', (chunk: Buffer) => { wrote += chunk.toString(); });
+  child.stderr!.on('data', (chunk: Buffer) => { said += chunk.toString(); });
   const exited = new Promise<number | null>((resolve) => { child.once('close', resolve); });
   const until = performance.now() + READY_MS;
   while ((await request(adminPort, { path: '/readyz' }).catch(() => undefined))?.status !== 200) {
@@ -50,7 +58,7 @@ export async function startGatewayProcess(config: ConfigInput, { dir, name, port
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
   return {
-    port, adminPort, child, said: () => said, wrote: () => wrote,
+    port, adminPort, child, said: () => said, wrote: () => wrote, rewrite,
     stop() {
       child.kill('SIGTERM');
       return exited;
