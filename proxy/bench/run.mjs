@@ -43,11 +43,13 @@ const LEAN = ['--expose-gc', '--max-semi-space-size=64'];
 const bench = (name, args) => run(join(here, `${name}.mjs`), args, ['latency', 'workers'].includes(name) ? LEAN : []);
 
 const OTHERS = ['latency', 'workers', 'streams'];
+/** Longer than one asks for by hand. */
+const DOCS_OPTIONS = { streams: ['--seconds', '60'] };
 const results = {
   ...(['all', 'verify', 'docs'].includes(named) ? { verify: await verify() } : {}),
   ...(['all', 'proxy'].includes(named) ? { proxy: bench('proxy', options) } : {}),
   ...(named === 'docs' ? { proxy: bench('proxy', ['--peers']) } : {}),
-  ...Object.fromEntries(OTHERS.filter((name) => named === name || named === 'docs').map((name) => [name, bench(name, named === 'docs' ? [] : options)])),
+  ...Object.fromEntries(OTHERS.filter((name) => named === name || named === 'docs').map((name) => [name, bench(name, named === 'docs' ? DOCS_OPTIONS[name] ?? [] : options)])),
 };
 const failed = Object.values(results).some(({ status }) => status !== 0);
 process.exitCode = failed ? 1 : 0;
@@ -73,8 +75,8 @@ ${[
     row('fastify + oauth4webapi + @fastify/http-proxy, which remember no proof', `${p.fastifyStackCpuMicros} µs, ${p.fastifyStackToOurs} times the gateway`, '4 times at least', p.fastifyStackToOurs >= 4),
     row('the same two over a bare pass and one verification: what a gateway without any cost of its own would reach', `${p.expressStackToFloor} and ${p.fastifyStackToFloor} times`, ''),
     row('the checks alone, over one P-256 verification', v.ratioToVerify, '1.4 at most', v.ratioToVerify <= 1.4),
-    row(`what the gateway adds to a request at ${l.perSecond} a second, half of its peak`, `p50 ${l.addedP50Ms} ms, p99 ${l.addedP99Ms} ms`, 'p99 2 ms at most', l.addedP99Ms <= 2),
-    row('two workers over one, every request with a token of its own, ES384 (load and backend on the same cores)', `${w.twoPerSecond} and ${w.onePerSecond} requests a second, ${w.ratio} times; CPU per request ${w.twoCpuMicros} and ${w.oneCpuMicros} µs`, '1.8 times at least', w.ratio >= 1.8),
+    row(`what the gateway adds to a request at ${l.perSecond} a second, half of its peak${l.othersFirst ? ' (load and backend first at the cores)' : ''}`, `p50 ${l.addedP50Ms} ms, p99 ${l.addedP99Ms} ms`, 'p99 2 ms at most', l.addedP99Ms <= 2),
+    row('two workers over one, every request with a token of its own, ES384, without what load and backend take of the same two cores', `${w.ratio} times (${w.twoPerSecond} and ${w.onePerSecond} requests a second, ${w.ratioAsSeen} times with it; CPU per request ${w.twoCpuMicros} and ${w.oneCpuMicros} µs, ${w.othersCpuMicros} µs of load and backend)`, '1.8 times at least', w.ratio >= 1.8),
     row('start to ready', `${p.startToReadyMs} ms`, ''),
     row(`memory that one more event stream takes, up to ${s.streams} open (${s.totalMb} MB for all of them)`, `${s.kbPerStream} KB`, '40 KB at most', s.kbPerStream <= 40),
     row(`delay of an event, ${s.streams} streams with one a second for ${s.seconds} s`, `p50 ${s.p50DelayMs} ms, p99 ${s.p99DelayMs} ms`, 'p99 25 ms at most', s.p99DelayMs <= 25),
