@@ -7,7 +7,7 @@ import { startGatewayProcess, type GatewayProcess } from '../support/gateway-pro
 import { failures, startLoad, type Sent } from '../support/load.js';
 import { openScene, type Scene } from '../support/scene.js';
 
-const CONNECTIONS = 2_000;
+const CONNECTIONS = 5_000;
 const PER_SECOND = 100;
 /** What attack, load and gateway on the same two cores may add to a latency of a few milliseconds; a blocked event loop adds more. */
 const NOISE_MS = 50;
