@@ -1,6 +1,6 @@
 // CPU per proxied request, RFC 9449 profile: ES256 proofs, one reused RS256 access token, memory store, audit and metrics on.
 // Beside it, in the same run and in turn, what it is made of: a bare node:http pass and one P-256 verification; and, on demand, another
-// build of the gateway, or (--peers) the gateway with Redis and two stacks of well-known parts that remember no proof. Medians over the rounds, since a shared machine's
+// build of the gateway, or (--peers) the gateway with Redis, two stacks of well-known parts that remember no proof, and what only passes bytes. Medians over the rounds, since a shared machine's
 // speed changes from second to second. Prints one JSON object.
 //   npm run bench -- proxy [--requests 20000 --against DIRECTORY_OF_ANOTHER_BUILDS_ASSETS --peers]
 import { spawn } from 'node:child_process';
@@ -40,6 +40,7 @@ try {
     bed.children.push(spawn('redis-server', ['--port', String(redisPort), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', bed.dir], { stdio: 'ignore' }).on('error', (cause) => { throw cause; }));
     http.createServer((_, response) => response.writeHead(200, { 'Content-Type': 'application/json' }).end(readFileSync(bed.jwksFile))).listen(jwksPort, '127.0.0.1').unref();
     targets.shared = await bed.startGateway({ name: 'shared', backend, origin, replay: { store: 'redis', url: `redis://127.0.0.1:${redisPort}` } });
+    targets.bytes = await startOther('servers.mjs', 'bytes');
     for (const name of ['express', 'fastify']) targets[name] = await startOther('peers.mjs', name, `http://127.0.0.1:${jwksPort}/`, `${origin}/mcp`);
   }
   if (values.against !== undefined) targets.other = await bed.startGateway({ name: 'other', backend, origin, assets: resolve(values.against) });
@@ -49,7 +50,7 @@ try {
   // Whoever passes what is forged is not measured against.
   const forged = postOf(token, `${proofs[0].slice(0, -8)}AAAAAAAA`, host);
   for (const [name, { port }] of Object.entries(targets)) {
-    if (name !== 'bare' && (await load(port, [forged], { connections: 1 })).ok !== 0) throw new Error(`${name}: takes a forged proof`);
+    if (name !== 'bare' && name !== 'bytes' && (await load(port, [forged], { connections: 1 })).ok !== 0) throw new Error(`${name}: takes a forged proof`);
   }
   const dot = proofs[0].lastIndexOf('.');
   const [signed, signature] = [Buffer.from(proofs[0].slice(0, dot)), Buffer.from(proofs[0].slice(dot + 1), 'base64url')];
@@ -78,6 +79,8 @@ try {
   const ratio = (over, under) => rounded(median(perRound((r) => over(r) / under(r))), 2);
   const of = (name) => (r) => micros[name][r];
   const floor = (r) => micros.bare[r] + micros.verify[r];
+  /** Without HTTP. */
+  const least = (r) => micros.bytes[r] + micros.verify[r];
   process.stdout.write(`${JSON.stringify({
     requests: size * ROUNDS,
     rounds: ROUNDS,
@@ -91,7 +94,8 @@ try {
     ...(values.peers ? {
       redisCpuMicros: rounded(median(micros.shared)),
       redisAddsCpuMicros: rounded(median(perRound((r) => micros.shared[r] - micros.ours[r]))),
-      ...Object.fromEntries(['express', 'fastify'].flatMap((name) => [[`${name}StackCpuMicros`, rounded(median(micros[name]))], [`${name}StackToOurs`, ratio(of(name), of('ours'))], [`${name}StackToFloor`, ratio(of(name), floor)]])),
+      ...Object.fromEntries(['express', 'fastify'].flatMap((name) => [[`${name}StackCpuMicros`, rounded(median(micros[name]))], [`${name}StackToOurs`, ratio(of(name), of('ours'))], [`${name}StackToFloor`, ratio(of(name), floor)], [`${name}StackToLeast`, ratio(of(name), least)]])),
+      bytesCpuMicros: rounded(median(micros.bytes)),
     } : {}),
     startToReadyMs: Math.round(ours.readyMs),
     node: process.version,

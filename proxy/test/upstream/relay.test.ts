@@ -12,7 +12,7 @@ async function slowly(complete: boolean, then: (end: (why: Ending) => void) => v
   const ended: (Ending | undefined)[] = [];
   const server = http.createServer((_, response) => {
     const answer = Object.assign(new PassThrough({ highWaterMark: BYTES }), { statusCode: 200, headers: {}, complete });
-    const relayed = relay(answer as unknown as IncomingMessage, response, { headers: ['Content-Length', String(BYTES)], length: BYTES }, { flowing() {}, ended: (why) => { ended.push(why); } });
+    const relayed = relay(answer as unknown as IncomingMessage, response, { headers: ['Content-Length', String(BYTES)], length: String(BYTES) }, { flowing() {}, ended: (why) => { ended.push(why); } });
     answer.end(Buffer.alloc(BYTES));
     // By then the system has taken for the client what it takes.
     setTimeout(() => then((why) => relayed.end(why)), 100);
