@@ -1,5 +1,5 @@
 /** The whole proxy in this process, on real sockets, in front of a backend that records what reaches it. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
@@ -15,6 +15,9 @@ export const ORIGIN = 'https://gw.example';
 export interface Seen { readonly method: string; readonly url: string; readonly rawHeaders: string[]; readonly headers: http.IncomingHttpHeaders; readonly body: string }
 export interface Answer { readonly status: number; readonly headers: http.IncomingHttpHeaders; readonly text: string }
 export interface Ask { readonly method?: string; readonly path?: string; readonly headers?: Record<string, string | string[]> | string[]; readonly body?: string }
+
+/** How long a line may take to be there, at most, on a busy machine. */
+const AUDIT_MS = 1_000;
 
 export interface Bed {
   readonly as: Pair;
@@ -114,8 +117,14 @@ export async function startBed({ change, clock = wallClock }: BedOptions = {}): 
       setTimeout(() => socket.destroy(), ms).unref();
     }),
     async audit() {
+      const file = join(dir, 'audit.jsonl');
+      // Lines are gathered for 10 ms, and written by a thread that has to be given a turn.
       await new Promise((resolve) => setTimeout(resolve, 40));
-      return readFileSync(join(dir, 'audit.jsonl'), 'utf8').split('\n').filter((line) => line !== '').map((line) => JSON.parse(line) as Record<string, unknown>);
+      for (let [before, waited] = [-1, 0]; waited < AUDIT_MS && (before <= 0 || statSync(file).size !== before); waited += 20) {
+        before = statSync(file).size;
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+      return readFileSync(file, 'utf8').split('\n').filter((line) => line !== '').map((line) => JSON.parse(line) as Record<string, unknown>);
     },
     async stop() {
       await gateway.stop();
