@@ -4,12 +4,14 @@
  */
 export class Lru<K, V> {
   readonly #half: number;
+  readonly #halves: boolean;
   #recent = new Map<K, V>();
   #before = new Map<K, V>();
 
-  /** @param max entries, 2 at least */
+  /** @param max entries, at least 1: of one there are no halves */
   constructor(max: number) {
-    this.#half = Math.max(1, Math.floor(max / 2));
+    this.#halves = max > 1;
+    this.#half = this.#halves ? Math.floor(max / 2) : 1;
   }
 
   get(key: K): V | undefined {
@@ -22,7 +24,7 @@ export class Lru<K, V> {
 
   set(key: K, value: V): void {
     if (this.#recent.size >= this.#half && !this.#recent.has(key)) {
-      this.#before = this.#recent;
+      if (this.#halves) this.#before = this.#recent;
       this.#recent = new Map();
     }
     this.#recent.set(key, value);

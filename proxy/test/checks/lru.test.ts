@@ -9,27 +9,39 @@ const filled = (max: number, keys: Iterable<number>): Lru<number, string> => {
 const held = (lru: Lru<number, string>, upTo: number): number[] => Array.from({ length: upTo }, (_, key) => key).filter((key) => lru.get(key) !== undefined);
 const range = (n: number) => Array.from({ length: n }, (_, i) => i);
 
-it('keeps what was set last, and never more than its size', () => {
-  fc.assert(fc.property(fc.integer({ min: 2, max: 40 }), fc.array(fc.tuple(fc.constantFrom('set', 'get', 'delete'), fc.nat(60))), (max, steps) => {
+it('keeps what was used last, set or read', () => {
+  fc.assert(fc.property(fc.integer({ min: 2, max: 40 }), fc.array(fc.tuple(fc.constantFrom('set', 'get', 'delete'), fc.nat(60)), { size: 'large' }), (max, steps) => {
     const lru = new Lru<number, number>(max);
-    const model = new Map<number, number>();
+    /** In the order of their last use; what was taken out keeps its place there. */
+    const model = new Map<number, number | undefined>();
+    const used = (key: number, value: number) => {
+      model.delete(key);
+      model.set(key, value);
+    };
     steps.forEach(([step, key], turn) => {
       if (step === 'set') {
         lru.set(key, turn);
-        model.delete(key);
-        model.set(key, turn);
+        used(key, turn);
       } else if (step === 'delete') {
         lru.delete(key);
-        model.delete(key);
+        if (model.has(key)) model.set(key, undefined);
       } else {
         const value = lru.get(key);
-        // It may have been forgotten; never is it another value than the one that was set last.
-        if (value !== undefined) expect(value).toBe(model.get(key));
+        if (value === undefined) return; // it may have been forgotten
+        expect(value).toBe(model.get(key)); // never is it another value than the one that was set last
+        used(key, value);
       }
     });
     const kept = [...model].reverse().slice(0, Math.floor(max / 2));
     for (const [key, value] of kept) expect(lru.get(key)).toBe(value);
-  }));
+  }), { numRuns: 500 });
+});
+it('has nothing of what was taken out, however long it was there', () => {
+  for (const others of range(10)) {
+    const lru = filled(10, [-1, ...range(others)]);
+    lru.delete(-1);
+    expect(lru.get(-1)).toBeUndefined();
+  }
 });
 it('forgets at its size', () => {
   const many = filled(100, range(1000));
@@ -44,8 +56,8 @@ it('keeps what is used, however much else comes', () => {
     if (key % 4 === 0) expect(lru.get(-1)).toBe('used');
   }
 });
-it('takes one entry where it is told to', () => {
-  const lru = new Lru<number, string>(1);
-  lru.set(1, 'one');
-  expect(lru.get(1)).toBe('one');
+it.each([1, 2, 3, 4, 5])('of size %d holds that many at most, and what was set last', (max) => {
+  const lru = filled(max, range(20));
+  expect(lru.get(19)).toBe('value 19');
+  expect(held(lru, 20).length).toBeLessThanOrEqual(max);
 });
