@@ -2,20 +2,19 @@
  * The two halves of one synthesized gateway, joined: the proxy with its config.json, and behind it what agentgateway's jwtAuth demands by its config.yaml. What the first lets through,
  * the second accepts; what the second would refuse, the first never sends.
  */
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createLocalJWKSet, jwtVerify, type JSONWebKeySet } from 'jose';
-import { parse, parseAllDocuments } from 'yaml';
+import { parse } from 'yaml';
 import type { ConfigInput } from '../../proxy/src/config/index.js';
 import { request, type Ask } from '../../proxy/test/support/gateway.js';
 import { accessToken, ec, jwkOf, proof, rsa, seconds, selfSignedToken, thumbprint } from '../../proxy/test/support/mint.js';
 import { startGatewayProcess, type GatewayProcess } from './support/gateway-process.js';
+import { synthesized } from './support/synthesized.js';
 
-const root = join(import.meta.dirname, '..', '..');
 const dir = mkdtempSync(join(tmpdir(), 'agw-joined-'));
 const file = (name: string) => join(dir, name);
 const [as, self] = [rsa(), rsa()];
@@ -70,8 +69,7 @@ async function verdictOf({ mode, issuer, audiences, jwks, jwtValidationOptions: 
 
 beforeAll(async () => {
   for (const [name, pair, kid] of [['as', as, 'as-1'], ['self', self, 'my-key-1']] as const) writeFileSync(file(`${name}.json`), JSON.stringify({ keys: [{ ...jwkOf(pair), kid, alg: 'RS256', use: 'sig' }] }));
-  execFileSync(process.execPath, ['-r', 'ts-node/register/transpile-only', join(root, 'test', 'support', 'agentgateway-app.ts'), file('manifests'), file('as.json'), file('self.json')], { cwd: root, stdio: 'pipe', env: { ...process.env, NODE_OPTIONS: '' } });
-  manifests = readdirSync(file('manifests')).flatMap((name) => parseAllDocuments(readFileSync(join(file('manifests'), name), 'utf8')).map((document) => document.toJS() as Manifest));
+  manifests = synthesized('test/support/agentgateway-app.ts', file('manifests'), file('as.json'), file('self.json'));
   routes = (parse(dataOf('config.yaml')) as { routes: AgentgatewayRoute[] }).routes;
 
   agentgateway = http.createServer((message, response) => {

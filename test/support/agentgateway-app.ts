@@ -2,8 +2,8 @@
 import { App, Chart } from 'cdk8s';
 import { AgentGateway, AuthProfile, JwksSource, McpRoute, Peer } from '../../lib';
 
-const [outdir, jwks, selfJwks] = process.argv.slice(2) as [string, string, string];
-const app = new App({ outdir });
+const [jwks, selfJwks] = process.argv.slice(2) as [string, string];
+const app = new App();
 const chart = new Chart(app, 'joined', { namespace: 'aiops' });
 const gateway = new AgentGateway(chart, 'Gateway', { issuer: 'https://as.example', audience: 'mcp-gateway', jwks: JwksSource.fromFile(jwks) });
 const mcp = { gateway, backend: 'mcp:5000', backendPeer: Peer.pods({ app: 'mcp' }) };

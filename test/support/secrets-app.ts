@@ -2,8 +2,8 @@
 import { App, Chart } from 'cdk8s';
 import { AgentGateway, ApiServerAccess, AuditPolicy, HardenedNamespace, JwksSource, SecretsRoute } from '../../lib';
 
-const [outdir, jwks, auditPolicy, ...secretNames] = process.argv.slice(2) as [string, string, string, ...string[]];
-const app = new App({ outdir });
+const [jwks, auditPolicy, ...secretNames] = process.argv.slice(2) as [string, string, ...string[]];
+const app = new App();
 const chart = new Chart(app, 'secrets', { namespace: 'aiops' });
 new HardenedNamespace(chart, 'Namespace', { name: 'aiops' });
 const gateway = new AgentGateway(chart, 'Gateway', {

@@ -1,10 +1,8 @@
 /** What synth emits, and the shipped bundle with it, against a real Kubernetes API server: objects, audit policy, ServiceAccount, tokens. */
-import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { parseAllDocuments } from 'yaml';
 import type { ConfigInput } from '../../../proxy/src/config/index.js';
 import { request, type Ask } from '../../../proxy/test/support/gateway.js';
 import { accessToken, ec, jwkOf, proof, rsa, thumbprint } from '../../../proxy/test/support/mint.js';
@@ -12,9 +10,9 @@ import { missingForApiServer, startApiServer, type ApiServer, type Json } from '
 import { needs } from '../support/daemon.js';
 import { startGatewayProcess, type GatewayProcess } from '../support/gateway-process.js';
 import { failures, startLoad } from '../support/load.js';
+import { synthesized } from '../support/synthesized.js';
 import { Volume } from '../support/volume.js';
 
-const root = join(import.meta.dirname, '..', '..', '..');
 const NAMESPACE = 'aiops';
 const SECRET = 'database-credentials';
 const CANARY = `CANARY-${Math.random().toString(36).slice(2)}`;
@@ -83,8 +81,7 @@ needs('a real API server', missing);
 
   beforeAll(async () => {
     writeFileSync(file('as.json'), JSON.stringify({ keys: [{ ...jwkOf(as), kid: 'as-1', alg: 'RS256', use: 'sig' }] }));
-    execFileSync(process.execPath, ['-r', 'ts-node/register/transpile-only', join(root, 'test', 'support', 'secrets-app.ts'), file('manifests'), file('as.json'), file('policy.yaml'), SECRET], { cwd: root, stdio: 'pipe', env: { ...process.env, NODE_OPTIONS: '' } });
-    manifests = readdirSync(file('manifests')).flatMap((name) => parseAllDocuments(readFileSync(join(file('manifests'), name), 'utf8')).map((document) => document.toJS() as Manifest));
+    manifests = synthesized('test/support/secrets-app.ts', file('manifests'), file('as.json'), file('policy.yaml'), SECRET);
     mkdirSync(file('api'));
     api = await startApiServer({ dir: file('api'), auditPolicy: file('policy.yaml') });
   }, 1_500_000);
@@ -107,9 +104,8 @@ needs('a real API server', missing);
   });
 
   it('takes what the example apps emit, as far as it has such kinds', async () => {
-    execFileSync(process.execPath, ['-r', 'ts-node/register/transpile-only', 'apps/main.ts'], { cwd: root, stdio: 'pipe', env: { ...process.env, NODE_OPTIONS: '', CDK8S_OUTDIR: file('apps') } });
     const ownKinds = /^(v1|apps\/v1|autoscaling\/v2|batch\/v1|policy\/v1|[a-z.]+\.k8s\.io\/v1)$/;
-    const objects = readdirSync(file('apps')).flatMap((name) => parseAllDocuments(readFileSync(join(file('apps'), name), 'utf8')).map((document) => document.toJS() as Manifest & { apiVersion: string; metadata: { namespace?: string } }));
+    const objects = synthesized<Manifest & { apiVersion: string; metadata: { namespace?: string } }>('apps/main.ts', file('apps'));
     const [known, other] = [objects.filter(({ apiVersion }) => ownKinds.test(apiVersion)), objects.filter(({ apiVersion }) => !ownKinds.test(apiVersion))];
     // Of custom resources test/lib has the schemas.
     expect([...new Set(other.map(({ apiVersion }) => apiVersion))]).toEqual(['external-secrets.io/v1']);
