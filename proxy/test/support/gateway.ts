@@ -16,8 +16,8 @@ export interface Seen { readonly method: string; readonly url: string; readonly 
 export interface Answer { readonly status: number; readonly headers: http.IncomingHttpHeaders; readonly text: string }
 export interface Ask { readonly method?: string; readonly path?: string; readonly headers?: Record<string, string | string[]> | string[]; readonly body?: string }
 
-/** How long a line may take to be there, at most, on a busy machine. */
-const AUDIT_MS = 1_000;
+/** How long lines may take to be there on a busy machine; and how long nothing must come for there to be none. */
+const [AUDIT_MS, NOTHING_MS] = [1_000, 250];
 
 export interface Bed {
   readonly as: Pair;
@@ -120,8 +120,10 @@ export async function startBed({ change, clock = wallClock }: BedOptions = {}): 
       const file = join(dir, 'audit.jsonl');
       // Lines are gathered for 10 ms, and written by a thread that has to be given a turn.
       await new Promise((resolve) => setTimeout(resolve, 40));
-      for (let [before, waited] = [-1, 0]; waited < AUDIT_MS && (before <= 0 || statSync(file).size !== before); waited += 20) {
-        before = statSync(file).size;
+      for (let [before, waited] = [-1, 0]; waited < AUDIT_MS; waited += 20) {
+        const { size } = statSync(file);
+        if (size === before && (size > 0 || waited >= NOTHING_MS)) break;
+        before = size;
         await new Promise((resolve) => setTimeout(resolve, 20));
       }
       return readFileSync(file, 'utf8').split('\n').filter((line) => line !== '').map((line) => JSON.parse(line) as Record<string, unknown>);
