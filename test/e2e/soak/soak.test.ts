@@ -68,7 +68,7 @@ it(`a day in ${MINUTES} minutes leaves nothing behind`, async () => {
     const signed = (path: string, method: string): Ask => {
       const at = Math.floor(now());
       const [pair, kid] = keyAt(turn);
-      const token = accessToken(pair, { cnf: { jkt: thumbprint(client) }, iat: at, exp: at + 7200 }, { kid });
+      const token = accessToken(pair, { cnf: { jkt: thumbprint(client) }, aud: ORIGIN + path, iat: at, exp: at + 7200 }, { kid });
       return { method, path, headers: { authorization: `DPoP ${token}`, dpop: proof(client, method, ORIGIN + path, token, { claims: { iat: at } }) } };
     };
     /** Requests that were sent more than once, and as which ones: either may be there first. */
@@ -95,9 +95,12 @@ it(`a day in ${MINUTES} minutes leaves nothing behind`, async () => {
         descriptors: readdirSync(`/proc/${child.pid}/fd`).length, active: active.filter((name) => name !== 'TCPSocketWrap'), claims: Number(/^agentgateway_replay_entries (\d+)/m.exec(metrics)![1]),
       };
     };
+    const streamed = new Map<number | undefined, number>();
+    let events = 0;
     const oneStream = () => new Promise<void>((resolve) => {
       const out = http.request({ host: '127.0.0.1', port, ...signed('/streams', 'GET') as http.RequestOptions }, (answer) => {
-        answer.on('data', () => {}).on('close', resolve).on('error', () => {});
+        streamed.set(answer.statusCode, (streamed.get(answer.statusCode) ?? 0) + 1);
+        answer.on('data', () => { events += 1; }).on('close', resolve).on('error', () => {});
         setTimeout(() => out.destroy(), Math.random() * 2_000);
       });
       out.on('error', () => resolve()).end();
@@ -131,7 +134,9 @@ it(`a day in ${MINUTES} minutes leaves nothing behind`, async () => {
       samples.push(await held());
     }
     const said = samples.map(({ heapMb, rssMb, descriptors, active, claims }) => `${heapMb.toFixed(2)} MB heap, ${rssMb.toFixed(1)} MB resident, ${descriptors} descriptors, ${active.length} active, ${claims} claims`);
-    process.stderr.write(`soak: ${total} requests in ${MINUTES} minutes, a day of its clock\n${said.map((line) => `  ${line}\n`).join('')}`);
+    expect([...streamed.keys()]).toEqual([200]);
+    expect(events).toBeGreaterThan(streamed.get(200)!);
+    process.stderr.write(`soak: ${total} requests and ${streamed.get(200)} streams in ${MINUTES} minutes, a day of its clock\n${said.map((line) => `  ${line}\n`).join('')}`);
     const [first, last] = [samples.slice(WARM, WARM + SOME), samples.slice(-SOME)];
     const growth = (of: 'heapMb' | 'rssMb') => Math.min(...last.map((sample) => sample[of])) - Math.min(...first.map((sample) => sample[of]));
     expect(growth('heapMb')).toBeLessThan(LIMITS.heapMb);
