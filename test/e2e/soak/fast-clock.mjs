@@ -7,7 +7,7 @@ Date.now = () => began + (realNow() - began) * faster;
 process.on('message', () => {
   globalThis.gc();
   globalThis.gc();
-  const { heapUsed, external, arrayBuffers } = process.memoryUsage();
-  process.send({ heapUsed, external, arrayBuffers, active: process.getActiveResourcesInfo().sort() });
+  const { heapUsed, external } = process.memoryUsage();
+  process.send({ heapUsed, external, active: process.getActiveResourcesInfo().sort() });
 });
 process.channel.unref(); // it must not keep alive what wants to end
