@@ -1,7 +1,11 @@
 import { Size } from 'cdk8s';
 import { Construct } from 'constructs';
-import { clusterScoped, emit, k8s } from './private/k8s';
-import { checkLabel, refuse } from './private/text';
+import { Admission, AdmissionRule } from './admission';
+import { AgentGateway } from './agent-gateway';
+import { policySpecs } from './private/admission-policies';
+import { unpinnedImages } from './private/gateway-spec';
+import { clusterScoped, emit, emitRaw, k8s } from './private/k8s';
+import { checkLabel, refuse, say } from './private/text';
 
 /** Properties of a `HardenedNamespace`. */
 export interface HardenedNamespaceProps {
@@ -44,12 +48,21 @@ export interface HardenedNamespaceProps {
    * @default Size.gibibytes(32)
    */
   readonly maxMemory?: Size;
+
+  /**
+   * What pods and Services of the namespace are held to beyond Pod Security.
+   *
+   * @default Admission.deny() - every AdmissionRule
+   */
+  readonly admission?: Admission;
 }
+
+const ADMISSION_GROUP = 'admissionregistration.k8s.io/v1';
 
 /**
  * A namespace in which nothing runs with privileges, connects, or holds an API token unless an object says so: restricted Pod
- * Security, default-deny NetworkPolicy, a default ServiceAccount without token, limits and a quota without NodePorts and
- * load balancers. Emit it once a namespace.
+ * Security and admission rules beyond it, default-deny NetworkPolicy, a default ServiceAccount without token, limits and a quota
+ * without NodePorts and load balancers. Emit it once a namespace.
  */
 export class HardenedNamespace extends Construct {
   /** Name of the namespace. */
@@ -103,5 +116,36 @@ export class HardenedNamespace extends Construct {
         },
       },
     }));
+    const admission = props.admission ?? Admission.deny();
+    this.emitPolicies(admission);
+    this.node.addValidation({ validate: () => this.refusedImages(admission) });
+  }
+
+  /** What is judged lies in the policy, where and with what result in its binding. */
+  private emitPolicies(admission: Admission): void {
+    for (const [shape, spec] of Object.entries(policySpecs(admission))) {
+      const name = `hardened-${this.namespaceName}-${shape}`;
+      const kind = (suffix: string) => ({ apiVersion: ADMISSION_GROUP, kind: `ValidatingAdmissionPolicy${suffix}` });
+      clusterScoped(emitRaw(this, `admission-${shape}`, kind(''), { name }, { spec }));
+      clusterScoped(emitRaw(this, `admission-${shape}-binding`, kind('Binding'), { name }, {
+        spec: {
+          policyName: name,
+          validationActions: admission._actions,
+          matchResources: { namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': this.namespaceName } } },
+        },
+      }));
+    }
+  }
+
+  /** Gateways whose pods the namespace would not take. */
+  private refusedImages({ _actions, _rules }: Admission): string[] {
+    if (!_actions.includes('Deny') || !_rules.includes(AdmissionRule.IMAGE_DIGEST)) return [];
+    const gateways = this.node.root.node.findAll().filter((construct): construct is AgentGateway => construct instanceof AgentGateway);
+    return gateways.filter(({ namespaceName }) => namespaceName === this.namespaceName).flatMap((gateway) => unpinnedImages(gateway._spec()).map(({ reference }) => say({
+      where: 'admission',
+      want: `must except ${AdmissionRule.IMAGE_DIGEST} for the unpinned image of ${gateway.node.path}`,
+      got: reference,
+      next: 'pin the image, or pass Admission.deny({ except: [AdmissionRule.IMAGE_DIGEST] })',
+    })));
   }
 }

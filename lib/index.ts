@@ -1,3 +1,4 @@
+export * from './admission';
 export * from './agent-gateway';
 export * from './agent-gateway-props';
 export * from './api-server-access';

@@ -96,6 +96,10 @@ export const secretsRoutes = (spec: GatewaySpec) => spec.routes.filter((route): 
 export const authOf = (spec: GatewaySpec, route: RouteSpec) => route.auth ?? spec.auth;
 export const usesAgentgateway = (spec: GatewaySpec) => spec.dataPlane._version !== undefined;
 
+/** Images of the pod that a push to their registry would change. */
+export const unpinnedImages = (spec: GatewaySpec): Image[] =>
+  [spec.image, ...(usesAgentgateway(spec) ? [spec.dataPlane._image!] : [])].filter(({ unpinnedReason }) => unpinnedReason !== undefined);
+
 /** Longest prefix first, as both the proxy and agentgateway match; ties by name, so that the order of calls never shows. */
 export function byPrecedence(a: RouteSpec, b: RouteSpec): number {
   return b.pathPrefix.length - a.pathPrefix.length || compare(a.pathPrefix, b.pathPrefix) || compare(a.name, b.name);

@@ -3,7 +3,7 @@ import { ApiObject } from 'cdk8s';
 import { Construct } from 'constructs';
 import { deploymentSpec } from './deployment';
 import { flowsOf } from './flow-graph';
-import { GatewaySpec, secretsRoutes, usesAgentgateway } from './gateway-spec';
+import { GatewaySpec, secretsRoutes, unpinnedImages } from './gateway-spec';
 import { emit, k8s } from './k8s';
 import { PORT } from './wiring';
 
@@ -12,10 +12,8 @@ type Spec = () => GatewaySpec;
 const meta = ({ namespace, labels }: GatewaySpec, name: string) => ({ name, namespace, labels });
 
 export function emitWorkload(scope: Construct, spec: Spec): ApiObject {
-  const { name, image, dataPlane } = spec();
-  const object = emitDeployment(scope, spec, name);
-  const reasons = [image, ...(usesAgentgateway(spec()) ? [dataPlane._image!] : [])].flatMap(({ reference, unpinnedReason }) =>
-    (unpinnedReason === undefined ? [] : [`${reference}: ${unpinnedReason}`]));
+  const object = emitDeployment(scope, spec, spec().name);
+  const reasons = unpinnedImages(spec()).map(({ reference, unpinnedReason }) => `${reference}: ${unpinnedReason}`);
   if (reasons.length > 0) object.metadata.addAnnotation('cdk8s-agentgateway/unpinned-image', reasons.join('; '));
   return object;
 }

@@ -28,6 +28,7 @@ export interface AuditEvent {
   readonly requestURI: string;
   readonly user: { readonly username?: string };
   readonly responseStatus?: { readonly code: number };
+  readonly annotations?: Readonly<Record<string, string>>;
 }
 
 export interface ApiServer {
