@@ -113,12 +113,11 @@ needs('admission at a real API server', missing);
   beforeAll(async () => {
     const as = rsa();
     writeFileSync(file('as.json'), JSON.stringify({ keys: [{ ...jwkOf(as), kid: 'as-1', alg: 'RS256', use: 'sig' }] }));
-    writeFileSync(file('policy.yaml'), 'apiVersion: audit.k8s.io/v1\nkind: Policy\nrules: [{ level: Metadata }]\n');
     manifests = synthesized<Manifest>('test/support/admission-app.ts', file('manifests'), file('as.json'));
     // The default one is there in every namespace.
     gatewayPod = { ...manifests.find(({ kind }) => kind === 'Deployment')!.spec.template.spec, serviceAccountName: 'default' };
     mkdirSync(file('api'));
-    api = await startApiServer({ dir: file('api'), auditPolicy: file('policy.yaml') });
+    api = await startApiServer({ dir: file('api') });
     for (const manifest of manifests) {
       const { status, text, warnings } = await api.apply(manifest);
       expect([manifest.kind, manifest.metadata.name, status, status >= 400 ? text : '', warnings]).toEqual([manifest.kind, manifest.metadata.name, 201, '', []]);

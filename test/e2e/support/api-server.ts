@@ -1,10 +1,10 @@
 /**
- * A real kube-apiserver with its etcd, on the loopback. Neither controllers nor kubelets run: objects are judged and stored, and nothing comes of them. Built from source, since releases
- * are not everywhere to be had: some minutes once, then from a cache.
+ * A real kube-apiserver with its etcd, on the loopback, and a real kube-controller-manager where it is asked for; without one objects are judged and stored, and nothing comes of them. There
+ * are no nodes. Built from source, since releases are not everywhere to be had: some minutes once, then from a cache.
  */
 import { execFileSync } from 'node:child_process';
 import { createHash, generateKeyPairSync, randomUUID } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import https from 'node:https';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -47,27 +47,36 @@ export interface ApiServer {
 /** What is missing to run one. */
 export const missingForApiServer = (): string[] => ['go', 'etcd'].filter((name) => programOf(name) === undefined);
 
-/** Path of the binary; built where it is not yet. */
-function build(): { readonly path: string; readonly version: string } {
+/** One program, which is what it is called; built where it is not yet. */
+function build(): { readonly programs: Readonly<Record<'server' | 'manager', string>>; readonly version: string } {
   const sources = ['go.mod', 'go.sum', 'main.go'].map((name) => readFileSync(join(module, name)));
   const [, major, minor, patch] = VERSION.exec(sources[0]!.toString())!;
   const version = `v${major}.${minor}.${patch}`;
   const dir = join(root, 'node_modules', '.cache', 'controlplane', createHash('sha256').update(Buffer.concat(sources)).digest('hex').slice(0, 16));
-  const path = join(dir, 'kube-apiserver');
-  if (existsSync(path)) return { path, version };
+  const programs = { server: join(dir, 'kube-apiserver'), manager: join(dir, 'kube-controller-manager') };
+  if (existsSync(programs.manager)) return { programs, version };
   mkdirSync(dir, { recursive: true });
   const said = (name: string, value: string) => `-X k8s.io/component-base/version.${name}=${value}`;
   const began = performance.now();
   process.stderr.write(`kube-apiserver ${version}: building it, which takes some minutes\n`);
-  execFileSync('go', ['build', '-trimpath', '-buildvcs=false', '-ldflags', ['-s -w', said('gitVersion', version), said('gitMajor', major!), said('gitMinor', minor!)].join(' '), '-o', path, '.'], { cwd: module, stdio: ['ignore', 'inherit', 'inherit'] });
+  execFileSync('go', ['build', '-trimpath', '-buildvcs=false', '-ldflags', ['-s -w', said('gitVersion', version), said('gitMajor', major!), said('gitMinor', minor!)].join(' '), '-o', programs.server, '.'], { cwd: module, stdio: ['ignore', 'inherit', 'inherit'] });
   process.stderr.write(`kube-apiserver ${version}: built in ${Math.round((performance.now() - began) / 1000)} s\n`);
-  return { path, version };
+  symlinkSync('kube-apiserver', programs.manager);
+  return { programs, version };
 }
 
-/** @param dir for its files @param auditPolicy path of an audit.k8s.io/v1 Policy */
-export async function startApiServer({ dir, auditPolicy }: { readonly dir: string; readonly auditPolicy: string }): Promise<ApiServer> {
+export interface ApiServerOptions {
+  /** For its files. */
+  readonly dir: string;
+  /** Path of an audit.k8s.io/v1 Policy; absent: everything, without bodies. */
+  readonly auditPolicy?: string;
+  /** Whether controllers run: workloads get pods, quotas and disruption budgets count. */
+  readonly controllers?: boolean;
+}
+
+export async function startApiServer({ dir, auditPolicy, controllers = false }: ApiServerOptions): Promise<ApiServer> {
   const file = (name: string) => join(dir, name);
-  const { path, version } = build();
+  const { programs, version } = build();
   const [etcdPort, peerPort, port] = [await freePort(), await freePort(), await freePort()];
   const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   writeFileSync(file('sa.pub'), publicKey.export({ type: 'spki', format: 'pem' }));
@@ -76,11 +85,12 @@ export async function startApiServer({ dir, auditPolicy }: { readonly dir: strin
   writeFileSync(file('tokens.csv'), `${admin},admin,admin,system:masters\n`, { mode: 0o600 });
   const url = (p: number) => `http://127.0.0.1:${p}`;
   const etcd = new Daemon(programOf('etcd')!, ['--data-dir', file('etcd'), '--listen-client-urls', url(etcdPort), '--advertise-client-urls', url(etcdPort), '--listen-peer-urls', url(peerPort), '--initial-advertise-peer-urls', url(peerPort), '--initial-cluster', `default=${url(peerPort)}`, '--unsafe-no-fsync']);
-  const server = new Daemon(path, [
+  if (auditPolicy === undefined) writeFileSync(file('audit.yaml'), 'apiVersion: audit.k8s.io/v1\nkind: Policy\nrules: [{ level: Metadata }]\n');
+  const server = new Daemon(programs.server, [
     '--etcd-servers', url(etcdPort), '--bind-address', '127.0.0.1', '--advertise-address', '127.0.0.1', '--secure-port', String(port), '--cert-dir', file('certificates'),
     '--service-cluster-ip-range', '10.96.0.0/16', '--allow-privileged', '--authorization-mode', 'Node,RBAC', '--token-auth-file', file('tokens.csv'),
     '--service-account-issuer', 'https://kubernetes.default.svc', '--service-account-key-file', file('sa.pub'), '--service-account-signing-key-file', file('sa.key'),
-    '--audit-policy-file', auditPolicy, '--audit-log-path', file('audit.log'),
+    '--audit-policy-file', auditPolicy ?? file('audit.yaml'), '--audit-log-path', file('audit.log'),
   ]);
   const caFile = join(file('certificates'), 'apiserver.crt');
   const agent = new https.Agent({ keepAlive: true });
@@ -93,8 +103,10 @@ export async function startApiServer({ dir, auditPolicy }: { readonly dir: strin
     out.once('error', reject);
     out.end(body === undefined ? undefined : JSON.stringify(body));
   });
+  let manager: Daemon | undefined;
   const stop = async () => {
     agent.destroy();
+    await manager?.stop();
     await server.stop();
     await etcd.stop();
   };
@@ -105,6 +117,13 @@ export async function startApiServer({ dir, auditPolicy }: { readonly dir: strin
       throw new Error(`kube-apiserver: not ready after ${READY_MS} ms; it said: ${server.said.slice(-2000)}; etcd: ${etcd.said.slice(-1000)}`);
     }
     await sleep(50);
+  }
+  if (controllers) {
+    writeFileSync(file('kubeconfig'), JSON.stringify({
+      apiVersion: 'v1', kind: 'Config', 'current-context': 'c', contexts: [{ name: 'c', context: { cluster: 'c', user: 'u' } }],
+      clusters: [{ name: 'c', cluster: { 'server': `https://127.0.0.1:${port}`, 'certificate-authority': caFile } }], users: [{ name: 'u', user: { token: admin } }],
+    }), { mode: 0o600 });
+    manager = new Daemon(programs.manager, ['--kubeconfig', file('kubeconfig'), '--leader-elect=false', '--secure-port', '0', '--service-account-private-key-file', file('sa.key'), '--root-ca-file', caFile]);
   }
   const resources = new Map<string, readonly { readonly kind: string; readonly name: string; readonly namespaced: boolean }[]>();
   /** Where objects of this kind are, by the server's own word. */

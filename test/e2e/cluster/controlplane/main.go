@@ -1,16 +1,21 @@
-// A kube-apiserver for the tests, from the same packages as the released one: for machines that no release can be downloaded to.
+// kube-apiserver and kube-controller-manager for the tests, by the name it is called by, from the same packages as the released ones: for machines that no release can be downloaded to.
 package main
 
 import (
 	"os"
+	"path/filepath"
 
 	"k8s.io/component-base/cli"
 	_ "k8s.io/component-base/logs/json/register"          // --logging-format=json
 	_ "k8s.io/component-base/metrics/prometheus/clientgo" // its own requests
 	_ "k8s.io/component-base/metrics/prometheus/version"
-	"k8s.io/kubernetes/cmd/kube-apiserver/app"
+	apiserver "k8s.io/kubernetes/cmd/kube-apiserver/app"
+	manager "k8s.io/kubernetes/cmd/kube-controller-manager/app"
 )
 
 func main() {
-	os.Exit(cli.Run(app.NewAPIServerCommand()))
+	if filepath.Base(os.Args[0]) == "kube-controller-manager" {
+		os.Exit(cli.Run(manager.NewControllerManagerCommand()))
+	}
+	os.Exit(cli.Run(apiserver.NewAPIServerCommand()))
 }
