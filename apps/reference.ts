@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { App, Chart, Duration } from 'cdk8s';
 import {
-  AgentGateway, ApiServerAccess, AuditPolicy, AuthProfile, HardenedNamespace, JwksSource, McpRoute, Peer, RateLimit, ReplayStore, SecretSource,
+  AgentGateway, ApiServerAccess, AuditPolicy, AuthProfile, GatewayMonitoring, HardenedNamespace, JwksSource, McpRoute, Peer, RateLimit, ReplayStore, SecretSource,
   SecretStoreRef, SecretsRoute,
 } from '../lib';
 
@@ -37,6 +37,8 @@ export function reference(app: App): Chart {
     credential: SecretSource.externalSecret({ store: vault, remoteKey: 'aiops/agentgateway', property: 'backend_token' }),
   });
   new SecretsRoute(chart, 'Secrets', { gateway, secretNames: ['database-credentials'] });
+
+  new GatewayMonitoring(chart, 'Monitoring', { gateway, labels: { release: 'prometheus' } });
 
   // A file for the API server's --audit-policy-file, not an object: it does not belong in manifests/.
   new AuditPolicy(chart, 'Audit', { gateways: [gateway] }).save('audit/policy.yaml');

@@ -7,6 +7,8 @@ export * from './auth-profile';
 export * from './auth-profile-options';
 export * from './ca-bundle';
 export * from './data-plane';
+export * from './gateway-alert';
+export * from './gateway-monitoring';
 export * from './gateway-route';
 export * from './hardened-namespace';
 export * from './image';

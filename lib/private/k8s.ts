@@ -19,6 +19,9 @@ export function emit(scope: Construct, id: string, kind: Kind, metadata: ApiObje
   return new ApiObject(scope, id, { ...kind.GVK, metadata, ...lazy });
 }
 
+/** A kind whose fields are written as they are: it is not known to cdk8s-plus-28, or not all of them are. */
+export const asGiven = (GVK: GroupVersionKind): Kind => ({ GVK, manifest: (fields) => fields as Record<string, unknown> });
+
 /** An object of a kind that cdk8s-plus-28 does not know. */
 export function emitRaw(scope: Construct, id: string, gvk: GroupVersionKind, metadata: ApiObjectMetadata, fields: object): ApiObject {
   return new ApiObject(scope, id, { ...gvk, metadata, ...fields });

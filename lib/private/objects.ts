@@ -4,7 +4,7 @@ import { Construct } from 'constructs';
 import { deploymentSpec } from './deployment';
 import { flowsOf } from './flow-graph';
 import { GatewaySpec, secretsRoutes, unpinnedImages } from './gateway-spec';
-import { emit, k8s } from './k8s';
+import { asGiven, emit, k8s } from './k8s';
 import { PORT } from './wiring';
 
 type Spec = () => GatewaySpec;
@@ -20,8 +20,7 @@ export function emitWorkload(scope: Construct, spec: Spec): ApiObject {
 
 /** Rendered whole, because it carries fields that the generated types would drop. */
 function emitDeployment(scope: Construct, spec: Spec, name: string): ApiObject {
-  const kind = { GVK: k8s.KubeDeployment.GVK, manifest: (fields: object) => fields as Record<string, unknown> };
-  return emit(scope, 'Resource', kind, meta(spec(), name), () => deploymentSpec(spec()));
+  return emit(scope, 'Resource', asGiven(k8s.KubeDeployment.GVK), meta(spec(), name), () => deploymentSpec(spec()));
 }
 
 /** Its token reaches a pod only through the projected volume of a gateway with a SecretsRoute. */
@@ -41,8 +40,7 @@ export function emitService(scope: Construct, spec: Spec): void {
 }
 
 export function emitNetworkPolicy(scope: Construct, spec: Spec): void {
-  const kind = { GVK: k8s.KubeNetworkPolicy.GVK, manifest: (fields: object) => fields as Record<string, unknown> };
-  emit(scope, 'network-policy', kind, meta(spec(), `${spec().name}-allow`), () => {
+  emit(scope, 'network-policy', asGiven(k8s.KubeNetworkPolicy.GVK), meta(spec(), `${spec().name}-allow`), () => {
     const flows = flowsOf(spec());
     return {
       spec: {

@@ -16,23 +16,12 @@ const metricsPage = `# Metrics
 \`GET :9090/metrics\`, Prometheus text format; never on the port that clients reach. Written from \`proxy/src/observe/metrics.ts\` by \`proxy/test/docs/observe.test.ts\`.
 
 Labels are bounded: routes, issuers and backends are those of the config (\`(none)\`: no route matched), reasons those of [errors.md](errors.md), causes those of \`ended\` in
-[audit.md](audit.md). For one request's way, join the audit line's \`request.id\` or \`trace.id\`.
+[audit.md](audit.md). For one request's way, join the audit line's \`request.id\` or \`trace.id\`. What somebody should be
+told of is in [alerts.md](alerts.md).
 
 | metric | type | labels | what it says |
 |---|---|---|---|
 ${ours.map(row).join('\n')}
-
-## To be woken by
-
-| when | it may be |
-|---|---|
-| \`agentgateway_jwt_auth_failure_total{reason=~".*_replayed"}\` rises | somebody replays proofs |
-| \`agentgateway_jwt_auth_failure_total{reason=~"dpop_expired\\|dpop_not_yet_valid"}\` rises, \`agentgateway_proof_age_seconds\` far from 0 | clocks of clients are wrong |
-| \`agentgateway_jwks_age_seconds\` beyond the refresh of its issuer | its key set cannot be fetched |
-| \`agentgateway_reloads_total{result="refused"}\` rises | a mounted file, or the config, is no good; the one before is in use |
-| \`agentgateway_replay_claim_duration_seconds{answer="down"}\` counts, \`agentgateway_replay_unchecked_total\` rises | Redis is away |
-| \`agentgateway_trace_spans_dropped_total\` rises | the collector is away (\`export\`) or slow (\`queue\`) |
-| \`nodejs_eventloop_lag_p99_seconds\` above 0.05 | the process has more to do than one core does |
 
 ## Of the process
 

@@ -1,0 +1,31 @@
+/** What somebody is told of; each is described in docs/reference/alerts.md. */
+export enum GatewayAlert {
+  /** No pod of the gateway can be scraped. */
+  ABSENT = 'AgentgatewayAbsent',
+  /** A proof or single-use token was sent again. */
+  PROOF_REPLAYED = 'AgentgatewayProofReplayed',
+  /** Many requests are refused for their token or proof. */
+  CALLERS_REFUSED = 'AgentgatewayCallersRefused',
+  /** Proofs come from too far in the past or the future. */
+  CLOCKS_WRONG = 'AgentgatewayClocksWrong',
+  /** The gateway refuses what it cannot check or carry. */
+  UNABLE = 'AgentgatewayUnable',
+  /** Proofs pass unchecked, since the replay store is away and `onFailure` says so. */
+  REPLAY_UNCHECKED = 'AgentgatewayReplayUnchecked',
+  /** A backend fails, or cannot be reached. */
+  BACKEND_FAILING = 'AgentgatewayBackendFailing',
+  /** The key set of an issuer cannot be fetched. */
+  KEYS_STALE = 'AgentgatewayKeysStale',
+  /** A config, key set, certificate or credential was changed to something that is no good. */
+  RELOAD_REFUSED = 'AgentgatewayReloadRefused',
+  /** Audit lines are lost. */
+  AUDIT_LOST = 'AgentgatewayAuditLost',
+  /** Connections are turned away. */
+  CONNECTIONS_REFUSED = 'AgentgatewayConnectionsRefused',
+  /** A pod has more to do than it can. */
+  BUSY = 'AgentgatewayBusy',
+  /** A pod needs nearly all of its memory. */
+  MEMORY_SHORT = 'AgentgatewayMemoryShort',
+  /** Traces do not arrive. */
+  SPANS_DROPPED = 'AgentgatewaySpansDropped',
+}
