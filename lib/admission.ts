@@ -25,7 +25,7 @@ export interface AdmissionOptions {
    *
    * @default - none: every rule holds
    */
-  readonly except?: AdmissionRule[];
+  readonly without?: AdmissionRule[];
 }
 
 /**
@@ -48,7 +48,7 @@ export class Admission {
 
   /** WEAKENS the namespace: Pod Security alone. */
   public static none(): Admission {
-    return new Admission([], { except: Object.values(AdmissionRule) });
+    return new Admission([], { without: Object.values(AdmissionRule) });
   }
 
   /** @internal */
@@ -57,10 +57,10 @@ export class Admission {
   /** @internal */
   public readonly _rules: readonly AdmissionRule[];
 
-  private constructor(actions: readonly string[], { except = [] }: AdmissionOptions = {}) {
-    const unknown = except.find((rule) => !Object.values(AdmissionRule).includes(rule));
-    if (unknown !== undefined) refuse({ where: 'admission.except', want: `must name rules: ${Object.values(AdmissionRule).join(', ')}`, got: unknown });
+  private constructor(actions: readonly string[], { without = [] }: AdmissionOptions = {}) {
+    const unknown = without.find((rule) => !Object.values(AdmissionRule).includes(rule));
+    if (unknown !== undefined) refuse({ where: 'admission.without', want: `must name rules: ${Object.values(AdmissionRule).join(', ')}`, got: unknown });
     this._actions = actions;
-    this._rules = Object.values(AdmissionRule).filter((rule) => !except.includes(rule));
+    this._rules = Object.values(AdmissionRule).filter((rule) => !without.includes(rule));
   }
 }

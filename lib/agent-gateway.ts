@@ -7,6 +7,7 @@ import { GatewayRoute } from './gateway-route';
 import { Image } from './image';
 import { Peer } from './peer';
 import { contentKinds, emitConfigMap } from './private/config-maps';
+import { serviceHosts } from './private/exposure';
 import { emitExternalSecret } from './private/external-secrets';
 import { gatewayFaults } from './private/faults';
 import { routeSecretUses, secretUses } from './private/files';
@@ -92,7 +93,6 @@ export class AgentGateway extends Construct {
     const { props } = this;
     const replayStore = props.replayStore ?? ReplayStore.memory();
     const replicas = props.replicas ?? (replayStore._redis === undefined ? 1 : 2);
-    const host = `${this.serviceName}.${this.namespaceName}`;
     return {
       name: this.serviceName,
       namespace: this.namespaceName,
@@ -102,7 +102,7 @@ export class AgentGateway extends Construct {
       replicas,
       workers: props.workers,
       podDisruptionBudget: props.podDisruptionBudget ?? replicas > 1,
-      publicOrigins: props.publicOrigins ?? ['svc.cluster.local', 'svc', ''].map((domain) => `${props.tlsSecretName === undefined ? 'http' : 'https'}://${host}${domain && `.${domain}`}:${PORT.traffic}`),
+      publicOrigins: props.publicOrigins ?? serviceHosts({ name: this.serviceName, namespace: this.namespaceName }).map((host) => `${props.tlsSecretName === undefined ? 'http' : 'https'}://${host}:${PORT.traffic}`),
       publicPathPrefix: props.publicPathPrefix,
       trustedPeers: props.trustedPeers,
       originFrom: props.originFrom,

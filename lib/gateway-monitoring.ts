@@ -44,7 +44,7 @@ export interface GatewayMonitoringProps {
    *
    * @default - none: every alert that the gateway's settings can raise
    */
-  readonly except?: GatewayAlert[];
+  readonly without?: GatewayAlert[];
 }
 
 /**
@@ -56,12 +56,12 @@ export interface GatewayMonitoringProps {
 export class GatewayMonitoring extends Construct {
   constructor(scope: Construct, id: string, props: GatewayMonitoringProps) {
     super(scope, id);
-    const { gateway, runbookUrl, except = [], scrapeInterval = Duration.seconds(30) } = props;
+    const { gateway, runbookUrl, without = [], scrapeInterval = Duration.seconds(30) } = props;
     const seconds = scrapeInterval.toSeconds({ integral: false });
     if (!Number.isInteger(seconds) || seconds < 5 || seconds > 60) refuse({ where: 'scrapeInterval', want: 'must be whole seconds from 5 to 60', got: scrapeInterval.toHumanString() });
     if (runbookUrl !== undefined && !/^https?:\/\/[^\s"{}]+$/.test(runbookUrl)) refuse({ where: 'runbookUrl', want: 'must be an http or https URL', got: runbookUrl });
-    const unknown = except.find((alert) => !Object.values(GatewayAlert).includes(alert));
-    if (unknown !== undefined) refuse({ where: 'except', want: `must name alerts: ${Object.values(GatewayAlert).join(', ')}`, got: unknown });
+    const unknown = without.find((alert) => !Object.values(GatewayAlert).includes(alert));
+    if (unknown !== undefined) refuse({ where: 'without', want: `must name alerts: ${Object.values(GatewayAlert).join(', ')}`, got: unknown });
     if (props.alertLabels?.severity !== undefined) refuse({ where: 'alertLabels.severity', want: 'must be left out: each alert has its own', got: props.alertLabels.severity });
 
     const meta = { name: gateway.serviceName, namespace: gateway.namespaceName, labels: { ...gateway._spec().labels, ...props.labels } };
@@ -72,7 +72,7 @@ export class GatewayMonitoring extends Construct {
       },
     }));
     emit(this, 'rules', asGiven(gvk('PrometheusRule')), meta, () => ({
-      spec: { groups: [{ name: `${meta.namespace}.${meta.name}`, rules: alertRules(gateway._spec(), { runbookUrl, except, labels: props.alertLabels ?? {} }) }] },
+      spec: { groups: [{ name: `${meta.namespace}.${meta.name}`, rules: alertRules(gateway._spec(), { runbookUrl, without, labels: props.alertLabels ?? {} }) }] },
     }));
     this.node.addValidation({
       validate: () => (gateway._spec().metricsPeer !== undefined ? [] : [say({

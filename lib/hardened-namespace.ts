@@ -143,9 +143,9 @@ export class HardenedNamespace extends Construct {
     const gateways = this.node.root.node.findAll().filter((construct): construct is AgentGateway => construct instanceof AgentGateway);
     return gateways.filter(({ namespaceName }) => namespaceName === this.namespaceName).flatMap((gateway) => unpinnedImages(gateway._spec()).map(({ reference }) => say({
       where: 'admission',
-      want: `must except ${AdmissionRule.IMAGE_DIGEST} for the unpinned image of ${gateway.node.path}`,
+      want: `must leave out ${AdmissionRule.IMAGE_DIGEST} for the unpinned image of ${gateway.node.path}`,
       got: reference,
-      next: 'pin the image, or pass Admission.deny({ except: [AdmissionRule.IMAGE_DIGEST] })',
+      next: 'pin the image, or pass Admission.deny({ without: [AdmissionRule.IMAGE_DIGEST] })',
     })));
   }
 }

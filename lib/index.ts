@@ -8,6 +8,8 @@ export * from './auth-profile-options';
 export * from './ca-bundle';
 export * from './data-plane';
 export * from './gateway-alert';
+export * from './gateway-certificate';
+export * from './gateway-exposure';
 export * from './gateway-monitoring';
 export * from './gateway-route';
 export * from './hardened-namespace';

@@ -18,13 +18,13 @@ interface Alert {
 
 export interface AlertOptions {
   readonly runbookUrl?: string;
-  readonly except: readonly GatewayAlert[];
+  readonly without: readonly GatewayAlert[];
   readonly labels: Readonly<Record<string, string>>;
 }
 
 /** Entries of a PrometheusRule's `rules`. */
-export function alertRules(spec: GatewaySpec, { runbookUrl, except, labels }: AlertOptions): object[] {
-  return alertsOf(spec).filter(({ name }) => !except.includes(name)).map(({ name, severity, expr, for: minutes, summary, description }) => ({
+export function alertRules(spec: GatewaySpec, { runbookUrl, without, labels }: AlertOptions): object[] {
+  return alertsOf(spec).filter(({ name }) => !without.includes(name)).map(({ name, severity, expr, for: minutes, summary, description }) => ({
     alert: name,
     expr,
     ...(minutes === undefined ? {} : { for: `${minutes}m` }),

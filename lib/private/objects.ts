@@ -34,7 +34,7 @@ export function emitService(scope: Construct, spec: Spec): void {
     spec: {
       type: 'ClusterIP',
       selector: spec().selectorLabels,
-      ports: [{ name: 'http', port: PORT.traffic, targetPort: k8s.IntOrString.fromString('http'), protocol: 'TCP', appProtocol: 'http' }],
+      ports: [{ name: 'http', port: PORT.traffic, targetPort: k8s.IntOrString.fromString('http'), protocol: 'TCP', appProtocol: spec().tlsSecretName === undefined ? 'http' : 'https' }],
     },
   }));
 }

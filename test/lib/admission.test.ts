@@ -25,16 +25,16 @@ describe('Admission', () => {
     for (const shape of ['pods', 'workloads', 'jobs', 'cronjobs']) expect([shape, messages(policies(), `hardened-aiops-${shape}`)]).toEqual([shape, podRules]);
     expect(messages(policies(), 'hardened-aiops-services')).toEqual([AdmissionRule.CLUSTER_IP]);
   });
-  it('leaves out what is excepted, and policies without rules', () => {
-    expect(messages(policies(Admission.deny({ except: [AdmissionRule.NON_ROOT] })), 'hardened-aiops-pods')).not.toContain(AdmissionRule.NON_ROOT);
-    const podsOnly = policies(Admission.deny({ except: [AdmissionRule.CLUSTER_IP] }));
+  it('leaves out what is named, and policies without rules', () => {
+    expect(messages(policies(Admission.deny({ without: [AdmissionRule.NON_ROOT] })), 'hardened-aiops-pods')).not.toContain(AdmissionRule.NON_ROOT);
+    const podsOnly = policies(Admission.deny({ without: [AdmissionRule.CLUSTER_IP] }));
     expect(bindings(podsOnly).map(({ spec }) => spec.policyName)).not.toContain('hardened-aiops-services');
     expect(bindings(policies(Admission.none()))).toEqual([]);
     expect(bindings(policies(Admission.warn())).map(({ spec }) => spec.validationActions)[0]).toEqual(['Warn', 'Audit']);
   });
-  it('refuses to except a rule that is none', () => {
-    expect(() => Admission.deny({ except: ['no-tags' as AdmissionRule] })).toThrow(
-      'admission.except: must name rules: image-digest, non-root, read-only-root, no-secret-env, no-sub-path, own-processes, cluster-ip, got "no-tags"');
+  it('refuses to leave out a rule that is none', () => {
+    expect(() => Admission.deny({ without: ['no-tags' as AdmissionRule] })).toThrow(
+      'admission.without: must name rules: image-digest, non-root, read-only-root, no-secret-env, no-sub-path, own-processes, cluster-ip, got "no-tags"');
   });
   describe('and a gateway whose image is not pinned', () => {
     const image = Image.unpinned('node:24', 'a test of what is refused');
@@ -44,10 +44,10 @@ describe('Admission', () => {
       newGateway(chart, { image, namespace });
       return chart;
     });
-    const refusal = 'admission: must except image-digest for the unpinned image of test/Gateway, got "node:24"; pin the image, or pass Admission.deny({ except: [AdmissionRule.IMAGE_DIGEST] })';
+    const refusal = 'admission: must leave out image-digest for the unpinned image of test/Gateway, got "node:24"; pin the image, or pass Admission.deny({ without: [AdmissionRule.IMAGE_DIGEST] })';
     it('says at synth what the API server would say', () => expect(said().join('\n')).toContain(refusal));
     it.each([
-      ['excepts it', said(Admission.deny({ except: [AdmissionRule.IMAGE_DIGEST] }))],
+      ['leaves it out', said(Admission.deny({ without: [AdmissionRule.IMAGE_DIGEST] }))],
       ['warns only', said(Admission.warn())],
       ['has no rules', said(Admission.none())],
       ['is another namespace', said(undefined, 'elsewhere')],

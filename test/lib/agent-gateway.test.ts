@@ -78,6 +78,7 @@ describe('the gateway', () => {
     const { spec } = only(manifests(), 'Service');
     expect(spec.type).toBe('ClusterIP');
     expect(spec.ports).toEqual([{ name: 'http', port: 8080, targetPort: 'http', protocol: 'TCP', appProtocol: 'http' }]);
+    expect(only(manifests({ gateway: { tlsSecretName: 'tls' } }), 'Service').spec.ports[0].appProtocol).toBe('https');
   });
   it('may get the named Secrets and nothing else', () => {
     const objects = manifests({ secrets: ['b', 'a', 'a'] });

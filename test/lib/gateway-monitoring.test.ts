@@ -33,7 +33,7 @@ describe('GatewayMonitoring', () => {
     const rare = [GatewayAlert.KEYS_STALE, GatewayAlert.REPLAY_UNCHECKED, GatewayAlert.SPANS_DROPPED];
     expect(namesOf(synth(monitored({ jwks: jwks(), replayStore: undefined, tracing: undefined })))).toEqual(Object.values(GatewayAlert).filter((alert) => !rare.includes(alert)));
     expect(namesOf(synth(monitored({ replayStore: ReplayStore.redis({ host: 'redis', peer, onFailure: StoreFailure.DENY }) })))).not.toContain(GatewayAlert.REPLAY_UNCHECKED);
-    expect(namesOf(synth(monitored({}, { except: [GatewayAlert.ABSENT] })))).not.toContain(GatewayAlert.ABSENT);
+    expect(namesOf(synth(monitored({}, { without: [GatewayAlert.ABSENT] })))).not.toContain(GatewayAlert.ABSENT);
   });
   it('reads metrics, labels and reasons that there are, of this gateway only', () => {
     const [metrics, errors] = [reference('metrics.md'), reference('errors.md')];
@@ -74,7 +74,7 @@ describe('GatewayMonitoring', () => {
     ['an interval longer than a window', { scrapeInterval: Duration.minutes(2) }, 'scrapeInterval: must be whole seconds from 5 to 60, got "2 minutes"'],
     ['an interval of no time', { scrapeInterval: Duration.millis(100) }, 'scrapeInterval: must be whole seconds from 5 to 60, got "100 millis"'],
     ['a runbook that is none', { runbookUrl: 'runbooks/{{ .x }}' }, 'runbookUrl: must be an http or https URL, got "runbooks/{{ .x }}"'],
-    ['an alert that is none', { except: ['Down' as GatewayAlert] }, 'except: must name alerts: AgentgatewayAbsent, '],
+    ['an alert that is none', { without: ['Down' as GatewayAlert] }, 'without: must name alerts: AgentgatewayAbsent, '],
     ['one severity for all', { alertLabels: { severity: 'page' } }, 'alertLabels.severity: must be left out: each alert has its own, got "page"'],
   ])('refuses %s', (_, props, message) => expect(() => monitored({}, props)).toThrow(message));
   it('refuses a gateway that nobody may scrape', () => {

@@ -17,6 +17,6 @@ const gateway = new AgentGateway(chart, 'Gateway', {
 new SecretsRoute(chart, 'Secrets', { gateway, secretNames: ['database-credentials'] });
 const others = new Chart(app, 'others');
 new HardenedNamespace(others, 'Warned', { name: 'warned', admission: Admission.warn() });
-new HardenedNamespace(others, 'Excepted', { name: 'excepted', admission: Admission.deny({ except: [AdmissionRule.IMAGE_DIGEST] }) });
+new HardenedNamespace(others, 'Excepted', { name: 'excepted', admission: Admission.deny({ without: [AdmissionRule.IMAGE_DIGEST] }) });
 new HardenedNamespace(others, 'Plain', { name: 'plain', admission: Admission.none() });
 app.synth();
