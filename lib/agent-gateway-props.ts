@@ -133,9 +133,10 @@ export interface AgentGatewayProps {
   readonly image?: Image;
 
   /**
-   * Memory of the proxy container, as request and limit; about 45 MiB, 40 MiB for each worker after the first, and 40 KiB for each open stream.
+   * Memory of the proxy container, as request and limit, in whole MiB; about 64 MiB, 40 MiB for each worker after the first, 24 bytes for each
+   * proof of a memory store's `maxEntries`, and 40 KiB for each open stream. Less than it takes without streams is refused.
    *
-   * @default - 256 MiB, and 64 MiB for each worker after the first
+   * @default - 256 MiB, 64 MiB for each worker after the first, and what a memory store takes above its default size
    */
   readonly memory?: Size;
 
@@ -204,10 +205,18 @@ export interface AgentGatewayProps {
   readonly drain?: Duration;
 
   /**
-   * Oldest Kubernetes the manifests are applied to, as `1.<minor>`, 1.30 or later. From 1.31 the image's supplementary groups are
-   * ignored, from 1.33 the pod has a user namespace of its own.
+   * Oldest Kubernetes the manifests are applied to, as `1.<minor>`, 1.30 or later. From 1.33 the image's supplementary groups are
+   * ignored, which the container runtime must know (containerd 2.0, CRI-O 1.31), and the pod has a user namespace of its own.
    *
    * @default '1.30'
    */
   readonly minKubernetesVersion?: string;
+
+  /**
+   * Whether the pod has a user namespace of its own, so that no user of it is one of the node. Needs Linux 6.3 and containerd 2.0 or CRI-O 1.25 on the nodes.
+   *
+   * @default - true with `minKubernetesVersion` 1.33 or later
+   * @see https://kubernetes.io/docs/concepts/workloads/pods/user-namespaces/
+   */
+  readonly userNamespace?: boolean;
 }

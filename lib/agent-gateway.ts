@@ -1,4 +1,4 @@
-import { Chart, Duration, Size } from 'cdk8s';
+import { Chart, Duration, Size, SizeRoundingBehavior } from 'cdk8s';
 import { Construct } from 'constructs';
 import { AgentGatewayProps } from './agent-gateway-props';
 import { AuthProfile } from './auth-profile';
@@ -7,14 +7,15 @@ import { GatewayRoute } from './gateway-route';
 import { Image } from './image';
 import { Peer } from './peer';
 import { contentKinds, emitConfigMap } from './private/config-maps';
+import { duplicateFaults } from './private/duplicates';
 import { serviceHosts } from './private/exposure';
 import { emitExternalSecret } from './private/external-secrets';
 import { gatewayFaults } from './private/faults';
 import { routeSecretUses, secretUses } from './private/files';
-import { byPrecedence, GatewaySpec } from './private/gateway-spec';
+import { byPrecedence, GatewaySpec, usualMebibytes } from './private/gateway-spec';
 import { configProblems } from './private/model';
 import { emitApiAccess, emitDisruptionBudget, emitNetworkPolicy, emitService, emitServiceAccount, emitWorkload } from './private/objects';
-import { checkObjectName, refuse } from './private/text';
+import { checkLabel, checkObjectName, refuse, say } from './private/text';
 import { PORT } from './private/wiring';
 import { RateLimit } from './rate-limit';
 import { ReplayStore } from './replay-store';
@@ -51,8 +52,8 @@ export class AgentGateway extends Construct {
     this.props = props;
     this.serviceName = serviceName(props.name ?? 'agentgateway');
     this.serviceAccountName = `${this.serviceName}-sa`;
-    this.namespaceName = props.namespace ?? Chart.of(this).namespace
-      ?? refuse({ where: 'namespace', want: 'is required: give the gateway one, or its chart', next: 'new Chart(app, id, { namespace: "aiops" })' });
+    this.namespaceName = checkLabel('namespace', props.namespace ?? Chart.of(this).namespace
+      ?? refuse({ where: 'namespace', want: 'is required: give the gateway one, or its chart', next: 'new Chart(app, id, { namespace: "aiops" })' }));
     this.selectorLabels = { 'app.kubernetes.io/name': 'agentgateway', 'app.kubernetes.io/instance': this.serviceName };
     this.kubernetesMinor = kubernetesMinor(props.minKubernetesVersion ?? '1.30');
     const { preStop } = props;
@@ -66,12 +67,13 @@ export class AgentGateway extends Construct {
     emitNetworkPolicy(this, spec);
     if (spec().podDisruptionBudget) emitDisruptionBudget(this, spec);
     for (const use of secretUses(spec())) emitExternalSecret(this, use, spec());
-    this.node.addValidation({ validate: () => [...this.configProblems(), ...gatewayFaults(this._spec())] });
+    this.node.addValidation({ validate: () => [...this.configProblems(), ...gatewayFaults(this._spec(), this.neighbours()), ...duplicateFaults(this).map(say)] });
   }
 
   /** Serves this route. Routes call it themselves; the order of calls does not matter, the longest prefix wins. */
   public addRoute(route: GatewayRoute): void {
     if (this.routes.includes(route)) return;
+    if (route.gateway !== this) refuse({ where: 'addRoute', want: `must be given a route of this gateway, ${this.node.path}`, got: route.gateway.node.path });
     this.routes.push(route);
     const added = route._spec();
     if (added.kind === 'secrets' && this.node.tryFindChild('role') === undefined) emitApiAccess(this, () => this._spec());
@@ -80,6 +82,7 @@ export class AgentGateway extends Construct {
 
   /** Lets these clients connect to port 8080. Without a call nobody can; connecting does not authenticate. */
   public allowFrom(peer: Peer): void {
+    if (peer._port !== undefined) refuse({ where: 'allowFrom', want: 'must be given a peer without a port: clients connect from any', got: peer._port });
     this.clients.push(peer);
   }
 
@@ -118,10 +121,11 @@ export class AgentGateway extends Construct {
       image: props.image ?? Image.fromDigest(NODE_IMAGE),
       limits: props.limits ?? {},
       upstream: props.upstream ?? {},
-      memory: props.memory ?? Size.mebibytes(256 + 64 * ((props.workers ?? 1) - 1)),
+      memory: props.memory === undefined ? Size.mebibytes(usualMebibytes({ replayStore, workers: props.workers })) : wholeMebibytes(props.memory),
       drain: props.drain,
       preStop: props.preStop ?? Duration.seconds(15),
       kubernetesMinor: this.kubernetesMinor,
+      userNamespace: props.userNamespace ?? this.kubernetesMinor >= 33,
       apiServer: props.apiServer,
       metricsPeer: props.metricsPeer,
       tracing: props.tracing,
@@ -129,6 +133,12 @@ export class AgentGateway extends Construct {
       clients: this.clients,
       routes: this.routes.map((route) => route._spec()).sort(byPrecedence),
     };
+  }
+
+  /** Others of this namespace. */
+  private neighbours(): GatewaySpec[] {
+    const gateways = this.node.root.node.findAll().filter((construct): construct is AgentGateway => construct instanceof AgentGateway);
+    return gateways.filter((gateway) => gateway !== this && gateway.namespaceName === this.namespaceName).map((gateway) => gateway._spec());
   }
 
   /** What no single route can be blamed for. */
@@ -146,6 +156,8 @@ export class AgentGateway extends Construct {
 }
 
 const ROUTE_PROBLEM = /^routes\[(\d+)\]\.(.*)$/s;
+
+const wholeMebibytes = (size: Size) => Size.mebibytes(Math.ceil(size.toKibibytes({ rounding: SizeRoundingBehavior.NONE }) / 1024));
 
 function serviceName(name: string): string {
   if (/^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$/.test(name)) return name;

@@ -2,6 +2,7 @@ import { Construct } from 'constructs';
 import type { AgentGateway } from './agent-gateway';
 import type { GatewayRoute } from './gateway-route';
 import { Peer } from './peer';
+import { duplicateFaults } from './private/duplicates';
 import { exposureFaults, httpRouteSpec } from './private/exposure';
 import { asGiven, emit } from './private/k8s';
 import { checkLabel, checkObjectName, refuse, say } from './private/text';
@@ -80,6 +81,6 @@ export class GatewayExposure extends Construct {
         ...httpRouteSpec(gateway._spec(), names),
       },
     }));
-    this.node.addValidation({ validate: () => exposureFaults(gateway._spec(), names).map(say) });
+    this.node.addValidation({ validate: () => [...exposureFaults(gateway._spec(), names), ...duplicateFaults(this)].map(say) });
   }
 }

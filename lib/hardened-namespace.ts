@@ -3,6 +3,7 @@ import { Construct } from 'constructs';
 import { Admission, AdmissionRule } from './admission';
 import { AgentGateway } from './agent-gateway';
 import { policySpecs } from './private/admission-policies';
+import { duplicateFaults } from './private/duplicates';
 import { unpinnedImages } from './private/gateway-spec';
 import { clusterScoped, emit, emitRaw, k8s } from './private/k8s';
 import { checkLabel, refuse, say } from './private/text';
@@ -77,7 +78,7 @@ export class HardenedNamespace extends Construct {
     }
     const { maxPods = 50, maxCpu = 16, maxMemory = Size.gibibytes(32) } = props;
     if (!Number.isInteger(maxPods) || maxPods < 1) refuse({ where: 'maxPods', want: 'must be a whole number above 0', got: maxPods });
-    if (!(maxCpu > 0)) refuse({ where: 'maxCpu', want: 'must be a number of cores above 0', got: maxCpu });
+    if (!(maxCpu > 0 && maxCpu < Infinity)) refuse({ where: 'maxCpu', want: 'must be a number of cores above 0', got: maxCpu });
 
     const quantity = (text: string) => k8s.Quantity.fromString(text);
     const named = (name: string) => ({ name, namespace: this.namespaceName });
@@ -116,9 +117,11 @@ export class HardenedNamespace extends Construct {
         },
       },
     }));
+    // Objects are applied in the order of the app: what is in the namespace comes after it.
+    for (const gateway of this.gateways()) gateway.node.addDependency(this);
     const admission = props.admission ?? Admission.deny();
     this.emitPolicies(admission);
-    this.node.addValidation({ validate: () => this.refusedImages(admission) });
+    this.node.addValidation({ validate: () => [...this.refusedImages(admission), ...duplicateFaults(this).map(say)] });
   }
 
   /** What is judged lies in the policy, where and with what result in its binding. */
@@ -137,11 +140,15 @@ export class HardenedNamespace extends Construct {
     }
   }
 
+  private gateways(): AgentGateway[] {
+    const gateways = this.node.root.node.findAll().filter((construct): construct is AgentGateway => construct instanceof AgentGateway);
+    return gateways.filter(({ namespaceName }) => namespaceName === this.namespaceName);
+  }
+
   /** Gateways whose pods the namespace would not take. */
   private refusedImages({ _actions, _rules }: Admission): string[] {
     if (!_actions.includes('Deny') || !_rules.includes(AdmissionRule.IMAGE_DIGEST)) return [];
-    const gateways = this.node.root.node.findAll().filter((construct): construct is AgentGateway => construct instanceof AgentGateway);
-    return gateways.filter(({ namespaceName }) => namespaceName === this.namespaceName).flatMap((gateway) => unpinnedImages(gateway._spec()).map(({ reference }) => say({
+    return this.gateways().flatMap((gateway) => unpinnedImages(gateway._spec()).map(({ reference }) => say({
       where: 'admission',
       want: `must leave out ${AdmissionRule.IMAGE_DIGEST} for the unpinned image of ${gateway.node.path}`,
       got: reference,

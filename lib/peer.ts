@@ -1,4 +1,4 @@
-import { isIP } from 'node:net';
+import { canonicalCidr } from './private/cidr';
 import { checkLabel, checkPort, refuse } from './private/text';
 
 /** What narrows a pod peer further. */
@@ -53,14 +53,11 @@ export class Peer {
    * On Cilium a CIDR never selects pods or nodes of the cluster.
    */
   public static cidr(range: string, options: PeerOptions = {}): Peer {
-    const [address, bits, ...rest] = range.split('/');
-    const family = isIP(address);
-    const mask = Number(bits);
-    if (family === 0 || bits === undefined || rest.length > 0 || !/^\d{1,3}$/.test(bits) || mask > (family === 4 ? 32 : 128)) {
-      const next = family === 0 || bits !== undefined ? undefined : `did you mean "${address}/${family === 4 ? 32 : 128}"?`;
-      refuse({ where: 'cidr', want: 'must be an IP address, "/" and a prefix length', got: range, next });
-    }
-    if (mask === 0) refuse({ where: 'cidr', want: 'must not be the whole internet', got: range, next: 'name the range that the backend lives in, or its pods with Peer.pods' });
+    const meant = canonicalCidr(range);
+    const next = meant === undefined ? undefined : `did you mean "${meant}"?`;
+    if (meant === undefined || !range.includes('/')) refuse({ where: 'cidr', want: 'must be an IP address, "/" and a prefix length', got: range, next });
+    if (meant !== range) refuse({ where: 'cidr', want: 'must be written as the API server takes it, without bits beyond the prefix length', got: range, next });
+    if (range.endsWith('/0')) refuse({ where: 'cidr', want: 'must not be the whole internet', got: range, next: 'name the range that the backend lives in, or its pods with Peer.pods' });
     return new Peer({ ipBlock: { cidr: range } }, options.port);
   }
 

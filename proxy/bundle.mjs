@@ -86,8 +86,9 @@ for (const [entry, file] of [['src/main.ts', 'proxy.mjs'], ['src/cli/agw.ts', 'a
   });
   metafiles.push(metafile);
 }
-// lib is CommonJS and may not depend on anything at run time: one self-contained file.
-metafiles.push((await build({ ...common, metafile: true, entryPoints: ['src/config/index.ts'], format: 'cjs', minify: false, outfile: join(assets, 'config.cjs') })).metafile);
+// What lib asks at synth, as the proxy will at start. It is CommonJS and may not depend on anything at run time: one self-contained file.
+const asked = "export * from './src/config/index.ts'; export { parseJwks } from './src/keys/parse-jwks.ts';";
+metafiles.push((await build({ ...common, metafile: true, stdin: { contents: asked, resolveDir: here }, format: 'cjs', minify: false, outfile: join(assets, 'config.cjs') })).metafile);
 
 const kept = [...Object.values(VENDOR), 'proxy.mjs', 'agw.mjs', 'config.cjs', 'manifest.json', 'sbom.cdx.json', 'THIRD-PARTY-NOTICES.txt', 'types'];
 for (const stale of readdirSync(assets).filter((f) => !kept.includes(f))) rmSync(join(assets, stale), { recursive: true });

@@ -41,25 +41,25 @@ const POD_RULES: Readonly<Record<Exclude<AdmissionRule, AdmissionRule.CLUSTER_IP
     want: 'a volume of a ConfigMap, Secret, projection or downward API must be mounted without subPath, with which its files are never renewed',
   },
   [AdmissionRule.OWN_PROCESSES]: {
-    container: 'c.?targetContainerName.orValue("") != ""',
+    container: 'c.?targetContainerName.orValue("") != "" || (c.name in variables.debuggers && c.?volumeMounts.orValue([]).exists(m, m.name in variables.renewed))',
     others: '(variables.pod.?shareProcessNamespace.orValue(false) ? ["the pod"] : [])',
-    want: 'shareProcessNamespace must be left out, and a debug container have no target: it would read the files of the others',
+    want: 'shareProcessNamespace must be left out, and a debug container have no target and no volume of a ConfigMap, Secret or token: it would read the files of the others',
   },
 };
 
 const SHAPES = {
-  pods: { apiGroups: [''], apiVersions: ['v1'], resources: ['pods', 'pods/ephemeralcontainers'], pod: 'object.spec' },
-  workloads: { apiGroups: ['apps'], apiVersions: ['v1'], resources: ['deployments', 'statefulsets', 'daemonsets', 'replicasets'], pod: 'object.spec.template.spec' },
-  jobs: { apiGroups: ['batch'], apiVersions: ['v1'], resources: ['jobs'], pod: 'object.spec.template.spec' },
-  cronjobs: { apiGroups: ['batch'], apiVersions: ['v1'], resources: ['cronjobs'], pod: 'object.spec.jobTemplate.spec.template.spec' },
+  pods: { pod: 'object.spec', match: { '': ['pods', 'pods/ephemeralcontainers'] } },
+  workloads: { pod: 'object.spec.template.spec', match: { '': ['replicationcontrollers'], 'apps': ['deployments', 'statefulsets', 'daemonsets', 'replicasets'], 'batch': ['jobs'] } },
+  cronjobs: { pod: 'object.spec.jobTemplate.spec.template.spec', match: { batch: ['cronjobs'] } },
 } as const;
 
-interface Match { readonly apiGroups: readonly string[]; readonly apiVersions: readonly string[]; readonly resources: readonly string[] }
+/** Resources by their API group; all are of version v1. */
+type Match = Readonly<Record<string, readonly string[]>>;
 
 /** Where the rules look. What is there and breaks one may still be labelled, scaled, finished and deleted: only a change of this judges it. */
-const judged = ({ apiGroups, apiVersions, resources }: Match, part: string) => ({
+const judged = (match: Match, part: string) => ({
   failurePolicy: 'Fail',
-  matchConstraints: { resourceRules: [{ apiGroups, apiVersions, resources, operations: ['CREATE', 'UPDATE'] }] },
+  matchConstraints: { resourceRules: Object.entries(match).map(([group, resources]) => ({ apiGroups: [group], apiVersions: ['v1'], resources, operations: ['CREATE', 'UPDATE'] })) },
   matchConditions: [{ name: 'new-or-changed', expression: `request.operation == "CREATE" || ${part} != ${part.replace('object', 'oldObject')}` }],
 });
 
@@ -77,24 +77,24 @@ function podValidation(rule: AdmissionRule, { container, got = 'c.name', others,
   };
 }
 
-const SERVICE = { apiGroups: [''], apiVersions: ['v1'], resources: ['services'] };
 const SERVICE_WANT = `${AdmissionRule.CLUSTER_IP}: a Service must be of type ClusterIP and have no externalIPs`;
 
 /** The `spec` of each policy, by what is judged; none without rules. */
 export function policySpecs({ _rules }: Admission): Readonly<Record<string, object>> {
   const podRules = _rules.flatMap((rule) => (rule === AdmissionRule.CLUSTER_IP ? [] : [podValidation(rule, POD_RULES[rule])]));
-  const carriers = podRules.length === 0 ? [] : Object.entries(SHAPES).map(([name, { pod, ...match }]) => [name, {
+  const carriers = podRules.length === 0 ? [] : Object.entries(SHAPES).map(([name, { pod, match }]) => [name, {
     ...judged(match, pod),
     variables: [
       { name: 'pod', expression: pod },
       { name: 'containers', expression: ['containers', 'initContainers', 'ephemeralContainers'].map((field) => `dyn(variables.pod.?${field}.orValue([]))`).join(' + ') },
+      { name: 'debuggers', expression: 'variables.pod.?ephemeralContainers.orValue([]).map(c, c.name)' },
       { name: 'renewed', expression: 'variables.pod.?volumes.orValue([]).filter(v, has(v.configMap) || has(v.secret) || has(v.projected) || has(v.downwardAPI)).map(v, v.name)' },
       ...podRules.map(({ variable }) => variable),
     ],
     validations: podRules.map(({ validation }) => validation),
   }] as const);
   const services = !_rules.includes(AdmissionRule.CLUSTER_IP) ? [] : [['services', {
-    ...judged(SERVICE, 'object.spec'),
+    ...judged({ '': ['services'] }, 'object.spec'),
     validations: [{
       expression: 'object.spec.?type.orValue("ClusterIP") == "ClusterIP" && size(object.spec.?externalIPs.orValue([])) == 0',
       message: SERVICE_WANT,

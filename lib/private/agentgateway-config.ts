@@ -6,7 +6,7 @@
 import { Yaml } from 'cdk8s';
 import { AuthMode } from '../auth-profile-options';
 import { AgentgatewayVersion } from '../data-plane';
-import { caPath, credentialPath } from './files';
+import { routeFile } from './files';
 import { authOf, GatewaySpec, McpRouteSpec, mcpRoutes } from './gateway-spec';
 import { audienceOf, issuerOf, resourcesOf } from './issuers';
 import { effectiveConfig } from './model';
@@ -105,8 +105,8 @@ function ruleV0(spec: GatewaySpec, route: McpRouteSpec): string {
 function backend(route: McpRouteSpec, credential: (route: McpRouteSpec, file: string) => object): object {
   const url = new URL(route.backendUrl);
   const policies = {
-    ...(url.protocol === 'https:' ? { backendTLS: route.ca === undefined ? {} : { root: mounted(caPath(route.name)) } } : {}),
-    ...(route.credential === undefined ? {} : { backendAuth: { key: credential(route, mounted(credentialPath(route.name))) } }),
+    ...(url.protocol === 'https:' ? { backendTLS: route.ca === undefined ? {} : { root: mounted(routeFile(route, 'ca.crt')) } } : {}),
+    ...(route.credential === undefined ? {} : { backendAuth: { key: credential(route, mounted(routeFile(route, 'credential'))) } }),
   };
   return { host: `${url.hostname}:${route.backendPort}`, ...(Object.keys(policies).length === 0 ? {} : { policies }) };
 }

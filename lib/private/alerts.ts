@@ -44,8 +44,15 @@ const REFUSALS = 'agentgateway_refusals_total';
 function alertsOf(spec: GatewaySpec): Alert[] {
   /** The job is what the operator calls a PodMonitor's. */
   const of = (metric: string, ...matchers: string[]) => `${metric}{${[`job="${spec.namespace}/${spec.name}"`, ...matchers].join(', ')}}`;
-  /** By how much it rose. `increase` alone would miss the first time, with which a series begins. */
-  const rise = (series: string, window: string) => `((${series} unless ${series} offset ${window}) or increase(${series}[${window}]))`;
+  /**
+   * By how much it rose. `increase` alone would miss the first time, with which a series begins; but one that was only not looked at is not new:
+   * its pod must have been scraped without it in the window, or have started in it.
+   */
+  const rise = (series: string, window: string) => {
+    const scrapedWithout = `count_over_time(${series}[${window}]) < on (pod) group_left () sum_over_time(${of('up')}[${window}])`;
+    const young = `${series} and on (pod) time() - ${of('process_start_time_seconds')} < ${Number(window.slice(0, -1)) * 60}`;
+    return `(((${series} unless ${series} offset ${window}) and (${scrapedWithout} or ${young})) or increase(${series}[${window}]))`;
+  };
   const rises = (by: string, series: string, window: string) => `sum by (${by}) (${rise(series, window)}) > 0`;
   /** Of all requests of a route, where there are some. */
   const share = (series: string, window: string, above: number) =>

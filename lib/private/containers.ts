@@ -29,8 +29,8 @@ export function proxyContainer(spec: GatewaySpec): k8s.Container {
     ],
     securityContext: SECURITY,
     resources: resources(`${100 * (spec.workers ?? 1)}m`, `${spec.memory.toMebibytes()}Mi`),
-    // Three questions: has it started, may it get traffic, must it be restarted. Only the last one never asks a dependency.
-    startupProbe: probe('/readyz', { periodSeconds: 1, failureThreshold: 60, timeoutSeconds: 2 }),
+    // May it get traffic, must it be restarted. Only the first asks a dependency: a pod that waits for one is not restarted for it.
+    startupProbe: probe('/livez', { periodSeconds: 1, failureThreshold: 60, timeoutSeconds: 2 }),
     readinessProbe: probe('/readyz', { periodSeconds: 5, failureThreshold: 2, timeoutSeconds: 2 }),
     livenessProbe: probe('/livez', { periodSeconds: 10, failureThreshold: 3, timeoutSeconds: 5 }),
     volumeMounts: [

@@ -108,9 +108,10 @@ function addNewerFields(pod: Pod, spec: GatewaySpec): void {
     ...pod.securityContext,
     appArmorProfile: { type: 'RuntimeDefault' },
     // Else /etc/group of the image adds groups.
-    ...(spec.kubernetesMinor >= 31 ? { supplementalGroupsPolicy: 'Strict' } : {}),
+    ...(spec.kubernetesMinor >= 33 ? { supplementalGroupsPolicy: 'Strict' } : {}),
   };
-  if (spec.kubernetesMinor >= 33) pod.hostUsers = false;
+  if (spec.userNamespace) pod.hostUsers = false;
   // Endpoints lag behind SIGTERM: the pod goes on serving while the load balancers forget it. Needs no shell in the image.
-  pod.containers = pod.containers.map((container) => ({ ...container, lifecycle: { preStop: { sleep: { seconds: spec.preStop.toSeconds() } } } }));
+  const seconds = spec.preStop.toSeconds();
+  if (seconds > 0) pod.containers = pod.containers.map((container) => ({ ...container, lifecycle: { preStop: { sleep: { seconds } } } }));
 }

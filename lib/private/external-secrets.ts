@@ -1,6 +1,6 @@
 /** Objects of the External Secrets Operator. `v1beta1` is no longer served since its release 0.17. */
 import { Chart, Duration } from 'cdk8s';
-import { Construct } from 'constructs';
+import { Construct, IConstruct } from 'constructs';
 import { SecretCreationPolicy, SecretStoreRef, VaultStoreOptions } from '../secret-source';
 import { SecretUse } from './files';
 import { canonicalJson } from './json';
@@ -20,38 +20,48 @@ export function emitExternalSecret(scope: Construct, { purpose, source, secretNa
   const options = source._external;
   if (options === undefined) return;
   const { namespace, labels } = owner;
-  emitRaw(scope, `external-secret-${purpose}`, { apiVersion: API_VERSION, kind: 'ExternalSecret' }, { name: secretName, namespace, labels }, {
-    spec: {
-      refreshInterval: `${(options.refreshInterval ?? Duration.minutes(10)).toSeconds()}s`,
-      secretStoreRef: { name: options.store.name, kind: options.store.kind },
-      target: {
-        name: secretName,
-        creationPolicy: options.creationPolicy ?? SecretCreationPolicy.OWNER,
-        // A value that vanished from the store by mistake does not take the gateway down.
-        deletionPolicy: 'Retain',
-      },
-      data: [{ secretKey: source._key, remoteRef: { key: options.remoteKey, ...(options.property === undefined ? {} : { property: options.property }) } }],
+  const spec = {
+    refreshInterval: `${(options.refreshInterval ?? Duration.minutes(10)).toSeconds()}s`,
+    secretStoreRef: { name: options.store.name, kind: options.store.kind },
+    target: {
+      name: secretName,
+      creationPolicy: options.creationPolicy ?? SecretCreationPolicy.OWNER,
+      // A value that vanished from the store by mistake does not take the gateway down.
+      deletionPolicy: 'Retain',
     },
-  });
+    data: [{ secretKey: source._key, remoteRef: { key: options.remoteKey, ...(options.property === undefined ? {} : { property: options.property }) } }],
+  };
+  if (emittedAs(scope, `ExternalSecret ${namespace}/${secretName}`, spec) !== 'same') {
+    // Two of one purpose, or of one name, are refused when all is known.
+    const id = [`external-secret-${purpose}`, `external-secret-${purpose}-${secretName}`].find((free) => scope.node.tryFindChild(free) === undefined);
+    if (id !== undefined) emitRaw(scope, id, { apiVersion: API_VERSION, kind: 'ExternalSecret' }, { name: secretName, namespace, labels }, { spec });
+  }
   if (options.store._vault !== undefined) emitStore(scope, options.store, options.store._vault, owner);
 }
 
-function emitStore(scope: Construct, store: SecretStoreRef, vault: VaultStoreOptions, owner: Owner): void {
-  const chart = Chart.of(scope);
-  const id = `${store.kind}-${store.name}`;
-  const spec = storeSpec(vault, owner);
-  const present = STORES.get(chart)?.get(id);
-  if (present !== undefined) {
-    if (present !== canonicalJson(spec)) refuse({ where: 'vault.name', want: `must differ from that of another ${store.kind} with other settings`, got: store.name });
-    return;
-  }
-  STORES.set(chart, (STORES.get(chart) ?? new Map<string, string>()).set(id, canonicalJson(spec)));
-  const object = emitRaw(chart, id, { apiVersion: API_VERSION, kind: store.kind }, { name: store.name, namespace: owner.namespace, labels: owner.labels }, { spec });
-  if (vault.clusterScoped === true) clusterScoped(object);
+/** What each app has: several uses share an object. The first of a name is remembered. */
+function emittedAs(scope: Construct, name: string, spec: object): 'new' | 'same' | 'other' {
+  const { root } = scope.node;
+  const known = EMITTED.get(root) ?? new Map<string, string>();
+  EMITTED.set(root, known);
+  const present = known.get(name);
+  if (present === undefined) known.set(name, canonicalJson(spec));
+  return present === undefined ? 'new' : present === canonicalJson(spec) ? 'same' : 'other';
 }
 
-/** What each chart has: several credentials share a store. */
-const STORES = new WeakMap<Construct, Map<string, string>>();
+const EMITTED = new WeakMap<IConstruct, Map<string, string>>();
+
+function emitStore(scope: Construct, store: SecretStoreRef, vault: VaultStoreOptions, owner: Owner): void {
+  const place = vault.clusterScoped === true ? '' : `${owner.namespace}/`;
+  const spec = storeSpec(vault, owner);
+  const as = emittedAs(scope, `${store.kind} ${place}${store.name}`, spec);
+  if (as === 'same') return;
+  if (as === 'other') {
+    refuse({ where: 'vault.name', want: `must differ from that of another ${store.kind} with other settings`, got: store.name, next: 'give each a name of its own, or both the same serviceAccountName, which is else the gateway\'s' });
+  }
+  const object = emitRaw(Chart.of(scope), `${store.kind}-${place.replace('/', '-')}${store.name}`, { apiVersion: API_VERSION, kind: store.kind }, { name: store.name, namespace: owner.namespace, labels: owner.labels }, { spec });
+  if (vault.clusterScoped === true) clusterScoped(object);
+}
 
 function storeSpec(vault: VaultStoreOptions, { namespace, serviceAccountName }: Owner): object {
   // The namespace of a reference is legal in a cluster-scoped store only.

@@ -3,13 +3,16 @@ import { AgentgatewayVersion } from '../data-plane';
 import { OriginSource } from '../origin-source';
 import { agentgatewayYaml } from './agentgateway-config';
 import { ownSecrets, secretUses } from './files';
-import { GatewaySpec, mcpRoutes, secretsRoutes, usesAgentgateway } from './gateway-spec';
-import { issuerFaults, issuersOf } from './issuers';
+import { GatewaySpec, leastMebibytes, mcpRoutes, secretsRoutes, usesAgentgateway } from './gateway-spec';
+import { inlineKeySets, issuerFaults, issuersOf } from './issuers';
 import { configProblems } from './model';
 import { Fault, say } from './text';
 
-export function gatewayFaults(spec: GatewaySpec): string[] {
-  return [...budgetFaults(spec), ...secretsFaults(spec), ...purposeFaults(spec), ...issuerFaults(spec), ...dataPlaneFaults(spec)].map(say);
+/** @param others gateways of the same namespace */
+export function gatewayFaults(spec: GatewaySpec, others: readonly GatewaySpec[]): string[] {
+  return [
+    ...budgetFaults(spec), ...memoryFaults(spec), ...redisFaults(spec), ...secretsFaults(spec, others), ...purposeFaults(spec), ...issuerFaults(spec), ...dataPlaneFaults(spec),
+  ].map(say);
 }
 
 function budgetFaults({ podDisruptionBudget, replicas }: GatewaySpec): Fault[] {
@@ -22,15 +25,27 @@ function budgetFaults({ podDisruptionBudget, replicas }: GatewaySpec): Fault[] {
   }];
 }
 
-/** A credential's file is called after what it is for: a route must not be called like another one's. */
+/** A Secret that is written for us is called after what it is for: a route must not be called like another one's. */
 function purposeFaults(spec: GatewaySpec): Fault[] {
-  const purposes = secretUses(spec).map(({ purpose }) => purpose);
+  const purposes = secretUses(spec).filter(({ source }) => source._name === undefined).map(({ purpose }) => purpose);
   return purposes.filter((purpose, i) => purposes.indexOf(purpose) !== i).map((purpose) => ({ where: 'route name', want: 'must not be what another credential of the gateway is called', got: purpose, next: 'rename the route' }));
 }
 
-function secretsFaults(spec: GatewaySpec): Fault[] {
+/** Less, and a pod is killed instead of refusing. */
+function memoryFaults(spec: GatewaySpec): Fault[] {
+  const [least, got] = [leastMebibytes(spec), spec.memory.toMebibytes()];
+  return got >= least ? [] : [{ where: 'memory', want: `must be at least ${least} MiB for this many workers and maxEntries`, got: `${got} MiB`, next: 'give more, or remember fewer proofs' }];
+}
+
+/** Sentinels and servers, or members, listen on ports of their own. */
+function redisFaults({ replayStore: { _redis } }: GatewaySpec): Fault[] {
+  const several = _redis?.topology !== undefined && _redis.topology._kind !== 'single';
+  return several && _redis.peer._port !== undefined ? [{ where: 'replayStore.peer', want: 'must have no port with a cluster or sentinels: the addresses have theirs', got: _redis.peer._port }] : [];
+}
+
+function secretsFaults(spec: GatewaySpec, others: readonly GatewaySpec[]): Fault[] {
   const routes = secretsRoutes(spec);
-  const own = ownSecrets(spec);
+  const own = [spec, ...others].flatMap(ownSecrets);
   const unreachable: Fault = {
     where: 'apiServer',
     want: 'is required with a SecretsRoute: the NetworkPolicy admits the API server by address',
@@ -40,7 +55,7 @@ function secretsFaults(spec: GatewaySpec): Fault[] {
     ...(routes.length > 0 && spec.apiServer === undefined ? [unreachable] : []),
     ...routes.flatMap(({ name, secretNames }) => secretNames.filter((secret) => own.includes(secret)).map((secret): Fault => ({
       where: `route "${name}" secretNames`,
-      want: "must not name a credential of the gateway itself: a caller could then speak to the backend in the gateway's name",
+      want: "must not name a credential of the gateway itself, or of another in the namespace: a caller could then speak to the backend in the gateway's name",
       got: secret,
       next: 'remove it',
     }))),
@@ -49,15 +64,20 @@ function secretsFaults(spec: GatewaySpec): Fault[] {
 
 const PROP = { endpoints: 'backendEndpoints', serverName: 'backendServerName', certificateSecret: 'backendCertificateSecret', tokenExchange: 'tokenExchange' } as const;
 
+interface Key { readonly kid: string; readonly kty: string; readonly crv?: string }
+
 function dataPlaneFaults(spec: GatewaySpec): Fault[] {
   if (!usesAgentgateway(spec)) return [];
   const next = 'choose DataPlane.direct()';
   const old = spec.dataPlane._version === AgentgatewayVersion.V0_12;
+  const loads = (key: Key) => key.kty === 'RSA' || ['P-256', 'P-384'].includes(key.crv!) || (!old && key.crv === 'Ed25519');
   const faults = [
     ...issuersOf(spec).flatMap(({ jwks: { _choice: { url, options } } }): Fault[] => [
       ...(url !== undefined && old ? [{ where: 'jwks', want: 'must be a file with agentgateway v0.12, which fetches a URL once and never again', got: url, next: `${next}, v1.4, or JwksSource.fromFile` }] : []),
       ...(url !== undefined && options?.ca !== undefined ? [{ where: 'jwks.ca', want: 'must not be set with agentgateway, which verifies a key set URL against public roots only', got: url, next: `${next}, or JwksSource.fromFile` }] : []),
     ]),
+    ...Object.values(inlineKeySets(spec)).flatMap((text) => (JSON.parse(text) as { keys: Key[] }).keys).filter((key) => !loads(key)).map(({ kid }): Fault => (
+      { where: 'jwks', want: `must hold only keys that agentgateway loads: RSA, P-256, P-384${old ? '' : ', Ed25519'}`, got: kid, next: `remove the key, or ${next}` })),
     ...issuersOf(spec).flatMap(({ issuer, introspection }): Fault[] => (introspection === undefined ? []
       : [{ where: 'auth.introspection', want: 'must not be used with agentgateway, which reads JWTs only', got: issuer, next }])),
     ...(spec.originFrom === OriginSource.FORWARDED

@@ -58,8 +58,11 @@ export function flowsOf(spec: GatewaySpec): FlowGraph {
     if (tokenExchange !== undefined) graph.reach(tokenExchange.peer, portOf(tokenExchange.url));
   }
   const redis = spec.replayStore._redis;
-  if (redis !== undefined) graph.reach(redis.peer, redis.port ?? PORT.redis);
-  if (redis?.topology?._kind === 'sentinel') graph.reach(redis.peer, redis.topology._sentinel?.serverPort ?? PORT.redis);
+  if (redis !== undefined) {
+    graph.reach(redis.peer, redis.port ?? PORT.redis);
+    for (const address of redis.topology?._addresses ?? []) graph.reach(redis.peer, Number(address.slice(address.lastIndexOf(':') + 1)));
+    if (redis.topology?._kind === 'sentinel') graph.reach(redis.peer, redis.topology._sentinel?.serverPort ?? PORT.redis);
+  }
   for (const { introspection, jwks: { _choice: { url, options } } } of issuersOf(spec)) {
     if (introspection !== undefined) graph.reach(introspection.peer, portOf(introspection.url));
     if (url !== undefined) graph.reach(options?.peer, portOf(url));

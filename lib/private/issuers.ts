@@ -11,35 +11,38 @@ export interface IssuerEntry {
   /** Name of the mounted key set, where it is not fetched. */
   readonly file: string;
   readonly introspection?: IntrospectionOptions;
-  /** Where the introspection client's secret is mounted. */
-  readonly introspectionPurpose: string;
+  /** Whose profile brought the introspection: a route's own, or the gateway's. */
+  readonly introspectionOf?: RouteSpec;
   readonly legacyTyp?: boolean;
 }
 
-/** Every issuer that a route trusts, the gateway's own first. */
+const DEFAULT = 'default';
+
+/** Every issuer that a route trusts: as the first of its routes has it, since the others must agree (`issuerFaults`). */
 export function issuersOf(spec: GatewaySpec): IssuerEntry[] {
-  const own = spec.auth._common;
-  const entries: IssuerEntry[] = [{
-    name: 'default', issuer: own.issuer ?? spec.issuer, jwks: own.jwks ?? spec.jwks, file: 'jwks.json', introspection: own.introspection, introspectionPurpose: 'introspection', legacyTyp: own.legacyTyp,
-  }];
-  for (const route of spec.routes) {
-    const { issuer = spec.issuer, jwks = spec.jwks, introspection, legacyTyp } = authOf(spec, route)._common;
+  const entries: IssuerEntry[] = [];
+  const own = spec.auth._common.issuer ?? spec.issuer;
+  for (const route of [...spec.routes].sort((a, b) => rank(a) - rank(b))) {
+    const { issuer, jwks, introspection, legacyTyp } = saidOf(spec, route);
     if (entries.some((entry) => entry.issuer === issuer)) continue;
-    const at = entries.length + 1;
-    entries.push({ name: `issuer-${at}`, issuer, jwks, file: `jwks-${at}.json`, introspection, introspectionPurpose: `${route.name}-introspection`, legacyTyp });
+    const at = entries.filter(({ name }) => name !== DEFAULT).length + 2;
+    const called = issuer === own ? { name: DEFAULT, file: 'jwks.json' } : { name: `issuer-${at}`, file: `jwks-${at}.json` };
+    entries.push({ ...called, issuer, jwks, introspection, introspectionOf: route.auth === undefined ? undefined : route, legacyTyp });
   }
-  return entries.map((entry) => ({ ...entry, ...uses(spec, entry) }));
+  return entries.sort((a, b) => Number(b.name === DEFAULT) - Number(a.name === DEFAULT));
 }
 
-/** What a profile other than the one that named the issuer first says of it. */
-function uses(spec: GatewaySpec, { issuer, introspection, introspectionPurpose }: IssuerEntry): Pick<IssuerEntry, 'introspection' | 'introspectionPurpose'> {
-  if (introspection !== undefined) return { introspection, introspectionPurpose };
-  const route = spec.routes.find((r) => (authOf(spec, r)._common.issuer ?? spec.issuer) === issuer && r.auth?._common.introspection !== undefined);
-  return { introspection: route?.auth?._common.introspection, introspectionPurpose: `${route?.name ?? ''}-introspection` };
+/** A self-signed token is never opaque and has no `typ`: what it says of those holds last. */
+const rank = (route: RouteSpec) => (route.auth?._profile === 'selfSigned' ? 1 : 0);
+
+/** What the profile of a route says of its issuer. */
+function saidOf(spec: GatewaySpec, route: RouteSpec) {
+  const { issuer = spec.issuer, jwks = spec.jwks, introspection, legacyTyp } = authOf(spec, route)._common;
+  return { issuer, jwks, introspection, legacyTyp };
 }
 
 export function issuerOf(spec: GatewaySpec, route: RouteSpec): IssuerEntry {
-  const issuer = authOf(spec, route)._common.issuer ?? spec.issuer;
+  const { issuer } = saidOf(spec, route);
   return issuersOf(spec).find((entry) => entry.issuer === issuer)!;
 }
 
@@ -49,16 +52,18 @@ export const audienceOf = (spec: GatewaySpec, route: RouteSpec) => authOf(spec, 
 export const resourcesOf = (spec: GatewaySpec, route: RouteSpec) => (authOf(spec, route)._profile === 'selfSigned' ? []
   : spec.publicOrigins.map((origin) => `${origin}${spec.publicPathPrefix ?? ''}${route.pathPrefix}`));
 
-/** One issuer has one key set: a second one would be ignored in silence. */
+/** What is said of an issuer holds for all of its routes: a second key set would be ignored in silence, and one route's introspection would open the others to opaque tokens. */
 export function issuerFaults(spec: GatewaySpec): Fault[] {
-  return spec.routes.flatMap((route): Fault[] => {
-    const legacy = authOf(spec, route)._common.legacyTyp ?? false;
-    if (legacy !== (issuerOf(spec, route).legacyTyp ?? false)) {
-      return [{ where: `route "${route.name}" auth.legacyTyp`, want: 'must be the same for every use of an issuer', got: legacy, next: 'set it in all profiles of the issuer, or in none' }];
-    }
-    const { issuer = spec.issuer, jwks } = authOf(spec, route)._common;
-    if (jwks === undefined || JSON.stringify(issuerOf(spec, route).jwks._choice) === JSON.stringify(jwks._choice)) return [];
-    return [{ where: `route "${route.name}" auth.jwks`, want: 'must be the same for every use of an issuer', got: issuer, next: 'give the profile an issuer of its own, or remove its jwks' }];
+  return spec.routes.flatMap((route) => {
+    const said = saidOf(spec, route);
+    const entry = issuerOf(spec, route);
+    const differs = (prop: 'jwks' | 'introspection' | 'legacyTyp', got: unknown): Fault[] => (JSON.stringify(said[prop] || null) === JSON.stringify(entry[prop] || null) ? [] : [{
+      where: `route "${route.name}" auth.${prop}`, want: 'must be the same for every use of an issuer', got, next: `give it to all profiles of ${JSON.stringify(said.issuer)}, or give the profile an issuer of its own`,
+    }]);
+    return [
+      ...differs('jwks', said.jwks._choice.url ?? said.jwks._choice.object?.name ?? 'another key set'),
+      ...(authOf(spec, route)._profile === 'selfSigned' ? [] : [...differs('legacyTyp', said.legacyTyp), ...differs('introspection', said.introspection?.url ?? 'none')]),
+    ];
   });
 }
 

@@ -1,11 +1,12 @@
 import { canonicalJson } from './json';
+import { parseJwks } from './parser';
 import { refuse } from './text';
 
 /** RFC 7518 6.2.2 and 6.3.2, RFC 8037 2: what only a private key has; `k` is a shared secret. */
 const PRIVATE_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'];
 const PUBLIC_TYPES = ['RSA', 'EC', 'OKP'];
 
-/** The text of a JWKS, judged: public keys only, each with an id of its own. `where` is the file or prop it came from. */
+/** The text of a JWKS, judged: public keys only, each with an id of its own, and such as the proxy takes. `where` is the file or prop it came from. */
 export function canonicalJwks(where: string, text: string): string {
   const set = parse(where, text);
   const keys = (set as { keys?: unknown } | null)?.keys;
@@ -25,6 +26,8 @@ export function canonicalJwks(where: string, text: string): string {
     if (ids.has(kid)) return refuse({ where: `${jwk}.kid`, want: 'must be unique in the set', got: kid });
     return ids.add(kid);
   });
+  const judged = parseJwks(text);
+  if (!judged.ok) refuse({ where, want: judged.problems.join('; ') });
   return canonicalJson(set);
 }
 

@@ -1,12 +1,13 @@
 /** Props -> the gateway's config, in the words of the schema that the proxy parses. No default stands here. */
 import { Duration } from 'cdk8s';
-import { caPath, clientCertificateFiles, credentialPath, exchangePurpose, noncePurpose, REDIS_PASSWORD, SENTINEL_PASSWORD, TLS_FILES, TRACING } from './files';
+import { caPath, credentialPath, profileSecretPath, REDIS_PASSWORD, routeFile, SENTINEL_PASSWORD, TLS_FILES, TRACING } from './files';
 import { authOf, GatewaySpec, McpRouteSpec, RouteSpec, SecretsRouteSpec, usesAgentgateway } from './gateway-spec';
 import { audienceOf, IssuerEntry, issuerOf, issuersOf } from './issuers';
 import { canonicalJson } from './json';
 import { parseConfig } from './parser';
 import { API_SERVER, DIR, PORT } from './wiring';
 import type { Config, ConfigInput } from '../../assets/types/config/index';
+import { DataPlane } from '../data-plane';
 import { RedisTopology } from '../replay-store';
 import { TokenExchange } from '../token-exchange';
 import { Tracing } from '../tracing';
@@ -88,7 +89,7 @@ const tracing = ({ url, ca, authorization, sampleRatio, serviceName, timeout, ex
   maxQueue,
 });
 
-function issuer(spec: GatewaySpec, { name, issuer: iss, jwks: { _choice: { url, options } }, file: jwksFile, introspection, introspectionPurpose, legacyTyp }: IssuerEntry): Model['issuers'][number] {
+function issuer(spec: GatewaySpec, { name, issuer: iss, jwks: { _choice: { url, options } }, file: jwksFile, introspection, introspectionOf, legacyTyp }: IssuerEntry): Model['issuers'][number] {
   return {
     name,
     issuer: iss,
@@ -97,7 +98,7 @@ function issuer(spec: GatewaySpec, { name, issuer: iss, jwks: { _choice: { url, 
     introspection: introspection && {
       url: introspection.url,
       clientId: introspection.clientId,
-      clientSecret: file(credentialPath(introspectionPurpose)),
+      clientSecret: file(profileSecretPath(introspectionOf, 'introspection')),
       caFile: introspection.ca && inConfig(caPath(`introspection-${name}`)),
       timeoutSeconds: seconds(introspection.timeout),
       cacheSeconds: seconds(introspection.cache),
@@ -163,12 +164,12 @@ const direct = (route: McpRouteSpec): Backend<'mcp'> => ({
   url: route.backendUrl,
   endpoints: route.endpoints,
   outlier: route.outlier && { consecutiveFailures: route.outlier.consecutiveFailures, ejectSeconds: seconds(route.outlier.ejectFor) },
-  caFile: route.ca && inConfig(caPath(route.name)),
-  clientCertificate: route.certificateSecret === undefined ? undefined : certificateOf(clientCertificateFiles(route)),
+  caFile: route.ca && inConfig(routeFile(route, 'ca.crt')),
+  clientCertificate: route.certificateSecret === undefined ? undefined : certificateOf({ cert: routeFile(route, 'client.crt'), key: routeFile(route, 'client.key') }),
   serverName: route.serverName,
   credential: route.tokenExchange !== undefined ? exchange(route, route.tokenExchange) : route.credential === undefined ? undefined : {
     kind: 'file',
-    file: inConfig(credentialPath(route.name)),
+    file: inConfig(routeFile(route, 'credential')),
     header: route.credentialHeader,
     prefix: route.credentialPrefix,
   },
@@ -178,8 +179,8 @@ const exchange = (route: McpRouteSpec, { url, clientId, audience, resource, scop
   kind: 'exchange',
   url,
   clientId,
-  clientSecret: file(credentialPath(exchangePurpose(route))),
-  caFile: ca && inConfig(caPath(exchangePurpose(route))),
+  clientSecret: file(routeFile(route, 'exchange-secret')),
+  caFile: ca && inConfig(routeFile(route, 'exchange-ca.crt')),
   audience,
   resource,
   scopes,
@@ -229,7 +230,7 @@ function auth(spec: GatewaySpec, route: RouteSpec): RouteModel['auth'] {
         proofMaxAgeSeconds: seconds(_dpop?.proofMaxAge),
         strictHtu: _dpop?.strictHtu,
         nonce: _dpop?.nonce && {
-          keys: file(credentialPath(noncePurpose(route))),
+          keys: file(profileSecretPath(route, 'nonce-keys')),
           lifetimeSeconds: seconds(_dpop.nonce.lifetime),
           timeFromNonce: _dpop.nonce.timeFromNonce,
         },
@@ -245,8 +246,17 @@ function rateLimit(spec: GatewaySpec, route: RouteSpec): RouteModel['rateLimit']
 /** The text of config.json. */
 export const configText = (spec: GatewaySpec) => canonicalJson(modelOf(spec));
 
-/** What the proxy would refuse at start; `routes[i]` counts as `spec.routes` does. */
+/**
+ * What the proxy would refuse at start; `routes[i]` counts as `spec.routes` does. Backends that agentgateway calls are judged as if the proxy did: nobody
+ * else judges them before they are used.
+ */
 export function configProblems(spec: GatewaySpec): readonly string[] {
+  const problems = problemsOf(spec);
+  if (!usesAgentgateway(spec)) return problems;
+  return [...problems, ...problemsOf({ ...spec, dataPlane: DataPlane.direct() }).filter((problem) => /^routes\[\d+\]\.backend\b/.test(problem))];
+}
+
+function problemsOf(spec: GatewaySpec): readonly string[] {
   const parsed = parseConfig(JSON.parse(configText(spec)));
   return parsed.ok ? [] : parsed.problems;
 }

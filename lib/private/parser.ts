@@ -6,8 +6,10 @@ import type { Parsed } from '../../assets/types/config/index';
 /** Two levels up from lib/private and from build/private alike. */
 const ASSETS = join(__dirname, '..', '..', 'assets');
 
-/** The parser that the proxy runs at start. */
-export const { parseConfig } = createRequire(__filename)(join(ASSETS, 'config.cjs')) as { parseConfig(raw: unknown): Parsed };
+type ParsedJwks = { readonly ok: true } | { readonly ok: false; readonly problems: readonly string[] };
+
+/** The parsers that the proxy runs at start. */
+export const { parseConfig, parseJwks } = createRequire(__filename)(join(ASSETS, 'config.cjs')) as { parseConfig(raw: unknown): Parsed; parseJwks(text: string): ParsedJwks };
 
 /** Text of one file of the proxy's code. */
 export const asset = (file: string) => readFileSync(join(ASSETS, file), 'utf8');

@@ -23,7 +23,9 @@ const FIRES_MS = 20_000;
 /** Prometheus' own notation, half a minute a value: a start, "+" what is added each time, "x" how often; "_" is none. */
 type Series = Readonly<Record<string, string>>;
 const series = (metric: string, labels = '') => `${metric}{job="${JOB}", pod="a"${labels && `, ${labels}`}}`;
-const UP: Series = { [series('up')]: '1x80' };
+const UP: Series = { [series('up')]: '1x80', [series('process_start_time_seconds')]: '-86400x80' };
+/** Scraped for five minutes, not for fifteen, and then again. */
+const gap = (value: number) => `${value}x9 _x30 ${value}x40`;
 /** Two requests a second on one route. */
 const SERVING: Series = { ...UP, [series('agentgateway_request_duration_seconds_count', 'route="mcp", status="200"')]: '0+60x80' };
 const refused = (reason: string, values: string): Series => ({ [series('agentgateway_jwt_auth_failure_total', `route="mcp", reason="${reason}"`)]: values });
@@ -39,6 +41,10 @@ const CASES: readonly (readonly [what: string, given: Series, at: Readonly<Recor
   ['one of two is gone', { ...UP, [series('up').replace('"a"', '"b"')]: '0x80' }, { 10: [] }],
   ['another gateway is there, and not this one', { [series('up').replace(JOB, 'aiops/other')]: '1x80' }, { 10: ['AgentgatewayAbsent'] }],
   ['a proof is replayed for the first time', { ...SERVING, ...refused('dpop_replayed', '_x19 1x60') }, { 9: [], 11: ['AgentgatewayProofReplayed'], 19: ['AgentgatewayProofReplayed'], 21: [] }],
+  ['nobody scraped for a while', { ...SERVING, [series('up')]: gap(1), [series('process_start_time_seconds')]: gap(-86400), ...refused('dpop_replayed', gap(3)), ...counted('agentgateway_audit_lines_lost_total', '', gap(7)), ...counted('agentgateway_replay_unchecked_total', '', gap(2)), ...counted('agentgateway_reloads_total', 'what="config", result="refused"', gap(1)) }, { 21: [], 23: [], 26: [], 35: [] }],
+  ['nobody could scrape for a while', { ...SERVING, [series('up')]: '1x9 0x30 1x40', [series('process_start_time_seconds')]: gap(-86400), ...refused('dpop_replayed', gap(3)) }, { 21: [], 23: [], 35: [] }],
+  ['scraping begins long after the gateway', { [series('up')]: '_x19 1x60', [series('process_start_time_seconds')]: '_x19 -86400x60', ...refused('dpop_replayed', '_x19 3x60') }, { 11: [], 15: [] }],
+  ['a new pod has seen a replay before it was scraped', { ...SERVING, ...Object.fromEntries(Object.entries({ ...UP, ...refused('dpop_replayed', '_x39 1x40') }).map(([name, values]) => [name.replace('pod="a"', 'pod="b"'), values.replace('1x80', '_x39 1x40').replace('-86400x80', '_x39 1190x40')])) }, { 19: [], 21: ['AgentgatewayProofReplayed'], 36: [] }],
   ['one more proof is replayed', { ...SERVING, ...refused('token_replayed', '1x40 2x40') }, { 15: [], 22: ['AgentgatewayProofReplayed'], 32: [] }],
   ['a third are refused', { ...SERVING, ...refused('token_signature_bad', '0+20x80') }, { 8: [], 15: ['AgentgatewayCallersRefused'] }],
   ['all of very few are refused', { ...UP, ...counted('agentgateway_request_duration_seconds_count', 'route="mcp", status="401"', '0+1x80'), ...refused('token_expired', '0+1x80') }, { 15: [], 30: [] }],

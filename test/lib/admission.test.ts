@@ -15,14 +15,14 @@ describe('Admission', () => {
   it('binds every policy to the one namespace, denies and audits', () => {
     const objects = policies();
     const names = all(objects, 'ValidatingAdmissionPolicy').map(({ metadata }) => metadata);
-    expect(names).toEqual(['pods', 'workloads', 'jobs', 'cronjobs', 'services'].map((shape) => ({ name: `hardened-aiops-${shape}` })));
+    expect(names).toEqual(['pods', 'workloads', 'cronjobs', 'services'].map((shape) => ({ name: `hardened-aiops-${shape}` })));
     expect(bindings(objects).map(({ spec }) => spec)).toEqual(names.map(({ name }) => ({
       policyName: name, validationActions: ['Deny', 'Audit'], matchResources: { namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'aiops' } } },
     })));
   });
   it('holds every shape that carries a pod to the same rules', () => {
     const podRules = Object.values(AdmissionRule).filter((rule) => rule !== AdmissionRule.CLUSTER_IP);
-    for (const shape of ['pods', 'workloads', 'jobs', 'cronjobs']) expect([shape, messages(policies(), `hardened-aiops-${shape}`)]).toEqual([shape, podRules]);
+    for (const shape of ['pods', 'workloads', 'cronjobs']) expect([shape, messages(policies(), `hardened-aiops-${shape}`)]).toEqual([shape, podRules]);
     expect(messages(policies(), 'hardened-aiops-services')).toEqual([AdmissionRule.CLUSTER_IP]);
   });
   it('leaves out what is named, and policies without rules', () => {

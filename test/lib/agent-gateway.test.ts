@@ -1,7 +1,11 @@
-import { ApiObject, Duration, JsonPatch, Testing } from 'cdk8s';
-import { AuthMode, AuthProfile, DataPlane, Image, McpRoute, Peer, ReplayStore, SecretSource } from '../../lib';
-import { all, backendPeer, container, dataOf, gatewayChart, manifests, newChart, newGateway, only, pod, problems, synth } from '../support/synth';
+import { generateKeyPairSync } from 'node:crypto';
+import { ApiObject, Duration, JsonPatch, Size, Testing } from 'cdk8s';
+import {
+  AgentgatewayVersion, AuthMode, AuthProfile, CaBundle, DataPlane, HardenedNamespace, Image, JwksSource, McpRoute, Peer, ReplayStore, SecretSource, SecretsRoute,
+} from '../../lib';
+import { all, apiServer, backendPeer, container, dataOf, gatewayChart, manifests, newChart, newGateway, only, pod, problems, synth } from '../support/synth';
 
+const ED25519 = JSON.stringify({ keys: [{ ...generateKeyPairSync('ed25519').publicKey.export({ format: 'jwk' }), kid: 'ed' }] });
 const redis = ReplayStore.redis({ host: 'redis.aiops.svc', peer: Peer.pods({ app: 'redis' }) });
 
 describe('the pod', () => {
@@ -46,20 +50,25 @@ describe('the pod', () => {
     expect(container(objects, 'agentgateway').volumeMounts.map((m: { name: string }) => m.name)).not.toContain(volume.name);
     expect(pod(manifests()).volumes.filter(token)).toEqual([]);
   });
-  it('is asked three different questions, on the admin port', () => {
+  it('is asked whether it gets traffic and whether it is restarted, on the admin port; only the first asks a dependency', () => {
     const { startupProbe, readinessProbe, livenessProbe } = container(objects);
-    expect([startupProbe, readinessProbe, livenessProbe].map((p) => `${p.httpGet.port}${p.httpGet.path}`)).toEqual(['admin/readyz', 'admin/readyz', 'admin/livez']);
+    expect([startupProbe, readinessProbe, livenessProbe].map((p) => `${p.httpGet.port}${p.httpGet.path}`)).toEqual(['admin/livez', 'admin/readyz', 'admin/livez']);
     expect(startupProbe.failureThreshold * startupProbe.periodSeconds).toBeGreaterThanOrEqual(30);
   });
   it('has the time to drain that it needs', () => {
     const spec = pod(manifests({ gateway: { drain: Duration.seconds(100), preStop: Duration.seconds(20) } }));
     expect(spec.terminationGracePeriodSeconds).toBe(130);
     expect(spec.containers[0].lifecycle).toEqual({ preStop: { sleep: { seconds: 20 } } });
+    // A sleep of no time is not known before 1.33.
+    expect(container(manifests({ gateway: { preStop: Duration.seconds(0) } })).lifecycle).toBeUndefined();
   });
   it('has a user namespace and strict groups where Kubernetes has them', () => {
     const spec = pod(manifests({ gateway: { minKubernetesVersion: '1.33' } }));
     expect([spec.hostUsers, spec.securityContext.supplementalGroupsPolicy]).toEqual([false, 'Strict']);
     expect(pod(objects).hostUsers).toBeUndefined();
+    const older = pod(manifests({ gateway: { minKubernetesVersion: '1.32', userNamespace: true } }));
+    expect([older.hostUsers, older.securityContext.supplementalGroupsPolicy]).toEqual([false, undefined]);
+    expect(pod(manifests({ gateway: { minKubernetesVersion: '1.33', userNamespace: false } })).hostUsers).toBeUndefined();
   });
   it('is never beside its successor with a memory store, and never missing with a shared one', () => {
     expect(only(objects, 'Deployment').spec.strategy).toEqual({ type: 'Recreate' });
@@ -131,11 +140,45 @@ describe('synth refuses', () => {
     ['a path that is not canonical', { mcp: { pathPrefix: 'mcp' } }, /\[test\/Mcp\] pathPrefix: must start with "\/", got "mcp"; did you mean "\/mcp"\?/],
     ['a permissive secrets route', { gateway: { auth: AuthProfile.dpop({ mode: AuthMode.PERMISSIVE }) }, secrets: ['db'] }, /\[test\/Secrets\] auth\.mode: must be "strict" on a secrets route/],
     ["the gateway's own credential in a secrets route", { mcp: { credential: SecretSource.existing('backend', 'token') }, secrets: ['backend'] }, /must not name a credential of the gateway itself.*got "backend"/],
+    ['a CA for a backend that agentgateway calls in clear', { mcp: { backendCa: CaBundle.fromConfigMap('mcp-ca') } }, /\[test\/Mcp\] backend\.caFile: must go with an https backend/],
+    ['credentials in a URL that agentgateway calls', { mcp: { backend: 'https://user:pw@mcp:5000/x' } }, /\[test\/Mcp\] backend\.url: must be an absolute http\(s\) URL without credentials/],
+    ['a header that is none, for agentgateway', { mcp: { credential: SecretSource.existing('backend', 'token'), credentialHeader: 'X API Key' } }, /\[test\/Mcp\] backend\.credential\.header: /],
+    ['memory for less than the process', { gateway: { memory: Size.mebibytes(8) } }, /memory: must be at least 87 MiB for this many workers and maxEntries, got "8 MiB"/],
+    ['memory for fewer proofs than are remembered', { gateway: { memory: Size.mebibytes(256), replayStore: ReplayStore.memory({ maxEntries: 50_000_000 }) } }, /memory: must be at least 1209 MiB/],
+    ['all addresses as trusted peers', { gateway: { trustedPeers: ['0.0.0.0/0'] } }, /trustedPeers\[0\]: must not be all addresses: whoever connects would say who the client is, got "0\.0\.0\.0\/0"/],
+    ['a key that this agentgateway does not load', { gateway: { jwks: JwksSource.inline(ED25519), dataPlane: DataPlane.agentgateway({ version: AgentgatewayVersion.V0_12, image: Image.fromDigest(`ghcr.io/agentgateway/agentgateway@sha256:${'0'.repeat(64)}`) }) } }, /jwks: must hold only keys that agentgateway loads: RSA, P-256, P-384, got "ed"/],
     ['a public origin with a path', { gateway: { publicOrigins: ['https://gw.example/x'] } }, /publicOrigins\[0\]: must be an http\(s\) origin.*did you mean "https:\/\/gw\.example"\?/],
   ])('%s', (_, options, message) => {
     const found = gatewayProblems(options);
     expect(found).toHaveLength(1);
     expect(found[0]).toMatch(message);
+  });
+  it('a key set that the proxy would refuse, and says what of it', () => {
+    const set = (...keys: object[]) => JSON.stringify({ keys });
+    expect(() => JwksSource.inline(set({ kty: 'RSA', kid: 'a' }))).toThrow(/^jwks: keys\[0\]: n and e must be canonical base64url/);
+    expect(() => JwksSource.inline(set({ kty: 'EC', crv: 'P-521', kid: 'a', x: 'AA', y: 'AA' }))).toThrow('jwks: keys: must hold at least one signature key of kty RSA, EC or OKP');
+  });
+  it('objects that another construct emits too, naming both', () => {
+    const chart = newChart();
+    for (const id of ['One', 'Two']) new McpRoute(chart, `${id}Mcp`, { gateway: newGateway(chart, {}, id), backend: 'mcp:5000', backendPeer });
+    expect(problems(() => chart)).toEqual(['[test/Two] ServiceAccount aiops/agentgateway-sa: must be emitted once, got "test/One"; give one of the two another name, or leave it out']);
+    const twice = newChart();
+    for (const id of ['One', 'Two']) new HardenedNamespace(twice, id, { name: 'aiops' });
+    expect(problems(() => twice)).toEqual([expect.stringContaining('[test/Two] Namespace aiops: must be emitted once, got "test/One"')]);
+  });
+  it('a credential of another gateway of the namespace in a secrets route', () => {
+    const chart = newChart();
+    const [one, two] = [newGateway(chart, { name: 'one', apiServer }, 'One'), newGateway(chart, { name: 'two' }, 'Two')];
+    new SecretsRoute(chart, 'Secrets', { gateway: one, secretNames: ['two-token'] });
+    new McpRoute(chart, 'Mcp', { gateway: two, backend: 'mcp:5000', backendPeer, credential: SecretSource.existing('two-token', 'value') });
+    expect(problems(() => chart).join()).toMatch(/\[test\/One\] route "secrets" secretNames: must not name a credential of the gateway itself, or of another in the namespace.*got "two-token"/);
+  });
+  it('a route of another gateway, and a namespace that is none', () => {
+    const chart = newChart();
+    const [one, two] = [newGateway(chart, { name: 'one' }, 'One'), newGateway(chart, { name: 'two' }, 'Two')];
+    const route = new McpRoute(chart, 'Mcp', { gateway: one, backend: 'mcp:5000', backendPeer });
+    expect(() => two.addRoute(route)).toThrow('addRoute: must be given a route of this gateway, test/Two, got "test/One"');
+    expect(() => newGateway(newChart(), { namespace: 'Not_Valid' })).toThrow('namespace: must be a lower-case RFC 1123 label of at most 63 characters, got "Not_Valid"; did you mean "not-valid"?');
   });
   it('two routes that shadow each other, naming both', () => {
     const found = problems((app) => {

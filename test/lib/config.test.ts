@@ -145,7 +145,7 @@ describe('several endpoints, a client certificate, another name', () => {
     const objects = manifests({ gateway, mcp });
     const { backend } = JSON.parse(dataOf(objects, 'config.json')).routes[0];
     expect(backend).toMatchObject({ endpoints: mcp.backendEndpoints, serverName: 'mcp.internal' });
-    expect(backend.clientCertificate.certFile).toMatch(/\/client-tls\/mcp\.crt$/);
+    expect(backend.clientCertificate.certFile).toMatch(/\/routes\/mcp\/client\.crt$/);
     const secrets = pod(objects).volumes.flatMap((v: any) => v.projected?.sources ?? []).map((s: any) => s.secret).filter(Boolean);
     expect(secrets.find((s: any) => s.name === 'gateway-client').items.map((i: any) => i.key).sort()).toEqual(['tls.crt', 'tls.key']);
   });
@@ -202,7 +202,7 @@ describe('a token exchange', () => {
     const { credential } = JSON.parse(dataOf(objects, 'config.json')).routes[0].backend;
     expect(credential).toMatchObject({ kind: 'exchange', url: tokenExchange.url, clientId: 'gateway', audience: 'tools' });
     expect(JSON.stringify(pod(objects).volumes)).toContain('"exchange"');
-    expect(credential.clientSecret.file).toMatch(/credentials\/mcp-exchange$/);
+    expect(credential.clientSecret.file).toMatch(/routes\/mcp\/exchange-secret$/);
     const policy = objects.find((o: any) => o.kind === 'NetworkPolicy' && JSON.stringify(o).includes('"app":"idp"')) as any;
     expect(policy.spec.egress.find((rule: any) => JSON.stringify(rule.to).includes('idp')).ports).toEqual([{ port: 8443, protocol: 'TCP' }]);
   });

@@ -1,5 +1,5 @@
-import { HardenedNamespace } from '../../lib';
-import { newChart, only, synth } from '../support/synth';
+import { HardenedNamespace, McpRoute } from '../../lib';
+import { backendPeer, newChart, newGateway, only, synth } from '../support/synth';
 
 const objects = () => {
   const chart = newChart();
@@ -31,6 +31,14 @@ describe('HardenedNamespace', () => {
   it('bounds what its pods may ask for, and has no ports on nodes', () => {
     expect(only(objects(), 'ResourceQuota').spec.hard).toMatchObject({ 'pods': '50', 'services.nodeports': '0', 'services.loadbalancers': '0' });
     expect(only(objects(), 'LimitRange').spec.limits[0].default.memory).toBe('256Mi');
+  });
+  it('comes before what is in it, whichever was constructed first', () => {
+    const chart = newChart();
+    new McpRoute(chart, 'Mcp', { gateway: newGateway(chart), backend: 'mcp:5000', backendPeer });
+    new HardenedNamespace(chart, 'Namespace', { name: 'aiops' });
+    const kinds = synth(chart).map(({ kind }) => kind);
+    expect(kinds.indexOf('Namespace')).toBe(0);
+    expect(kinds.indexOf('Deployment')).toBeGreaterThan(kinds.indexOf('ResourceQuota'));
   });
   it('refuses an enforced version that moves', () => {
     expect(() => new HardenedNamespace(newChart(), 'N', { name: 'aiops', enforceVersion: 'latest' }))

@@ -1,5 +1,5 @@
-import { JwksSource, McpRoute, Peer, ReplayStore } from '../../lib';
-import { backendPeer, gatewayChart, Manifest, manifests, newChart, newGateway, only, synth } from '../support/synth';
+import { JwksSource, McpRoute, Peer, RedisTopology, ReplayStore } from '../../lib';
+import { backendPeer, gatewayChart, Manifest, manifests, newChart, newGateway, only, problems, synth } from '../support/synth';
 
 const policy = (objects: Manifest[]) => only(objects, 'NetworkPolicy').spec;
 const egress = (objects: Manifest[]) => policy(objects).egress.map((rule: Manifest) => `${JSON.stringify(Object.values(rule.to[0])[0])} ${rule.ports.map((p: Manifest) => p.port)}`);
@@ -42,5 +42,27 @@ describe('the network policy', () => {
   });
   it.each(['10.0.0.1', 'x/8', '10.0.0.0/33'])('refuses the range %s', (range) => {
     expect(() => Peer.cidr(range)).toThrow(/cidr: must be an IP address, "\/" and a prefix length, got/);
+  });
+  it.each([
+    ['10.1.2.3/8', '10.0.0.0/8'], ['203.0.113.7/24', '203.0.113.0/24'], ['10.0.0.0/08', '10.0.0.0/8'], ['192.0.2.129/25', '192.0.2.128/25'], ['fd00::1/8', 'fd00::/8'], ['FD00::/8', 'fd00::/8'], ['2001:db8:0:0::/32', '2001:db8::/32'],
+  ])('refuses %s, which the API server refuses, and says what was meant', (range, meant) => {
+    expect(() => Peer.cidr(range)).toThrow(`got "${range}"; did you mean "${meant}"?`);
+    expect(() => Peer.cidr(meant)).not.toThrow();
+  });
+  it.each(['fe80::1%eth0/64', '::ffff:10.0.0.0/104', '::ffff:a00:0/104'])('refuses %s, which is no range of its family', (range) => {
+    expect(() => Peer.cidr(range)).toThrow(/cidr: must be an IP address/);
+  });
+  it.each(['10.0.0.0/8', '192.0.2.1/32', 'fd00::/8', '2001:db8::1/128', '2001:db8:1:2::/64', '::1/128'])('takes %s', (range) => expect(() => Peer.cidr(range)).not.toThrow());
+  it.each<[string, RedisTopology, number[]]>([
+    ['members of a cluster', RedisTopology.cluster('redis-1:7001', 'redis-2:7002'), [7000, 7001, 7002]],
+    ['sentinels, and the servers behind them', RedisTopology.sentinel({ master: 'jti', sentinels: ['s2:26380'] }), [7000, 26380, 6379]],
+  ])('reaches %s on every port that they are given', (_, topology, ports) => {
+    const store = (peer: Peer) => ({ gateway: { replayStore: ReplayStore.redis({ host: 'redis', port: 7000, peer, topology }) } });
+    const rule = only(manifests(store(Peer.pods({ app: 'redis' }))), 'NetworkPolicy').spec.egress.find((r: any) => JSON.stringify(r.to).includes('"redis"'));
+    expect(rule.ports.map(({ port }: any) => port)).toEqual(ports);
+    expect(problems(() => gatewayChart(store(Peer.pods({ app: 'redis' }, { port: 26379 })))).join()).toContain('replayStore.peer: must have no port with a cluster or sentinels: the addresses have theirs, got 26379');
+  });
+  it('admits clients whatever port they come from, and no peer that names one', () => {
+    expect(() => newGateway(newChart()).allowFrom(Peer.pods({ app: 'a' }, { port: 9999 }))).toThrow('allowFrom: must be given a peer without a port: clients connect from any, got 9999');
   });
 });

@@ -1,13 +1,15 @@
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Duration } from 'cdk8s';
 import {
-  AgentGatewayProps, AuthProfile, CertificateSource, DataPlane, McpRevision, McpRoute, OriginSource, Peer, RedisTopology, ReplayStore, SecretSource, SecretStoreRef, SecretsRoute, StoreFailure,
+  AgentGatewayProps, AuthProfile, CaBundle, CertificateSource, DataPlane, JwksSource, McpRevision, McpRoute, OriginSource, Peer, RedisTopology, ReplayStore, SecretSource, SecretStoreRef, SecretsRoute, StoreFailure,
 } from '../../lib';
 import { all, apiServer, backendPeer, dataOf, gatewayChart, GatewayOptions, manifests, newChart, newGateway, only, pod, problems, root, synth } from '../support/synth';
 
 const { parseConfig } = require(join(root, 'assets', 'config.cjs')) as { parseConfig: (raw: unknown) => { ok: boolean; problems?: string[] } };
 const direct: Partial<AgentGatewayProps> = { dataPlane: DataPlane.direct() };
 const secret = (name: string) => SecretSource.existing(name, 'value');
+const [rsaJwk] = JSON.parse(readFileSync(join(root, 'apps', 'jwks.json'), 'utf8')).keys;
 const introspection = { url: 'https://idp.example/introspect', peer: Peer.pods({ app: 'idp' }), clientId: 'gateway', clientSecret: secret('introspection') };
 const config = (options: GatewayOptions) => {
   const value = JSON.parse(dataOf(manifests(options), 'config.json'));
@@ -32,7 +34,7 @@ describe('AuthProfile', () => {
     new McpRoute(chart, 'Mcp', { gateway, backend: 'mcp:5000', backendPeer, auth: AuthProfile.dpop({ nonce: { keys } }) });
     const objects = synth(chart);
     expect(only(objects, 'ExternalSecret').metadata.name).toBe('agentgateway-mcp-nonce-keys');
-    expect(JSON.parse(dataOf(objects, 'config.json')).routes[0].auth.nonce.keys.file).toBe('/etc/gateway/credentials/mcp-nonce-keys');
+    expect(JSON.parse(dataOf(objects, 'config.json')).routes[0].auth.nonce.keys.file).toBe('/etc/gateway/routes/mcp/nonce-keys');
   });
   it('mtls ends TLS with the named Secret, or believes a trusted peer, and says where neither is', () => {
     const own = { gateway: { ...direct, auth: AuthProfile.mtls(), tlsSecretName: 'gateway-tls' } };
@@ -60,15 +62,36 @@ describe('AuthProfile', () => {
     expect(problems(() => gatewayChart({ gateway: { auth: AuthProfile.dpop({ introspection }) } })).join()).toMatch(/auth\.introspection: must not be used with agentgateway/);
     expect(() => AuthProfile.dpop({ introspection: { ...introspection, url: 'idp' } })).toThrow('introspection.url: must be an absolute http(s) URL, got "idp"');
   });
-  it('refuses two words about one issuer', () => {
-    const build = () => {
+  describe('says one thing of an issuer', () => {
+    const keys = JwksSource.fromUrl('https://idp.example/keys', { peer: backendPeer });
+    const built = (one: AuthProfile | undefined, two: AuthProfile | undefined, settings: Partial<AgentGatewayProps> = {}) => {
       const chart = newChart();
-      const gateway = newGateway(chart, direct);
-      new McpRoute(chart, 'One', { gateway, backend: 'mcp:5000', backendPeer, pathPrefix: '/one', auth: AuthProfile.dpop({ legacyTyp: true }) });
-      new McpRoute(chart, 'Two', { gateway, backend: 'mcp:5000', backendPeer, pathPrefix: '/two' });
+      const gateway = newGateway(chart, { ...direct, apiServer, ...settings });
+      new McpRoute(chart, 'One', { gateway, backend: 'mcp:5000', backendPeer, pathPrefix: '/one', auth: one });
+      new SecretsRoute(chart, 'Two', { gateway, secretNames: ['db'], auth: two });
       return chart;
     };
-    expect(problems(build).join()).toMatch(/auth\.legacyTyp: must be the same for every use of an issuer/);
+    it.each<[string, AuthProfile, AuthProfile | undefined, string]>([
+      ['legacyTyp', AuthProfile.dpop({ legacyTyp: true }), undefined, 'got true; give it to all profiles of "https://idp.example", or give the profile an issuer of its own'],
+      ['introspection', AuthProfile.dpop({ introspection }), undefined, 'got "https://idp.example/introspect"; give it'],
+      ['introspection', AuthProfile.dpop({ introspection }), AuthProfile.dpop({ introspection: { ...introspection, url: 'https://idp.example/other' } }), 'got "https://idp.example/introspect"; give it'],
+      ['jwks', AuthProfile.dpop({ jwks: keys }), undefined, 'got "https://idp.example/keys"; give it'],
+    ])('or is refused: %s', (prop, one, two, said) => {
+      expect(problems(() => built(one, two)).join()).toContain(`route "one" auth.${prop}: must be the same for every use of an issuer, ${said}`);
+    });
+    it('and all of its routes have it', () => {
+      const auth = AuthProfile.dpop({ introspection, legacyTyp: true, jwks: keys });
+      expect(JSON.parse(dataOf(synth(built(auth, auth)), 'config.json')).issuers).toMatchObject([{ name: 'default', legacyTyp: true, introspection: { url: introspection.url }, jwks: { url: 'https://idp.example/keys' } }]);
+    });
+    it('but of typ, which its tokens have not, a self-signed route says nothing', () => {
+      expect(problems(() => built(AuthProfile.selfSigned(), AuthProfile.dpop({ legacyTyp: true })))).toEqual([]);
+    });
+    it('and one that no route trusts is not there, nor reached', () => {
+      const own = AuthProfile.dpop({ issuer: 'https://own.example', jwks: JwksSource.inline(JSON.stringify({ keys: [rsaJwk] })) });
+      const objects = synth(built(own, own, { jwks: JwksSource.fromUrl('https://unused.example/jwks', { peer: Peer.cidr('203.0.113.7/32') }) }));
+      expect(JSON.parse(dataOf(objects, 'config.json')).issuers.map(({ issuer }: any) => issuer)).toEqual(['https://own.example']);
+      expect(JSON.stringify(only(objects, 'NetworkPolicy'))).not.toContain('203.0.113.7');
+    });
   });
 });
 
@@ -110,8 +133,34 @@ describe('ReplayStore', () => {
   });
 });
 
-it('a route that is called like another credential is refused', () => {
-  const mcp = { name: 'redis-password', credential: secret('a') };
-  expect(problems(() => gatewayChart({ gateway: { ...direct, replayStore: redis({ password: secret('b') }) }, mcp })).join()).toMatch(/route name: must not be what another credential of the gateway is called, got "redis-password"/);
+it('a route that is called like another credential is refused, where Secrets are written for them', () => {
+  const external = (remoteKey: string) => SecretSource.externalSecret({ store: SecretStoreRef.vault({ server: 'https://vault', path: 'secret', role: 'x' }), remoteKey });
+  const built = (source: (key: string) => SecretSource) => problems(() => gatewayChart({ gateway: { ...direct, replayStore: redis({ password: source('b') }) }, mcp: { name: 'redis-password', credential: source('a') } }));
+  expect(built(secret)).toEqual([]);
+  expect(built(external).join()).toMatch(/route name: must not be what another credential of the gateway is called, got "redis-password"/);
   expect(all(manifests(), 'ExternalSecret')).toEqual([]);
+});
+
+describe('names', () => {
+  it('of routes collide with nothing else that is mounted: every file that the config names is there, once, from its own object', () => {
+    const ca = (name: string) => CaBundle.fromConfigMap(name);
+    const chart = newChart();
+    const gateway = newGateway(chart, {
+      ...direct,
+      auth: AuthProfile.dpop({ introspection: { ...introspection, ca: ca('introspection-ca') }, nonce: { keys: secret('nonces') } }),
+      replayStore: ReplayStore.redis({ host: 'redis', peer: backendPeer, password: secret('redis'), ca: ca('redis-ca') }),
+      tracing: { url: 'https://collector:4318/v1/traces', peer: backendPeer, authorization: secret('collector'), ca: ca('collector-ca') },
+    });
+    for (const name of ['redis', 'redis-password', 'tracing', 'nonce-keys', 'introspection', 'introspection-default', 'jwks-default', 'a', 'a-exchange']) {
+      const token = name === 'a' ? { tokenExchange: { url: 'https://as.example/token', peer: backendPeer, clientId: 'gateway', clientSecret: secret('exchange'), audience: 'a', ca: ca('exchange-ca') } } : { credential: secret(`${name}-credential`) };
+      new McpRoute(chart, name, { gateway, name, pathPrefix: `/${name}`, backend: 'https://mcp:5000', backendPeer, backendCa: ca(`${name}-ca`), backendCertificateSecret: `${name}-client`, ...token });
+    }
+    new McpRoute(chart, 'plain', { gateway, name: 'sentinel-password', pathPrefix: '/plain', backend: 'mcp:5000', backendPeer });
+    const objects = synth(chart);
+    const mounted = pod(objects).volumes.find((v: any) => v.name === 'config').projected.sources.flatMap((s: any) => (s.secret ?? s.configMap).items ?? []).map((item: any) => item.path);
+    const named = [...new Set([...dataOf(objects, 'config.json').matchAll(/"\/etc\/gateway\/([^"]+)"/g)].map(([, path]) => path))].filter((path) => path !== 'jwks.json');
+    expect(new Set(mounted).size).toBe(mounted.length);
+    expect([...named].sort()).toEqual([...mounted].sort());
+    expect(named.length).toBeGreaterThan(35);
+  });
 });

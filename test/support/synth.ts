@@ -12,8 +12,8 @@ export const apiServer = ApiServerAccess.of({ serviceIp: '10.96.0.1', endpoints:
 
 export const newChart = (): Chart => new Chart(Testing.app(), 'test', { namespace: 'aiops' });
 
-export function newGateway(chart: Chart, props: Partial<AgentGatewayProps> = {}): AgentGateway {
-  return new AgentGateway(chart, 'Gateway', { issuer: 'https://idp.example', audience: 'mcp-gateway', jwks: jwks(), ...props });
+export function newGateway(chart: Chart, props: Partial<AgentGatewayProps> = {}, id = 'Gateway'): AgentGateway {
+  return new AgentGateway(chart, id, { issuer: 'https://idp.example', audience: 'mcp-gateway', jwks: jwks(), ...props });
 }
 
 export interface GatewayOptions { readonly gateway?: Partial<AgentGatewayProps>; readonly mcp?: Partial<McpRouteProps>; readonly secrets?: string[]; readonly secretKeys?: { [name: string]: string[] } }

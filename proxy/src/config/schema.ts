@@ -214,7 +214,7 @@ export const configSchema = z.strictObject({
   /** What an ingress in front cuts off: clients sign `https://host/ai/mcp`, the gateway gets `/mcp`, and this is `/ai`. */
   publicPathPrefix: z.optional(pathPrefix),
   /** CIDR ranges of proxies in front: their X-Forwarded-For gives the client's address, their Client-Cert its certificate. Nobody else's is read. */
-  trustedPeers: z._default(z.array(z.string().check(must('must be an address range in CIDR notation', isCidr, (v) => suggest(`${v}/32`, isCidr(`${v}/32`) ? v : `${v}/32`)))), []),
+  trustedPeers: z._default(z.array(z.string().check(must('must be an address range in CIDR notation', isCidr, (v) => suggest(`${v}/32`, isCidr(`${v}/32`) ? v : `${v}/32`)), must('must not be all addresses: whoever connects would say who the client is', (v: string) => !/\/0+$/.test(v)))), []),
   /** `forwarded`: X-Forwarded-Proto and -Host of a trusted peer make the origin; that peer must overwrite what clients send. */
   originFrom: z._default(z.enum(['config', 'forwarded']), 'config'),
   /** Replicas that share this config; more than one needs a shared replay store. */

@@ -89,6 +89,8 @@ export function createMetrics({ thread = false, ...sources }: MetricsOptions): M
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
+  // One thread that is behind is behind, whatever the others do.
+  for (const metric of registry.getMetricsAsArray()) if (metric.name.startsWith('nodejs_eventloop_lag')) Object.assign(metric, { aggregator: metric.name.includes('_min_') ? 'min' : 'max' });
   if (thread) for (const { name } of registry.getMetricsAsArray()) if (ofTheProcess(name)) registry.removeSingleMetric(name);
   const authFailures = new Counter({ name: 'agentgateway_jwt_auth_failure_total', help: 'Requests refused for their token or proof.', labelNames: ['route', 'reason'], registers });
   const limited = new Counter({ name: 'agentgateway_rate_limit_triggered_total', help: 'Requests refused by a rate limit.', labelNames: ['route'], registers });

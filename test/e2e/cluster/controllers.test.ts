@@ -112,7 +112,7 @@ needs('the controllers of a real control plane', missing);
 
   it('find nothing to say about the types of the admission rules', async () => {
     const policies = manifests.filter(({ kind }) => kind === 'ValidatingAdmissionPolicy').map(({ metadata }) => metadata.name);
-    expect(policies).toHaveLength(5);
+    expect(policies).toHaveLength(4);
     for (const name of policies) {
       type Policy = { readonly metadata: { readonly generation: number }; readonly status?: { readonly observedGeneration?: number; readonly typeChecking?: { readonly expressionWarnings?: readonly unknown[] } } };
       const policy = () => get<Policy>(`/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies/${name}`);
