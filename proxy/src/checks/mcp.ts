@@ -22,7 +22,11 @@ const MAX_BATCH = 100;
 /** Of arguments that a tool may take. */
 const MAX_DEPTH = 128;
 
-/** The calls of a body: one message, or a batch as revision 2025-03-26 allowed. `undefined`: not JSON-RPC, or JSON with a member that stands twice. */
+/** Whether a member would be one of these to a reader that ignores case (Go's encoding/json, which also folds U+017F to "s" and U+212A to "k") and takes the last. */
+const looksLike = (object: object, names: readonly string[]): boolean =>
+  Object.keys(object).some((key) => !names.includes(key) && names.includes(key.toUpperCase().toLowerCase()));
+
+/** The calls of a body: one message, or a batch as revision 2025-03-26 allowed. `undefined`: not JSON-RPC, or JSON that two readers could read differently. */
 export function readCalls(body: Buffer): readonly McpCall[] | undefined {
   // An array is judged by the same strict parser, as the one member of an object.
   const outer = parseJsonObject(`{"m":${utf8(body) ?? ''}}`, MAX_DEPTH);
@@ -35,9 +39,11 @@ export function readCalls(body: Buffer): readonly McpCall[] | undefined {
     if (typeof one !== 'object' || one === null || Array.isArray(one)) return undefined;
     const { method, params } = one as { method?: unknown; params?: unknown };
     if (method !== undefined && typeof method !== 'string') return undefined;
+    if (looksLike(one, ['jsonrpc', 'id', 'method', 'params'])) return undefined;
     const member = method === undefined ? undefined : NAMED[method];
     const name = member === undefined || typeof params !== 'object' || params === null ? undefined : (params as Record<string, unknown>)[member];
     if (name !== undefined && typeof name !== 'string') return undefined;
+    if (member !== undefined && typeof params === 'object' && params !== null && looksLike(params, ['name', 'uri'])) return undefined;
     calls.push({ method, name });
   }
   return calls;

@@ -120,7 +120,7 @@ export interface Once {
   /** Who owns the jti: the key's thumbprint, or issuer and kid. */
   readonly owner: string;
   readonly jti: string;
-  /** Until when the same proof would pass every other check: the replay store must remember it that long. */
+  /** Until when, by this gateway's clock, the same proof passes every other check. */
   readonly acceptableUntil: number;
   /** When it was made, by its own word or by its nonce: a store that began later cannot know whether it was used. */
   readonly madeAt: number;

@@ -52,7 +52,7 @@ export const scopesOf = ({ scope }: JsonObject): readonly string[] => (typeof sc
 export function checkAccessToken(token: string, hash: string, now: number, request: Routed, context: AccessTokenContext): CheckedToken | Denial | Promise<CheckedToken | Denial> {
   const known = context.cache.get(hash);
   // A token is good for the issuers of this route, whichever route verified it first.
-  if (known !== undefined && known.generation === known.from.keys.generation() && context.issuers.includes(known.from)) {
+  if (known !== undefined && known.generation === known.from.keys.generation() && known.from.keys.ready() && context.issuers.includes(known.from)) {
     return judge(known, now, request, context);
   }
   const jws = splitJws(token);

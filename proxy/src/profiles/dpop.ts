@@ -44,6 +44,7 @@ export function dpop(context: DpopContext): Stage<Routed, Caller> {
       if (!isString(cnf.jkt)) return deny('token_not_bound'); // 7.1
       if (cnf.jkt !== proof.jkt) return deny('token_key_mismatch'); // 4.3 item 12b
       if (cnf['x5t#S256'] !== undefined && cnf['x5t#S256'] !== (fromTls(request) ?? fromHeader(request))) return deny('certificate_mismatch'); // RFC 8705 3
+      proof.remember();
       const { jkt, jti, acceptableUntil, madeAt } = proof;
       return { kind: 'known', by: 'dpop', identity: jkt, scopes: scopesOf(claims), accessToken: token, once: { owner: jkt, jti, acceptableUntil, madeAt }, standing };
     };
@@ -60,12 +61,15 @@ export function dpop(context: DpopContext): Stage<Routed, Caller> {
 
 function unbound(context: DpopContext, request: Routed, token: string, now: number): Caller | Denial | Promise<Caller | Denial> {
   delete request.reply.dpopNonce;
+  const ath = hash('sha256', token, 'base64url');
   const accept = (checked: CheckedToken | Denial): Caller | Denial => {
     if (checked instanceof Denial) return checked;
     const { claims, standing } = checked;
     if (claims.cnf !== undefined) return deny('token_bound'); // 7.2, RFC 8705 3
-    return { kind: 'known', by: 'bearer', identity: `${String(claims.iss)} ${String(claims.sub)}`, scopes: scopesOf(claims), accessToken: token, once: undefined, standing };
+    // RFC 7662 2.2 requires neither sub nor client_id: who has none is counted by its token.
+    const who = [claims.sub, claims.client_id].find(isString) ?? ath;
+    return { kind: 'known', by: 'bearer', identity: `${request.facts.issuer} ${who}`, scopes: scopesOf(claims), accessToken: token, once: undefined, standing };
   };
-  const checked = checkAccessToken(token, hash('sha256', token, 'base64url'), now, request, context);
+  const checked = checkAccessToken(token, ath, now, request, context);
   return checked instanceof Promise ? checked.then(accept) : accept(checked);
 }

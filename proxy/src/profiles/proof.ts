@@ -14,16 +14,16 @@ import type { Verdict, Verify } from './verify-queue.js';
 export interface Proof {
   readonly jti: string;
   readonly jkt: string;
-  /** Until when every check here would pass again. */
+  /** Until when every check here passes again. */
   readonly acceptableUntil: number;
   /** Its iat, or the time of its nonce where that counts instead. */
   readonly madeAt: number;
   /** Where nonces are required. */
   readonly nonceMadeAt: number | undefined;
+  /** To be called when an access token is bound to `jkt`: its header is worth remembering then. A stranger's is not, who has keys and headers without end. */
+  readonly remember: () => void;
 }
 
-/** Clients and replicas disagree about the time by at most this much more than what is configured. */
-const CLOCK_MARGIN_SECONDS = 5;
 const RETRY_AFTER_SECONDS = 1;
 
 interface ProofHeader {
@@ -33,6 +33,8 @@ interface ProofHeader {
 }
 
 /** Proof headers of clients seen before, by their exact encoded text: a client sends the same header every time. */
+/** Characters; a header with a P-384 key has some 250, one with a 4096 bit RSA key some 1 000. */
+const MAX_REMEMBERED = 1_024;
 export type ProofHeaderCache = Lru<string, ProofHeader>;
 export const createProofHeaderCache = (): ProofHeaderCache => new Lru(10_000);
 
@@ -93,15 +95,14 @@ export function checkProof(text: string, request: Routed, ath: string, now: numb
     if (holds === 'unwelcome') return deny('address_limited', undefined, { retryAfterSeconds: RETRY_AFTER_SECONDS });
     if (holds === 'overloaded') return deny('overloaded', undefined, { retryAfterSeconds: RETRY_AFTER_SECONDS });
     if (!holds) return deny('dpop_signature_bad');
-    // Only a header that signed something is worth remembering: strangers cannot flush the cache.
-    if (known === undefined) headerCache.set(jws.header, header);
     request.facts.jkt = header.jkt;
     return {
       jti,
       jkt: header.jkt,
-      acceptableUntil: (byNonce ? nonceMadeAt! + auth.nonce!.lifetimeSeconds : iat + auth.proofMaxAgeSeconds) + CLOCK_MARGIN_SECONDS,
+      acceptableUntil: byNonce ? nonceMadeAt! + auth.nonce!.lifetimeSeconds : Math.min(iat + auth.proofMaxAgeSeconds, isDate(claims.exp) ? claims.exp + auth.clockSkewSeconds : Infinity),
       madeAt: byNonce ? nonceMadeAt! : iat,
       nonceMadeAt,
+      remember: () => { if (known === undefined && jws.header.length <= MAX_REMEMBERED) headerCache.set(jws.header, header); },
     };
   };
   // Item 6.

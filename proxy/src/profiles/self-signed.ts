@@ -18,7 +18,6 @@ export interface SelfSignedContext {
 
 /** Types of other uses of JWT that must not pass as this one (RFC 8725 3.11, 3.12). */
 const OTHER_TYPES = ['dpop+jwt', 'application/dpop+jwt', 'at+jwt', 'application/at+jwt'];
-const CLOCK_MARGIN_SECONDS = 5;
 
 /**
  * The self-signed profile: `Authorization: Bearer <JWT>` that the caller signed itself (RS256) for this one request, naming method, URI and a jti.
@@ -70,7 +69,7 @@ export function selfSigned(context: SelfSignedContext): Stage<Routed, Caller> {
     }
 
     const owner = `${from.issuer.issuer} ${kid}`;
-    const acceptableUntil = Math.min(exp + auth.clockSkewSeconds, iat + auth.maxTokenAgeSeconds) + CLOCK_MARGIN_SECONDS;
+    const acceptableUntil = Math.min(exp + auth.clockSkewSeconds, iat + auth.maxTokenAgeSeconds);
     const prove = (key: Denial | VerificationKey): Caller | Denial => (key instanceof Denial ? key
       : { kind: 'known', by: 'selfSigned', identity: owner, scopes: [], accessToken: token, once: { owner, jti, acceptableUntil, madeAt: iat }, standing: standsBy(from, key, exp) });
     const verdict = verifyUnder(from, jws, 'RS256', kid);

@@ -36,7 +36,8 @@ export async function openReplayStore(config: ReplayConfig, { now, shared, onPro
       const turn = await store.claim(key, ttlSeconds, madeAt);
       // Told of everything, so that what passed before the outage is known in it.
       const here = mode === 'local' ? local.claim(key, ttlSeconds, madeAt) : 'first';
-      if (turn !== 'down') return turn;
+      // What passed here while the store was away it never heard of.
+      if (turn !== 'down') return turn === 'first' && here === 'seen' ? here : turn;
       onUnchecked();
       return here;
     },

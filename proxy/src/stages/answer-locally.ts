@@ -1,4 +1,4 @@
-import type { Config, McpRoute, Route } from '../config/index.js';
+import type { Config, Route } from '../config/index.js';
 import { hasMetadata, publicPathOf, resourceMetadata, WELL_KNOWN } from '../http/resource.js';
 import type { Accepted, LocalAnswer } from '../pipeline/evidence.js';
 
@@ -14,7 +14,7 @@ export function answerLocally(config: Config): (x: Accepted) => LocalAnswer | un
   const described = config.routes.filter(hasMetadata);
   const byPath = new Map<string, Route>(described.flatMap((route) => [[WELL_KNOWN + publicPathOf(config, route), route], [WELL_KNOWN + route.pathPrefix, route]]));
   if (described.length === 1) byPath.set(WELL_KNOWN, described[0]!);
-  const browsed = config.routes.filter((r): r is McpRoute => r.kind === 'mcp' && r.allowedOrigins.length > 0);
+  const longestFirst = [...config.routes].sort((a, b) => b.pathPrefix.length - a.pathPrefix.length);
   return (x) => {
     if (x.path.startsWith(WELL_KNOWN)) {
       const route = byPath.get(x.path);
@@ -26,8 +26,8 @@ export function answerLocally(config: Config): (x: Accepted) => LocalAnswer | un
     }
     const origin = x.headers.get('origin');
     if (x.method !== 'OPTIONS' || origin === undefined || x.headers.get('access-control-request-method') === undefined) return undefined;
-    const route = browsed.find((r) => x.path === r.pathPrefix || x.path.startsWith(`${r.pathPrefix}/`));
-    if (route === undefined || !route.allowedOrigins.includes(origin)) return undefined;
+    const route = longestFirst.find((r) => x.path === r.pathPrefix || x.path.startsWith(`${r.pathPrefix}/`));
+    if (route?.kind !== 'mcp' || !route.allowedOrigins.includes(origin)) return undefined;
     return {
       status: 204,
       headers: ['Access-Control-Allow-Origin', origin, 'Vary', 'Origin', 'Access-Control-Allow-Methods', route.methods.join(', '), 'Access-Control-Allow-Headers', REQUEST_HEADERS,

@@ -21,6 +21,8 @@ export function applyMcpPolicy({ limits }: Pick<Config, 'limits'>): Stage<Authen
     if (named instanceof Denial) return named;
     const { allow } = route;
     if (allow === undefined || x.method !== 'POST') return grow(x, { body: undefined });
+    const odd = unreadable(x);
+    if (odd !== undefined) return deny('mcp_body_malformed', odd);
     return x.readBody(limits).then((body) => {
       if (body instanceof Denial) return body;
       const calls = readCalls(body);
@@ -29,6 +31,13 @@ export function applyMcpPolicy({ limits }: Pick<Config, 'limits'>): Stage<Authen
       return refused ?? grow(x, { body });
     });
   };
+}
+
+/** Rules are for what the backend reads: UTF-8 as it is, whatever the client would like it to be. */
+function unreadable({ headers }: Authenticated): string | undefined {
+  if (headers.get('content-encoding') !== undefined) return 'Content-Encoding';
+  const charsets = [...(headers.get('content-type') ?? '').matchAll(/charset\s*=\s*"?([^\s";,]*)/gi)].map(([, charset]) => charset!.toLowerCase());
+  return charsets.every((charset) => charset === 'utf-8') ? undefined : 'charset';
 }
 
 /** What Mcp-Method and Mcp-Name say; required in 2026-07-28, read in any revision: a later hop may decide on them. */

@@ -42,8 +42,11 @@ function rewriteMcp(x: Admitted, route: McpRoute, credentialOf: CredentialOf, ex
   for (let i = 0; i < raw.length; i += 2) {
     const name = raw[i]!.toLowerCase();
     // The credential's own header is ours even where a client's would pass.
+    // A body that was judged is what it was judged as.
+    if (x.body !== undefined && (name === 'content-type' || name === 'content-encoding')) continue;
     if (forwarded(name) && !(credential.kind === 'file' && credential.header === name) && listed?.includes(name) !== true) headers.push(raw[i]!, raw[i + 1]!);
   }
+  if (x.body !== undefined) headers.push('Content-Type', 'application/json');
   if (credential.kind === 'file') {
     const value = credentialOf(credential.file);
     if (value === undefined) return deny('credential_unavailable', credential.file);

@@ -1,5 +1,6 @@
 /** A store that forgot is not asked about what it forgot: flush, another server, failover, cluster. Real servers, real loss. */
 import { randomUUID } from 'node:crypto';
+import net from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { wallClock } from '../../src/clock.js';
 import { openReplayStore } from '../../src/replay/open-replay-store.js';
@@ -179,6 +180,33 @@ afterEach(async () => {
   }, 90_000);
 });
 
+/** A way to a port that can be cut and mended. */
+async function startLink(to: number) {
+  let open = true;
+  const sockets = new Set<net.Socket>();
+  const server = net.createServer((from) => {
+    if (!open) return void from.destroy();
+    const there = net.connect(to, '127.0.0.1');
+    for (const [one, other] of [[from, there], [there, from]] as const) {
+      sockets.add(one);
+      one.on('error', () => {}).on('close', () => { sockets.delete(one); other.destroy(); });
+    }
+    from.pipe(there).pipe(from);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const cut = () => {
+    open = false;
+    for (const socket of sockets) socket.destroy();
+  };
+  return {
+    port: (server.address() as net.AddressInfo).port, cut, mend: () => { open = true; },
+    stop() {
+      cut();
+      server.close();
+    },
+  };
+}
+
 (hasRedis() ? describe : describe.skip)('what happens while Redis is away', () => {
   const openWith = async (port: number, onStoreFailure: 'local' | 'allow', unchecked: () => void) => {
     const store = await openReplayStore(config(port, { onStoreFailure }), { now: wallClock, onProblem: (p) => problems.push(p), onUnchecked: unchecked });
@@ -202,6 +230,26 @@ afterEach(async () => {
     expect(await store.claim(keyOf('known'), 60, NOW)).toBe('seen');
     expect(await store.claim(keyOf('new'), 60, NOW)).toBe('first');
     expect(await store.claim(keyOf('new'), 60, NOW)).toBe('seen');
+  }, 20_000);
+
+  it('local: and what it took meanwhile it takes no more when Redis is back, which never heard of it', async () => {
+    const redis = await start();
+    const link = await startLink(redis.port);
+    let unchecked = 0;
+    const store = await openWith(link.port, 'local', () => { unchecked += 1; });
+    await until(async () => await store.claim(keyOf('x'), 60, NOW) === 'seen');
+    link.cut();
+    unchecked = 0;
+    expect([await store.claim(keyOf('meanwhile'), 60, NOW), unchecked]).toEqual(['first', 1]);
+    link.mend();
+    await until(async () => {
+      unchecked = 0;
+      await store.claim(keyOf(randomUUID()), 60, NOW);
+      return unchecked === 0;
+    });
+    expect(await store.claim(keyOf('meanwhile'), 60, NOW)).toBe('seen');
+    expect(unchecked).toBe(0);
+    link.stop();
   }, 20_000);
 
   it('allow: counts every proof that passed so', async () => {
