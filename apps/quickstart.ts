@@ -4,8 +4,8 @@ import { AgentGateway, HardenedNamespace, JwksSource, McpRoute, Peer } from '../
 
 /** One MCP server behind proof of possession (RFC 9449), and nothing else. */
 export function quickstart(app: App): Chart {
-  const chart = new Chart(app, 'quickstart', { namespace: 'aiops' });
-  new HardenedNamespace(chart, 'Namespace', { name: 'aiops' });
+  const chart = new Chart(app, 'quickstart', { namespace: 'mcp' });
+  new HardenedNamespace(chart, 'Namespace', { name: 'mcp' });
 
   const gateway = new AgentGateway(chart, 'Gateway', {
     issuer: 'https://idp.example.com',

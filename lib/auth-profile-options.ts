@@ -198,7 +198,7 @@ export interface DpopOptions extends AccessTokenOptions {
 
 /** Where the client's certificate is seen. */
 export enum CertificateSource {
-  /** On the connection itself, which the gateway's `tls` ends. */
+  /** On the connection itself, which the gateway ends with `tlsSecretName`. */
   TLS = 'tls',
   /** In `Client-Cert` of one of the gateway's `trustedPeers`, which ends TLS. */
   HEADER = 'header',

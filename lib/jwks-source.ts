@@ -52,7 +52,7 @@ export interface JwksUrlOptions {
  * @see https://www.rfc-editor.org/rfc/rfc7517
  */
 export class JwksSource {
-  /** A JWKS file on disk, read at synth; a rotated key is a new ConfigMap and a rolling update. */
+  /** A JWKS file on disk, read at synth; a rotated key is a new ConfigMap and so a rollout. */
   public static fromFile(path: string): JwksSource {
     let text: string;
     try {

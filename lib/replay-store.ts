@@ -177,7 +177,7 @@ export interface RedisSentinelOptions {
   readonly password?: SecretSource;
 }
 
-/** Where the gateway remembers which proofs it has seen, so that each is accepted once. When it is down, requests are refused. */
+/** Where the gateway remembers which proofs it has seen, so that each is accepted once. When it is down, requests are refused, unless `onFailure` says otherwise. */
 export class ReplayStore {
   /** In the proxy's memory. For one replica: two would accept the same proof once each, which synth refuses. A restart forgets, and so refuses what was made before it. */
   public static memory(options: MemoryStoreOptions = {}): ReplayStore {

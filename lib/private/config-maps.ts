@@ -34,7 +34,7 @@ export function codeKinds(spec: GatewaySpec): ContentKind[] {
 /** Libraries that only some gateways use. */
 const optionalKinds = (spec: GatewaySpec): ContentKind[] => [...(spec.replayStore._redis === undefined ? [] : ['redis' as const]), ...(spec.tracing === undefined ? [] : ['tracing' as const])];
 
-/** The name changes with the content: a new config is a new object and so a rolling update, and no edit can reach a running pod. */
+/** The name changes with the content: a new config is a new object and so a rollout, and no edit can reach a running pod. */
 export const configMapName = (spec: GatewaySpec, kind: ContentKind) => `${spec.name}-${SUFFIX[kind]}-${contentHash(CONTENT[kind](spec))}`;
 
 export function emitConfigMap(scope: Construct, kind: ContentKind, spec: () => GatewaySpec): ApiObject {

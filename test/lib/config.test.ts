@@ -5,6 +5,7 @@ import Ajv2020 from 'ajv/dist/2020';
 import { Duration } from 'cdk8s';
 import { parse } from 'yaml';
 import { AgentgatewayVersion, AuthProfile, CaBundle, DataPlane, Image, JwksSource, RateLimit, ReplayStore, Peer, SecretSource } from '../../lib';
+import { CONFIG_MAP_BUDGET } from '../../lib/private/wiring';
 import { all, dataOf, GatewayOptions, manifests, pod, root } from '../support/synth';
 
 // The parser that the proxy runs at start, from the bundle.
@@ -79,7 +80,7 @@ describe('ConfigMaps', () => {
     expect(maps.map((o) => o.metadata.name.replace(/-[0-9a-f]{10}$/, ''))).toEqual(expect.arrayContaining(['agentgateway-config', 'agentgateway-code', 'agentgateway-vendor', 'agentgateway-redis-client', 'agentgateway-agentgateway']));
     for (const map of maps) {
       expect(map.immutable).toBe(true);
-      expect(Buffer.byteLength(JSON.stringify(map))).toBeLessThan(250_000);
+      expect(Buffer.byteLength(JSON.stringify(map))).toBeLessThan(CONFIG_MAP_BUDGET);
     }
   });
   it('carry the bundle of this package to the byte, and the Redis client only where Redis is used', () => {
@@ -182,7 +183,7 @@ describe('tracing', () => {
     expect(more).toEqual([]);
     expect(Object.keys(map.data)).toEqual(['vendor-opentelemetry.mjs']);
     expect(map.data['vendor-opentelemetry.mjs']).toBe(readFileSync(join(root, 'assets', 'vendor-opentelemetry.mjs'), 'utf8'));
-    expect(Buffer.byteLength(JSON.stringify(map))).toBeLessThan(250_000);
+    expect(Buffer.byteLength(JSON.stringify(map))).toBeLessThan(CONFIG_MAP_BUDGET);
     expect(JSON.stringify(pod(manifests({ gateway: { tracing } })).volumes)).toContain(map.metadata.name);
     expect(chunk(everything)).toEqual([]);
     expect(JSON.stringify(pod(manifests(everything)).volumes)).not.toContain('opentelemetry');

@@ -75,7 +75,7 @@ export const ADVICE: Readonly<Record<Reason, Advice>> = {
   dpop_predates_store: advice('RFC 9449 11.1', 'make a new proof'),
   dpop_replayed: advice('RFC 9449 11.1', 'make a new proof, with a new jti, for each request, also for a retry'),
   address_limited: advice('RFC 6585 4', 'wait for Retry-After; fix what was refused before'),
-  rate_limited: advice('RFC 6585 4', 'wait for Retry-After'),
+  rate_limited: advice('RFC 6585 4', 'wait for Retry-After, then send a new proof: this one is spent'),
   replay_store_down: server('try again after Retry-After; operators: is the replay store reachable?'),
   replay_store_full: server('try again after Retry-After; operators: raise replay.maxEntries'),
   keys_unavailable: server('try again; operators: is the issuer\'s JWKS, or the nonce key file, readable?'),
