@@ -90,4 +90,6 @@ it('a preflight is answered by the route that answers the request', async () => 
   } });
   const preflight = async (path: string, origin: string) => (await bed.ask({ method: 'OPTIONS', path, headers: { origin, 'access-control-request-method': 'POST' } })).status;
   expect([await preflight('/mcp/admin', 'https://b.example'), await preflight('/mcp/admin/x', 'https://a.example'), await preflight('/mcp', 'https://a.example'), await preflight('/mcp', 'https://b.example')]).toEqual([204, 405, 204, 405]);
+  // And a prefix is one of whole segments, for both.
+  expect([await preflight('/mcpx', 'https://a.example'), (await ask({}, '/mcpx')).status, (await ask({}, '/mcp/x')).status]).toEqual([404, 404, 401]);
 });

@@ -1,5 +1,6 @@
 import type { Config, Route } from '../config/index.js';
 import { hasMetadata, publicPathOf, resourceMetadata, WELL_KNOWN } from '../http/resource.js';
+import { routeOf } from '../http/route-of.js';
 import type { Accepted, LocalAnswer } from '../pipeline/evidence.js';
 
 /** Browsers keep a preflight and clients the metadata this long. */
@@ -14,7 +15,7 @@ export function answerLocally(config: Config): (x: Accepted) => LocalAnswer | un
   const described = config.routes.filter(hasMetadata);
   const byPath = new Map<string, Route>(described.flatMap((route) => [[WELL_KNOWN + publicPathOf(config, route), route], [WELL_KNOWN + route.pathPrefix, route]]));
   if (described.length === 1) byPath.set(WELL_KNOWN, described[0]!);
-  const longestFirst = [...config.routes].sort((a, b) => b.pathPrefix.length - a.pathPrefix.length);
+  const find = routeOf(config.routes);
   return (x) => {
     if (x.path.startsWith(WELL_KNOWN)) {
       const route = byPath.get(x.path);
@@ -26,7 +27,7 @@ export function answerLocally(config: Config): (x: Accepted) => LocalAnswer | un
     }
     const origin = x.headers.get('origin');
     if (x.method !== 'OPTIONS' || origin === undefined || x.headers.get('access-control-request-method') === undefined) return undefined;
-    const route = longestFirst.find((r) => x.path === r.pathPrefix || x.path.startsWith(`${r.pathPrefix}/`));
+    const route = find(x.path);
     if (route?.kind !== 'mcp' || !route.allowedOrigins.includes(origin)) return undefined;
     return {
       status: 204,

@@ -1,13 +1,14 @@
 import type { Route } from '../config/index.js';
+import { routeOf } from '../http/route-of.js';
 import type { Accepted, Routed } from '../pipeline/evidence.js';
 import { deny } from '../pipeline/reason.js';
 import { grow, type Stage } from '../pipeline/stage.js';
 
-/** The longest prefix wins, on segment borders; order in the config means nothing. */
+/** The route of the path, for this method, framing and Origin. */
 export function matchRoute(routes: readonly Route[]): Stage<Accepted, Routed> {
-  const longestFirst = [...routes].sort((a, b) => b.pathPrefix.length - a.pathPrefix.length);
+  const find = routeOf(routes);
   return (x) => {
-    const route = longestFirst.find((r) => x.path === r.pathPrefix || (x.path.startsWith(r.pathPrefix) && x.path.charCodeAt(r.pathPrefix.length) === 0x2f));
+    const route = find(x.path);
     if (route === undefined) return deny('no_route');
     x.facts.route = route.name;
     if (!(route.methods as readonly string[]).includes(x.method)) return deny('method_not_allowed', `got ${x.method}, allowed ${route.methods.join(', ')}`);
