@@ -5,7 +5,8 @@ const NODE = '^24';
 
 const project = new cdk8s.ConstructLibraryCdk8s({
   name: 'cdk8s-agentgateway',
-  description: 'cdk8s constructs for a hardened MCP and Kubernetes-secrets gateway that enforces proof of possession (DPoP, RFC 9449)',
+  description:
+    'cdk8s constructs for a hardened MCP and Kubernetes-secrets gateway that enforces proof of possession (DPoP, RFC 9449)',
   author: 'cdk8s-agentgateway maintainers',
   authorAddress: 'maintainers@cdk8s-agentgateway.dev',
   authorOrganization: true,
@@ -42,10 +43,32 @@ const project = new cdk8s.ConstructLibraryCdk8s({
     '@types/node@^24',
     'cdk8s-cli@^2.207.0',
     'dependency-cruiser@^18',
+    'prettier@^3.10.1',
     'ajv@^8',
     'ajv-formats@^3',
     'yaml@^2',
   ],
+
+  // One formatter for every source file: prettier settles lines, eslint only judges what they say.
+  prettier: true,
+  prettierOptions: {
+    ignoreFileOptions: {
+      ignorePatterns: [
+        '*.md',
+        '*.json',
+        '*.yaml',
+        '*.yml',
+        '*.html',
+        '/assets/',
+        '/build/',
+        '/dist/',
+        '/manifests/',
+        '/coverage/',
+        '/test-reports/',
+      ],
+    },
+    settings: { printWidth: 110, singleQuote: true },
+  },
 
   jestOptions: {
     jestVersion: '^30',
@@ -64,14 +87,19 @@ project.package.addField('bin', { agw: 'assets/agw.mjs' });
 // 1.13.0 lists platform packages that not every registry has, which fails `npm ci`.
 project.package.addPackageResolutions('unrs-resolver@1.12.2');
 
-for (const path of ['/assets/', '/manifests/', '/audit/', '/.demo/', '/proxy/coverage/']) project.addGitIgnore(path);
+for (const path of ['/assets/', '/manifests/', '/audit/', '/.demo/', '/proxy/coverage/']) {
+  project.addGitIgnore(path);
+}
 
 // --- tasks: what the README's commands run -------------------------------------------------------------------------------------
 const bundle = project.addTask('bundle', {
   description: 'proxy/ -> assets/: the proxy, its vendor chunks, the config parser and its types',
   steps: [{ exec: 'npm run --silent bundle -w proxy' }],
 });
-const clean = project.addTask('clean', { description: 'jsii does not remove the output of deleted sources', exec: 'rm -rf build' });
+const clean = project.addTask('clean', {
+  description: 'jsii does not remove the output of deleted sources',
+  exec: 'rm -rf build',
+});
 project.preCompileTask.spawn(clean);
 project.preCompileTask.spawn(bundle);
 
@@ -83,20 +111,50 @@ project.addTask('synth', {
 });
 // A plain script: a task runner between npm and the demo would swallow the signal that ends it.
 project.package.setScript('demo', 'node test/demo/run.mjs');
-project.addTask('bench', { exec: 'npm run --silent bench -w proxy --', receiveArgs: true, description: 'CPU per proxied request' });
+project.addTask('bench', {
+  exec: 'npm run --silent bench -w proxy --',
+  receiveArgs: true,
+  description: 'CPU per proxied request',
+});
 
-project.addTask('test:e2e', { exec: 'npm run --silent test:e2e -w proxy --', receiveArgs: true, description: 'the shipped bundle under load, faults and rollouts; build first' });
+project.addTask('test:e2e', {
+  exec: 'npm run --silent test:e2e -w proxy --',
+  receiveArgs: true,
+  description: 'the shipped bundle under load, faults and rollouts; build first',
+});
 
-project.addTask('test:soak', { exec: 'npm run --silent test:soak -w proxy --', receiveArgs: true, description: 'a day of the clock in SOAK_MINUTES (20): nothing grows; build first' });
-project.addTask('test:cluster', { exec: 'npm run --silent test:cluster -w proxy --', receiveArgs: true, description: 'synthesized manifests and the shipped bundle against a real kube-apiserver, which is built once; build first' });
+project.addTask('test:soak', {
+  exec: 'npm run --silent test:soak -w proxy --',
+  receiveArgs: true,
+  description: 'a day of the clock in SOAK_MINUTES (20): nothing grows; build first',
+});
+project.addTask('test:cluster', {
+  exec: 'npm run --silent test:cluster -w proxy --',
+  receiveArgs: true,
+  description:
+    'synthesized manifests and the shipped bundle against a real kube-apiserver, which is built once; build first',
+});
+
+const SOURCES = "'**/*.{ts,mts,cts,mjs,cjs,js}' .projenrc.ts .dependency-cruiser.cjs";
+project.addTask('format', {
+  exec: `prettier --write ${SOURCES}`,
+  description: 'prettier settles the lines of every source file',
+});
+const formatCheck = project.addTask('format:check', {
+  exec: `prettier --check ${SOURCES}`,
+  description: 'no source file that prettier would change',
+});
 
 project.testTask.prependExec('npm run --silent typecheck -w proxy');
 project.testTask.prependSpawn(project.compileTask);
 project.testTask.prependSpawn(bundle);
 project.testTask.exec('npm run --silent test -w proxy');
+project.testTask.spawn(formatCheck);
 
-project.eslint?.addRules({ '@stylistic/max-len': ['error', { code: 180, ignoreUrls: true, ignoreStrings: true, ignoreTemplateLiterals: true, ignoreRegExpLiterals: true }] });
-project.eslint?.addOverride({ files: ['test/**/*.ts'], rules: { '@stylistic/max-len': 'off', '@typescript-eslint/no-require-imports': 'off', 'no-bitwise': 'off' } });
+project.eslint?.addOverride({
+  files: ['test/**/*.ts'],
+  rules: { '@typescript-eslint/no-require-imports': 'off', 'no-bitwise': 'off' },
+});
 // Typed and compiled with the proxy, not with the library.
 project.eslint?.addIgnorePattern('test/e2e/');
 project.eslint?.addIgnorePattern('test/conformance/');
@@ -106,7 +164,8 @@ new YamlFile(project, 'cdk8s.yaml', {
   obj: { language: 'typescript', app: 'npx ts-node -T apps/main.ts', output: 'manifests' },
 });
 
-new TextFile(project, '.npmrc', { lines: ['# no registry addresses in the lock file', 'omit-lockfile-registry-resolved=true', ''] });
-
+new TextFile(project, '.npmrc', {
+  lines: ['# no registry addresses in the lock file', 'omit-lockfile-registry-resolved=true', ''],
+});
 
 project.synth();
