@@ -1,6 +1,16 @@
 import { join } from 'node:path';
 import { App, Chart } from 'cdk8s';
-import { AgentGateway, ApiServerAccess, AuthProfile, DataPlane, JwksSource, McpRoute, Peer, RateLimit, SecretsRoute } from '../lib';
+import {
+  AgentGateway,
+  ApiServerAccess,
+  AuthProfile,
+  DataPlane,
+  JwksSource,
+  McpRoute,
+  Peer,
+  RateLimit,
+  SecretsRoute,
+} from '../lib';
 
 /** What `npm run demo` runs: both profiles, an MCP server and the Kubernetes API under each, without agentgateway, on one replica. */
 export function demo(app: App): Chart {
@@ -18,11 +28,24 @@ export function demo(app: App): Chart {
   });
   gateway.allowFrom(Peer.pods({ app: 'ai-agent' }));
 
-  const selfSigned = AuthProfile.selfSigned({ issuer: 'my-app-aiops', jwks: JwksSource.fromFile(join(__dirname, 'jwks.json')) });
-  const mcp = { gateway, backend: 'mcp-server.agw-demo.svc.cluster.local:5000', backendPeer: Peer.pods({ app: 'mcp-server' }) };
+  const selfSigned = AuthProfile.selfSigned({
+    issuer: 'my-app-aiops',
+    jwks: JwksSource.fromFile(join(__dirname, 'jwks.json')),
+  });
+  const mcp = {
+    gateway,
+    backend: 'mcp-server.agw-demo.svc.cluster.local:5000',
+    backendPeer: Peer.pods({ app: 'mcp-server' }),
+  };
   new McpRoute(chart, 'Mcp', { ...mcp });
   new McpRoute(chart, 'SelfMcp', { ...mcp, name: 'self-mcp', pathPrefix: '/self/mcp', auth: selfSigned });
   new SecretsRoute(chart, 'Secrets', { gateway, secretNames: ['demo-credentials'] });
-  new SecretsRoute(chart, 'SelfSecrets', { gateway, name: 'self-secrets', pathPrefix: '/self/secrets', secretNames: ['demo-credentials'], auth: selfSigned });
+  new SecretsRoute(chart, 'SelfSecrets', {
+    gateway,
+    name: 'self-secrets',
+    pathPrefix: '/self/secrets',
+    secretNames: ['demo-credentials'],
+    auth: selfSigned,
+  });
   return chart;
 }

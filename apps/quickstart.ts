@@ -18,7 +18,10 @@ export function quickstart(app: App): Chart {
   new McpRoute(chart, 'Mcp', {
     gateway,
     backend: 'my-mcp-server.default.svc.cluster.local:5000',
-    backendPeer: Peer.pods({ app: 'my-mcp-server' }, { namespaceLabels: { 'kubernetes.io/metadata.name': 'default' } }),
+    backendPeer: Peer.pods(
+      { app: 'my-mcp-server' },
+      { namespaceLabels: { 'kubernetes.io/metadata.name': 'default' } },
+    ),
   });
   return chart;
 }

@@ -1,8 +1,20 @@
 import { join } from 'node:path';
 import { App, Chart, Duration } from 'cdk8s';
 import {
-  AgentGateway, ApiServerAccess, AuditPolicy, AuthProfile, GatewayMonitoring, HardenedNamespace, JwksSource, McpRoute, Peer, RateLimit, ReplayStore, SecretSource,
-  SecretStoreRef, SecretsRoute,
+  AgentGateway,
+  ApiServerAccess,
+  AuditPolicy,
+  AuthProfile,
+  GatewayMonitoring,
+  HardenedNamespace,
+  JwksSource,
+  McpRoute,
+  Peer,
+  RateLimit,
+  ReplayStore,
+  SecretSource,
+  SecretStoreRef,
+  SecretsRoute,
 } from '../lib';
 
 /** The whole reference architecture: MCP and secrets routes, Vault through External Secrets, Redis, agentgateway behind the proxy, audit policy. */
@@ -10,7 +22,11 @@ export function reference(app: App): Chart {
   const chart = new Chart(app, 'reference', { namespace: 'aiops' });
   new HardenedNamespace(chart, 'Namespace', { name: 'aiops' });
 
-  const vault = SecretStoreRef.vault({ server: 'https://vault.internal:8200', path: 'secret', role: 'agentgateway' });
+  const vault = SecretStoreRef.vault({
+    server: 'https://vault.internal:8200',
+    path: 'secret',
+    role: 'agentgateway',
+  });
   const inNamespace = (name: string) => ({ namespaceLabels: { 'kubernetes.io/metadata.name': name } });
 
   const gateway = new AgentGateway(chart, 'Gateway', {
@@ -33,8 +49,16 @@ export function reference(app: App): Chart {
     gateway,
     backend: 'my-mcp-server.default.svc.cluster.local:5000',
     backendPeer: Peer.pods({ app: 'my-mcp-server' }, inNamespace('default')),
-    rateLimit: RateLimit.tokenBucket({ maxTokens: 100, tokensPerFill: 10, fillInterval: Duration.seconds(1) }),
-    credential: SecretSource.externalSecret({ store: vault, remoteKey: 'aiops/agentgateway', property: 'backend_token' }),
+    rateLimit: RateLimit.tokenBucket({
+      maxTokens: 100,
+      tokensPerFill: 10,
+      fillInterval: Duration.seconds(1),
+    }),
+    credential: SecretSource.externalSecret({
+      store: vault,
+      remoteKey: 'aiops/agentgateway',
+      property: 'backend_token',
+    }),
   });
   new SecretsRoute(chart, 'Secrets', { gateway, secretNames: ['database-credentials'] });
 

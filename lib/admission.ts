@@ -59,7 +59,13 @@ export class Admission {
 
   private constructor(actions: readonly string[], { without = [] }: AdmissionOptions = {}) {
     const unknown = without.find((rule) => !Object.values(AdmissionRule).includes(rule));
-    if (unknown !== undefined) refuse({ where: 'admission.without', want: `must name rules: ${Object.values(AdmissionRule).join(', ')}`, got: unknown });
+    if (unknown !== undefined) {
+      refuse({
+        where: 'admission.without',
+        want: `must name rules: ${Object.values(AdmissionRule).join(', ')}`,
+        got: unknown,
+      });
+    }
     this._actions = actions;
     this._rules = Object.values(AdmissionRule).filter((rule) => !without.includes(rule));
   }

@@ -14,13 +14,21 @@ import { gatewayFaults } from './private/faults';
 import { routeSecretUses, secretUses } from './private/files';
 import { byPrecedence, GatewaySpec, usualMebibytes } from './private/gateway-spec';
 import { configProblems } from './private/model';
-import { emitApiAccess, emitDisruptionBudget, emitNetworkPolicy, emitService, emitServiceAccount, emitWorkload } from './private/objects';
+import {
+  emitApiAccess,
+  emitDisruptionBudget,
+  emitNetworkPolicy,
+  emitService,
+  emitServiceAccount,
+  emitWorkload,
+} from './private/objects';
 import { checkLabel, checkObjectName, refuse, say } from './private/text';
 import { PORT } from './private/wiring';
 import { RateLimit } from './rate-limit';
 import { ReplayStore } from './replay-store';
 
-const NODE_IMAGE = 'node:24-bookworm-slim@sha256:6f7b03f7c2c8e2e784dcf9295400527b9b1270fd37b7e9a7285cf83b6951452d';
+const NODE_IMAGE =
+  'node:24-bookworm-slim@sha256:6f7b03f7c2c8e2e784dcf9295400527b9b1270fd37b7e9a7285cf83b6951452d';
 
 /**
  * A gateway for MCP servers and named Kubernetes Secrets. A request without a valid proof of possession never reaches a backend,
@@ -52,12 +60,25 @@ export class AgentGateway extends Construct {
     this.props = props;
     this.serviceName = serviceName(props.name ?? 'agentgateway');
     this.serviceAccountName = `${this.serviceName}-sa`;
-    this.namespaceName = checkLabel('namespace', props.namespace ?? Chart.of(this).namespace
-      ?? refuse({ where: 'namespace', want: 'is required: give the gateway one, or its chart', next: 'new Chart(app, id, { namespace: "aiops" })' }));
-    this.selectorLabels = { 'app.kubernetes.io/name': 'agentgateway', 'app.kubernetes.io/instance': this.serviceName };
+    this.namespaceName = checkLabel(
+      'namespace',
+      props.namespace ??
+        Chart.of(this).namespace ??
+        refuse({
+          where: 'namespace',
+          want: 'is required: give the gateway one, or its chart',
+          next: 'new Chart(app, id, { namespace: "aiops" })',
+        }),
+    );
+    this.selectorLabels = {
+      'app.kubernetes.io/name': 'agentgateway',
+      'app.kubernetes.io/instance': this.serviceName,
+    };
     this.kubernetesMinor = kubernetesMinor(props.minKubernetesVersion ?? '1.30');
     const { preStop } = props;
-    if (preStop !== undefined && !Number.isInteger(preStop.toSeconds({ integral: false }))) refuse({ where: 'preStop', want: 'must be whole seconds', got: preStop.toHumanString() });
+    if (preStop !== undefined && !Number.isInteger(preStop.toSeconds({ integral: false }))) {
+      refuse({ where: 'preStop', want: 'must be whole seconds', got: preStop.toHumanString() });
+    }
 
     const spec = () => this._spec();
     for (const kind of contentKinds(spec())) emitConfigMap(this, kind, spec);
@@ -67,22 +88,42 @@ export class AgentGateway extends Construct {
     emitNetworkPolicy(this, spec);
     if (spec().podDisruptionBudget) emitDisruptionBudget(this, spec);
     for (const use of secretUses(spec())) emitExternalSecret(this, use, spec());
-    this.node.addValidation({ validate: () => [...this.configProblems(), ...gatewayFaults(this._spec(), this.neighbours()), ...duplicateFaults(this).map(say)] });
+    this.node.addValidation({
+      validate: () => [
+        ...this.configProblems(),
+        ...gatewayFaults(this._spec(), this.neighbours()),
+        ...duplicateFaults(this).map(say),
+      ],
+    });
   }
 
   /** Serves this route. Routes call it themselves; the order of calls does not matter, the longest prefix wins. */
   public addRoute(route: GatewayRoute): void {
     if (this.routes.includes(route)) return;
-    if (route.gateway !== this) refuse({ where: 'addRoute', want: `must be given a route of this gateway, ${this.node.path}`, got: route.gateway.node.path });
+    if (route.gateway !== this) {
+      refuse({
+        where: 'addRoute',
+        want: `must be given a route of this gateway, ${this.node.path}`,
+        got: route.gateway.node.path,
+      });
+    }
     this.routes.push(route);
     const added = route._spec();
-    if (added.kind === 'secrets' && this.node.tryFindChild('role') === undefined) emitApiAccess(this, () => this._spec());
+    if (added.kind === 'secrets' && this.node.tryFindChild('role') === undefined) {
+      emitApiAccess(this, () => this._spec());
+    }
     for (const use of routeSecretUses(this.serviceName, added)) emitExternalSecret(this, use, this._spec());
   }
 
   /** Lets these clients connect to port 8080. Without a call nobody can; connecting does not authenticate. */
   public allowFrom(peer: Peer): void {
-    if (peer._port !== undefined) refuse({ where: 'allowFrom', want: 'must be given a peer without a port: clients connect from any', got: peer._port });
+    if (peer._port !== undefined) {
+      refuse({
+        where: 'allowFrom',
+        want: 'must be given a peer without a port: clients connect from any',
+        got: peer._port,
+      });
+    }
     this.clients.push(peer);
   }
 
@@ -99,17 +140,26 @@ export class AgentGateway extends Construct {
     return {
       name: this.serviceName,
       namespace: this.namespaceName,
-      labels: { ...this.selectorLabels, 'app.kubernetes.io/component': 'gateway', 'app.kubernetes.io/managed-by': 'cdk8s' },
+      labels: {
+        ...this.selectorLabels,
+        'app.kubernetes.io/component': 'gateway',
+        'app.kubernetes.io/managed-by': 'cdk8s',
+      },
       selectorLabels: this.selectorLabels,
       serviceAccountName: this.serviceAccountName,
       replicas,
       workers: props.workers,
       podDisruptionBudget: props.podDisruptionBudget ?? replicas > 1,
-      publicOrigins: props.publicOrigins ?? serviceHosts({ name: this.serviceName, namespace: this.namespaceName }).map((host) => `${props.tlsSecretName === undefined ? 'http' : 'https'}://${host}:${PORT.traffic}`),
+      publicOrigins:
+        props.publicOrigins ??
+        serviceHosts({ name: this.serviceName, namespace: this.namespaceName }).map(
+          (host) => `${props.tlsSecretName === undefined ? 'http' : 'https'}://${host}:${PORT.traffic}`,
+        ),
       publicPathPrefix: props.publicPathPrefix,
       trustedPeers: props.trustedPeers,
       originFrom: props.originFrom,
-      tlsSecretName: props.tlsSecretName === undefined ? undefined : checkObjectName('tlsSecretName', props.tlsSecretName),
+      tlsSecretName:
+        props.tlsSecretName === undefined ? undefined : checkObjectName('tlsSecretName', props.tlsSecretName),
       issuer: props.issuer,
       audience: props.audience,
       jwks: props.jwks,
@@ -121,7 +171,10 @@ export class AgentGateway extends Construct {
       image: props.image ?? Image.fromDigest(NODE_IMAGE),
       limits: props.limits ?? {},
       upstream: props.upstream ?? {},
-      memory: props.memory === undefined ? Size.mebibytes(usualMebibytes({ replayStore, workers: props.workers })) : wholeMebibytes(props.memory),
+      memory:
+        props.memory === undefined
+          ? Size.mebibytes(usualMebibytes({ replayStore, workers: props.workers }))
+          : wholeMebibytes(props.memory),
       drain: props.drain,
       preStop: props.preStop ?? Duration.seconds(15),
       kubernetesMinor: this.kubernetesMinor,
@@ -129,7 +182,12 @@ export class AgentGateway extends Construct {
       apiServer: props.apiServer,
       metricsPeer: props.metricsPeer,
       tracing: props.tracing,
-      dnsPeer: props.dnsPeer ?? Peer.pods({ 'k8s-app': 'kube-dns' }, { namespaceLabels: { 'kubernetes.io/metadata.name': 'kube-system' } }),
+      dnsPeer:
+        props.dnsPeer ??
+        Peer.pods(
+          { 'k8s-app': 'kube-dns' },
+          { namespaceLabels: { 'kubernetes.io/metadata.name': 'kube-system' } },
+        ),
       clients: this.clients,
       routes: this.routes.map((route) => route._spec()).sort(byPrecedence),
     };
@@ -137,8 +195,12 @@ export class AgentGateway extends Construct {
 
   /** Others of this namespace. */
   private neighbours(): GatewaySpec[] {
-    const gateways = this.node.root.node.findAll().filter((construct): construct is AgentGateway => construct instanceof AgentGateway);
-    return gateways.filter((gateway) => gateway !== this && gateway.namespaceName === this.namespaceName).map((gateway) => gateway._spec());
+    const gateways = this.node.root.node
+      .findAll()
+      .filter((construct): construct is AgentGateway => construct instanceof AgentGateway);
+    return gateways
+      .filter((gateway) => gateway !== this && gateway.namespaceName === this.namespaceName)
+      .map((gateway) => gateway._spec());
   }
 
   /** What no single route can be blamed for. */
@@ -157,15 +219,24 @@ export class AgentGateway extends Construct {
 
 const ROUTE_PROBLEM = /^routes\[(\d+)\]\.(.*)$/s;
 
-const wholeMebibytes = (size: Size) => Size.mebibytes(Math.ceil(size.toKibibytes({ rounding: SizeRoundingBehavior.NONE }) / 1024));
+const wholeMebibytes = (size: Size) =>
+  Size.mebibytes(Math.ceil(size.toKibibytes({ rounding: SizeRoundingBehavior.NONE }) / 1024));
 
 function serviceName(name: string): string {
   if (/^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$/.test(name)) return name;
-  return refuse({ where: 'name', want: 'must be a lower-case RFC 1035 label of at most 40 characters, since a Service and longer names are made of it', got: name });
+  return refuse({
+    where: 'name',
+    want: 'must be a lower-case RFC 1035 label of at most 40 characters, since a Service and longer names are made of it',
+    got: name,
+  });
 }
 
 function kubernetesMinor(version: string): number {
   const minor = Number(/^1\.(\d{2})$/.exec(version)?.[1]);
   if (minor >= 30) return minor;
-  return refuse({ where: 'minKubernetesVersion', want: 'must be "1.30" or later: older servers do not know the preStop sleep', got: version });
+  return refuse({
+    where: 'minKubernetesVersion',
+    want: 'must be "1.30" or later: older servers do not know the preStop sleep',
+    got: version,
+  });
 }

@@ -37,7 +37,13 @@ export interface ApiServerAccessOptions {
 export class ApiServerAccess {
   /** Names the Service and its endpoints; refuses anything but single addresses. */
   public static of(options: ApiServerAccessOptions): ApiServerAccess {
-    if (options.endpoints.length === 0) refuse({ where: 'apiServer.endpoints', want: 'must list at least one address', got: options.endpoints });
+    if (options.endpoints.length === 0) {
+      refuse({
+        where: 'apiServer.endpoints',
+        want: 'must list at least one address',
+        got: options.endpoints,
+      });
+    }
     const servicePort = checkPort('apiServer.servicePort', options.servicePort ?? 443);
     const endpointPort = checkPort('apiServer.endpointPort', options.endpointPort ?? 6443);
     return new ApiServerAccess([
@@ -56,6 +62,8 @@ export class ApiServerAccess {
 
 function single(where: string, address: string, port: number): Peer {
   const family = isIP(address);
-  if (family === 0 || /^0\.0\.0\.0$|^::$/.test(address)) refuse({ where, want: 'must be one IP address, without a prefix length', got: address });
+  if (family === 0 || /^0\.0\.0\.0$|^::$/.test(address)) {
+    refuse({ where, want: 'must be one IP address, without a prefix length', got: address });
+  }
   return Peer.cidr(`${address}/${family === 4 ? 32 : 128}`, { port });
 }

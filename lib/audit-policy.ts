@@ -24,7 +24,9 @@ export class AuditPolicy extends Construct {
 
   constructor(scope: Construct, id: string, props: AuditPolicyProps) {
     super(scope, id);
-    if (props.gateways.length === 0) refuse({ where: 'gateways', want: 'must list at least one gateway', got: props.gateways });
+    if (props.gateways.length === 0) {
+      refuse({ where: 'gateways', want: 'must list at least one gateway', got: props.gateways });
+    }
     this.gateways = [...props.gateways];
   }
 
@@ -36,7 +38,12 @@ export class AuditPolicy extends Construct {
       // Only this stage: a failed authentication is recorded at ResponseStarted.
       omitStages: ['RequestReceived'],
       omitManagedFields: true,
-      rules: auditRules(this.gateways.map(({ namespaceName, serviceAccountName }) => ({ namespace: namespaceName, serviceAccount: serviceAccountName }))),
+      rules: auditRules(
+        this.gateways.map(({ namespaceName, serviceAccountName }) => ({
+          namespace: namespaceName,
+          serviceAccount: serviceAccountName,
+        })),
+      ),
     });
   }
 
@@ -48,7 +55,12 @@ export class AuditPolicy extends Construct {
     const outdir = resolve(App.of(this).outdir);
     const inside = relative(outdir, resolve(path));
     if (/\.ya?ml$/.test(path) && inside !== '..' && !inside.startsWith(`..${sep}`)) {
-      refuse({ where: 'path', want: `must not be a YAML file under ${outdir}, whose files are applied to the cluster`, got: path, next: 'for example "audit/policy.yaml"' });
+      refuse({
+        where: 'path',
+        want: `must not be a YAML file under ${outdir}, whose files are applied to the cluster`,
+        got: path,
+        next: 'for example "audit/policy.yaml"',
+      });
     }
     mkdirSync(dirname(path), { recursive: true });
     writeFileSync(path, this.toYaml());

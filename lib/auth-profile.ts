@@ -54,7 +54,11 @@ export class AuthProfile {
   /** @internal */
   public readonly _selfSigned?: SelfSignedOptions;
 
-  private constructor(profile: 'dpop' | 'mixed' | 'mtls' | 'selfSigned', common: AccessTokenOptions, own: { dpop?: DpopOptions; mtls?: MtlsOptions; selfSigned?: SelfSignedOptions }) {
+  private constructor(
+    profile: 'dpop' | 'mixed' | 'mtls' | 'selfSigned',
+    common: AccessTokenOptions,
+    own: { dpop?: DpopOptions; mtls?: MtlsOptions; selfSigned?: SelfSignedOptions },
+  ) {
     this._profile = profile;
     this._common = common;
     this._dpop = own.dpop;
@@ -65,7 +69,10 @@ export class AuthProfile {
 
 function checked<T extends AccessTokenOptions>(options: T): T {
   const { introspection } = options;
-  if (introspection !== undefined && (!URL.canParse(introspection.url) || !/^https?:/.test(introspection.url))) {
+  if (
+    introspection !== undefined &&
+    (!URL.canParse(introspection.url) || !/^https?:/.test(introspection.url))
+  ) {
     refuse({ where: 'introspection.url', want: 'must be an absolute http(s) URL', got: introspection.url });
   }
   return options;

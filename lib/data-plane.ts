@@ -26,7 +26,8 @@ export interface AgentgatewayOptions {
   readonly image?: Image;
 }
 
-const IMAGE_V1_4 = 'cr.agentgateway.dev/agentgateway:v1.4.1@sha256:efd79355b89094a8225a9db465d9a01dc656b377f0bab458761b935a13231d29';
+const IMAGE_V1_4 =
+  'cr.agentgateway.dev/agentgateway:v1.4.1@sha256:efd79355b89094a8225a9db465d9a01dc656b377f0bab458761b935a13231d29';
 
 /** What stands between the proxy and the MCP servers. Secrets routes never pass it. */
 export class DataPlane {
@@ -39,11 +40,19 @@ export class DataPlane {
   public static agentgateway(options: AgentgatewayOptions = {}): DataPlane {
     const version = options.version ?? AgentgatewayVersion.V1_4;
     if (!Object.values(AgentgatewayVersion).includes(version)) {
-      refuse({ where: 'dataPlane.version', want: `must be one of ${Object.values(AgentgatewayVersion).join(', ')}`, got: version });
+      refuse({
+        where: 'dataPlane.version',
+        want: `must be one of ${Object.values(AgentgatewayVersion).join(', ')}`,
+        got: version,
+      });
     }
     if (version === AgentgatewayVersion.V0_12 && options.image === undefined) {
       const tag = 'ghcr.io/agentgateway/agentgateway:0.12.0';
-      refuse({ where: 'dataPlane.image', want: 'is required with v0.12', next: `run "crane digest ${tag}" and pass Image.fromDigest("${tag}@<digest>")` });
+      refuse({
+        where: 'dataPlane.image',
+        want: 'is required with v0.12',
+        next: `run "crane digest ${tag}" and pass Image.fromDigest("${tag}@<digest>")`,
+      });
     }
     return new DataPlane(version, options.image ?? Image.fromDigest(IMAGE_V1_4));
   }

@@ -40,22 +40,44 @@ export class GatewayCertificate extends Construct {
     const { gateway, issuer, clusterIssuer = false, duration } = props;
     checkObjectName('issuer', issuer);
     const seconds = duration?.toSeconds({ integral: false });
-    if (seconds !== undefined && !(Number.isInteger(seconds) && seconds >= 3600)) refuse({ where: 'duration', want: 'must be whole seconds, and at least 1 hour', got: duration!.toHumanString() });
+    if (seconds !== undefined && !(Number.isInteger(seconds) && seconds >= 3600)) {
+      refuse({
+        where: 'duration',
+        want: 'must be whole seconds, and at least 1 hour',
+        got: duration!.toHumanString(),
+      });
+    }
 
-    const meta = { name: gateway.serviceName, namespace: gateway.namespaceName, labels: gateway._spec().labels };
+    const meta = {
+      name: gateway.serviceName,
+      namespace: gateway.namespaceName,
+      labels: gateway._spec().labels,
+    };
     emit(this, 'Resource', asGiven({ apiVersion: 'cert-manager.io/v1', kind: 'Certificate' }), meta, () => ({
       spec: {
         secretName: gateway._spec().tlsSecretName,
         dnsNames: [...new Set([...serviceHosts(gateway._spec()), ...publicHosts(gateway._spec())])],
-        issuerRef: { name: issuer, kind: clusterIssuer ? 'ClusterIssuer' : 'Issuer', group: 'cert-manager.io' },
+        issuerRef: {
+          name: issuer,
+          kind: clusterIssuer ? 'ClusterIssuer' : 'Issuer',
+          group: 'cert-manager.io',
+        },
         privateKey: { algorithm: 'ECDSA', size: 256, rotationPolicy: 'Always' },
         usages: ['digital signature', 'server auth'],
         ...(seconds === undefined ? {} : { duration: `${seconds}s` }),
       },
     }));
     this.node.addValidation({
-      validate: () => (gateway._spec().tlsSecretName !== undefined ? []
-        : [say({ where: 'gateway.tlsSecretName', want: 'must be given: it names the Secret that cert-manager writes', next: `for example tlsSecretName: "${gateway.serviceName}-tls"` })]),
+      validate: () =>
+        gateway._spec().tlsSecretName !== undefined
+          ? []
+          : [
+              say({
+                where: 'gateway.tlsSecretName',
+                want: 'must be given: it names the Secret that cert-manager writes',
+                next: `for example tlsSecretName: "${gateway.serviceName}-tls"`,
+              }),
+            ],
     });
   }
 }

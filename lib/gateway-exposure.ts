@@ -63,24 +63,40 @@ export class GatewayExposure extends Construct {
   constructor(scope: Construct, id: string, props: GatewayExposureProps) {
     super(scope, id);
     const { gateway, parents, routes } = props;
-    if (parents.length === 0) refuse({ where: 'parents', want: 'must list at least one Gateway', got: parents });
+    if (parents.length === 0) {
+      refuse({ where: 'parents', want: 'must list at least one Gateway', got: parents });
+    }
     parents.forEach(({ name, namespace, sectionName }, at) => {
       checkObjectName(`parents[${at}].name`, name);
       if (namespace !== undefined) checkLabel(`parents[${at}].namespace`, namespace);
       if (sectionName !== undefined) checkObjectName(`parents[${at}].sectionName`, sectionName);
     });
     const foreign = routes?.find((route) => route.gateway !== gateway);
-    if (foreign !== undefined) refuse({ where: 'routes', want: 'must be routes of the gateway', got: foreign.node.path });
+    if (foreign !== undefined) {
+      refuse({ where: 'routes', want: 'must be routes of the gateway', got: foreign.node.path });
+    }
     gateway.allowFrom(props.peer);
 
     const names = routes?.map(({ routeName }) => routeName);
-    const meta = { name: checkObjectName('name', props.name ?? gateway.serviceName), namespace: gateway.namespaceName, labels: gateway._spec().labels };
-    emit(this, 'Resource', asGiven({ apiVersion: 'gateway.networking.k8s.io/v1', kind: 'HTTPRoute' }), meta, () => ({
-      spec: {
-        parentRefs: parents.map((parent) => ({ ...parent })),
-        ...httpRouteSpec(gateway._spec(), names),
-      },
-    }));
-    this.node.addValidation({ validate: () => [...exposureFaults(gateway._spec(), names), ...duplicateFaults(this)].map(say) });
+    const meta = {
+      name: checkObjectName('name', props.name ?? gateway.serviceName),
+      namespace: gateway.namespaceName,
+      labels: gateway._spec().labels,
+    };
+    emit(
+      this,
+      'Resource',
+      asGiven({ apiVersion: 'gateway.networking.k8s.io/v1', kind: 'HTTPRoute' }),
+      meta,
+      () => ({
+        spec: {
+          parentRefs: parents.map((parent) => ({ ...parent })),
+          ...httpRouteSpec(gateway._spec(), names),
+        },
+      }),
+    );
+    this.node.addValidation({
+      validate: () => [...exposureFaults(gateway._spec(), names), ...duplicateFaults(this)].map(say),
+    });
   }
 }

@@ -58,13 +58,37 @@ export class GatewayMonitoring extends Construct {
     super(scope, id);
     const { gateway, runbookUrl, without = [], scrapeInterval = Duration.seconds(30) } = props;
     const seconds = scrapeInterval.toSeconds({ integral: false });
-    if (!Number.isInteger(seconds) || seconds < 5 || seconds > 60) refuse({ where: 'scrapeInterval', want: 'must be whole seconds from 5 to 60', got: scrapeInterval.toHumanString() });
-    if (runbookUrl !== undefined && !/^https?:\/\/[^\s"{}]+$/.test(runbookUrl)) refuse({ where: 'runbookUrl', want: 'must be an http or https URL', got: runbookUrl });
+    if (!Number.isInteger(seconds) || seconds < 5 || seconds > 60) {
+      refuse({
+        where: 'scrapeInterval',
+        want: 'must be whole seconds from 5 to 60',
+        got: scrapeInterval.toHumanString(),
+      });
+    }
+    if (runbookUrl !== undefined && !/^https?:\/\/[^\s"{}]+$/.test(runbookUrl)) {
+      refuse({ where: 'runbookUrl', want: 'must be an http or https URL', got: runbookUrl });
+    }
     const unknown = without.find((alert) => !Object.values(GatewayAlert).includes(alert));
-    if (unknown !== undefined) refuse({ where: 'without', want: `must name alerts: ${Object.values(GatewayAlert).join(', ')}`, got: unknown });
-    if (props.alertLabels?.severity !== undefined) refuse({ where: 'alertLabels.severity', want: 'must be left out: each alert has its own', got: props.alertLabels.severity });
+    if (unknown !== undefined) {
+      refuse({
+        where: 'without',
+        want: `must name alerts: ${Object.values(GatewayAlert).join(', ')}`,
+        got: unknown,
+      });
+    }
+    if (props.alertLabels?.severity !== undefined) {
+      refuse({
+        where: 'alertLabels.severity',
+        want: 'must be left out: each alert has its own',
+        got: props.alertLabels.severity,
+      });
+    }
 
-    const meta = { name: gateway.serviceName, namespace: gateway.namespaceName, labels: { ...gateway._spec().labels, ...props.labels } };
+    const meta = {
+      name: gateway.serviceName,
+      namespace: gateway.namespaceName,
+      labels: { ...gateway._spec().labels, ...props.labels },
+    };
     emit(this, 'Resource', asGiven(gvk('PodMonitor')), meta, () => ({
       spec: {
         selector: { matchLabels: gateway.selectorLabels },
@@ -72,14 +96,26 @@ export class GatewayMonitoring extends Construct {
       },
     }));
     emit(this, 'rules', asGiven(gvk('PrometheusRule')), meta, () => ({
-      spec: { groups: [{ name: `${meta.namespace}.${meta.name}`, rules: alertRules(gateway._spec(), { runbookUrl, without, labels: props.alertLabels ?? {} }) }] },
+      spec: {
+        groups: [
+          {
+            name: `${meta.namespace}.${meta.name}`,
+            rules: alertRules(gateway._spec(), { runbookUrl, without, labels: props.alertLabels ?? {} }),
+          },
+        ],
+      },
     }));
     this.node.addValidation({
-      validate: () => (gateway._spec().metricsPeer !== undefined ? [] : [say({
-        where: 'gateway.metricsPeer',
-        want: 'must be given: the NetworkPolicy lets nobody scrape',
-        next: 'for example Peer.pods({ "app.kubernetes.io/name": "prometheus" }, { namespaceLabels: { "kubernetes.io/metadata.name": "monitoring" } })',
-      })]),
+      validate: () =>
+        gateway._spec().metricsPeer !== undefined
+          ? []
+          : [
+              say({
+                where: 'gateway.metricsPeer',
+                want: 'must be given: the NetworkPolicy lets nobody scrape',
+                next: 'for example Peer.pods({ "app.kubernetes.io/name": "prometheus" }, { namespaceLabels: { "kubernetes.io/metadata.name": "monitoring" } })',
+              }),
+            ],
     });
   }
 }

@@ -14,7 +14,13 @@ export abstract class GatewayRoute extends Construct {
   /** Requests whose path is this, or lies under it, come here. */
   public readonly pathPrefix: string;
 
-  protected constructor(scope: Construct, id: string, gateway: AgentGateway, pathPrefix: string, routeName?: string) {
+  protected constructor(
+    scope: Construct,
+    id: string,
+    gateway: AgentGateway,
+    pathPrefix: string,
+    routeName?: string,
+  ) {
     super(scope, id);
     this.gateway = gateway;
     this.pathPrefix = pathPrefix;
@@ -28,5 +34,9 @@ export abstract class GatewayRoute extends Construct {
 
 /** "SelfMcp" -> "self-mcp" */
 function labelOf(id: string): string {
-  return id.replace(/([a-z0-9])([A-Z])/g, '$1-$2').toLowerCase().replace(/[^a-z0-9-]+/g, '-').replace(/^-+|-+$/g, '');
+  return id
+    .replace(/([a-z0-9])([A-Z])/g, '$1-$2')
+    .toLowerCase()
+    .replace(/[^a-z0-9-]+/g, '-')
+    .replace(/^-+|-+$/g, '');
 }

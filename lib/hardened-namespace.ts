@@ -74,42 +74,75 @@ export class HardenedNamespace extends Construct {
     this.namespaceName = checkLabel('name', props.name);
     const enforceVersion = props.enforceVersion ?? 'v1.30';
     if (!/^v1\.\d{2}$/.test(enforceVersion)) {
-      refuse({ where: 'enforceVersion', want: 'must be pinned as "v1.<minor>"', got: enforceVersion, next: 'name the oldest minor that your clusters run, for example "v1.30"' });
+      refuse({
+        where: 'enforceVersion',
+        want: 'must be pinned as "v1.<minor>"',
+        got: enforceVersion,
+        next: 'name the oldest minor that your clusters run, for example "v1.30"',
+      });
     }
     const { maxPods = 50, maxCpu = 16, maxMemory = Size.gibibytes(32) } = props;
-    if (!Number.isInteger(maxPods) || maxPods < 1) refuse({ where: 'maxPods', want: 'must be a whole number above 0', got: maxPods });
-    if (!(maxCpu > 0 && maxCpu < Infinity)) refuse({ where: 'maxCpu', want: 'must be a number of cores above 0', got: maxCpu });
+    if (!Number.isInteger(maxPods) || maxPods < 1) {
+      refuse({ where: 'maxPods', want: 'must be a whole number above 0', got: maxPods });
+    }
+    if (!(maxCpu > 0 && maxCpu < Infinity)) {
+      refuse({ where: 'maxCpu', want: 'must be a number of cores above 0', got: maxCpu });
+    }
 
     const quantity = (text: string) => k8s.Quantity.fromString(text);
     const named = (name: string) => ({ name, namespace: this.namespaceName });
-    clusterScoped(emit(this, 'Resource', k8s.KubeNamespace, {
-      name: this.namespaceName,
-      labels: {
-        ...props.labels,
-        'pod-security.kubernetes.io/enforce': 'restricted',
-        'pod-security.kubernetes.io/enforce-version': enforceVersion,
-        'pod-security.kubernetes.io/warn': 'restricted',
-        'pod-security.kubernetes.io/warn-version': 'latest',
-        'pod-security.kubernetes.io/audit': 'restricted',
-        'pod-security.kubernetes.io/audit-version': 'latest',
-      },
-    }, () => ({}), []));
-    emit(this, 'default-deny', k8s.KubeNetworkPolicy, named('default-deny'), () => ({ spec: { podSelector: {}, policyTypes: ['Ingress', 'Egress'] } }));
-    emit(this, 'default-service-account', k8s.KubeServiceAccount, named('default'), () => ({ automountServiceAccountToken: false }), ['automountServiceAccountToken']);
+    clusterScoped(
+      emit(
+        this,
+        'Resource',
+        k8s.KubeNamespace,
+        {
+          name: this.namespaceName,
+          labels: {
+            ...props.labels,
+            'pod-security.kubernetes.io/enforce': 'restricted',
+            'pod-security.kubernetes.io/enforce-version': enforceVersion,
+            'pod-security.kubernetes.io/warn': 'restricted',
+            'pod-security.kubernetes.io/warn-version': 'latest',
+            'pod-security.kubernetes.io/audit': 'restricted',
+            'pod-security.kubernetes.io/audit-version': 'latest',
+          },
+        },
+        () => ({}),
+        [],
+      ),
+    );
+    emit(this, 'default-deny', k8s.KubeNetworkPolicy, named('default-deny'), () => ({
+      spec: { podSelector: {}, policyTypes: ['Ingress', 'Egress'] },
+    }));
+    emit(
+      this,
+      'default-service-account',
+      k8s.KubeServiceAccount,
+      named('default'),
+      () => ({ automountServiceAccountToken: false }),
+      ['automountServiceAccountToken'],
+    );
     // No CPU limit: it throttles where it is not needed.
     emit(this, 'limit-range', k8s.KubeLimitRange, named('defaults'), () => ({
       spec: {
-        limits: [{
-          type: 'Container',
-          default: { 'memory': quantity('256Mi'), 'ephemeral-storage': quantity('256Mi') },
-          defaultRequest: { 'cpu': quantity('50m'), 'memory': quantity('128Mi'), 'ephemeral-storage': quantity('64Mi') },
-        }],
+        limits: [
+          {
+            type: 'Container',
+            default: { memory: quantity('256Mi'), 'ephemeral-storage': quantity('256Mi') },
+            defaultRequest: {
+              cpu: quantity('50m'),
+              memory: quantity('128Mi'),
+              'ephemeral-storage': quantity('64Mi'),
+            },
+          },
+        ],
       },
     }));
     emit(this, 'quota', k8s.KubeResourceQuota, named('quota'), () => ({
       spec: {
         hard: {
-          'pods': quantity(String(maxPods)),
+          pods: quantity(String(maxPods)),
           'requests.cpu': quantity(String(maxCpu)),
           'limits.memory': quantity(`${maxMemory.toMebibytes()}Mi`),
           'services.nodeports': quantity('0'),
@@ -121,38 +154,59 @@ export class HardenedNamespace extends Construct {
     for (const gateway of this.gateways()) gateway.node.addDependency(this);
     const admission = props.admission ?? Admission.deny();
     this.emitPolicies(admission);
-    this.node.addValidation({ validate: () => [...this.refusedImages(admission), ...duplicateFaults(this).map(say)] });
+    this.node.addValidation({
+      validate: () => [...this.refusedImages(admission), ...duplicateFaults(this).map(say)],
+    });
   }
 
   /** What is judged lies in the policy, where and with what result in its binding. */
   private emitPolicies(admission: Admission): void {
     for (const [shape, spec] of Object.entries(policySpecs(admission))) {
       const name = `hardened-${this.namespaceName}-${shape}`;
-      const kind = (suffix: string) => ({ apiVersion: ADMISSION_GROUP, kind: `ValidatingAdmissionPolicy${suffix}` });
+      const kind = (suffix: string) => ({
+        apiVersion: ADMISSION_GROUP,
+        kind: `ValidatingAdmissionPolicy${suffix}`,
+      });
       clusterScoped(emitRaw(this, `admission-${shape}`, kind(''), { name }, { spec }));
-      clusterScoped(emitRaw(this, `admission-${shape}-binding`, kind('Binding'), { name }, {
-        spec: {
-          policyName: name,
-          validationActions: admission._actions,
-          matchResources: { namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': this.namespaceName } } },
-        },
-      }));
+      clusterScoped(
+        emitRaw(
+          this,
+          `admission-${shape}-binding`,
+          kind('Binding'),
+          { name },
+          {
+            spec: {
+              policyName: name,
+              validationActions: admission._actions,
+              matchResources: {
+                namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': this.namespaceName } },
+              },
+            },
+          },
+        ),
+      );
     }
   }
 
   private gateways(): AgentGateway[] {
-    const gateways = this.node.root.node.findAll().filter((construct): construct is AgentGateway => construct instanceof AgentGateway);
+    const gateways = this.node.root.node
+      .findAll()
+      .filter((construct): construct is AgentGateway => construct instanceof AgentGateway);
     return gateways.filter(({ namespaceName }) => namespaceName === this.namespaceName);
   }
 
   /** Gateways whose pods the namespace would not take. */
   private refusedImages({ _actions, _rules }: Admission): string[] {
     if (!_actions.includes('Deny') || !_rules.includes(AdmissionRule.IMAGE_DIGEST)) return [];
-    return this.gateways().flatMap((gateway) => unpinnedImages(gateway._spec()).map(({ reference }) => say({
-      where: 'admission',
-      want: `must leave out ${AdmissionRule.IMAGE_DIGEST} for the unpinned image of ${gateway.node.path}`,
-      got: reference,
-      next: 'pin the image, or pass Admission.deny({ without: [AdmissionRule.IMAGE_DIGEST] })',
-    })));
+    return this.gateways().flatMap((gateway) =>
+      unpinnedImages(gateway._spec()).map(({ reference }) =>
+        say({
+          where: 'admission',
+          want: `must leave out ${AdmissionRule.IMAGE_DIGEST} for the unpinned image of ${gateway.node.path}`,
+          got: reference,
+          next: 'pin the image, or pass Admission.deny({ without: [AdmissionRule.IMAGE_DIGEST] })',
+        }),
+      ),
+    );
   }
 }

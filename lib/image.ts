@@ -39,20 +39,37 @@ export class Image {
         where: 'image',
         want: 'must be pinned by digest (repository:tag@sha256:<64 hex>), because a tag can be moved',
         got: reference,
-        next: afterColon ? `a digest stands after "@", not after ":"; did you mean "${afterColon[1]}@${afterColon[2]}"?` : `run "crane digest ${name}" and append "@" and what it prints, or say Image.unpinned(reference, reason)`,
+        next: afterColon
+          ? `a digest stands after "@", not after ":"; did you mean "${afterColon[1]}@${afterColon[2]}"?`
+          : `run "crane digest ${name}" and append "@" and what it prints, or say Image.unpinned(reference, reason)`,
       });
     }
     const colon = name.lastIndexOf(':');
     const hasTag = colon > name.lastIndexOf('/');
-    return Image.of({ repository: hasTag ? name.slice(0, colon) : name, tag: hasTag ? name.slice(colon + 1) : undefined, digest });
+    return Image.of({
+      repository: hasTag ? name.slice(0, colon) : name,
+      tag: hasTag ? name.slice(colon + 1) : undefined,
+      digest,
+    });
   }
 
   /** Image pinned by digest, from its parts. */
   public static of(options: ImageOptions): Image {
     const { repository, tag, digest } = options;
-    if (!REPOSITORY.test(repository)) refuse({ where: 'image.repository', want: 'must be a lower-case registry path without tag', got: repository });
+    if (!REPOSITORY.test(repository)) {
+      refuse({
+        where: 'image.repository',
+        want: 'must be a lower-case registry path without tag',
+        got: repository,
+      });
+    }
     if (tag !== undefined && !TAG.test(tag)) {
-      refuse({ where: 'image.tag', want: 'must be a tag of at most 128 letters, digits, "_", "." and "-"', got: tag, next: 'a digest goes into "digest"' });
+      refuse({
+        where: 'image.tag',
+        want: 'must be a tag of at most 128 letters, digits, "_", "." and "-"',
+        got: tag,
+        next: 'a digest goes into "digest"',
+      });
     }
     if (!DIGEST.test(digest)) {
       refuse({
@@ -71,7 +88,13 @@ export class Image {
    */
   public static unpinned(reference: string, reason: string): Image {
     if (reference.trim() === '') refuse({ where: 'image', want: 'must not be empty', got: reference });
-    if (reason.trim().length < 10) refuse({ where: 'reason', want: 'must say in at least 10 characters why this image is not pinned', got: reason });
+    if (reason.trim().length < 10) {
+      refuse({
+        where: 'reason',
+        want: 'must say in at least 10 characters why this image is not pinned',
+        got: reason,
+      });
+    }
     return new Image(reference, reason);
   }
 

@@ -58,7 +58,12 @@ export class JwksSource {
     try {
       text = readFileSync(path, 'utf8');
     } catch (cause) {
-      return refuse({ where: 'jwks', want: 'must be a readable file', got: path, next: (cause as Error).message });
+      return refuse({
+        where: 'jwks',
+        want: 'must be a readable file',
+        got: path,
+        next: (cause as Error).message,
+      });
     }
     return new JwksSource({ inline: canonicalJwks(path, text) });
   }
@@ -74,18 +79,24 @@ export class JwksSource {
    * a file, or `DataPlane.direct()`, where keys rotate.
    */
   public static fromUrl(url: string, options: JwksUrlOptions): JwksSource {
-    if (!URL.canParse(url) || !/^https?:/.test(url)) refuse({ where: 'jwks.url', want: 'must be an absolute http(s) URL', got: url });
+    if (!URL.canParse(url) || !/^https?:/.test(url)) {
+      refuse({ where: 'jwks.url', want: 'must be an absolute http(s) URL', got: url });
+    }
     return new JwksSource({ url, options });
   }
 
   /** A ConfigMap of the gateway's namespace that somebody else keeps; changes arrive without a restart. */
   public static fromConfigMap(name: string, key: string = 'jwks.json'): JwksSource {
-    return new JwksSource({ object: { kind: 'configMap', name: checkObjectName('jwks.name', name), key: checkKey('jwks.key', key) } });
+    return new JwksSource({
+      object: { kind: 'configMap', name: checkObjectName('jwks.name', name), key: checkKey('jwks.key', key) },
+    });
   }
 
   /** A Secret of the gateway's namespace that somebody else keeps; changes arrive without a restart. */
   public static fromSecret(name: string, key: string = 'jwks.json'): JwksSource {
-    return new JwksSource({ object: { kind: 'secret', name: checkObjectName('jwks.name', name), key: checkKey('jwks.key', key) } });
+    return new JwksSource({
+      object: { kind: 'secret', name: checkObjectName('jwks.name', name), key: checkKey('jwks.key', key) },
+    });
   }
 
   /** @internal */

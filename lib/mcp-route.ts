@@ -208,21 +208,55 @@ export class McpRoute extends GatewayRoute {
     this.props = props;
     this.backendUrl = backendUrl(props.backend);
     if (props.credential === undefined && (props.credentialHeader ?? props.credentialPrefix) !== undefined) {
-      refuse({ where: 'credentialHeader', want: 'must go with a credential', got: props.credentialHeader ?? props.credentialPrefix });
+      refuse({
+        where: 'credentialHeader',
+        want: 'must go with a credential',
+        got: props.credentialHeader ?? props.credentialPrefix,
+      });
     }
-    if (props.credential !== undefined && props.tokenExchange !== undefined) refuse({ where: 'tokenExchange', want: 'must not stand beside a credential: the backend gets one of them', got: props.tokenExchange.url });
+    if (props.credential !== undefined && props.tokenExchange !== undefined) {
+      refuse({
+        where: 'tokenExchange',
+        want: 'must not stand beside a credential: the backend gets one of them',
+        got: props.tokenExchange.url,
+      });
+    }
     props.backendEndpoints?.forEach((endpoint, i) => {
       // The NetworkPolicy opens one port.
       const port = portOf(this.backendUrl);
-      if (!URL.canParse(endpoint) || portOf(endpoint) !== port) refuse({ where: `backendEndpoints[${i}]`, want: `must be an origin with the port of backend, ${port}`, got: endpoint });
+      if (!URL.canParse(endpoint) || portOf(endpoint) !== port) {
+        refuse({
+          where: `backendEndpoints[${i}]`,
+          want: `must be an origin with the port of backend, ${port}`,
+          got: endpoint,
+        });
+      }
     });
     props.gateway.addRoute(this);
   }
 
   /** @internal */
   public _spec(): RouteSpec {
-    const { auth, rateLimit, methods, allowedOrigins, allow, revisions, backendPeer, backendCa, backendServerName, backendCertificateSecret } = this.props;
-    const { backendEndpoints, outlierEjection, credential, credentialHeader, credentialPrefix, tokenExchange } = this.props;
+    const {
+      auth,
+      rateLimit,
+      methods,
+      allowedOrigins,
+      allow,
+      revisions,
+      backendPeer,
+      backendCa,
+      backendServerName,
+      backendCertificateSecret,
+    } = this.props;
+    const {
+      backendEndpoints,
+      outlierEjection,
+      credential,
+      credentialHeader,
+      credentialPrefix,
+      tokenExchange,
+    } = this.props;
     return {
       kind: 'mcp',
       name: this.routeName,
@@ -253,7 +287,9 @@ function backendUrl(backend: string): string {
   const url = /^[a-z]+:\/\//i.test(backend) ? backend : `http://${backend}`;
   const explicit = url === backend || /^[^/]+:\d+$/.test(backend);
   if (!explicit || !URL.canParse(url) || !/^https?:/.test(url)) {
-    const next = /^[a-z0-9.-]+$/i.test(backend) ? `did you mean "${backend}:80"?` : 'for example "mcp.tools.svc.cluster.local:5000"';
+    const next = /^[a-z0-9.-]+$/i.test(backend)
+      ? `did you mean "${backend}:80"?`
+      : 'for example "mcp.tools.svc.cluster.local:5000"';
     refuse({ where: 'backend', want: 'must be "host:port" or an http(s) URL', got: backend, next });
   }
   return new URL(url).pathname === '/' ? url.replace(/\/$/, '') : url;

@@ -38,13 +38,21 @@ export class Peer {
   public static pods(labels: Record<string, string>, options: PodPeerOptions = {}): Peer {
     checkLabels('labels', labels);
     if (options.namespaceLabels !== undefined) checkLabels('namespaceLabels', options.namespaceLabels);
-    const namespaceSelector = options.namespaceLabels === undefined ? {} : { namespaceSelector: { matchLabels: { ...options.namespaceLabels } } };
+    const namespaceSelector =
+      options.namespaceLabels === undefined
+        ? {}
+        : { namespaceSelector: { matchLabels: { ...options.namespaceLabels } } };
     return new Peer({ ...namespaceSelector, podSelector: { matchLabels: { ...labels } } }, options.port);
   }
 
   /** Every pod of the namespace with this name. Prefer `Peer.pods`. */
   public static namespace(name: string, options: PeerOptions = {}): Peer {
-    return new Peer({ namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': checkLabel('namespace', name) } } }, options.port);
+    return new Peer(
+      {
+        namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': checkLabel('namespace', name) } },
+      },
+      options.port,
+    );
   }
 
   /**
@@ -55,9 +63,25 @@ export class Peer {
   public static cidr(range: string, options: PeerOptions = {}): Peer {
     const meant = canonicalCidr(range);
     const next = meant === undefined ? undefined : `did you mean "${meant}"?`;
-    if (meant === undefined || !range.includes('/')) refuse({ where: 'cidr', want: 'must be an IP address, "/" and a prefix length', got: range, next });
-    if (meant !== range) refuse({ where: 'cidr', want: 'must be written as the API server takes it, without bits beyond the prefix length', got: range, next });
-    if (range.endsWith('/0')) refuse({ where: 'cidr', want: 'must not be the whole internet', got: range, next: 'name the range that the backend lives in, or its pods with Peer.pods' });
+    if (meant === undefined || !range.includes('/')) {
+      refuse({ where: 'cidr', want: 'must be an IP address, "/" and a prefix length', got: range, next });
+    }
+    if (meant !== range) {
+      refuse({
+        where: 'cidr',
+        want: 'must be written as the API server takes it, without bits beyond the prefix length',
+        got: range,
+        next,
+      });
+    }
+    if (range.endsWith('/0')) {
+      refuse({
+        where: 'cidr',
+        want: 'must not be the whole internet',
+        got: range,
+        next: 'name the range that the backend lives in, or its pods with Peer.pods',
+      });
+    }
     return new Peer({ ipBlock: { cidr: range } }, options.port);
   }
 
@@ -74,9 +98,19 @@ export class Peer {
 }
 
 function checkLabels(where: string, labels: Record<string, string>): void {
-  if (Object.keys(labels).length === 0) refuse({ where, want: 'must have at least one label: an empty selector selects everything', got: labels });
+  if (Object.keys(labels).length === 0) {
+    refuse({
+      where,
+      want: 'must have at least one label: an empty selector selects everything',
+      got: labels,
+    });
+  }
   for (const [key, value] of Object.entries(labels)) {
-    if (!/^([a-z0-9]([a-z0-9.-]*[a-z0-9])?\/)?[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$/.test(key)) refuse({ where, want: 'must have valid label keys', got: key });
-    if (!/^([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?$/.test(value)) refuse({ where: `${where}.${key}`, want: 'must be a valid label value', got: value });
+    if (!/^([a-z0-9]([a-z0-9.-]*[a-z0-9])?\/)?[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$/.test(key)) {
+      refuse({ where, want: 'must have valid label keys', got: key });
+    }
+    if (!/^([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?$/.test(value)) {
+      refuse({ where: `${where}.${key}`, want: 'must be a valid label value', got: value });
+    }
   }
 }

@@ -48,7 +48,13 @@ export class RateLimit {
   public static tokenBucket(options: TokenBucketOptions): RateLimit {
     for (const where of ['maxTokens', 'tokensPerFill'] as const) {
       const got = options[where];
-      if (!Number.isInteger(got) || got < 1 || got > 1_000_000) refuse({ where: `rateLimit.${where}`, want: 'must be a whole number of requests from 1 to 1000000', got });
+      if (!Number.isInteger(got) || got < 1 || got > 1_000_000) {
+        refuse({
+          where: `rateLimit.${where}`,
+          want: 'must be a whole number of requests from 1 to 1000000',
+          got,
+        });
+      }
     }
     return new RateLimit(options);
   }

@@ -143,7 +143,11 @@ export class RedisTopology {
   /** @internal */
   public readonly _sentinel?: RedisSentinelOptions;
 
-  private constructor(kind: 'single' | 'cluster' | 'sentinel', addresses: string[], sentinel?: RedisSentinelOptions) {
+  private constructor(
+    kind: 'single' | 'cluster' | 'sentinel',
+    addresses: string[],
+    sentinel?: RedisSentinelOptions,
+  ) {
     this._kind = kind;
     this._addresses = addresses;
     this._sentinel = sentinel;
@@ -187,9 +191,15 @@ export class ReplayStore {
   /** In Redis or Valkey, shared by all replicas. */
   public static redis(options: RedisStoreOptions): ReplayStore {
     if (!/^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$/.test(options.host)) {
-      refuse({ where: 'redis.host', want: 'must be a host name or an IPv4 address, without scheme and port', got: options.host });
+      refuse({
+        where: 'redis.host',
+        want: 'must be a host name or an IPv4 address, without scheme and port',
+        got: options.host,
+      });
     }
-    if (options.tls === false && options.ca !== undefined) refuse({ where: 'redis.ca', want: 'must go with TLS', next: 'remove "tls: false" or the ca' });
+    if (options.tls === false && options.ca !== undefined) {
+      refuse({ where: 'redis.ca', want: 'must go with TLS', next: 'remove "tls: false" or the ca' });
+    }
     checkPort('redis.port', options.port ?? PORT.redis);
     return new ReplayStore(undefined, options);
   }

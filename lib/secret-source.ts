@@ -68,8 +68,14 @@ export interface VaultStoreOptions {
 export class SecretStoreRef {
   /** Emits a store for HashiCorp Vault, of `external-secrets.io/v1`. Refuses a server without TLS. */
   public static vault(options: VaultStoreOptions): SecretStoreRef {
-    if (!URL.canParse(options.server) || !options.server.startsWith('https://')) refuse({ where: 'vault.server', want: 'must be an https URL', got: options.server });
-    return new SecretStoreRef(checkObjectName('vault.name', options.name ?? 'vault-backend'), options.clusterScoped ?? false, options);
+    if (!URL.canParse(options.server) || !options.server.startsWith('https://')) {
+      refuse({ where: 'vault.server', want: 'must be an https URL', got: options.server });
+    }
+    return new SecretStoreRef(
+      checkObjectName('vault.name', options.name ?? 'vault-backend'),
+      options.clusterScoped ?? false,
+      options,
+    );
   }
 
   /** A SecretStore of the gateway's namespace that somebody else keeps. */
@@ -147,7 +153,9 @@ export class SecretSource {
 
   /** A Secret that the External Secrets Operator (0.16 or later) writes from the store. */
   public static externalSecret(options: ExternalSecretOptions): SecretSource {
-    if (options.remoteKey.trim() === '') refuse({ where: 'externalSecret.remoteKey', want: 'must not be empty', got: options.remoteKey });
+    if (options.remoteKey.trim() === '') {
+      refuse({ where: 'externalSecret.remoteKey', want: 'must not be empty', got: options.remoteKey });
+    }
     if (options.secretName !== undefined) checkObjectName('externalSecret.secretName', options.secretName);
     return new SecretSource('value', options.secretName, options);
   }

@@ -61,7 +61,9 @@ export class SecretsRoute extends GatewayRoute {
 
   constructor(scope: Construct, id: string, props: SecretsRouteProps) {
     super(scope, id, props.gateway, props.pathPrefix ?? '/secrets', props.name);
-    if (props.secretNames.length === 0) refuse({ where: 'secretNames', want: 'must list at least one Secret', got: props.secretNames });
+    if (props.secretNames.length === 0) {
+      refuse({ where: 'secretNames', want: 'must list at least one Secret', got: props.secretNames });
+    }
     props.secretNames.forEach((name, at) => checkObjectName(`secretNames[${at}]`, name));
     this.props = props;
     props.gateway.addRoute(this);
@@ -70,6 +72,14 @@ export class SecretsRoute extends GatewayRoute {
   /** @internal */
   public _spec(): RouteSpec {
     const { auth, rateLimit, secretNames, secretKeys } = this.props;
-    return { kind: 'secrets', name: this.routeName, pathPrefix: this.pathPrefix, auth, rateLimit, secretNames: [...new Set(secretNames)].sort(), secretKeys };
+    return {
+      kind: 'secrets',
+      name: this.routeName,
+      pathPrefix: this.pathPrefix,
+      auth,
+      rateLimit,
+      secretNames: [...new Set(secretNames)].sort(),
+      secretKeys,
+    };
   }
 }

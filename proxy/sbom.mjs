@@ -8,12 +8,34 @@ import { join, sep } from 'node:path';
 export function sbom(metafiles, base, chunks) {
   const root = JSON.parse(readFileSync(join(base, '..', 'package.json'), 'utf8'));
   const packages = packagesOf(metafiles, base)
-    .map(({ name, version, license }) => ({ type: 'library', 'bom-ref': purl(name, version), name, version, licenses: [{ license: { id: license } }], purl: purl(name, version) }))
+    .map(({ name, version, license }) => ({
+      type: 'library',
+      'bom-ref': purl(name, version),
+      name,
+      version,
+      licenses: [{ license: { id: license } }],
+      purl: purl(name, version),
+    }))
     .sort((a, b) => a.purl.localeCompare(b.purl));
-  const files = Object.entries(chunks).map(([name, sha256]) => ({ type: 'file', 'bom-ref': name, name, hashes: [{ alg: 'SHA-256', content: sha256 }] }));
-  const self = { type: 'application', 'bom-ref': 'proxy', name: root.name, version: root.version, licenses: [{ license: { id: root.license } }] };
+  const files = Object.entries(chunks).map(([name, sha256]) => ({
+    type: 'file',
+    'bom-ref': name,
+    name,
+    hashes: [{ alg: 'SHA-256', content: sha256 }],
+  }));
+  const self = {
+    type: 'application',
+    'bom-ref': 'proxy',
+    name: root.name,
+    version: root.version,
+    licenses: [{ license: { id: root.license } }],
+  };
   const components = [...packages, ...files];
-  const content = { metadata: { component: self }, components, dependencies: [{ ref: 'proxy', dependsOn: packages.map((p) => p['bom-ref']) }] };
+  const content = {
+    metadata: { component: self },
+    components,
+    dependencies: [{ ref: 'proxy', dependsOn: packages.map((p) => p['bom-ref']) }],
+  };
   const hash = createHash('sha256').update(JSON.stringify(content)).digest('hex');
   const serial = `${hash.slice(0, 8)}-${hash.slice(8, 12)}-4${hash.slice(13, 16)}-8${hash.slice(17, 20)}-${hash.slice(20, 32)}`;
   return `${JSON.stringify({ bomFormat: 'CycloneDX', specVersion: '1.6', serialNumber: `urn:uuid:${serial}`, version: 1, ...content }, null, 2)}\n`;
@@ -23,8 +45,12 @@ export function sbom(metafiles, base, chunks) {
 export function notices(metafiles, base) {
   const texts = packagesOf(metafiles, base).map(({ name, version, license, folder }) => {
     const file = readdirSync(folder).find((entry) => /^(licen[cs]e|copying)/i.test(entry));
-    if (file === undefined && typeof license !== 'string') throw new Error(`${name}: must have a licence, got neither a file nor a field; do not bundle it`);
-    const text = file === undefined ? `Licence: ${license} (the package carries no text of it)` : readFileSync(join(folder, file), 'utf8').trim();
+    if (file === undefined && typeof license !== 'string')
+      throw new Error(`${name}: must have a licence, got neither a file nor a field; do not bundle it`);
+    const text =
+      file === undefined
+        ? `Licence: ${license} (the package carries no text of it)`
+        : readFileSync(join(folder, file), 'utf8').trim();
     return `${name} ${version}\n\n${text}\n`;
   });
   return texts.sort().join(`\n${'-'.repeat(80)}\n\n`);
@@ -32,9 +58,17 @@ export function notices(metafiles, base) {
 
 /** package.json and folder of every package of which code is in an output. */
 function packagesOf(metafiles, base) {
-  const inputs = metafiles.flatMap(({ outputs }) => Object.values(outputs)).flatMap((output) => Object.entries(output.inputs)).filter(([, { bytesInOutput }]) => bytesInOutput > 0);
-  const folders = new Set(inputs.map(([input]) => packageFolder(input)).filter((folder) => folder !== undefined));
-  return [...folders].map((folder) => ({ ...JSON.parse(readFileSync(join(base, folder, 'package.json'), 'utf8')), folder: join(base, folder) }));
+  const inputs = metafiles
+    .flatMap(({ outputs }) => Object.values(outputs))
+    .flatMap((output) => Object.entries(output.inputs))
+    .filter(([, { bytesInOutput }]) => bytesInOutput > 0);
+  const folders = new Set(
+    inputs.map(([input]) => packageFolder(input)).filter((folder) => folder !== undefined),
+  );
+  return [...folders].map((folder) => ({
+    ...JSON.parse(readFileSync(join(base, folder, 'package.json'), 'utf8')),
+    folder: join(base, folder),
+  }));
 }
 
 const purl = (name, version) => `pkg:npm/${name.replace('@', '%40')}@${version}`;

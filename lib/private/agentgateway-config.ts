@@ -44,17 +44,26 @@ function v0(spec: GatewaySpec): object {
   return {
     config: { adminAddr: 'localhost:15000', ...processConfig(spec) },
     frontendPolicies: FRONTEND,
-    binds: [{
-      port: PORT.dataPlane,
-      listeners: [{
-        name: 'http',
-        protocol: 'HTTP',
-        routes: mcpRoutes(spec).map((route) => {
-          const { policies, ...rest } = matchAndPolicies(spec, route, {});
-          return { name: route.name, ...rest, policies: { ...policies, authorization: { rules: [ruleV0(spec, route)] } }, backends: [backend(route, credentialV0)] };
-        }),
-      }],
-    }],
+    binds: [
+      {
+        port: PORT.dataPlane,
+        listeners: [
+          {
+            name: 'http',
+            protocol: 'HTTP',
+            routes: mcpRoutes(spec).map((route) => {
+              const { policies, ...rest } = matchAndPolicies(spec, route, {});
+              return {
+                name: route.name,
+                ...rest,
+                policies: { ...policies, authorization: { rules: [ruleV0(spec, route)] } },
+                backends: [backend(route, credentialV0)],
+              };
+            }),
+          },
+        ],
+      },
+    ],
   };
 }
 
@@ -71,7 +80,13 @@ function processConfig(spec: GatewaySpec): object {
 }
 
 function matchAndPolicies(spec: GatewaySpec, route: McpRouteSpec, jwtExtra: object) {
-  const { issuer, jwks: { _choice: { url } }, file } = issuerOf(spec, route);
+  const {
+    issuer,
+    jwks: {
+      _choice: { url },
+    },
+    file,
+  } = issuerOf(spec, route);
   const { methods } = effectiveConfig(spec).routes.find((r) => r.name === route.name)!;
   const path = new URL(route.backendUrl).pathname;
   return {
@@ -92,27 +107,47 @@ function matchAndPolicies(spec: GatewaySpec, route: McpRouteSpec, jwtExtra: obje
 
 const mode = (spec: GatewaySpec, route: McpRouteSpec) => authOf(spec, route)._common.mode ?? AuthMode.STRICT;
 
-const audiencesOf = (spec: GatewaySpec, route: McpRouteSpec) => [...new Set([audienceOf(spec, route), ...resourcesOf(spec, route)])];
+const audiencesOf = (spec: GatewaySpec, route: McpRouteSpec) => [
+  ...new Set([audienceOf(spec, route), ...resourcesOf(spec, route)]),
+];
 
 /** v0.12 can neither require claims nor restrict the listener: one rule on the route does both. Rules are alternatives, so it is one. */
 function ruleV0(spec: GatewaySpec, route: McpRouteSpec): string {
   if (mode(spec, route) !== AuthMode.STRICT) return LOOPBACK;
   const iss = JSON.stringify(issuerOf(spec, route).issuer);
-  const aud = audiencesOf(spec, route).map((audience) => JSON.stringify(audience)).map((text) => `jwt.aud == ${text} || ${text} in jwt.aud`).join(' || ');
+  const aud = audiencesOf(spec, route)
+    .map((audience) => JSON.stringify(audience))
+    .map((text) => `jwt.aud == ${text} || ${text} in jwt.aud`)
+    .join(' || ');
   return `(${LOOPBACK}) && jwt.iss == ${iss} && (${aud})`;
 }
 
 function backend(route: McpRouteSpec, credential: (route: McpRouteSpec, file: string) => object): object {
   const url = new URL(route.backendUrl);
   const policies = {
-    ...(url.protocol === 'https:' ? { backendTLS: route.ca === undefined ? {} : { root: mounted(routeFile(route, 'ca.crt')) } } : {}),
-    ...(route.credential === undefined ? {} : { backendAuth: { key: credential(route, mounted(routeFile(route, 'credential'))) } }),
+    ...(url.protocol === 'https:'
+      ? { backendTLS: route.ca === undefined ? {} : { root: mounted(routeFile(route, 'ca.crt')) } }
+      : {}),
+    ...(route.credential === undefined
+      ? {}
+      : { backendAuth: { key: credential(route, mounted(routeFile(route, 'credential'))) } }),
   };
-  return { host: `${url.hostname}:${route.backendPort}`, ...(Object.keys(policies).length === 0 ? {} : { policies }) };
+  return {
+    host: `${url.hostname}:${route.backendPort}`,
+    ...(Object.keys(policies).length === 0 ? {} : { policies }),
+  };
 }
 
 const credentialV0 = (_: McpRouteSpec, file: string) => ({ file });
 const credentialV1 = (route: McpRouteSpec, file: string) => {
   if (route.credentialHeader === undefined && route.credentialPrefix === undefined) return { file };
-  return { value: { file }, location: { header: { name: route.credentialHeader ?? 'authorization', prefix: route.credentialPrefix ?? 'Bearer ' } } };
+  return {
+    value: { file },
+    location: {
+      header: {
+        name: route.credentialHeader ?? 'authorization',
+        prefix: route.credentialPrefix ?? 'Bearer ',
+      },
+    },
+  };
 };

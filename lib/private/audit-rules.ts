@@ -23,14 +23,29 @@ export function auditRules(watched: Watched[]): object[] {
   return [
     // Before the noise: nothing that a gateway does is noise.
     { level: 'Metadata', users },
-    { level: 'None', nonResourceURLs: ['/healthz*', '/livez*', '/readyz*', '/version', '/openapi/*'], userGroups: ['system:authenticated'] },
-    { level: 'None', userGroups: ['system:nodes', 'system:serviceaccounts:kube-system'], resources: [{ group: 'coordination.k8s.io', resources: ['leases'] }] },
-    { level: 'None', users: ['system:kube-controller-manager', 'system:kube-scheduler', 'system:apiserver'], resources: [{ group: 'coordination.k8s.io', resources: ['leases'] }] },
+    {
+      level: 'None',
+      nonResourceURLs: ['/healthz*', '/livez*', '/readyz*', '/version', '/openapi/*'],
+      userGroups: ['system:authenticated'],
+    },
+    {
+      level: 'None',
+      userGroups: ['system:nodes', 'system:serviceaccounts:kube-system'],
+      resources: [{ group: 'coordination.k8s.io', resources: ['leases'] }],
+    },
+    {
+      level: 'None',
+      users: ['system:kube-controller-manager', 'system:kube-scheduler', 'system:apiserver'],
+      resources: [{ group: 'coordination.k8s.io', resources: ['leases'] }],
+    },
     {
       level: 'None',
       users: ['system:kube-proxy', 'system:kube-controller-manager', 'system:kube-scheduler'],
       verbs: ['watch'],
-      resources: [{ group: '', resources: ['endpoints', 'services', 'nodes', 'pods'] }, { group: 'discovery.k8s.io', resources: ['endpointslices'] }],
+      resources: [
+        { group: '', resources: ['endpoints', 'services', 'nodes', 'pods'] },
+        { group: 'discovery.k8s.io', resources: ['endpointslices'] },
+      ],
     },
     { level: 'Metadata', namespaces, resources: SECRET },
     { level: 'RequestResponse', namespaces, verbs: WRITES, resources: GUARDS },

@@ -15,15 +15,24 @@ export function canonicalCidr(range: string): string | undefined {
   const groups = family === 4 ? address.split('.').map(Number) : groupsOf(address);
   if (groups === undefined) return undefined;
   const each = family === 4 ? 8 : 16;
-  const kept = groups.map((group, at) => group - group % 2 ** Math.min(each, Math.max(0, each * (at + 1) - length)));
+  const kept = groups.map(
+    (group, at) => group - (group % 2 ** Math.min(each, Math.max(0, each * (at + 1) - length))),
+  );
   // The URL parser knows how an IPv6 address is written.
-  const written = family === 4 ? kept.join('.') : new URL(`http://[${kept.map((group) => group.toString(16)).join(':')}]`).hostname.slice(1, -1);
+  const written =
+    family === 4
+      ? kept.join('.')
+      : new URL(`http://[${kept.map((group) => group.toString(16)).join(':')}]`).hostname.slice(1, -1);
   return `${written}/${length}`;
 }
 
 /** Eight groups; undefined for an IPv4 address in IPv6. */
 function groupsOf(address: string): number[] | undefined {
   if (address.includes('.') || /^(0*:)*:?ffff:/i.test(address)) return undefined;
-  const [head, tail] = address.split('::').map((part) => (part === '' ? [] : part.split(':').map((group) => parseInt(group, 16))));
-  return tail === undefined ? head : [...head, ...Array<number>(8 - head.length - tail.length).fill(0), ...tail];
+  const [head, tail] = address
+    .split('::')
+    .map((part) => (part === '' ? [] : part.split(':').map((group) => parseInt(group, 16))));
+  return tail === undefined
+    ? head
+    : [...head, ...Array<number>(8 - head.length - tail.length).fill(0), ...tail];
 }

@@ -13,16 +13,30 @@ const SECURITY: k8s.SecurityContext = {
   capabilities: { drop: ['ALL'] },
 };
 
-const mount = (name: string, mountPath: string, readOnly = true): k8s.VolumeMount => ({ name, mountPath, ...(readOnly ? { readOnly } : {}) });
+const mount = (name: string, mountPath: string, readOnly = true): k8s.VolumeMount => ({
+  name,
+  mountPath,
+  ...(readOnly ? { readOnly } : {}),
+});
 
 /** The edge: the only container that a NetworkPolicy lets anybody talk to. */
 export function proxyContainer(spec: GatewaySpec): k8s.Container {
-  const probe = (path: string, numbers: Omit<k8s.Probe, 'httpGet'>): k8s.Probe => ({ httpGet: { path, port: k8s.IntOrString.fromString('admin') }, ...numbers });
+  const probe = (path: string, numbers: Omit<k8s.Probe, 'httpGet'>): k8s.Probe => ({
+    httpGet: { path, port: k8s.IntOrString.fromString('admin') },
+    ...numbers,
+  });
   return {
     name: 'dpop-proxy',
     image: spec.image.reference,
     imagePullPolicy: 'IfNotPresent',
-    command: ['node', ...NODE_FLAGS, `${DIR.code}/proxy.mjs`, 'serve', '--config', `${DIR.config}/config.json`],
+    command: [
+      'node',
+      ...NODE_FLAGS,
+      `${DIR.code}/proxy.mjs`,
+      'serve',
+      '--config',
+      `${DIR.config}/config.json`,
+    ],
     ports: [
       { name: 'http', containerPort: PORT.traffic, protocol: 'TCP' },
       { name: 'admin', containerPort: PORT.admin, protocol: 'TCP' },
@@ -63,7 +77,7 @@ export function agentgatewayContainer(spec: GatewaySpec): k8s.Container {
 function resources(cpu: string, memory: string): k8s.ResourceRequirements {
   const quantity = (text: string) => k8s.Quantity.fromString(text);
   return {
-    requests: { 'cpu': quantity(cpu), 'memory': quantity(memory), 'ephemeral-storage': quantity('16Mi') },
-    limits: { 'memory': quantity(memory), 'ephemeral-storage': quantity('64Mi') },
+    requests: { cpu: quantity(cpu), memory: quantity(memory), 'ephemeral-storage': quantity('16Mi') },
+    limits: { memory: quantity(memory), 'ephemeral-storage': quantity('64Mi') },
   };
 }

@@ -23,7 +23,10 @@ export function deploymentSpec(spec: GatewaySpec): object {
       strategy: strategy(spec),
       selector: { matchLabels },
       template: {
-        metadata: { labels: spec.labels, annotations: { 'kubectl.kubernetes.io/default-container': 'dpop-proxy' } },
+        metadata: {
+          labels: spec.labels,
+          annotations: { 'kubectl.kubernetes.io/default-container': 'dpop-proxy' },
+        },
         spec: podSpec(spec),
       },
     },
@@ -37,7 +40,10 @@ export function deploymentSpec(spec: GatewaySpec): object {
  */
 function strategy({ replayStore }: GatewaySpec): k8s.DeploymentStrategy {
   if (replayStore._redis === undefined) return { type: 'Recreate' };
-  return { type: 'RollingUpdate', rollingUpdate: { maxUnavailable: k8s.IntOrString.fromNumber(0), maxSurge: k8s.IntOrString.fromNumber(1) } };
+  return {
+    type: 'RollingUpdate',
+    rollingUpdate: { maxUnavailable: k8s.IntOrString.fromNumber(0), maxSurge: k8s.IntOrString.fromNumber(1) },
+  };
 }
 
 interface Pod {
@@ -52,15 +58,25 @@ function podSpec(spec: GatewaySpec): k8s.PodSpec {
     automountServiceAccountToken: false,
     // A Service named "redis" would else put REDIS_PORT=tcp://... into the environment.
     enableServiceLinks: false,
-    terminationGracePeriodSeconds: spec.preStop.toSeconds() + Math.ceil(effectiveConfig(spec).drainSeconds) + MARGIN_SECONDS,
-    securityContext: { runAsNonRoot: true, runAsUser: UID, runAsGroup: UID, fsGroup: UID, fsGroupChangePolicy: 'OnRootMismatch', seccompProfile: { type: 'RuntimeDefault' } },
-    topologySpreadConstraints: ['kubernetes.io/hostname', 'topology.kubernetes.io/zone'].map((topologyKey) => ({
-      topologyKey,
-      maxSkew: 1,
-      whenUnsatisfiable: 'ScheduleAnyway',
-      labelSelector: { matchLabels: spec.selectorLabels },
-      matchLabelKeys: ['pod-template-hash'],
-    })),
+    terminationGracePeriodSeconds:
+      spec.preStop.toSeconds() + Math.ceil(effectiveConfig(spec).drainSeconds) + MARGIN_SECONDS,
+    securityContext: {
+      runAsNonRoot: true,
+      runAsUser: UID,
+      runAsGroup: UID,
+      fsGroup: UID,
+      fsGroupChangePolicy: 'OnRootMismatch',
+      seccompProfile: { type: 'RuntimeDefault' },
+    },
+    topologySpreadConstraints: ['kubernetes.io/hostname', 'topology.kubernetes.io/zone'].map(
+      (topologyKey) => ({
+        topologyKey,
+        maxSkew: 1,
+        whenUnsatisfiable: 'ScheduleAnyway',
+        labelSelector: { matchLabels: spec.selectorLabels },
+        matchLabelKeys: ['pod-template-hash'],
+      }),
+    ),
     containers: [proxyContainer(spec), ...(usesAgentgateway(spec) ? [agentgatewayContainer(spec)] : [])],
     volumes: volumes(spec),
   };
@@ -68,27 +84,52 @@ function podSpec(spec: GatewaySpec): k8s.PodSpec {
 
 function volumes(spec: GatewaySpec): k8s.Volume[] {
   return [
-    { name: 'code', projected: { defaultMode: OWNER_ONLY, sources: codeKinds(spec).map((kind) => ({ configMap: { name: configMapName(spec, kind) } })) } },
+    {
+      name: 'code',
+      projected: {
+        defaultMode: OWNER_ONLY,
+        sources: codeKinds(spec).map((kind) => ({ configMap: { name: configMapName(spec, kind) } })),
+      },
+    },
     filesVolume(spec, 'config', 'config', proxyFiles(spec)),
     scratch('tmp'),
-    ...(usesAgentgateway(spec) ? [filesVolume(spec, 'agentgateway-config', 'dataPlane', dataPlaneFiles(spec)), scratch('agentgateway-tmp')] : []),
+    ...(usesAgentgateway(spec)
+      ? [
+          filesVolume(spec, 'agentgateway-config', 'dataPlane', dataPlaneFiles(spec)),
+          scratch('agentgateway-tmp'),
+        ]
+      : []),
     ...(secretsRoutes(spec).length > 0 ? [apiToken()] : []),
   ];
 }
 
 /** One volume, so that a rotated file and the config that names it change together; never a subPath, which would not change at all. */
 function filesVolume(spec: GatewaySpec, name: string, kind: ContentKind, files: MountedFile[]): k8s.Volume {
-  const objects = new Map<string, { from: 'configMap' | 'secret'; name: string; items: { key: string; path: string }[] }>();
+  const objects = new Map<
+    string,
+    { from: 'configMap' | 'secret'; name: string; items: { key: string; path: string }[] }
+  >();
   for (const { from, object, key, path } of files) {
     const id = `${from}/${object}`;
     objects.set(id, { from, name: object, items: [...(objects.get(id)?.items ?? []), { key, path }] });
   }
-  const sources = [...objects.values()].map(({ from, name: object, items }) => ({ [from]: { name: object, items } }));
-  return { name, projected: { defaultMode: OWNER_ONLY, sources: [{ configMap: { name: configMapName(spec, kind) } }, ...sources] } };
+  const sources = [...objects.values()].map(({ from, name: object, items }) => ({
+    [from]: { name: object, items },
+  }));
+  return {
+    name,
+    projected: {
+      defaultMode: OWNER_ONLY,
+      sources: [{ configMap: { name: configMapName(spec, kind) } }, ...sources],
+    },
+  };
 }
 
 /** Writable and bounded: it counts as the container's memory and cannot fill the node's disk. */
-const scratch = (name: string): k8s.Volume => ({ name, emptyDir: { medium: 'Memory', sizeLimit: k8s.Quantity.fromString('16Mi') } });
+const scratch = (name: string): k8s.Volume => ({
+  name,
+  emptyDir: { medium: 'Memory', sizeLimit: k8s.Quantity.fromString('16Mi') },
+});
 
 /** No audience: the API server accepts its own default everywhere, and a fixed one only where somebody chose the same. */
 const apiToken = (): k8s.Volume => ({
@@ -113,5 +154,10 @@ function addNewerFields(pod: Pod, spec: GatewaySpec): void {
   if (spec.userNamespace) pod.hostUsers = false;
   // Endpoints lag behind SIGTERM: the pod goes on serving while the load balancers forget it. Needs no shell in the image.
   const seconds = spec.preStop.toSeconds();
-  if (seconds > 0) pod.containers = pod.containers.map((container) => ({ ...container, lifecycle: { preStop: { sleep: { seconds } } } }));
+  if (seconds > 0) {
+    pod.containers = pod.containers.map((container) => ({
+      ...container,
+      lifecycle: { preStop: { sleep: { seconds } } },
+    }));
+  }
 }

@@ -16,14 +16,21 @@ const exposed = (spec: GatewaySpec, names: readonly string[] | undefined): Route
 const hasMetadata = (auth: AuthProfile) => auth._profile !== 'selfSigned';
 
 /** Names of the Service that contain its namespace; not the bare one, which means another gateway in another namespace. */
-export const serviceHosts = ({ name, namespace }: { readonly name: string; readonly namespace: string }): string[] =>
-  ['.svc.cluster.local', '.svc', ''].map((domain) => `${name}.${namespace}${domain}`);
+export const serviceHosts = ({
+  name,
+  namespace,
+}: {
+  readonly name: string;
+  readonly namespace: string;
+}): string[] => ['.svc.cluster.local', '.svc', ''].map((domain) => `${name}.${namespace}${domain}`);
 
 /** Host names of the origins that clients outside use: https, and not the Service's own. */
 export function publicHosts(spec: GatewaySpec): string[] {
   const urls = spec.publicOrigins.filter((origin) => URL.canParse(origin)).map((origin) => new URL(origin));
   const hosts = urls.filter(({ protocol }) => protocol === 'https:').map(({ hostname }) => hostname);
-  return [...new Set(hosts)].filter((host) => !serviceHosts(spec).includes(host) && !/^[\d.]+$|^\[/.test(host));
+  return [...new Set(hosts)].filter(
+    (host) => !serviceHosts(spec).includes(host) && !/^[\d.]+$|^\[/.test(host),
+  );
 }
 
 /** `hostnames` and `rules` of the HTTPRoute. */
@@ -31,13 +38,37 @@ export function httpRouteSpec(spec: GatewaySpec, names: readonly string[] | unde
   const backendRefs = [{ name: spec.name, port: PORT.traffic }];
   const routes = exposed(spec, names);
   const prefix = spec.publicPathPrefix ?? '';
-  const rewrite = (path: string) => (prefix === '' ? {} : { filters: [{ type: 'URLRewrite', urlRewrite: { path: { type: 'ReplacePrefixMatch', replacePrefixMatch: path } } }] });
+  const rewrite = (path: string) =>
+    prefix === ''
+      ? {}
+      : {
+          filters: [
+            {
+              type: 'URLRewrite',
+              urlRewrite: { path: { type: 'ReplacePrefixMatch', replacePrefixMatch: path } },
+            },
+          ],
+        };
   const described = routes.filter((route) => hasMetadata(authOf(spec, route)));
   return {
     hostnames: publicHosts(spec),
     rules: [
-      ...routes.map(({ pathPrefix }) => ({ matches: [{ path: { type: 'PathPrefix', value: prefix + pathPrefix } }], ...rewrite(pathPrefix), backendRefs, ...NO_LIMIT })),
-      ...(described.length === 0 ? [] : [{ matches: described.map(({ pathPrefix }) => ({ path: { type: 'Exact', value: WELL_KNOWN + prefix + pathPrefix } })), backendRefs }]),
+      ...routes.map(({ pathPrefix }) => ({
+        matches: [{ path: { type: 'PathPrefix', value: prefix + pathPrefix } }],
+        ...rewrite(pathPrefix),
+        backendRefs,
+        ...NO_LIMIT,
+      })),
+      ...(described.length === 0
+        ? []
+        : [
+            {
+              matches: described.map(({ pathPrefix }) => ({
+                path: { type: 'Exact', value: WELL_KNOWN + prefix + pathPrefix },
+              })),
+              backendRefs,
+            },
+          ]),
     ],
   };
 }
@@ -45,19 +76,50 @@ export function httpRouteSpec(spec: GatewaySpec, names: readonly string[] | unde
 export function exposureFaults(spec: GatewaySpec, names: readonly string[] | undefined): Fault[] {
   const routes = exposed(spec, names);
   const count = routes.length;
-  const under = spec.routes.flatMap((route) => routes.filter(({ pathPrefix }) => !routes.includes(route) && route.pathPrefix.startsWith(`${pathPrefix}/`)).map((over) => [route, over] as const));
+  const under = spec.routes.flatMap((route) =>
+    routes
+      .filter(({ pathPrefix }) => !routes.includes(route) && route.pathPrefix.startsWith(`${pathPrefix}/`))
+      .map((over) => [route, over] as const),
+  );
   return [
-    ...(publicHosts(spec).length > 0 ? [] : [{
-      where: 'gateway.publicOrigins', want: 'must name an https origin with a host name, which is what clients outside put into htu', got: spec.publicOrigins, next: 'for example ["https://gateway.example.com"]',
-    }]),
-    ...(spec.tlsSecretName === undefined ? [] : [{
-      where: 'gateway.tlsSecretName', want: 'must be left out: an HTTPRoute speaks HTTP to the pods', got: spec.tlsSecretName, next: 'end TLS at the parents, or write a TLSRoute that passes it through',
-    }]),
-    ...(count >= 1 && count <= MAX_ROUTES ? [] : [{
-      where: 'routes', want: `must be 1 to ${MAX_ROUTES} routes of the gateway`, got: count, next: count === 0 ? 'a SecretsRoute must be named' : 'expose some of them by another GatewayExposure of another name',
-    }]),
+    ...(publicHosts(spec).length > 0
+      ? []
+      : [
+          {
+            where: 'gateway.publicOrigins',
+            want: 'must name an https origin with a host name, which is what clients outside put into htu',
+            got: spec.publicOrigins,
+            next: 'for example ["https://gateway.example.com"]',
+          },
+        ]),
+    ...(spec.tlsSecretName === undefined
+      ? []
+      : [
+          {
+            where: 'gateway.tlsSecretName',
+            want: 'must be left out: an HTTPRoute speaks HTTP to the pods',
+            got: spec.tlsSecretName,
+            next: 'end TLS at the parents, or write a TLSRoute that passes it through',
+          },
+        ]),
+    ...(count >= 1 && count <= MAX_ROUTES
+      ? []
+      : [
+          {
+            where: 'routes',
+            want: `must be 1 to ${MAX_ROUTES} routes of the gateway`,
+            got: count,
+            next:
+              count === 0
+                ? 'a SecretsRoute must be named'
+                : 'expose some of them by another GatewayExposure of another name',
+          },
+        ]),
     ...under.map(([route, over]): Fault => ({
-      where: 'routes', want: `must name "${route.name}", whose prefix lies under that of "${over.name}" and would be reached with it`, got: route.pathPrefix, next: 'name it, or give it a prefix of its own',
+      where: 'routes',
+      want: `must name "${route.name}", whose prefix lies under that of "${over.name}" and would be reached with it`,
+      got: route.pathPrefix,
+      next: 'name it, or give it a prefix of its own',
     })),
   ];
 }

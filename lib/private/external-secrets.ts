@@ -16,7 +16,11 @@ interface Owner {
 }
 
 /** Emits what fetches this credential, if it is to be fetched, and the store it comes from, once a chart. */
-export function emitExternalSecret(scope: Construct, { purpose, source, secretName }: SecretUse, owner: Owner): void {
+export function emitExternalSecret(
+  scope: Construct,
+  { purpose, source, secretName }: SecretUse,
+  owner: Owner,
+): void {
   const options = source._external;
   if (options === undefined) return;
   const { namespace, labels } = owner;
@@ -29,12 +33,30 @@ export function emitExternalSecret(scope: Construct, { purpose, source, secretNa
       // A value that vanished from the store by mistake does not take the gateway down.
       deletionPolicy: 'Retain',
     },
-    data: [{ secretKey: source._key, remoteRef: { key: options.remoteKey, ...(options.property === undefined ? {} : { property: options.property }) } }],
+    data: [
+      {
+        secretKey: source._key,
+        remoteRef: {
+          key: options.remoteKey,
+          ...(options.property === undefined ? {} : { property: options.property }),
+        },
+      },
+    ],
   };
   if (emittedAs(scope, `ExternalSecret ${namespace}/${secretName}`, spec) !== 'same') {
     // Two of one purpose, or of one name, are refused when all is known.
-    const id = [`external-secret-${purpose}`, `external-secret-${purpose}-${secretName}`].find((free) => scope.node.tryFindChild(free) === undefined);
-    if (id !== undefined) emitRaw(scope, id, { apiVersion: API_VERSION, kind: 'ExternalSecret' }, { name: secretName, namespace, labels }, { spec });
+    const id = [`external-secret-${purpose}`, `external-secret-${purpose}-${secretName}`].find(
+      (free) => scope.node.tryFindChild(free) === undefined,
+    );
+    if (id !== undefined) {
+      emitRaw(
+        scope,
+        id,
+        { apiVersion: API_VERSION, kind: 'ExternalSecret' },
+        { name: secretName, namespace, labels },
+        { spec },
+      );
+    }
   }
   if (options.store._vault !== undefined) emitStore(scope, options.store, options.store._vault, owner);
 }
@@ -57,9 +79,20 @@ function emitStore(scope: Construct, store: SecretStoreRef, vault: VaultStoreOpt
   const as = emittedAs(scope, `${store.kind} ${place}${store.name}`, spec);
   if (as === 'same') return;
   if (as === 'other') {
-    refuse({ where: 'vault.name', want: `must differ from that of another ${store.kind} with other settings`, got: store.name, next: 'give each a name of its own, or both the same serviceAccountName, which is else the gateway\'s' });
+    refuse({
+      where: 'vault.name',
+      want: `must differ from that of another ${store.kind} with other settings`,
+      got: store.name,
+      next: "give each a name of its own, or both the same serviceAccountName, which is else the gateway's",
+    });
   }
-  const object = emitRaw(Chart.of(scope), `${store.kind}-${place.replace('/', '-')}${store.name}`, { apiVersion: API_VERSION, kind: store.kind }, { name: store.name, namespace: owner.namespace, labels: owner.labels }, { spec });
+  const object = emitRaw(
+    Chart.of(scope),
+    `${store.kind}-${place.replace('/', '-')}${store.name}`,
+    { apiVersion: API_VERSION, kind: store.kind },
+    { name: store.name, namespace: owner.namespace, labels: owner.labels },
+    { spec },
+  );
   if (vault.clusterScoped === true) clusterScoped(object);
 }
 
@@ -73,14 +106,25 @@ function storeSpec(vault: VaultStoreOptions, { namespace, serviceAccountName }: 
         server: vault.server,
         path: vault.path,
         version: 'v2',
-        ...(vault.ca === undefined ? {} : {
-          caProvider: { type: vault.ca._kind === 'secret' ? 'Secret' : 'ConfigMap', name: vault.ca._name, key: vault.ca._key, ...inNamespace },
-        }),
+        ...(vault.ca === undefined
+          ? {}
+          : {
+              caProvider: {
+                type: vault.ca._kind === 'secret' ? 'Secret' : 'ConfigMap',
+                name: vault.ca._name,
+                key: vault.ca._key,
+                ...inNamespace,
+              },
+            }),
         auth: {
           kubernetes: {
             mountPath: vault.mountPath ?? 'kubernetes',
             role: vault.role,
-            serviceAccountRef: { name: vault.serviceAccountName ?? serviceAccountName, audiences: [vault.audience ?? 'vault'], ...inNamespace },
+            serviceAccountRef: {
+              name: vault.serviceAccountName ?? serviceAccountName,
+              audiences: [vault.audience ?? 'vault'],
+              ...inNamespace,
+            },
           },
         },
       },

@@ -30,47 +30,90 @@ export const caPath = (purpose: string) => `ca/${purpose}.crt`;
 export const TLS_FILES = { cert: 'tls/tls.crt', key: 'tls/tls.key' } as const;
 
 /** What is a route's own lies in a directory of its own: a route may be called as anything else is. */
-export const routeFile = (route: { readonly name: string }, name: RouteFile) => `routes/${route.name}/${name}`;
-type RouteFile = 'credential' | 'ca.crt' | 'client.crt' | 'client.key' | 'exchange-secret' | 'exchange-ca.crt' | ProfileSecret;
+export const routeFile = (route: { readonly name: string }, name: RouteFile) =>
+  `routes/${route.name}/${name}`;
+type RouteFile =
+  | 'credential'
+  | 'ca.crt'
+  | 'client.crt'
+  | 'client.key'
+  | 'exchange-secret'
+  | 'exchange-ca.crt'
+  | ProfileSecret;
 
 /** Secrets that belong to a profile: the gateway's has them once, a route's own has its own. */
 export type ProfileSecret = 'nonce-keys' | 'introspection';
-export const profileSecretPath = (route: RouteSpec | undefined, name: ProfileSecret) => (route?.auth === undefined ? credentialPath(name) : routeFile(route, name));
+export const profileSecretPath = (route: RouteSpec | undefined, name: ProfileSecret) =>
+  route?.auth === undefined ? credentialPath(name) : routeFile(route, name);
 
 export function secretUses(spec: GatewaySpec): SecretUse[] {
   return [...gatewayUses(spec), ...spec.routes.flatMap((route) => routeSecretUses(spec.name, route))];
 }
 
 /** Those that a route brings with it. */
-export const routeSecretUses = (gateway: string, route: RouteSpec): SecretUse[] =>
-  [...backendUses(gateway, route), ...exchangeUses(gateway, route), ...ownProfileUses(gateway, route)];
+export const routeSecretUses = (gateway: string, route: RouteSpec): SecretUse[] => [
+  ...backendUses(gateway, route),
+  ...exchangeUses(gateway, route),
+  ...ownProfileUses(gateway, route),
+];
 
 function gatewayUses({ name, replayStore, tracing, auth }: GatewaySpec): SecretUse[] {
   const { password, topology } = replayStore._redis ?? {};
-  const own = (purpose: string, source: SecretSource | undefined) => use(name, purpose, source, credentialPath(purpose));
+  const own = (purpose: string, source: SecretSource | undefined) =>
+    use(name, purpose, source, credentialPath(purpose));
   return [
-    ...own(REDIS_PASSWORD, password), ...own(SENTINEL_PASSWORD, topology?._sentinel?.password), ...own(TRACING, tracing?.authorization), ...profileUses(name, auth, undefined),
+    ...own(REDIS_PASSWORD, password),
+    ...own(SENTINEL_PASSWORD, topology?._sentinel?.password),
+    ...own(TRACING, tracing?.authorization),
+    ...profileUses(name, auth, undefined),
   ];
 }
 
-const backendUses = (gateway: string, route: RouteSpec) => (route.kind === 'mcp' ? use(gateway, route.name, route.credential, routeFile(route, 'credential')) : []);
+const backendUses = (gateway: string, route: RouteSpec) =>
+  route.kind === 'mcp' ? use(gateway, route.name, route.credential, routeFile(route, 'credential')) : [];
 const exchangeUses = (gateway: string, route: RouteSpec) =>
-  (route.kind === 'mcp' ? use(gateway, `${route.name}-exchange`, route.tokenExchange?.clientSecret, routeFile(route, 'exchange-secret')) : []);
+  route.kind === 'mcp'
+    ? use(
+        gateway,
+        `${route.name}-exchange`,
+        route.tokenExchange?.clientSecret,
+        routeFile(route, 'exchange-secret'),
+      )
+    : [];
 
-const ownProfileUses = (gateway: string, route: RouteSpec) => (route.auth === undefined ? [] : profileUses(gateway, route.auth, route));
+const ownProfileUses = (gateway: string, route: RouteSpec) =>
+  route.auth === undefined ? [] : profileUses(gateway, route.auth, route);
 
-function profileUses(gateway: string, { _dpop, _common }: AuthProfile, route: RouteSpec | undefined): SecretUse[] {
-  const secret = (name: ProfileSecret, source: SecretSource | undefined) => use(gateway, route === undefined ? name : `${route.name}-${name}`, source, profileSecretPath(route, name));
-  return [...secret('nonce-keys', _dpop?.nonce?.keys), ...secret('introspection', _common.introspection?.clientSecret)];
+function profileUses(
+  gateway: string,
+  { _dpop, _common }: AuthProfile,
+  route: RouteSpec | undefined,
+): SecretUse[] {
+  const secret = (name: ProfileSecret, source: SecretSource | undefined) =>
+    use(
+      gateway,
+      route === undefined ? name : `${route.name}-${name}`,
+      source,
+      profileSecretPath(route, name),
+    );
+  return [
+    ...secret('nonce-keys', _dpop?.nonce?.keys),
+    ...secret('introspection', _common.introspection?.clientSecret),
+  ];
 }
 
 function use(gateway: string, purpose: string, source: SecretSource | undefined, path: string): SecretUse[] {
-  return source === undefined ? [] : [{ purpose, source, secretName: source._name ?? `${gateway}-${purpose}`, path }];
+  return source === undefined
+    ? []
+    : [{ purpose, source, secretName: source._name ?? `${gateway}-${purpose}`, path }];
 }
 
 /** Every Secret that is the gateway's own, and so never readable through it. */
 export function ownSecrets(spec: GatewaySpec): string[] {
-  return [...secretUses(spec).map(({ secretName }) => secretName), ...[...proxyFiles(spec), ...dataPlaneFiles(spec)].filter((f) => f.from === 'secret').map((f) => f.object)];
+  return [
+    ...secretUses(spec).map(({ secretName }) => secretName),
+    ...[...proxyFiles(spec), ...dataPlaneFiles(spec)].filter((f) => f.from === 'secret').map((f) => f.object),
+  ];
 }
 
 /** Files of the proxy, relative to its config directory. */
@@ -78,11 +121,21 @@ export function proxyFiles(spec: GatewaySpec): MountedFile[] {
   const tls = spec.tlsSecretName;
   return [
     ...keySetFiles(spec),
-    ...issuersOf(spec).flatMap(({ name, jwks, introspection }) => [...caFile(`jwks-${name}`, jwks._choice.options?.ca), ...caFile(`introspection-${name}`, introspection?.ca)]),
+    ...issuersOf(spec).flatMap(({ name, jwks, introspection }) => [
+      ...caFile(`jwks-${name}`, jwks._choice.options?.ca),
+      ...caFile(`introspection-${name}`, introspection?.ca),
+    ]),
     ...caFile('redis', spec.replayStore._redis?.ca),
     ...caFile(TRACING, spec.tracing?.ca),
-    ...[...gatewayUses(spec), ...spec.routes.flatMap((route) => ownProfileUses(spec.name, route))].map(credentialFile),
-    ...(tls === undefined ? [] : [{ path: TLS_FILES.cert, from: 'secret' as const, object: tls, key: 'tls.crt' }, { path: TLS_FILES.key, from: 'secret' as const, object: tls, key: 'tls.key' }]),
+    ...[...gatewayUses(spec), ...spec.routes.flatMap((route) => ownProfileUses(spec.name, route))].map(
+      credentialFile,
+    ),
+    ...(tls === undefined
+      ? []
+      : [
+          { path: TLS_FILES.cert, from: 'secret' as const, object: tls, key: 'tls.crt' },
+          { path: TLS_FILES.key, from: 'secret' as const, object: tls, key: 'tls.key' },
+        ]),
     ...(usesAgentgateway(spec) ? [] : backendFiles(spec)),
   ];
 }
@@ -103,12 +156,24 @@ function backendFiles(spec: GatewaySpec): MountedFile[] {
 
 function clientCertificate(route: McpRouteSpec): MountedFile[] {
   const { certificateSecret: object } = route;
-  return object === undefined ? [] : [{ path: routeFile(route, 'client.crt'), from: 'secret', object, key: 'tls.crt' }, { path: routeFile(route, 'client.key'), from: 'secret', object, key: 'tls.key' }];
+  return object === undefined
+    ? []
+    : [
+        { path: routeFile(route, 'client.crt'), from: 'secret', object, key: 'tls.crt' },
+        { path: routeFile(route, 'client.key'), from: 'secret', object, key: 'tls.key' },
+      ];
 }
 
 function keySetFiles(spec: GatewaySpec): MountedFile[] {
-  return issuersOf(spec).flatMap(({ file, jwks: { _choice: { object } } }): MountedFile[] =>
-    (object === undefined ? [] : [{ path: file, from: object.kind, object: object.name, key: object.key }]));
+  return issuersOf(spec).flatMap(
+    ({
+      file,
+      jwks: {
+        _choice: { object },
+      },
+    }): MountedFile[] =>
+      object === undefined ? [] : [{ path: file, from: object.kind, object: object.name, key: object.key }],
+  );
 }
 
 const caFile = (purpose: string, ca: CaBundle | undefined) => caFileAt(caPath(purpose), ca);
@@ -117,4 +182,9 @@ function caFileAt(path: string, ca: CaBundle | undefined): MountedFile[] {
   return ca === undefined ? [] : [{ path, from: ca._kind, object: ca._name, key: ca._key }];
 }
 
-const credentialFile = ({ path, secretName, source }: SecretUse): MountedFile => ({ path, from: 'secret', object: secretName, key: source._key });
+const credentialFile = ({ path, secretName, source }: SecretUse): MountedFile => ({
+  path,
+  from: 'secret',
+  object: secretName,
+  key: source._key,
+});

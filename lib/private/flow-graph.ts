@@ -39,7 +39,9 @@ export class FlowGraph {
     for (const { peer, port, protocol } of this.flows.filter((flow) => flow.way === way)) {
       const key = JSON.stringify(peer._rule);
       const rule = byPeer.get(key) ?? { peer: peer._rule, ports: [] };
-      if (!rule.ports.some((p) => p.port === port && p.protocol === protocol)) rule.ports.push({ port, protocol });
+      if (!rule.ports.some((p) => p.port === port && p.protocol === protocol)) {
+        rule.ports.push({ port, protocol });
+      }
       byPeer.set(key, rule);
     }
     const end = way === 'ingress' ? 'from' : 'to';
@@ -60,10 +62,19 @@ export function flowsOf(spec: GatewaySpec): FlowGraph {
   const redis = spec.replayStore._redis;
   if (redis !== undefined) {
     graph.reach(redis.peer, redis.port ?? PORT.redis);
-    for (const address of redis.topology?._addresses ?? []) graph.reach(redis.peer, Number(address.slice(address.lastIndexOf(':') + 1)));
-    if (redis.topology?._kind === 'sentinel') graph.reach(redis.peer, redis.topology._sentinel?.serverPort ?? PORT.redis);
+    for (const address of redis.topology?._addresses ?? []) {
+      graph.reach(redis.peer, Number(address.slice(address.lastIndexOf(':') + 1)));
+    }
+    if (redis.topology?._kind === 'sentinel') {
+      graph.reach(redis.peer, redis.topology._sentinel?.serverPort ?? PORT.redis);
+    }
   }
-  for (const { introspection, jwks: { _choice: { url, options } } } of issuersOf(spec)) {
+  for (const {
+    introspection,
+    jwks: {
+      _choice: { url, options },
+    },
+  } of issuersOf(spec)) {
     if (introspection !== undefined) graph.reach(introspection.peer, portOf(introspection.url));
     if (url !== undefined) graph.reach(options?.peer, portOf(url));
   }

@@ -92,27 +92,40 @@ export interface GatewaySpec {
   readonly routes: readonly RouteSpec[];
 }
 
-export const mcpRoutes = (spec: GatewaySpec) => spec.routes.filter((route): route is McpRouteSpec => route.kind === 'mcp');
-export const secretsRoutes = (spec: GatewaySpec) => spec.routes.filter((route): route is SecretsRouteSpec => route.kind === 'secrets');
+export const mcpRoutes = (spec: GatewaySpec) =>
+  spec.routes.filter((route): route is McpRouteSpec => route.kind === 'mcp');
+export const secretsRoutes = (spec: GatewaySpec) =>
+  spec.routes.filter((route): route is SecretsRouteSpec => route.kind === 'secrets');
 export const authOf = (spec: GatewaySpec, route: RouteSpec) => route.auth ?? spec.auth;
 export const usesAgentgateway = (spec: GatewaySpec) => spec.dataPlane._version !== undefined;
 
 /** What the process has, each further worker, and what the memory store takes when it is full, of which the base has room for the default. */
 const MEBIBYTES = { process: 64, worker: 40, proofBytes: 24, proofs: 1_000_000 };
-const storeMebibytes = ({ replayStore: { _redis, _memory } }: Pick<GatewaySpec, 'replayStore'>) => (_redis !== undefined ? 0 : Math.ceil((_memory?.maxEntries ?? MEBIBYTES.proofs) * MEBIBYTES.proofBytes / 2 ** 20));
+const storeMebibytes = ({ replayStore: { _redis, _memory } }: Pick<GatewaySpec, 'replayStore'>) =>
+  _redis !== undefined
+    ? 0
+    : Math.ceil(((_memory?.maxEntries ?? MEBIBYTES.proofs) * MEBIBYTES.proofBytes) / 2 ** 20);
 
 /** Below it the process does not fit. */
-export const leastMebibytes = (spec: Pick<GatewaySpec, 'replayStore' | 'workers'>) => MEBIBYTES.process + MEBIBYTES.worker * Math.max(0, (spec.workers ?? 1) - 1) + storeMebibytes(spec);
+export const leastMebibytes = (spec: Pick<GatewaySpec, 'replayStore' | 'workers'>) =>
+  MEBIBYTES.process + MEBIBYTES.worker * Math.max(0, (spec.workers ?? 1) - 1) + storeMebibytes(spec);
 /** With room for streams, and for a burst. */
-export const usualMebibytes = (spec: Pick<GatewaySpec, 'replayStore' | 'workers'>) => 256 + 64 * Math.max(0, (spec.workers ?? 1) - 1) + Math.max(0, storeMebibytes(spec) - 23);
+export const usualMebibytes = (spec: Pick<GatewaySpec, 'replayStore' | 'workers'>) =>
+  256 + 64 * Math.max(0, (spec.workers ?? 1) - 1) + Math.max(0, storeMebibytes(spec) - 23);
 
 /** Images of the pod that a push to their registry would change. */
 export const unpinnedImages = (spec: GatewaySpec): Image[] =>
-  [spec.image, ...(usesAgentgateway(spec) ? [spec.dataPlane._image!] : [])].filter(({ unpinnedReason }) => unpinnedReason !== undefined);
+  [spec.image, ...(usesAgentgateway(spec) ? [spec.dataPlane._image!] : [])].filter(
+    ({ unpinnedReason }) => unpinnedReason !== undefined,
+  );
 
 /** Longest prefix first, as both the proxy and agentgateway match; ties by name, so that the order of calls never shows. */
 export function byPrecedence(a: RouteSpec, b: RouteSpec): number {
-  return b.pathPrefix.length - a.pathPrefix.length || compare(a.pathPrefix, b.pathPrefix) || compare(a.name, b.name);
+  return (
+    b.pathPrefix.length - a.pathPrefix.length ||
+    compare(a.pathPrefix, b.pathPrefix) ||
+    compare(a.name, b.name)
+  );
 }
 
 const compare = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);

@@ -1,7 +1,23 @@
 /** Props -> the gateway's config, in the words of the schema that the proxy parses. No default stands here. */
 import { Duration } from 'cdk8s';
-import { caPath, credentialPath, profileSecretPath, REDIS_PASSWORD, routeFile, SENTINEL_PASSWORD, TLS_FILES, TRACING } from './files';
-import { authOf, GatewaySpec, McpRouteSpec, RouteSpec, SecretsRouteSpec, usesAgentgateway } from './gateway-spec';
+import {
+  caPath,
+  credentialPath,
+  profileSecretPath,
+  REDIS_PASSWORD,
+  routeFile,
+  SENTINEL_PASSWORD,
+  TLS_FILES,
+  TRACING,
+} from './files';
+import {
+  authOf,
+  GatewaySpec,
+  McpRouteSpec,
+  RouteSpec,
+  SecretsRouteSpec,
+  usesAgentgateway,
+} from './gateway-spec';
 import { audienceOf, IssuerEntry, issuerOf, issuersOf } from './issuers';
 import { canonicalJson } from './json';
 import { parseConfig } from './parser';
@@ -13,8 +29,10 @@ import { TokenExchange } from '../token-exchange';
 import { Tracing } from '../tracing';
 
 /** `T` with every key mentioned, down to the leaves: a field added to the schema and forgotten here does not compile. */
-type Mentioned<T> = T extends string | number | boolean | undefined ? T
-  : T extends readonly (infer U)[] ? Mentioned<U>[]
+type Mentioned<T> = T extends string | number | boolean | undefined
+  ? T
+  : T extends readonly (infer U)[]
+    ? Mentioned<U>[]
     : { [K in keyof Required<T>]: Mentioned<T[K & keyof T]> };
 type Model = Mentioned<ConfigInput>;
 type RouteModel = Model['routes'][number];
@@ -45,7 +63,9 @@ export function modelOf(spec: GatewaySpec): Model {
     workers: spec.workers,
     issuers: issuersOf(spec).map((entry) => issuer(spec, entry)),
     replay: replay(spec),
-    routes: spec.routes.map((route) => (route.kind === 'mcp' ? mcpRoute(spec, route) : secretsRoute(spec, route))),
+    routes: spec.routes.map((route) =>
+      route.kind === 'mcp' ? mcpRoute(spec, route) : secretsRoute(spec, route),
+    ),
     limits: {
       maxHeaderBytes: limits.maxHeaderBytes,
       maxHeaderCount: limits.maxHeaderCount,
@@ -78,7 +98,16 @@ export function modelOf(spec: GatewaySpec): Model {
   };
 }
 
-const tracing = ({ url, ca, authorization, sampleRatio, serviceName, timeout, exportInterval, maxQueue }: Tracing): Model['tracing'] => ({
+const tracing = ({
+  url,
+  ca,
+  authorization,
+  sampleRatio,
+  serviceName,
+  timeout,
+  exportInterval,
+  maxQueue,
+}: Tracing): Model['tracing'] => ({
   url,
   caFile: ca && inConfig(caPath(TRACING)),
   authorization: authorization && file(credentialPath(TRACING)),
@@ -89,7 +118,20 @@ const tracing = ({ url, ca, authorization, sampleRatio, serviceName, timeout, ex
   maxQueue,
 });
 
-function issuer(spec: GatewaySpec, { name, issuer: iss, jwks: { _choice: { url, options } }, file: jwksFile, introspection, introspectionOf, legacyTyp }: IssuerEntry): Model['issuers'][number] {
+function issuer(
+  spec: GatewaySpec,
+  {
+    name,
+    issuer: iss,
+    jwks: {
+      _choice: { url, options },
+    },
+    file: jwksFile,
+    introspection,
+    introspectionOf,
+    legacyTyp,
+  }: IssuerEntry,
+): Model['issuers'][number] {
   return {
     name,
     issuer: iss,
@@ -104,19 +146,28 @@ function issuer(spec: GatewaySpec, { name, issuer: iss, jwks: { _choice: { url, 
       cacheSeconds: seconds(introspection.cache),
       maxEntries: introspection.maxEntries,
     },
-    jwks: url === undefined ? file(jwksFile) : {
-      url,
-      caFile: options?.ca && inConfig(caPath(`jwks-${name}`)),
-      refreshSeconds: seconds(options?.refresh),
-      cooldownSeconds: seconds(options?.cooldown),
-      maxStaleSeconds: seconds(options?.maxStale),
-      timeoutSeconds: seconds(options?.timeout),
-    },
+    jwks:
+      url === undefined
+        ? file(jwksFile)
+        : {
+            url,
+            caFile: options?.ca && inConfig(caPath(`jwks-${name}`)),
+            refreshSeconds: seconds(options?.refresh),
+            cooldownSeconds: seconds(options?.cooldown),
+            maxStaleSeconds: seconds(options?.maxStale),
+            timeoutSeconds: seconds(options?.timeout),
+          },
   };
 }
 
 function replay({ replayStore: { _memory, _redis } }: GatewaySpec): Model['replay'] {
-  if (_redis === undefined) return { store: 'memory', maxEntries: _memory?.maxEntries, epochMarginSeconds: seconds(_memory?.epochMargin) };
+  if (_redis === undefined) {
+    return {
+      store: 'memory',
+      maxEntries: _memory?.maxEntries,
+      epochMarginSeconds: seconds(_memory?.epochMargin),
+    };
+  }
   return {
     store: 'redis',
     url: `redis${_redis.tls === false ? '' : 's'}://${_redis.host}:${_redis.port ?? PORT.redis}`,
@@ -131,11 +182,18 @@ function replay({ replayStore: { _memory, _redis } }: GatewaySpec): Model['repla
   };
 }
 
-function topology(chosen: RedisTopology | undefined): Extract<Model['replay'], { store: 'redis' }>['topology'] {
+function topology(
+  chosen: RedisTopology | undefined,
+): Extract<Model['replay'], { store: 'redis' }>['topology'] {
   if (chosen === undefined || chosen._kind === 'single') return undefined;
   if (chosen._kind === 'cluster') return { kind: 'cluster', nodes: chosen._addresses };
   const { master, password } = chosen._sentinel!;
-  return { kind: 'sentinel', master, sentinels: chosen._addresses, password: password && file(credentialPath(SENTINEL_PASSWORD)) };
+  return {
+    kind: 'sentinel',
+    master,
+    sentinels: chosen._addresses,
+    password: password && file(credentialPath(SENTINEL_PASSWORD)),
+  };
 }
 
 function mcpRoute(spec: GatewaySpec, route: McpRouteSpec): RouteModel {
@@ -155,27 +213,50 @@ function mcpRoute(spec: GatewaySpec, route: McpRouteSpec): RouteModel {
 
 /** The path stays as it is: agentgateway matches the same prefixes and does the rewriting. It wants the token, and is in the pod. */
 const throughAgentgateway = (): Backend<'mcp'> => ({
-  url: `http://127.0.0.1:${PORT.dataPlane}`, endpoints: undefined, outlier: undefined, caFile: undefined, clientCertificate: undefined, serverName: undefined, credential: { kind: 'verifiedToken' },
+  url: `http://127.0.0.1:${PORT.dataPlane}`,
+  endpoints: undefined,
+  outlier: undefined,
+  caFile: undefined,
+  clientCertificate: undefined,
+  serverName: undefined,
+  credential: { kind: 'verifiedToken' },
 });
 
-const certificateOf = ({ cert, key }: { cert: string; key: string }) => ({ certFile: inConfig(cert), keyFile: inConfig(key) });
+const certificateOf = ({ cert, key }: { cert: string; key: string }) => ({
+  certFile: inConfig(cert),
+  keyFile: inConfig(key),
+});
 
 const direct = (route: McpRouteSpec): Backend<'mcp'> => ({
   url: route.backendUrl,
   endpoints: route.endpoints,
-  outlier: route.outlier && { consecutiveFailures: route.outlier.consecutiveFailures, ejectSeconds: seconds(route.outlier.ejectFor) },
-  caFile: route.ca && inConfig(routeFile(route, 'ca.crt')),
-  clientCertificate: route.certificateSecret === undefined ? undefined : certificateOf({ cert: routeFile(route, 'client.crt'), key: routeFile(route, 'client.key') }),
-  serverName: route.serverName,
-  credential: route.tokenExchange !== undefined ? exchange(route, route.tokenExchange) : route.credential === undefined ? undefined : {
-    kind: 'file',
-    file: inConfig(routeFile(route, 'credential')),
-    header: route.credentialHeader,
-    prefix: route.credentialPrefix,
+  outlier: route.outlier && {
+    consecutiveFailures: route.outlier.consecutiveFailures,
+    ejectSeconds: seconds(route.outlier.ejectFor),
   },
+  caFile: route.ca && inConfig(routeFile(route, 'ca.crt')),
+  clientCertificate:
+    route.certificateSecret === undefined
+      ? undefined
+      : certificateOf({ cert: routeFile(route, 'client.crt'), key: routeFile(route, 'client.key') }),
+  serverName: route.serverName,
+  credential:
+    route.tokenExchange !== undefined
+      ? exchange(route, route.tokenExchange)
+      : route.credential === undefined
+        ? undefined
+        : {
+            kind: 'file',
+            file: inConfig(routeFile(route, 'credential')),
+            header: route.credentialHeader,
+            prefix: route.credentialPrefix,
+          },
 });
 
-const exchange = (route: McpRouteSpec, { url, clientId, audience, resource, scopes, ca, timeout, maxEntries }: TokenExchange): Backend<'mcp'>['credential'] => ({
+const exchange = (
+  route: McpRouteSpec,
+  { url, clientId, audience, resource, scopes, ca, timeout, maxEntries }: TokenExchange,
+): Backend<'mcp'>['credential'] => ({
   kind: 'exchange',
   url,
   clientId,
@@ -218,9 +299,20 @@ function auth(spec: GatewaySpec, route: RouteSpec): RouteModel['auth'] {
   const { requiredScopes } = _common;
   switch (_profile) {
     case 'selfSigned':
-      return { profile: 'selfSigned', ...common, maxTokenAgeSeconds: seconds(_selfSigned?.maxTokenAge), enforceHtuHtm: _selfSigned?.enforceHtuHtm, strictHtu: _selfSigned?.strictHtu };
+      return {
+        profile: 'selfSigned',
+        ...common,
+        maxTokenAgeSeconds: seconds(_selfSigned?.maxTokenAge),
+        enforceHtuHtm: _selfSigned?.enforceHtuHtm,
+        strictHtu: _selfSigned?.strictHtu,
+      };
     case 'mtls':
-      return { profile: 'mtls', ...common, requiredScopes, certificateFrom: _mtls?.certificateFrom && word(_mtls.certificateFrom) };
+      return {
+        profile: 'mtls',
+        ...common,
+        requiredScopes,
+        certificateFrom: _mtls?.certificateFrom && word(_mtls.certificateFrom),
+      };
     default:
       return {
         profile: _profile,
@@ -239,8 +331,15 @@ function auth(spec: GatewaySpec, route: RouteSpec): RouteModel['auth'] {
 }
 
 function rateLimit(spec: GatewaySpec, route: RouteSpec): RouteModel['rateLimit'] {
-  const { maxTokens, tokensPerFill, fillInterval, per, shared } = (route.rateLimit ?? spec.rateLimit)._options;
-  return { maxTokens, tokensPerFill, fillIntervalSeconds: seconds(fillInterval), per: per && word(per), shared };
+  const { maxTokens, tokensPerFill, fillInterval, per, shared } = (route.rateLimit ?? spec.rateLimit)
+    ._options;
+  return {
+    maxTokens,
+    tokensPerFill,
+    fillIntervalSeconds: seconds(fillInterval),
+    per: per && word(per),
+    shared,
+  };
 }
 
 /** The text of config.json. */
@@ -253,7 +352,12 @@ export const configText = (spec: GatewaySpec) => canonicalJson(modelOf(spec));
 export function configProblems(spec: GatewaySpec): readonly string[] {
   const problems = problemsOf(spec);
   if (!usesAgentgateway(spec)) return problems;
-  return [...problems, ...problemsOf({ ...spec, dataPlane: DataPlane.direct() }).filter((problem) => /^routes\[\d+\]\.backend\b/.test(problem))];
+  return [
+    ...problems,
+    ...problemsOf({ ...spec, dataPlane: DataPlane.direct() }).filter((problem) =>
+      /^routes\[\d+\]\.backend\b/.test(problem),
+    ),
+  ];
 }
 
 function problemsOf(spec: GatewaySpec): readonly string[] {
@@ -264,6 +368,8 @@ function problemsOf(spec: GatewaySpec): readonly string[] {
 /** The config with every default filled in, as the proxy will see it; for a config without problems only. */
 export function effectiveConfig(spec: GatewaySpec): Config {
   const parsed = parseConfig(JSON.parse(configText(spec)));
-  if (!parsed.ok) throw new Error(`config of "${spec.name}" is not valid:\n  ${parsed.problems.join('\n  ')}`);
+  if (!parsed.ok) {
+    throw new Error(`config of "${spec.name}" is not valid:\n  ${parsed.problems.join('\n  ')}`);
+  }
   return parsed.config;
 }

@@ -13,19 +13,32 @@ const meta = ({ namespace, labels }: GatewaySpec, name: string) => ({ name, name
 
 export function emitWorkload(scope: Construct, spec: Spec): ApiObject {
   const object = emitDeployment(scope, spec, spec().name);
-  const reasons = unpinnedImages(spec()).map(({ reference, unpinnedReason }) => `${reference}: ${unpinnedReason}`);
-  if (reasons.length > 0) object.metadata.addAnnotation('cdk8s-agentgateway/unpinned-image', reasons.join('; '));
+  const reasons = unpinnedImages(spec()).map(
+    ({ reference, unpinnedReason }) => `${reference}: ${unpinnedReason}`,
+  );
+  if (reasons.length > 0) {
+    object.metadata.addAnnotation('cdk8s-agentgateway/unpinned-image', reasons.join('; '));
+  }
   return object;
 }
 
 /** Rendered whole, because it carries fields that the generated types would drop. */
 function emitDeployment(scope: Construct, spec: Spec, name: string): ApiObject {
-  return emit(scope, 'Resource', asGiven(k8s.KubeDeployment.GVK), meta(spec(), name), () => deploymentSpec(spec()));
+  return emit(scope, 'Resource', asGiven(k8s.KubeDeployment.GVK), meta(spec(), name), () =>
+    deploymentSpec(spec()),
+  );
 }
 
 /** Its token reaches a pod only through the projected volume of a gateway with a SecretsRoute. */
 export function emitServiceAccount(scope: Construct, spec: Spec): void {
-  emit(scope, 'service-account', k8s.KubeServiceAccount, meta(spec(), spec().serviceAccountName), () => ({ automountServiceAccountToken: false }), ['automountServiceAccountToken']);
+  emit(
+    scope,
+    'service-account',
+    k8s.KubeServiceAccount,
+    meta(spec(), spec().serviceAccountName),
+    () => ({ automountServiceAccountToken: false }),
+    ['automountServiceAccountToken'],
+  );
 }
 
 /** The traffic port only: metrics and probes are for the node and the scraper, not for clients. */
@@ -34,23 +47,37 @@ export function emitService(scope: Construct, spec: Spec): void {
     spec: {
       type: 'ClusterIP',
       selector: spec().selectorLabels,
-      ports: [{ name: 'http', port: PORT.traffic, targetPort: k8s.IntOrString.fromString('http'), protocol: 'TCP', appProtocol: spec().tlsSecretName === undefined ? 'http' : 'https' }],
+      ports: [
+        {
+          name: 'http',
+          port: PORT.traffic,
+          targetPort: k8s.IntOrString.fromString('http'),
+          protocol: 'TCP',
+          appProtocol: spec().tlsSecretName === undefined ? 'http' : 'https',
+        },
+      ],
     },
   }));
 }
 
 export function emitNetworkPolicy(scope: Construct, spec: Spec): void {
-  emit(scope, 'network-policy', asGiven(k8s.KubeNetworkPolicy.GVK), meta(spec(), `${spec().name}-allow`), () => {
-    const flows = flowsOf(spec());
-    return {
-      spec: {
-        podSelector: { matchLabels: spec().selectorLabels },
-        policyTypes: ['Ingress', 'Egress'],
-        ingress: flows.rules('ingress'),
-        egress: flows.rules('egress'),
-      },
-    };
-  });
+  emit(
+    scope,
+    'network-policy',
+    asGiven(k8s.KubeNetworkPolicy.GVK),
+    meta(spec(), `${spec().name}-allow`),
+    () => {
+      const flows = flowsOf(spec());
+      return {
+        spec: {
+          podSelector: { matchLabels: spec().selectorLabels },
+          policyTypes: ['Ingress', 'Egress'],
+          ingress: flows.rules('ingress'),
+          egress: flows.rules('egress'),
+        },
+      };
+    },
+  );
 }
 
 /** A pod that is broken anyway never holds up the drain of its node. */
@@ -68,13 +95,30 @@ export function emitDisruptionBudget(scope: Construct, spec: Spec): void {
 export function emitApiAccess(scope: Construct, spec: Spec): void {
   const { serviceAccountName, namespace, name } = spec();
   const role = `${name}-secrets-reader`;
-  emit(scope, 'role', k8s.KubeRole, meta(spec(), role), () => ({
-    rules: [{ apiGroups: [''], resources: ['secrets'], resourceNames: secretNames(spec()), verbs: ['get'] }],
-  }), ['rules']);
-  emit(scope, 'role-binding', k8s.KubeRoleBinding, meta(spec(), role), () => ({
-    roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name: role },
-    subjects: [{ kind: 'ServiceAccount', name: serviceAccountName, namespace }],
-  }), ['roleRef', 'subjects']);
+  emit(
+    scope,
+    'role',
+    k8s.KubeRole,
+    meta(spec(), role),
+    () => ({
+      rules: [
+        { apiGroups: [''], resources: ['secrets'], resourceNames: secretNames(spec()), verbs: ['get'] },
+      ],
+    }),
+    ['rules'],
+  );
+  emit(
+    scope,
+    'role-binding',
+    k8s.KubeRoleBinding,
+    meta(spec(), role),
+    () => ({
+      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name: role },
+      subjects: [{ kind: 'ServiceAccount', name: serviceAccountName, namespace }],
+    }),
+    ['roleRef', 'subjects'],
+  );
 }
 
-const secretNames = (spec: GatewaySpec) => [...new Set(secretsRoutes(spec).flatMap((route) => route.secretNames))].sort();
+const secretNames = (spec: GatewaySpec) =>
+  [...new Set(secretsRoutes(spec).flatMap((route) => route.secretNames))].sort();

@@ -9,7 +9,10 @@ const ASSETS = join(__dirname, '..', '..', 'assets');
 type ParsedJwks = { readonly ok: true } | { readonly ok: false; readonly problems: readonly string[] };
 
 /** The parsers that the proxy runs at start. */
-export const { parseConfig, parseJwks } = createRequire(__filename)(join(ASSETS, 'config.cjs')) as { parseConfig(raw: unknown): Parsed; parseJwks(text: string): ParsedJwks };
+export const { parseConfig, parseJwks } = createRequire(__filename)(join(ASSETS, 'config.cjs')) as {
+  parseConfig(raw: unknown): Parsed;
+  parseJwks(text: string): ParsedJwks;
+};
 
 /** Text of one file of the proxy's code. */
 export const asset = (file: string) => readFileSync(join(ASSETS, file), 'utf8');

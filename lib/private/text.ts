@@ -27,20 +27,37 @@ const OBJECT_NAME = /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/;
 /** RFC 1123 label: the form of a namespace or route name. */
 export function checkLabel(where: string, value: string): string {
   if (LABEL.test(value)) return value;
-  const near = value.toLowerCase().replace(/[^a-z0-9-]+/g, '-').replace(/^-+|-+$/g, '').slice(0, 63);
-  return refuse({ where, want: 'must be a lower-case RFC 1123 label of at most 63 characters', got: value, next: near ? `did you mean "${near}"?` : undefined });
+  const near = value
+    .toLowerCase()
+    .replace(/[^a-z0-9-]+/g, '-')
+    .replace(/^-+|-+$/g, '')
+    .slice(0, 63);
+  return refuse({
+    where,
+    want: 'must be a lower-case RFC 1123 label of at most 63 characters',
+    got: value,
+    next: near ? `did you mean "${near}"?` : undefined,
+  });
 }
 
 /** RFC 1123 subdomain: the form of most object names. */
 export function checkObjectName(where: string, value: string): string {
   if (value.length <= 253 && OBJECT_NAME.test(value)) return value;
-  return refuse({ where, want: 'must be the name of a Kubernetes object (lower-case RFC 1123 subdomain)', got: value });
+  return refuse({
+    where,
+    want: 'must be the name of a Kubernetes object (lower-case RFC 1123 subdomain)',
+    got: value,
+  });
 }
 
 /** A key of a ConfigMap or Secret. */
 export function checkKey(where: string, value: string): string {
   if (value.length <= 253 && /^[-._a-zA-Z0-9]+$/.test(value) && value !== '..' && value !== '.') return value;
-  return refuse({ where, want: 'must be a key of a Secret or ConfigMap: letters, digits, "-", "_" and "."', got: value });
+  return refuse({
+    where,
+    want: 'must be a key of a Secret or ConfigMap: letters, digits, "-", "_" and "."',
+    got: value,
+  });
 }
 
 export function checkPort(where: string, value: number): number {

@@ -16,31 +16,48 @@ export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 export const median = (numbers) => quantile(numbers, 0.5);
 export const quantile = (numbers, q) => numbers.toSorted((x, y) => x - y)[Math.floor(numbers.length * q)];
 export const rounded = (n, digits = 1) => Math.round(n * 10 ** digits) / 10 ** digits;
-export const get = (url) => new Promise((resolve, reject) => http.get(url, (r) => {
-  let text = '';
-  r.on('data', (c) => { text += c; }).on('end', () => resolve({ status: r.statusCode, text }));
-}).on('error', reject));
-export const freePort = () => new Promise((resolve) => {
-  const server = net.createServer().listen(0, '127.0.0.1', () => {
-    const { port } = server.address();
-    server.close(() => resolve(port));
+export const get = (url) =>
+  new Promise((resolve, reject) =>
+    http
+      .get(url, (r) => {
+        let text = '';
+        r.on('data', (c) => {
+          text += c;
+        }).on('end', () => resolve({ status: r.statusCode, text }));
+      })
+      .on('error', reject),
+  );
+export const freePort = () =>
+  new Promise((resolve) => {
+    const server = net.createServer().listen(0, '127.0.0.1', () => {
+      const { port } = server.address();
+      server.close(() => resolve(port));
+    });
   });
-});
 const b64 = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
 const CURVES = { ES256: { curve: 'P-256', hash: 'sha256' }, ES384: { curve: 'P-384', hash: 'sha384' } };
-const BODY = '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"echo","arguments":{"text":"hello"}}}';
+const BODY =
+  '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"echo","arguments":{"text":"hello"}}}';
 
 /** @param alg of the proofs @param tokenAlg of the access tokens */
 export function openBed({ alg = 'ES256', tokenAlg = 'RS256' } = {}) {
   const dir = mkdtempSync(join(tmpdir(), 'agw-bench-'));
   const children = [];
   const { curve, hash } = CURVES[alg];
-  const as = tokenAlg === 'RS256' ? generateKeyPairSync('rsa', { modulusLength: 2048 }) : generateKeyPairSync('ec', { namedCurve: CURVES[tokenAlg].curve });
+  const as =
+    tokenAlg === 'RS256'
+      ? generateKeyPairSync('rsa', { modulusLength: 2048 })
+      : generateKeyPairSync('ec', { namedCurve: CURVES[tokenAlg].curve });
   const client = generateKeyPairSync('ec', { namedCurve: curve });
   const { kty, crv, x, y } = client.publicKey.export({ format: 'jwk' });
   const jkt = createHash('sha256').update(JSON.stringify({ crv, kty, x, y })).digest('base64url');
   const jwksFile = join(dir, 'jwks.json');
-  writeFileSync(jwksFile, JSON.stringify({ keys: [{ ...as.publicKey.export({ format: 'jwk' }), kid: 'as-1', alg: tokenAlg, use: 'sig' }] }));
+  writeFileSync(
+    jwksFile,
+    JSON.stringify({
+      keys: [{ ...as.publicKey.export({ format: 'jwk' }), kid: 'as-1', alg: tokenAlg, use: 'sig' }],
+    }),
+  );
 
   /** Starts a node process; resolves when `url` answers 200, with the time that took. */
   async function start(args, url) {
@@ -49,7 +66,8 @@ export function openBed({ alg = 'ES256', tokenAlg = 'RS256' } = {}) {
     children.push(child);
     for (;;) {
       if (child.exitCode !== null) throw new Error(`${args[0]} ended with ${child.exitCode}`);
-      if ((await get(url).catch(() => undefined))?.status === 200) return { child, ms: performance.now() - began };
+      if ((await get(url).catch(() => undefined))?.status === 200)
+        return { child, ms: performance.now() - began };
       if (performance.now() - began > READY_MS) throw new Error(`${args[0]}: not ready after ${READY_MS} ms`);
       await sleep(5);
     }
@@ -65,20 +83,53 @@ export function openBed({ alg = 'ES256', tokenAlg = 'RS256' } = {}) {
       const [port, adminPort] = change.ports ?? [await freePort(), await freePort()];
       delete change.ports;
       const own = origin ?? `http://127.0.0.1:${port}`;
-      writeFileSync(join(dir, `${name}.json`), JSON.stringify({
-        version: 1,
-        listen: { host: '127.0.0.1', port },
-        admin: { host: '127.0.0.1', port: adminPort },
-        publicOrigins: [own],
-        issuers: [{ name: 'as', issuer: 'https://as.example', algorithms: [tokenAlg], jwks: { file: jwksFile } }],
-        replay: { store: 'memory' },
-        routes: [{ kind: 'mcp', name: 'mcp', pathPrefix: '/mcp', auth: { profile: 'dpop', issuers: ['as'], audiences: [`${own}/mcp`], proofAlgorithms: [alg], proofMaxAgeSeconds: 3600 }, backend: { url: `http://127.0.0.1:${backend}` } }],
-        audit: { file: join(dir, `${name}.jsonl`) },
-        drainSeconds: 1,
-        ...change,
-      }));
-      const { child, ms } = await start(['--max-semi-space-size=8', join(assets, 'proxy.mjs'), 'serve', '--config', join(dir, `${name}.json`)], `http://127.0.0.1:${adminPort}/readyz`);
-      const cpu = async () => Number(/^process_cpu_seconds_total(?:\{.*\})? ([\d.e-]+)/m.exec((await get(`http://127.0.0.1:${adminPort}/metrics`)).text)[1]);
+      writeFileSync(
+        join(dir, `${name}.json`),
+        JSON.stringify({
+          version: 1,
+          listen: { host: '127.0.0.1', port },
+          admin: { host: '127.0.0.1', port: adminPort },
+          publicOrigins: [own],
+          issuers: [
+            { name: 'as', issuer: 'https://as.example', algorithms: [tokenAlg], jwks: { file: jwksFile } },
+          ],
+          replay: { store: 'memory' },
+          routes: [
+            {
+              kind: 'mcp',
+              name: 'mcp',
+              pathPrefix: '/mcp',
+              auth: {
+                profile: 'dpop',
+                issuers: ['as'],
+                audiences: [`${own}/mcp`],
+                proofAlgorithms: [alg],
+                proofMaxAgeSeconds: 3600,
+              },
+              backend: { url: `http://127.0.0.1:${backend}` },
+            },
+          ],
+          audit: { file: join(dir, `${name}.jsonl`) },
+          drainSeconds: 1,
+          ...change,
+        }),
+      );
+      const { child, ms } = await start(
+        [
+          '--max-semi-space-size=8',
+          join(assets, 'proxy.mjs'),
+          'serve',
+          '--config',
+          join(dir, `${name}.json`),
+        ],
+        `http://127.0.0.1:${adminPort}/readyz`,
+      );
+      const cpu = async () =>
+        Number(
+          /^process_cpu_seconds_total(?:\{.*\})? ([\d.e-]+)/m.exec(
+            (await get(`http://127.0.0.1:${adminPort}/metrics`)).text,
+          )[1],
+        );
       return { port, adminPort, child, readyMs: ms, cpu };
     },
     /** Tokens, and what makes a proof with one. Proofs are from ahead of now, inside the skew: made before a gateway starts, they would be older than its store. */
@@ -105,7 +156,10 @@ export function openBed({ alg = 'ES256', tokenAlg = 'RS256' } = {}) {
   };
 }
 
-export const postOf = (token, proof, host = '127.0.0.1') => Buffer.from(`POST /mcp HTTP/1.1\r\nHost: ${host}\r\nContent-Type: application/json\r\nAccept: application/json, text/event-stream\r\nContent-Length: ${BODY.length}\r\nAuthorization: DPoP ${token}\r\nDPoP: ${proof}\r\n\r\n${BODY}`);
+export const postOf = (token, proof, host = '127.0.0.1') =>
+  Buffer.from(
+    `POST /mcp HTTP/1.1\r\nHost: ${host}\r\nContent-Type: application/json\r\nAccept: application/json, text/event-stream\r\nContent-Length: ${BODY.length}\r\nAuthorization: DPoP ${token}\r\nDPoP: ${proof}\r\n\r\n${BODY}`,
+  );
 
 /**
  * Sends prepared requests over keep-alive connections, one at a time each. Raw sockets: the load must not cost more than its target.
@@ -118,45 +172,49 @@ export async function load(port, requests, { connections = 32, perSecond } = {})
   const took = [];
   const began = performance.now();
   const idle = [];
-  const dueAt = (n) => began + n * 1000 / perSecond;
-  const pump = () => { while (idle.length > 0 && next < requests.length && dueAt(next) <= performance.now()) idle.pop()(); };
+  const dueAt = (n) => began + (n * 1000) / perSecond;
+  const pump = () => {
+    while (idle.length > 0 && next < requests.length && dueAt(next) <= performance.now()) idle.pop()();
+  };
   const timer = perSecond === undefined ? undefined : setInterval(pump, 1);
-  const worker = () => new Promise((resolve, reject) => {
-    const socket = net.connect({ port, host: '127.0.0.1', noDelay: true });
-    let pending = '';
-    let size = 0;
-    let mine = -1;
-    const send = () => {
-      if (next === requests.length) return void socket.end();
-      mine = next++;
-      socket.write(requests[mine]);
-    };
-    const free = () => {
-      if (perSecond === undefined || next === requests.length) return send();
-      idle.push(send);
-      pump();
-    };
-    socket.on('connect', free).on('error', reject).on('close', resolve);
-    const answered = (good) => {
-      if (good) ok += 1;
-      if (perSecond !== undefined) took.push(performance.now() - dueAt(mine));
-      free();
-      if (next === requests.length) for (const end of idle.splice(0)) end();
-    };
-    socket.on('data', (chunk) => {
-      // The usual answer again, in one piece.
-      if (pending === '' && chunk.length === size && chunk[9] === 0x32) return answered(true);
-      pending += chunk.toString('latin1');
-      const head = pending.indexOf('\r\n\r\n');
-      if (head === -1) return;
-      const length = /^content-length: (\d+)/im.exec(pending.slice(0, head));
-      if (length !== null ? pending.length < head + 4 + Number(length[1]) : !pending.endsWith('0\r\n\r\n')) return;
-      const good = pending.startsWith('HTTP/1.1 200');
-      size = good && length !== null && pending.length === chunk.length ? pending.length : 0;
-      pending = '';
-      answered(good);
+  const worker = () =>
+    new Promise((resolve, reject) => {
+      const socket = net.connect({ port, host: '127.0.0.1', noDelay: true });
+      let pending = '';
+      let size = 0;
+      let mine = -1;
+      const send = () => {
+        if (next === requests.length) return void socket.end();
+        mine = next++;
+        socket.write(requests[mine]);
+      };
+      const free = () => {
+        if (perSecond === undefined || next === requests.length) return send();
+        idle.push(send);
+        pump();
+      };
+      socket.on('connect', free).on('error', reject).on('close', resolve);
+      const answered = (good) => {
+        if (good) ok += 1;
+        if (perSecond !== undefined) took.push(performance.now() - dueAt(mine));
+        free();
+        if (next === requests.length) for (const end of idle.splice(0)) end();
+      };
+      socket.on('data', (chunk) => {
+        // The usual answer again, in one piece.
+        if (pending === '' && chunk.length === size && chunk[9] === 0x32) return answered(true);
+        pending += chunk.toString('latin1');
+        const head = pending.indexOf('\r\n\r\n');
+        if (head === -1) return;
+        const length = /^content-length: (\d+)/im.exec(pending.slice(0, head));
+        if (length !== null ? pending.length < head + 4 + Number(length[1]) : !pending.endsWith('0\r\n\r\n'))
+          return;
+        const good = pending.startsWith('HTTP/1.1 200');
+        size = good && length !== null && pending.length === chunk.length ? pending.length : 0;
+        pending = '';
+        answered(good);
+      });
     });
-  });
   await Promise.all(Array.from({ length: connections }, worker));
   clearInterval(timer);
   return { seconds: (performance.now() - began) / 1000, ok, took };

@@ -15,7 +15,15 @@ async function throughExpress() {
   const { createProxyMiddleware } = await import('http-proxy-middleware');
   const app = express();
   app.disable('x-powered-by');
-  app.use(auth({ issuer, jwksUri, audience, tokenSigningAlg: 'RS256', dpop: { enabled: true, required: true, iatOffset: 300, iatLeeway: LEEWAY_SECONDS } }));
+  app.use(
+    auth({
+      issuer,
+      jwksUri,
+      audience,
+      tokenSigningAlg: 'RS256',
+      dpop: { enabled: true, required: true, iatOffset: 300, iatLeeway: LEEWAY_SECONDS },
+    }),
+  );
   app.use(createProxyMiddleware({ target }));
   app.use((error, _request, response, _next) => response.status(error.status ?? 500).end());
   app.listen(Number(port), '127.0.0.1');
@@ -31,8 +39,15 @@ async function throughFastify() {
     upstream: target,
     preHandler: async (request, reply) => {
       try {
-        const asked = new Request(`http://${request.headers.host}${request.url}`, { method: request.method, headers: request.headers });
-        await oauth.validateJwtAccessToken(as, asked, audience, { requireDPoP: true, [oauth.allowInsecureRequests]: true, [oauth.clockTolerance]: LEEWAY_SECONDS });
+        const asked = new Request(`http://${request.headers.host}${request.url}`, {
+          method: request.method,
+          headers: request.headers,
+        });
+        await oauth.validateJwtAccessToken(as, asked, audience, {
+          requireDPoP: true,
+          [oauth.allowInsecureRequests]: true,
+          [oauth.clockTolerance]: LEEWAY_SECONDS,
+        });
       } catch {
         return reply.code(401).send({ error: 'invalid_dpop_proof' });
       }
@@ -42,7 +57,9 @@ async function throughFastify() {
 }
 
 await listen();
-http.createServer((_, response) => {
-  const { user, system } = process.cpuUsage();
-  response.end(String((user + system) / 1e6));
-}).listen(Number(admin), '127.0.0.1');
+http
+  .createServer((_, response) => {
+    const { user, system } = process.cpuUsage();
+    response.end(String((user + system) / 1e6));
+  })
+  .listen(Number(admin), '127.0.0.1');

@@ -11,9 +11,16 @@ import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { freePort, get, here, load, median, openBed, postOf, rounded } from './bed.mjs';
 
-const { values } = parseArgs({ options: { requests: { type: 'string', default: '20000' }, against: { type: 'string' }, peers: { type: 'boolean', default: false } } });
+const { values } = parseArgs({
+  options: {
+    requests: { type: 'string', default: '20000' },
+    against: { type: 'string' },
+    peers: { type: 'boolean', default: false },
+  },
+});
 const REQUESTS = Number(values.requests);
-if (!Number.isInteger(REQUESTS) || REQUESTS < 1000 || REQUESTS > 200_000) throw new Error(`--requests: must be 1000 to 200000, got ${values.requests}`);
+if (!Number.isInteger(REQUESTS) || REQUESTS < 1000 || REQUESTS > 200_000)
+  throw new Error(`--requests: must be 1000 to 200000, got ${values.requests}`);
 const ROUNDS = 10;
 const WARM_UP = 3000;
 const VERIFIES = 500;
@@ -25,7 +32,10 @@ try {
   /** A process that says at its admin port what CPU it used. */
   const startOther = async (file, role, ...args) => {
     const [port, adminPort] = [await freePort(), await freePort()];
-    await bed.start([join(here, file), role, String(port), String(backend), String(adminPort), ...args], `http://127.0.0.1:${adminPort}/cpu`);
+    await bed.start(
+      [join(here, file), role, String(port), String(backend), String(adminPort), ...args],
+      `http://127.0.0.1:${adminPort}/cpu`,
+    );
     return { port, cpu: async () => Number((await get(`http://127.0.0.1:${adminPort}/cpu`)).text) };
   };
   const ports = [await freePort(), await freePort()];
@@ -37,24 +47,65 @@ try {
   const targets = { ours, bare: await startOther('servers.mjs', 'bare') };
   if (values.peers) {
     const [redisPort, jwksPort] = [await freePort(), await freePort()];
-    bed.children.push(spawn('redis-server', ['--port', String(redisPort), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', bed.dir], { stdio: 'ignore' }).on('error', (cause) => { throw cause; }));
-    http.createServer((_, response) => response.writeHead(200, { 'Content-Type': 'application/json' }).end(readFileSync(bed.jwksFile))).listen(jwksPort, '127.0.0.1').unref();
-    targets.shared = await bed.startGateway({ name: 'shared', backend, origin, replay: { store: 'redis', url: `redis://127.0.0.1:${redisPort}` } });
+    bed.children.push(
+      spawn(
+        'redis-server',
+        [
+          '--port',
+          String(redisPort),
+          '--bind',
+          '127.0.0.1',
+          '--save',
+          '',
+          '--appendonly',
+          'no',
+          '--dir',
+          bed.dir,
+        ],
+        { stdio: 'ignore' },
+      ).on('error', (cause) => {
+        throw cause;
+      }),
+    );
+    http
+      .createServer((_, response) =>
+        response.writeHead(200, { 'Content-Type': 'application/json' }).end(readFileSync(bed.jwksFile)),
+      )
+      .listen(jwksPort, '127.0.0.1')
+      .unref();
+    targets.shared = await bed.startGateway({
+      name: 'shared',
+      backend,
+      origin,
+      replay: { store: 'redis', url: `redis://127.0.0.1:${redisPort}` },
+    });
     targets.bytes = await startOther('servers.mjs', 'bytes');
-    for (const name of ['express', 'fastify']) targets[name] = await startOther('peers.mjs', name, `http://127.0.0.1:${jwksPort}/`, `${origin}/mcp`);
+    for (const name of ['express', 'fastify'])
+      targets[name] = await startOther('peers.mjs', name, `http://127.0.0.1:${jwksPort}/`, `${origin}/mcp`);
   }
-  if (values.against !== undefined) targets.other = await bed.startGateway({ name: 'other', backend, origin, assets: resolve(values.against) });
+  if (values.against !== undefined)
+    targets.other = await bed.startGateway({
+      name: 'other',
+      backend,
+      origin,
+      assets: resolve(values.against),
+    });
 
   const { host } = new URL(origin); // the peers take it for htu
   const requests = proofs.map((p) => postOf(token, p, host));
   // Whoever passes what is forged is not measured against.
   const forged = postOf(token, `${proofs[0].slice(0, -8)}AAAAAAAA`, host);
   for (const [name, { port }] of Object.entries(targets)) {
-    if (name !== 'bare' && name !== 'bytes' && (await load(port, [forged], { connections: 1 })).ok !== 0) throw new Error(`${name}: takes a forged proof`);
+    if (name !== 'bare' && name !== 'bytes' && (await load(port, [forged], { connections: 1 })).ok !== 0)
+      throw new Error(`${name}: takes a forged proof`);
   }
   const dot = proofs[0].lastIndexOf('.');
-  const [signed, signature] = [Buffer.from(proofs[0].slice(0, dot)), Buffer.from(proofs[0].slice(dot + 1), 'base64url')];
-  const verifyOnce = () => verify('sha256', signed, { key: bed.client.publicKey, dsaEncoding: 'ieee-p1363' }, signature);
+  const [signed, signature] = [
+    Buffer.from(proofs[0].slice(0, dot)),
+    Buffer.from(proofs[0].slice(dot + 1), 'base64url'),
+  ];
+  const verifyOnce = () =>
+    verify('sha256', signed, { key: bed.client.publicKey, dsaEncoding: 'ieee-p1363' }, signature);
   const seconds = [];
   const micros = { verify: [], ...Object.fromEntries(Object.keys(targets).map((name) => [name, []])) };
   /** One round: every target gets the same requests, one after the other, so that a slow second hits all of them. */
@@ -62,8 +113,9 @@ try {
     for (const [name, { port, cpu }] of Object.entries(targets)) {
       const before = await cpu();
       const { seconds: took, ok } = await load(port, some);
-      if (ok !== some.length) throw new Error(`${name}: ${some.length - ok} of ${some.length} requests were not answered 200`);
-      if (count) micros[name].push(((await cpu()) - before) * 1e6 / some.length);
+      if (ok !== some.length)
+        throw new Error(`${name}: ${some.length - ok} of ${some.length} requests were not answered 200`);
+      if (count) micros[name].push((((await cpu()) - before) * 1e6) / some.length);
       if (count && name === 'ours') seconds.push(took);
     }
     const { user, system } = process.cpuUsage();
@@ -73,7 +125,8 @@ try {
   };
   await round(requests.slice(0, WARM_UP), false);
   const size = Math.floor(REQUESTS / ROUNDS);
-  for (let r = 0; r < ROUNDS; r++) await round(requests.slice(WARM_UP + r * size, WARM_UP + (r + 1) * size), true);
+  for (let r = 0; r < ROUNDS; r++)
+    await round(requests.slice(WARM_UP + r * size, WARM_UP + (r + 1) * size), true);
 
   const perRound = (of) => micros.ours.map((_, r) => of(r));
   const ratio = (over, under) => rounded(median(perRound((r) => over(r) / under(r))), 2);
@@ -81,25 +134,38 @@ try {
   const floor = (r) => micros.bare[r] + micros.verify[r];
   /** Without HTTP. */
   const least = (r) => micros.bytes[r] + micros.verify[r];
-  process.stdout.write(`${JSON.stringify({
-    requests: size * ROUNDS,
-    rounds: ROUNDS,
-    cpuMicrosPerRequest: rounded(median(micros.ours)),
-    quietestRoundCpuMicros: rounded(Math.min(...micros.ours)),
-    requestsPerSecond: Math.round(size / median(seconds)),
-    bareProxyCpuMicros: rounded(median(micros.bare)),
-    p256VerifyCpuMicros: rounded(median(micros.verify)),
-    ratioToBarePlusVerify: ratio(of('ours'), floor),
-    ...(values.against === undefined ? {} : { otherCpuMicros: rounded(median(micros.other)), ratioToOther: ratio(of('ours'), of('other')) }),
-    ...(values.peers ? {
-      redisCpuMicros: rounded(median(micros.shared)),
-      redisAddsCpuMicros: rounded(median(perRound((r) => micros.shared[r] - micros.ours[r]))),
-      ...Object.fromEntries(['express', 'fastify'].flatMap((name) => [[`${name}StackCpuMicros`, rounded(median(micros[name]))], [`${name}StackToOurs`, ratio(of(name), of('ours'))], [`${name}StackToFloor`, ratio(of(name), floor)], [`${name}StackToLeast`, ratio(of(name), least)]])),
-      bytesCpuMicros: rounded(median(micros.bytes)),
-    } : {}),
-    startToReadyMs: Math.round(ours.readyMs),
-    node: process.version,
-  })}\n`);
+  process.stdout.write(
+    `${JSON.stringify({
+      requests: size * ROUNDS,
+      rounds: ROUNDS,
+      cpuMicrosPerRequest: rounded(median(micros.ours)),
+      quietestRoundCpuMicros: rounded(Math.min(...micros.ours)),
+      requestsPerSecond: Math.round(size / median(seconds)),
+      bareProxyCpuMicros: rounded(median(micros.bare)),
+      p256VerifyCpuMicros: rounded(median(micros.verify)),
+      ratioToBarePlusVerify: ratio(of('ours'), floor),
+      ...(values.against === undefined
+        ? {}
+        : { otherCpuMicros: rounded(median(micros.other)), ratioToOther: ratio(of('ours'), of('other')) }),
+      ...(values.peers
+        ? {
+            redisCpuMicros: rounded(median(micros.shared)),
+            redisAddsCpuMicros: rounded(median(perRound((r) => micros.shared[r] - micros.ours[r]))),
+            ...Object.fromEntries(
+              ['express', 'fastify'].flatMap((name) => [
+                [`${name}StackCpuMicros`, rounded(median(micros[name]))],
+                [`${name}StackToOurs`, ratio(of(name), of('ours'))],
+                [`${name}StackToFloor`, ratio(of(name), floor)],
+                [`${name}StackToLeast`, ratio(of(name), least)],
+              ]),
+            ),
+            bytesCpuMicros: rounded(median(micros.bytes)),
+          }
+        : {}),
+      startToReadyMs: Math.round(ours.readyMs),
+      node: process.version,
+    })}\n`,
+  );
 } finally {
   bed.close();
 }

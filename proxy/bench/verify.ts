@@ -22,13 +22,21 @@ declare const gc: ((options: { type: 'minor' }) => void) | undefined;
 const [ROUNDS, PER_ROUND] = [15, 3000];
 const ORIGIN = 'https://gw.example';
 const dir = mkdtempSync(join(tmpdir(), 'agw-verify-'));
-const b64 = (value: unknown) => Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url');
+const b64 = (value: unknown) =>
+  Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url');
 const as = generateKeyPairSync('rsa', { modulusLength: 2048 });
 const client = generateKeyPairSync('ec', { namedCurve: 'P-256' });
 const jwk = client.publicKey.export({ format: 'jwk' });
-const jkt = createHash('sha256').update(`{"crv":"P-256","kty":"EC","x":"${jwk.x!}","y":"${jwk.y!}"}`).digest('base64url');
+const jkt = createHash('sha256')
+  .update(`{"crv":"P-256","kty":"EC","x":"${jwk.x!}","y":"${jwk.y!}"}`)
+  .digest('base64url');
 const now = Math.floor(Date.now() / 1000);
-writeFileSync(join(dir, 'jwks.json'), JSON.stringify({ keys: [{ ...as.publicKey.export({ format: 'jwk' }), kid: 'as-1', alg: 'RS256', use: 'sig' }] }));
+writeFileSync(
+  join(dir, 'jwks.json'),
+  JSON.stringify({
+    keys: [{ ...as.publicKey.export({ format: 'jwk' }), kid: 'as-1', alg: 'RS256', use: 'sig' }],
+  }),
+);
 
 const parsed = parseConfig({
   version: 1,
@@ -36,29 +44,104 @@ const parsed = parseConfig({
   issuers: [{ name: 'as', issuer: 'https://as.example', jwks: { file: join(dir, 'jwks.json') } }],
   replay: { store: 'memory' },
   limits: { refusalsPerAddress: { maxTokens: 10, tokensPerSecond: 1 } },
-  routes: [{ kind: 'mcp', name: 'mcp', pathPrefix: '/mcp', auth: { profile: 'dpop', issuers: ['as'] }, rateLimit: { maxTokens: 1_000_000, tokensPerFill: 1_000_000 }, backend: { url: 'http://127.0.0.1:9' } }],
+  routes: [
+    {
+      kind: 'mcp',
+      name: 'mcp',
+      pathPrefix: '/mcp',
+      auth: { profile: 'dpop', issuers: ['as'] },
+      rateLimit: { maxTokens: 1_000_000, tokensPerFill: 1_000_000 },
+      backend: { url: 'http://127.0.0.1:9' },
+    },
+  ],
 });
 if (!parsed.ok) throw new Error(parsed.problems.join('\n'));
 const { config } = parsed;
 const { take, drop } = createParts().draft();
-const trust = openTrust(config, take, { clock: wallClock, warn: (problem) => { throw new Error(problem); } });
+const trust = openTrust(config, take, {
+  clock: wallClock,
+  warn: (problem) => {
+    throw new Error(problem);
+  },
+});
 const tables = bucketTables(bucketMemories(false));
 const addressLimits = createAddressLimits(config, tables.addresses, wallClock);
-const { enter, route, decide } = createWay(config, { trust, take, store: createMemoryStore({ maxEntries: 1_000_000, now: wallClock }), buckets: tables.callers, addressLimits, clock: wallClock, verify: (_, ...work) => verifies(...work) });
+const { enter, route, decide } = createWay(config, {
+  trust,
+  take,
+  store: createMemoryStore({ maxEntries: 1_000_000, now: wallClock }),
+  buckets: tables.callers,
+  addressLimits,
+  clock: wallClock,
+  verify: (_, ...work) => verifies(...work),
+});
 
 const jws = (header: unknown, claims: unknown, signer: (input: Buffer) => Buffer) => {
   const input = `${b64(header)}.${b64(claims)}`;
   return `${input}.${signer(Buffer.from(input)).toString('base64url')}`;
 };
-const es256 = (key: KeyObject) => (input: Buffer) => sign('sha256', input, { key, dsaEncoding: 'ieee-p1363' });
-const token = jws({ typ: 'at+jwt', alg: 'RS256', kid: 'as-1' }, { iss: 'https://as.example', sub: 'agent', client_id: 'agent', aud: `${ORIGIN}/mcp`, iat: now, exp: now + 3600, jti: 'bench', cnf: { jkt } }, (input) => sign('sha256', input, as.privateKey));
+const es256 = (key: KeyObject) => (input: Buffer) =>
+  sign('sha256', input, { key, dsaEncoding: 'ieee-p1363' });
+const token = jws(
+  { typ: 'at+jwt', alg: 'RS256', kid: 'as-1' },
+  {
+    iss: 'https://as.example',
+    sub: 'agent',
+    client_id: 'agent',
+    aud: `${ORIGIN}/mcp`,
+    iat: now,
+    exp: now + 3600,
+    jti: 'bench',
+    cnf: { jkt },
+  },
+  (input) => sign('sha256', input, as.privateKey),
+);
 const ath = createHash('sha256').update(token).digest('base64url');
 const header = { typ: 'dpop+jwt', alg: 'ES256', jwk: { kty: 'EC', crv: 'P-256', x: jwk.x, y: jwk.y } };
-const proof = (claims: Record<string, unknown> = {}, head: Record<string, unknown> = header) => jws(head, { jti: randomUUID(), htm: 'POST', htu: `${ORIGIN}/mcp`, iat: Math.floor(Date.now() / 1000), ath, ...claims }, es256(client.privateKey));
-const raw = (authorization: string, dpop: string) => ['Host', 'gw.example', 'Content-Type', 'application/json', 'Accept', 'application/json, text/event-stream', 'User-Agent', 'bench', 'Content-Length', '100', 'Authorization', authorization, 'DPoP', dpop];
+const proof = (claims: Record<string, unknown> = {}, head: Record<string, unknown> = header) =>
+  jws(
+    head,
+    {
+      jti: randomUUID(),
+      htm: 'POST',
+      htu: `${ORIGIN}/mcp`,
+      iat: Math.floor(Date.now() / 1000),
+      ath,
+      ...claims,
+    },
+    es256(client.privateKey),
+  );
+const raw = (authorization: string, dpop: string) => [
+  'Host',
+  'gw.example',
+  'Content-Type',
+  'application/json',
+  'Accept',
+  'application/json, text/event-stream',
+  'User-Agent',
+  'bench',
+  'Content-Length',
+  '100',
+  'Authorization',
+  authorization,
+  'DPoP',
+  dpop,
+];
 const received = (lines: readonly string[], address = '192.0.2.1', target = '/mcp'): Received => ({
-  id: '3f0c2d8e-0000-4000-8000-000000000000', receivedAt: now, address, network: address, fromTrustedPeer: false, version: '1.1', method: 'POST', target, headers: headerFields(lines), framing: undefined, facts: {}, reply: {},
-  tlsCertificate: () => undefined, readBody: () => Promise.resolve(Buffer.alloc(0)),
+  id: '3f0c2d8e-0000-4000-8000-000000000000',
+  receivedAt: now,
+  address,
+  network: address,
+  fromTrustedPeer: false,
+  version: '1.1',
+  method: 'POST',
+  target,
+  headers: headerFields(lines),
+  framing: undefined,
+  facts: {},
+  reply: {},
+  tlsCertificate: () => undefined,
+  readBody: () => Promise.resolve(Buffer.alloc(0)),
 });
 const whole = then(then(enter, route), decide);
 const way = (request: Received): string => {
@@ -66,7 +149,9 @@ const way = (request: Received): string => {
   if (verdict instanceof Promise) throw new Error('the way is not synchronous');
   return verdict instanceof Denial ? verdict.reason : 'ok';
 };
-const expectOf = (got: string, want: string) => { if (got !== want) throw new Error(`got ${got}, want ${want}`); };
+const expectOf = (got: string, want: string) => {
+  if (got !== want) throw new Error(`got ${got}, want ${want}`);
+};
 
 const median = (numbers: number[]) => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)]!;
 const tenths = (n: number) => Math.round(n * 10) / 10;
@@ -81,7 +166,10 @@ const cpuMicros = (times: number, work: (i: number) => void) => {
 const sample = proof();
 const partsOf = (text: string) => {
   const dot = text.lastIndexOf('.');
-  return { signed: Buffer.from(text.slice(0, dot)), signature: Buffer.from(text.slice(dot + 1), 'base64url') };
+  return {
+    signed: Buffer.from(text.slice(0, dot)),
+    signature: Buffer.from(text.slice(dot + 1), 'base64url'),
+  };
 };
 const [ours, alone]: [number[], number[]] = [[], []];
 for (let r = -2; r < ROUNDS; r++) {
@@ -92,9 +180,20 @@ for (let r = -2; r < ROUNDS; r++) {
   for (let i = 0; i < 2; i++) gc!({ type: 'minor' }); // what was made for this round is not moved at the cost of either side
   const one = cpuMicros(PER_ROUND, (i) => expectOf(way(received(lines[i]!)), 'ok'));
   const other = cpuMicros(PER_ROUND, (i) => {
-    if (!verify('sha256', parts[i]!.signed, { key: client.publicKey, dsaEncoding: 'ieee-p1363' }, parts[i]!.signature)) throw new Error('does not verify');
+    if (
+      !verify(
+        'sha256',
+        parts[i]!.signed,
+        { key: client.publicKey, dsaEncoding: 'ieee-p1363' },
+        parts[i]!.signature,
+      )
+    )
+      throw new Error('does not verify');
   });
-  if (r >= 0) { ours.push(one); alone.push(other); }
+  if (r >= 0) {
+    ours.push(one);
+    alone.push(other);
+  }
 }
 
 // A flood of bad proofs from one address, once its limit is reached.
@@ -108,28 +207,60 @@ const big = { typ: 'dpop+jwt', alg: 'PS256', jwk: rsa4096.publicKey.export({ for
 const p384 = generateKeyPairSync('ec', { namedCurve: 'P-384' });
 const LONG = 6000;
 const corpus: Record<string, () => readonly string[]> = {
-  'a proof by a new RSA key of 4096 bits': () => raw(`DPoP ${token}`, jws(big, { jti: randomUUID(), htm: 'POST', htu: `${ORIGIN}/mcp`, iat: now, ath }, (input) => sign('sha256', input, { key: rsa4096.privateKey, padding: 6, saltLength: 32 }))),
-  'a proof by a P-384 key': () => raw(`DPoP ${token}`, jws({ ...header, alg: 'ES384', jwk: p384.publicKey.export({ format: 'jwk' }) }, { jti: randomUUID(), htm: 'POST', htu: `${ORIGIN}/mcp`, iat: now, ath }, (input) => sign('sha384', input, { key: p384.privateKey, dsaEncoding: 'ieee-p1363' }))),
-  'nested arrays': () => raw(`DPoP ${token}`, `${b64(header)}.${b64(`{"a":${'['.repeat(LONG / 2)}${']'.repeat(LONG / 2)}}`)}.AA`),
-  'many members': () => raw(`DPoP ${token}`, `${b64(header)}.${b64(Object.fromEntries(Array.from({ length: 700 }, (_, i) => [`k${i}`, i])))}.AA`),
-  'escapes in names': () => raw(`DPoP ${token}`, `${b64(header)}.${b64(`{${Array.from({ length: 400 }, (_, i) => `"\\u0061${i}":1`).join(',')}}`)}.AA`),
+  'a proof by a new RSA key of 4096 bits': () =>
+    raw(
+      `DPoP ${token}`,
+      jws(big, { jti: randomUUID(), htm: 'POST', htu: `${ORIGIN}/mcp`, iat: now, ath }, (input) =>
+        sign('sha256', input, { key: rsa4096.privateKey, padding: 6, saltLength: 32 }),
+      ),
+    ),
+  'a proof by a P-384 key': () =>
+    raw(
+      `DPoP ${token}`,
+      jws(
+        { ...header, alg: 'ES384', jwk: p384.publicKey.export({ format: 'jwk' }) },
+        { jti: randomUUID(), htm: 'POST', htu: `${ORIGIN}/mcp`, iat: now, ath },
+        (input) => sign('sha384', input, { key: p384.privateKey, dsaEncoding: 'ieee-p1363' }),
+      ),
+    ),
+  'nested arrays': () =>
+    raw(`DPoP ${token}`, `${b64(header)}.${b64(`{"a":${'['.repeat(LONG / 2)}${']'.repeat(LONG / 2)}}`)}.AA`),
+  'many members': () =>
+    raw(
+      `DPoP ${token}`,
+      `${b64(header)}.${b64(Object.fromEntries(Array.from({ length: 700 }, (_, i) => [`k${i}`, i])))}.AA`,
+    ),
+  'escapes in names': () =>
+    raw(
+      `DPoP ${token}`,
+      `${b64(header)}.${b64(`{${Array.from({ length: 400 }, (_, i) => `"\\u0061${i}":1`).join(',')}}`)}.AA`,
+    ),
   'a long htu': () => raw(`DPoP ${token}`, proof({ htu: `${ORIGIN}/${'%41/../'.repeat(500)}mcp` })),
   'a long authority': () => raw(`DPoP ${token}`, proof({ htu: `https://${'a-'.repeat(2000)}/mcp` })),
-  'a list of audiences': () => raw(`DPoP ${jws({ typ: 'at+jwt', alg: 'RS256', kid: 'as-1' }, { iss: 'https://as.example', sub: 'a', client_id: 'a', aud: Array.from({ length: 900 }, (_, i) => `a${i}`), iat: now, exp: now + 60, jti: randomUUID(), cnf: { jkt } }, (input) => sign('sha256', input, as.privateKey))}`, proof()),
+  'a list of audiences': () =>
+    raw(
+      `DPoP ${jws({ typ: 'at+jwt', alg: 'RS256', kid: 'as-1' }, { iss: 'https://as.example', sub: 'a', client_id: 'a', aud: Array.from({ length: 900 }, (_, i) => `a${i}`), iat: now, exp: now + 60, jti: randomUUID(), cnf: { jkt } }, (input) => sign('sha256', input, as.privateKey))}`,
+      proof(),
+    ),
   'long credentials': () => raw(`DPoP ${'A'.repeat(12_000)}`, sample),
   'credentials of spaces': () => raw(`DPoP${' '.repeat(12_000)}x y`, sample),
-  'dots': () => raw(`DPoP ${token}`, '.'.repeat(8000)),
-  'a hundred headers': () => [...raw(`DPoP ${token}`, proof()), ...Array.from({ length: 86 }, (_, i) => [`X-${i}`, 'v'.repeat(40)]).flat()],
+  dots: () => raw(`DPoP ${token}`, '.'.repeat(8000)),
+  'a hundred headers': () => [
+    ...raw(`DPoP ${token}`, proof()),
+    ...Array.from({ length: 86 }, (_, i) => [`X-${i}`, 'v'.repeat(40)]).flat(),
+  ],
 };
-const worst = Object.entries(corpus).map(([name, make]) => {
-  const times = Array.from({ length: 25 }, (_, i) => {
-    const request = received(make(), `203.0.113.${i % 250}-${name}`);
-    const began = performance.now();
-    way(request);
-    return performance.now() - began;
-  });
-  return { name, ms: median(times) }; // the median: a shared machine holds up anything once
-}).sort((a, b) => b.ms - a.ms)[0]!;
+const worst = Object.entries(corpus)
+  .map(([name, make]) => {
+    const times = Array.from({ length: 25 }, (_, i) => {
+      const request = received(make(), `203.0.113.${i % 250}-${name}`);
+      const began = performance.now();
+      way(request);
+      return performance.now() - began;
+    });
+    return { name, ms: median(times) }; // the median: a shared machine holds up anything once
+  })
+  .sort((a, b) => b.ms - a.ms)[0]!;
 
 drop();
 rmSync(dir, { recursive: true });
@@ -144,7 +275,11 @@ const result = {
 };
 process.stdout.write(`${JSON.stringify(result)}\n`);
 // Bounds of the product; the machine's own speed is in both sides of the first, and far below the others.
-const broken = [result.ratioToVerify > 1.4 && 'ratioToVerify > 1.4', result.floodCpuMicros > 10 && 'floodCpuMicros > 10', result.worstRequestMs > 5 && 'worstRequestMs > 5'].filter(Boolean);
+const broken = [
+  result.ratioToVerify > 1.4 && 'ratioToVerify > 1.4',
+  result.floodCpuMicros > 10 && 'floodCpuMicros > 10',
+  result.worstRequestMs > 5 && 'worstRequestMs > 5',
+].filter(Boolean);
 if (broken.length > 0) {
   process.stderr.write(`bench: ${broken.join(', ')}\n`);
   process.exitCode = 1;

@@ -2,9 +2,21 @@ import { randomUUID } from 'node:crypto';
 import type { Server as TlsServer } from 'node:tls';
 import { createAdminServer } from './admin/admin-server.js';
 import type { Config, Route } from './config/index.js';
-import { asksForCertificate, openGeneration, restartProblems, type Generation, type Lasting } from './generation.js';
+import {
+  asksForCertificate,
+  openGeneration,
+  restartProblems,
+  type Generation,
+  type Lasting,
+} from './generation.js';
 import { createEdgeServer } from './http/edge-server.js';
-import { announceClose, answerWhole, hasUnreadBody, type ClientAnswer, type ClientMessage } from './http/exchange.js';
+import {
+  announceClose,
+  answerWhole,
+  hasUnreadBody,
+  type ClientAnswer,
+  type ClientMessage,
+} from './http/exchange.js';
 import { closed, listen } from './http/listen.js';
 import { receive } from './http/receive.js';
 import { replyHeaders } from './http/reply-headers.js';
@@ -74,7 +86,13 @@ export async function startGateway(config: Config, surroundings: Surroundings): 
 /** Every room is opened here, in generation.ts or in trust.ts; the stages stand in their order in way.ts. */
 export async function startEdge(first: Config, outer: Surroundings, crew?: Crew): Promise<Edge> {
   const { clock, warn } = outer;
-  const store = await openReplayStore(first.replay, { now: clock, shared: crew?.claims, onProblem: warn, onUnchecked: () => metrics.unchecked(), onClaimed: (turn, seconds) => metrics.claimed(turn, seconds) });
+  const store = await openReplayStore(first.replay, {
+    now: clock,
+    shared: crew?.claims,
+    onProblem: warn,
+    onUnchecked: () => metrics.unchecked(),
+    onClaimed: (turn, seconds) => metrics.claimed(turn, seconds),
+  });
   const metrics = createMetrics({
     thread: crew !== undefined,
     replayEntries: () => store.size?.(),
@@ -82,19 +100,48 @@ export async function startEdge(first: Config, outer: Surroundings, crew?: Crew)
     keyAgeSeconds: () => [...now.trust.keys].map(([name, source]) => [name, source.ageSeconds()] as const),
   });
   const surroundings: Surroundings = { ...outer, reloaded: (what, good) => metrics.reloaded(what, good) };
-  const sink = crew?.audit ?? openAuditSink({ file: first.audit.file, onLost: (lines, why) => {
-    metrics.auditLost(lines);
-    warn(`audit: ${lines} line(s) lost: ${why}`);
-  } });
+  const sink =
+    crew?.audit ??
+    openAuditSink({
+      file: first.audit.file,
+      onLost: (lines, why) => {
+        metrics.auditLost(lines);
+        warn(`audit: ${lines} line(s) lost: ${why}`);
+      },
+    });
   const audit = createAuditLog(sink);
-  const collectorKey = first.tracing?.authorization === undefined ? undefined : openSecretFile(first.tracing.authorization.file, telling(surroundings, 'credential'));
-  const tracer = first.tracing === undefined ? undefined : await openTracer(first.tracing, { authorization: () => collectorKey?.value(), onDropped: metrics.spansDropped, onProblem: warn });
+  const collectorKey =
+    first.tracing?.authorization === undefined
+      ? undefined
+      : openSecretFile(first.tracing.authorization.file, telling(surroundings, 'credential'));
+  const tracer =
+    first.tracing === undefined
+      ? undefined
+      : await openTracer(first.tracing, {
+          authorization: () => collectorKey?.value(),
+          onDropped: metrics.spansDropped,
+          onProblem: warn,
+        });
   const deadlines = createDeadlines();
   const openAnswers = createOpenAnswers({ now: clock, allowed: (terms) => now.terms.has(terms) });
   const { replay } = first;
   let limitRedis: ReturnType<typeof connectRedis> | undefined;
-  const sharedRedis = replay.store === 'redis' ? () => (limitRedis ??= connectRedis(replay, () => { /* the replay store says what is wrong with the same Redis */ })) : undefined;
-  const lasting: Lasting = { store, buckets: bucketTables(crew?.buckets ?? bucketMemories(false)), sharedRedis, audit, metrics, deadlines, openAnswers };
+  const sharedRedis =
+    replay.store === 'redis'
+      ? () =>
+          (limitRedis ??= connectRedis(replay, () => {
+            /* the replay store says what is wrong with the same Redis */
+          }))
+      : undefined;
+  const lasting: Lasting = {
+    store,
+    buckets: bucketTables(crew?.buckets ?? bucketMemories(false)),
+    sharedRedis,
+    audit,
+    metrics,
+    deadlines,
+    openAnswers,
+  };
   const parts = createParts();
   const draft = parts.draft();
   let now: Generation = openGeneration(first, draft.take, lasting, surroundings);
@@ -106,30 +153,53 @@ export async function startEdge(first: Config, outer: Surroundings, crew?: Crew)
     if (message.url === '/healthz') return answerHealth(message, response);
     serve(now, message, response);
   };
-  const serve = ({ config, trust, way: { enter, local, route, decide }, conclude, peers, endpointsOf, termsOf }: Generation, message: ClientMessage, response: ClientAnswer) => {
+  const serve = (
+    {
+      config,
+      trust,
+      way: { enter, local, route, decide },
+      conclude,
+      peers,
+      endpointsOf,
+      termsOf,
+    }: Generation,
+    message: ClientMessage,
+    response: ClientAnswer,
+  ) => {
     const received = receive(message, randomUUID(), clock(), peers);
     if (tracer !== undefined) received.trace = tracer.start(received, config.publicOrigins[0]!);
     let matched: Route | undefined;
     const forward = (outbound: Outbound) => {
       const picked = endpointsOf(outbound.route).pick(outbound.upstream);
-      if (picked instanceof Denial) return conclude.refuse(received, picked, outbound.route, message, response);
+      if (picked instanceof Denial)
+        return conclude.refuse(received, picked, outbound.route, message, response);
       const { upstream, sessionTag, report } = picked;
       const trace = received.trace?.toBackend(picked.request, upstream.origin);
       const { caller } = outbound;
       metrics.upstreamStarted(upstream.backend);
-      upstream.forward({
-        request: trace?.request ?? picked.request, sessionTag, message, response, extra: ['X-Request-Id', received.id, ...replyHeaders(received.reply)], receivedAt: received.receivedAt,
-        standing: caller.kind === 'known' ? caller.standing : undefined, terms: termsOf(outbound.route),
-      }, (outcome) => {
-        metrics.upstreamEnded(upstream.backend);
-        report(outcome);
-        trace?.ended(...backendEnd(outcome));
-        if (outcome.kind === 'refused') {
-          // The backend's token was withdrawn, maybe: the next request asks for another.
-          if (outcome.denial.reason === 'upstream_refused' && caller.kind === 'known') trust.exchangers.get(outbound.route.name)?.forget(caller.accessToken);
-          conclude.refuse(received, outcome.denial, outbound.route, message, response, upstream.backend);
-        } else conclude.record(received, outcome, upstream.backend);
-      });
+      upstream.forward(
+        {
+          request: trace?.request ?? picked.request,
+          sessionTag,
+          message,
+          response,
+          extra: ['X-Request-Id', received.id, ...replyHeaders(received.reply)],
+          receivedAt: received.receivedAt,
+          standing: caller.kind === 'known' ? caller.standing : undefined,
+          terms: termsOf(outbound.route),
+        },
+        (outcome) => {
+          metrics.upstreamEnded(upstream.backend);
+          report(outcome);
+          trace?.ended(...backendEnd(outcome));
+          if (outcome.kind === 'refused') {
+            // The backend's token was withdrawn, maybe: the next request asks for another.
+            if (outcome.denial.reason === 'upstream_refused' && caller.kind === 'known')
+              trust.exchangers.get(outbound.route.name)?.forget(caller.accessToken);
+            conclude.refuse(received, outcome.denial, outbound.route, message, response, upstream.backend);
+          } else conclude.record(received, outcome, upstream.backend);
+        },
+      );
     };
     const settle = (decision: Outbound | Denial) => {
       if (decision instanceof Denial) conclude.refuse(received, decision, matched, message, response);
@@ -137,7 +207,7 @@ export async function startEdge(first: Config, outer: Surroundings, crew?: Crew)
     };
     // A throw is a bug, and still an answer, an audit line and a refusal.
     const crash = (cause: unknown) => {
-      warn(`internal error: ${cause instanceof Error ? cause.stack ?? cause.message : String(cause)}`);
+      warn(`internal error: ${cause instanceof Error ? (cause.stack ?? cause.message) : String(cause)}`);
       conclude.refuse(received, deny('internal_error'), matched, message, response);
     };
     try {
@@ -163,8 +233,21 @@ export async function startEdge(first: Config, outer: Surroundings, crew?: Crew)
       crash(cause);
     }
   };
-  const certificate = first.listen.tls === undefined ? undefined : openTlsFiles(first.listen.tls, telling(surroundings, 'certificate'));
-  const { server, sessions } = createEdgeServer({ limits: first.limits, peers: { has: (address) => now.peers.has(address) }, onRefused: (cause) => metrics.connectionRefused(cause), onUnreadable: (reason, address) => now.conclude.unreadable(reason, address), tls: certificate?.current(), askForCertificate: asksForCertificate(first) }, answer);
+  const certificate =
+    first.listen.tls === undefined
+      ? undefined
+      : openTlsFiles(first.listen.tls, telling(surroundings, 'certificate'));
+  const { server, sessions } = createEdgeServer(
+    {
+      limits: first.limits,
+      peers: { has: (address) => now.peers.has(address) },
+      onRefused: (cause) => metrics.connectionRefused(cause),
+      onUnreadable: (reason, address) => now.conclude.unreadable(reason, address),
+      tls: certificate?.current(),
+      askForCertificate: asksForCertificate(first),
+    },
+    answer,
+  );
   if (certificate !== undefined) certificate.follow(server as unknown as TlsServer);
 
   const port = await listen(server, { ...first.listen, reusePort: crew !== undefined });
@@ -182,8 +265,10 @@ export async function startEdge(first: Config, outer: Surroundings, crew?: Crew)
     }
     // The pod stays ready: issuers are trusted once their keys are there.
     const until = performance.now() + KEYS_WAIT_MS;
-    const missing = () => generation.trust.waitingFor().filter((name) => !now.trust.waitingFor().includes(name));
-    while (missing().length > 0 && performance.now() < until && !stopping) await new Promise((resolve) => setTimeout(resolve, 20));
+    const missing = () =>
+      generation.trust.waitingFor().filter((name) => !now.trust.waitingFor().includes(name));
+    while (missing().length > 0 && performance.now() < until && !stopping)
+      await new Promise((resolve) => setTimeout(resolve, 20));
     if (missing().length > 0 || stopping) {
       next.drop();
       return missing().map((name) => `${name}: not there after ${KEYS_WAIT_MS / 1000} s`);
@@ -199,7 +284,10 @@ export async function startEdge(first: Config, outer: Surroundings, crew?: Crew)
     if (lameDuckSeconds > 0) await new Promise((resolve) => setTimeout(resolve, lameDuckSeconds * 1000));
     // What would never end by itself comes again, elsewhere; the rest has until the drain is over, and then its last words too.
     openAnswers.endAll('shutdown', ({ listening }) => listening);
-    const patience = setTimeout(() => openAnswers.endAll('shutdown'), Math.max(0, drainSeconds - LAST_WORDS_SECONDS) * 1000);
+    const patience = setTimeout(
+      () => openAnswers.endAll('shutdown'),
+      Math.max(0, drainSeconds - LAST_WORDS_SECONDS) * 1000,
+    );
     await closed(server, drainSeconds, sessions);
     clearTimeout(patience);
     openAnswers.close();
@@ -226,10 +314,12 @@ export async function startEdge(first: Config, outer: Surroundings, crew?: Crew)
     ],
     // One at a time, in the order they came.
     reload(config) {
-      const done = turn.then(() => reload(config)).then((problems) => {
-        metrics.reloaded('config', problems.length === 0);
-        return problems;
-      });
+      const done = turn
+        .then(() => reload(config))
+        .then((problems) => {
+          metrics.reloaded('config', problems.length === 0);
+          return problems;
+        });
       turn = done.catch(() => {});
       return done;
     },
@@ -247,7 +337,20 @@ export async function startEdge(first: Config, outer: Surroundings, crew?: Crew)
 function answerHealth(message: ClientMessage, response: ClientAnswer): void {
   const allowed = message.method === 'GET' || message.method === 'HEAD';
   const body = allowed ? '{"status":"ok"}' : '{"error":"method_not_allowed"}';
-  answerWhole(message, response, allowed ? 200 : 405, ['Content-Type', 'application/json', 'Cache-Control', 'no-store', ...(allowed ? [] : ['Allow', 'GET, HEAD']), ...(hasUnreadBody(message) ? ['Connection', 'close'] : [])], body);
+  answerWhole(
+    message,
+    response,
+    allowed ? 200 : 405,
+    [
+      'Content-Type',
+      'application/json',
+      'Cache-Control',
+      'no-store',
+      ...(allowed ? [] : ['Allow', 'GET, HEAD']),
+      ...(hasUnreadBody(message) ? ['Connection', 'close'] : []),
+    ],
+    body,
+  );
   message.resume();
 }
 

@@ -13,14 +13,20 @@ export function fileProblems(config: Intact): string[] {
       accessSync(file, constants.R_OK);
       return true;
     } catch (cause) {
-      problems.push(`${where}: must be a readable file, got ${JSON.stringify(file)} (${(cause as NodeJS.ErrnoException).code}); check the volume mounts`);
+      problems.push(
+        `${where}: must be a readable file, got ${JSON.stringify(file)} (${(cause as NodeJS.ErrnoException).code}); check the volume mounts`,
+      );
       return false;
     }
   };
-  const pair = (where: string, { certFile, keyFile }: { readonly certFile: string; readonly keyFile: string }) => {
+  const pair = (
+    where: string,
+    { certFile, keyFile }: { readonly certFile: string; readonly keyFile: string },
+  ) => {
     if (!readable(`${where}.certFile`, certFile) || !readable(`${where}.keyFile`, keyFile)) return;
     const problem = pairProblem({ cert: readFileSync(certFile, 'utf8'), key: readFileSync(keyFile, 'utf8') });
-    if (problem !== undefined) problems.push(`${where}: must be a PEM certificate chain and its key, got ${problem}`);
+    if (problem !== undefined)
+      problems.push(`${where}: must be a PEM certificate chain and its key, got ${problem}`);
   };
   const roots = (where: string, file: string | undefined) => {
     if (file === undefined || !readable(where, file)) return;
@@ -54,21 +60,25 @@ export function fileProblems(config: Intact): string[] {
       if (parsed?.ok === false) problems.push(`${at}: ${file}: ${parsed.problem}`);
     }
     roots(`${where}.caFile`, route.backend.caFile);
-    if (route.kind === 'mcp' && route.backend.clientCertificate !== undefined) pair(`${where}.clientCertificate`, route.backend.clientCertificate);
+    if (route.kind === 'mcp' && route.backend.clientCertificate !== undefined)
+      pair(`${where}.clientCertificate`, route.backend.clientCertificate);
     if (route.kind === 'secrets') readable(`${where}.tokenFile`, route.backend.tokenFile);
     else if (route.backend.credential.kind === 'exchange') {
       readable(`${where}.credential.clientSecret.file`, route.backend.credential.clientSecret.file);
       roots(`${where}.credential.caFile`, route.backend.credential.caFile);
-    } else if (route.backend.credential.kind === 'file') readable(`${where}.credential.file`, route.backend.credential.file);
+    } else if (route.backend.credential.kind === 'file')
+      readable(`${where}.credential.file`, route.backend.credential.file);
   });
   roots('tracing.caFile', config.tracing?.caFile);
-  if (config.tracing?.authorization !== undefined) readable('tracing.authorization.file', config.tracing.authorization.file);
+  if (config.tracing?.authorization !== undefined)
+    readable('tracing.authorization.file', config.tracing.authorization.file);
   if (config.listen?.tls !== undefined) pair('listen.tls', config.listen.tls);
   if (config.replay?.store === 'redis') {
     roots('replay.caFile', config.replay.caFile);
     if (config.replay.password !== undefined) readable('replay.password.file', config.replay.password.file);
     const { topology } = config.replay;
-    if (topology.kind === 'sentinel' && topology.password !== undefined) readable('replay.topology.password.file', topology.password.file);
+    if (topology.kind === 'sentinel' && topology.password !== undefined)
+      readable('replay.topology.password.file', topology.password.file);
   }
   return problems;
 }

@@ -40,18 +40,41 @@ export interface Lasting {
   readonly openAnswers: OpenAnswers;
 }
 
-export function openGeneration(config: Config, take: Take, lasting: Lasting, surroundings: Surroundings): Generation {
+export function openGeneration(
+  config: Config,
+  take: Take,
+  lasting: Lasting,
+  surroundings: Surroundings,
+): Generation {
   const { clock } = surroundings;
   const { store, buckets, audit, metrics, sharedRedis } = lasting;
   const trust = openTrust(config, take, surroundings);
   const addressLimits = createAddressLimits(config, buckets.addresses, clock);
-  const endpoints = new Map(config.routes.map((route) =>
-    [route, take(['endpoints', route.name, route.kind, route.backend, config.upstream, config.limits], () => openEndpoints(route, config, lasting, trust, clock))]));
+  const endpoints = new Map(
+    config.routes.map((route) => [
+      route,
+      take(['endpoints', route.name, route.kind, route.backend, config.upstream, config.limits], () =>
+        openEndpoints(route, config, lasting, trust, clock),
+      ),
+    ]),
+  );
   const terms = new Map(config.routes.map((route) => [route, termsOf(route, config)]));
   return {
     config,
     trust,
-    way: createWay(config, { trust, take, buckets: buckets.callers, store, addressLimits, sharedRedis, clock, verify: createVerifyQueue({ isWelcome: (network) => addressLimits.refusals.peek(network).allowed, most: config.limits.maxUnverified }) }),
+    way: createWay(config, {
+      trust,
+      take,
+      buckets: buckets.callers,
+      store,
+      addressLimits,
+      sharedRedis,
+      clock,
+      verify: createVerifyQueue({
+        isWelcome: (network) => addressLimits.refusals.peek(network).allowed,
+        most: config.limits.maxUnverified,
+      }),
+    }),
     conclude: createConclude({ config, audit, metrics, clock, refusals: addressLimits.refusals }),
     peers: trustedPeers(config.trustedPeers),
     endpointsOf: (route) => endpoints.get(route)!,
@@ -62,39 +85,63 @@ export function openGeneration(config: Config, take: Take, lasting: Lasting, sur
 
 function termsOf(route: Route, { issuers }: Config): string {
   const { name, pathPrefix, methods, auth } = route;
-  const what = route.kind === 'mcp' ? route.allow : [route.backend.namespace, route.backend.secretNames, route.backend.secretKeys];
-  return JSON.stringify([name, pathPrefix, methods, auth, what, issuers.filter((issuer) => auth.issuers.includes(issuer.name))]);
+  const what =
+    route.kind === 'mcp'
+      ? route.allow
+      : [route.backend.namespace, route.backend.secretNames, route.backend.secretKeys];
+  return JSON.stringify([
+    name,
+    pathPrefix,
+    methods,
+    auth,
+    what,
+    issuers.filter((issuer) => auth.issuers.includes(issuer.name)),
+  ]);
 }
 
-function openEndpoints(route: Route, { upstream, limits }: Config, { deadlines, openAnswers }: Lasting, { credentials, clientCertificates, roots }: Trust, now: Clock): Endpoints {
+function openEndpoints(
+  route: Route,
+  { upstream, limits }: Config,
+  { deadlines, openAnswers }: Lasting,
+  { credentials, clientCertificates, roots }: Trust,
+  now: Clock,
+): Endpoints {
   const { caFile } = route.backend;
   const token = route.kind === 'secrets' ? credentials.get(route.backend.tokenFile) : undefined;
-  const certificate = route.kind === 'mcp' && route.backend.clientCertificate !== undefined ? clientCertificates.get(route.backend.clientCertificate.certFile) : undefined;
-  const open = (url: string) => createUpstream({
-    url,
-    upstream,
-    limits,
-    deadlines,
-    openAnswers,
-    tlsOptions: {
-      ca: caFile === undefined ? undefined : () => roots.get(caFile)?.current(),
-      servername: route.kind === 'mcp' ? route.backend.serverName : undefined,
-      certificate: certificate === undefined ? undefined : () => certificate.current(),
-    },
-    renew: (request: UpstreamRequest) => {
-      token?.refresh();
-      const value = token?.value();
-      const at = request.headers.indexOf('Authorization') + 1;
-      // What was sent, not what was there a moment ago: a rotation may have come in between.
-      return value === undefined || request.headers[at] === `Bearer ${value}` ? undefined : { ...request, headers: request.headers.with(at, `Bearer ${value}`) };
-    },
-  });
-  if (route.kind === 'secrets' || route.backend.endpoints === undefined) return single(open(route.backend.url));
+  const certificate =
+    route.kind === 'mcp' && route.backend.clientCertificate !== undefined
+      ? clientCertificates.get(route.backend.clientCertificate.certFile)
+      : undefined;
+  const open = (url: string) =>
+    createUpstream({
+      url,
+      upstream,
+      limits,
+      deadlines,
+      openAnswers,
+      tlsOptions: {
+        ca: caFile === undefined ? undefined : () => roots.get(caFile)?.current(),
+        servername: route.kind === 'mcp' ? route.backend.serverName : undefined,
+        certificate: certificate === undefined ? undefined : () => certificate.current(),
+      },
+      renew: (request: UpstreamRequest) => {
+        token?.refresh();
+        const value = token?.value();
+        const at = request.headers.indexOf('Authorization') + 1;
+        // What was sent, not what was there a moment ago: a rotation may have come in between.
+        return value === undefined || request.headers[at] === `Bearer ${value}`
+          ? undefined
+          : { ...request, headers: request.headers.with(at, `Bearer ${value}`) };
+      },
+    });
+  if (route.kind === 'secrets' || route.backend.endpoints === undefined)
+    return single(open(route.backend.url));
   return several(route.backend.endpoints.map(open), { outlier: route.backend.outlier, now });
 }
 
 /** Whether a client may have to show one: bound tokens of every profile may name one. */
-export const asksForCertificate = ({ routes }: Config): boolean => routes.some(({ auth }) => auth.profile !== 'selfSigned');
+export const asksForCertificate = ({ routes }: Config): boolean =>
+  routes.some(({ auth }) => auth.profile !== 'selfSigned');
 
 /** What is read once, at the start: a config that changes it needs a restart, and says so. */
 const AT_START: readonly (readonly [string, (config: Config) => unknown])[] = [
@@ -109,9 +156,14 @@ const AT_START: readonly (readonly [string, (config: Config) => unknown])[] = [
   ['limits.headersTimeoutSeconds', (c) => c.limits.headersTimeoutSeconds],
   ['limits.maxConnections', (c) => c.limits.maxConnections],
   ['limits.maxConnectionsPerAddress', (c) => c.limits.maxConnectionsPerAddress],
-  ['routes[].auth.profile: whether any is not selfSigned', (c) => c.listen.tls !== undefined && asksForCertificate(c)],
+  [
+    'routes[].auth.profile: whether any is not selfSigned',
+    (c) => c.listen.tls !== undefined && asksForCertificate(c),
+  ],
 ];
 
 export function restartProblems(before: Config, after: Config): string[] {
-  return AT_START.filter(([, of]) => JSON.stringify(of(before)) !== JSON.stringify(of(after))).map(([where]) => `${where}: must stay as it is while the gateway runs; restart it to change this`);
+  return AT_START.filter(([, of]) => JSON.stringify(of(before)) !== JSON.stringify(of(after))).map(
+    ([where]) => `${where}: must stay as it is while the gateway runs; restart it to change this`,
+  );
 }

@@ -17,7 +17,8 @@ const USAGE = 'usage: agw serve|check --config FILE';
 const RETRY_MS = 10_000;
 const EXIT = { ok: 0, failed: 1, usage: 2 } as const;
 
-const say = (event: string, fields: Record<string, unknown> = {}) => process.stderr.write(`${JSON.stringify({ time: new Date().toISOString(), event, ...fields })}\n`);
+const say = (event: string, fields: Record<string, unknown> = {}) =>
+  process.stderr.write(`${JSON.stringify({ time: new Date().toISOString(), event, ...fields })}\n`);
 
 function fail(code: number, ...lines: string[]): never {
   process.stderr.write(`${lines.join('\n')}\n`);
@@ -29,34 +30,52 @@ function load(file: string): Config {
   try {
     text = readFileSync(file, 'utf8');
   } catch (cause) {
-    return fail(EXIT.failed, `--config: cannot be read, got ${(cause as Error).message}; name the gateway's config.json`);
+    return fail(
+      EXIT.failed,
+      `--config: cannot be read, got ${(cause as Error).message}; name the gateway's config.json`,
+    );
   }
   const { config, problems } = judge(text);
-  return config ?? fail(EXIT.failed, `${file}: ${problems.length} problem(s)`, ...problems.map((p) => `  ${p}`));
+  return (
+    config ?? fail(EXIT.failed, `${file}: ${problems.length} problem(s)`, ...problems.map((p) => `  ${p}`))
+  );
 }
 
 /** The problems of the files that a config names count too. */
 function judge(text: string): { readonly config: Config | undefined; readonly problems: readonly string[] } {
   const parsed = parseConfigText(text);
-  const problems = parsed.ok ? [...fileProblems(parsed.config), ...judgeNode(parsed.config)] : [...parsed.problems, ...fileProblems(parsed.intact)];
+  const problems = parsed.ok
+    ? [...fileProblems(parsed.config), ...judgeNode(parsed.config)]
+    : [...parsed.problems, ...fileProblems(parsed.intact)];
   return { config: parsed.ok && problems.length === 0 ? parsed.config : undefined, problems };
 }
 
 async function serve(file: string, config: Config): Promise<void> {
   for (const weakening of weakenings(config)) say('weakened', { weakening });
   const surroundings = { clock: wallClock, warn: (problem: string) => say('warning', { problem }) };
-  const gateway = config.workers === 1 ? await startGateway(config, surroundings) : await startCrew(config, {
-    ...surroundings,
-    program: new URL(import.meta.url),
-    onLost: (cause) => fail(EXIT.failed, `a thread was lost: ${cause.stack ?? cause.message}`),
+  const gateway =
+    config.workers === 1
+      ? await startGateway(config, surroundings)
+      : await startCrew(config, {
+          ...surroundings,
+          program: new URL(import.meta.url),
+          onLost: (cause) => fail(EXIT.failed, `a thread was lost: ${cause.stack ?? cause.message}`),
+        });
+  say('listening', {
+    port: gateway.port,
+    adminPort: gateway.adminPort,
+    workers: config.workers,
+    startMs: Math.round(performance.now()),
   });
-  say('listening', { port: gateway.port, adminPort: gateway.adminPort, workers: config.workers, startMs: Math.round(performance.now()) });
   let stopping = false;
   const stop = (signal: string) => {
     if (stopping) process.exit(EXIT.failed); // asked twice: at once
     stopping = true;
     say('stopping', { signal, lameDuckSeconds: config.lameDuckSeconds, drainSeconds: config.drainSeconds });
-    gateway.stop().then(() => process.exit(EXIT.ok), (cause: Error) => fail(EXIT.failed, `cannot stop: ${cause.message}`));
+    gateway.stop().then(
+      () => process.exit(EXIT.ok),
+      (cause: Error) => fail(EXIT.failed, `cannot stop: ${cause.message}`),
+    );
   };
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
@@ -77,7 +96,12 @@ function followConfig(file: string, gateway: Gateway): void {
     say('reload_refused', { config: file, problems: left, inUse: 'the config before' });
     if (mine === seen) again = setTimeout(() => void take(text), RETRY_MS).unref();
   };
-  const watched = watchFile(file, { onProblem: (problem) => say('warning', { problem }), onContent: (text) => { if (seen++ > 0) void take(text); } });
+  const watched = watchFile(file, {
+    onProblem: (problem) => say('warning', { problem }),
+    onContent: (text) => {
+      if (seen++ > 0) void take(text);
+    },
+  });
   process.on('SIGHUP', () => {
     watched.check();
     gateway.refresh();
@@ -90,24 +114,47 @@ const SHARES_PORTS_SINCE = [22, 12] as const;
 function judgeNode({ workers }: Config): string[] {
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
   const [since, sinceMinor] = SHARES_PORTS_SINCE;
-  const shares = process.platform === 'linux' && (major > since || (major === since && minor >= sinceMinor)) && !(major === 23 && minor < 1);
-  return workers === 1 || shares ? [] : [`workers: must be 1 on ${process.platform} with Node ${process.versions.node}, got ${workers}; several need Linux and Node ${since}.${sinceMinor}`];
+  const shares =
+    process.platform === 'linux' &&
+    (major > since || (major === since && minor >= sinceMinor)) &&
+    !(major === 23 && minor < 1);
+  return workers === 1 || shares
+    ? []
+    : [
+        `workers: must be 1 on ${process.platform} with Node ${process.versions.node}, got ${workers}; several need Linux and Node ${since}.${sinceMinor}`,
+      ];
 }
 
-function argsOf(): ReturnType<typeof parseArgs<{ allowPositionals: true; options: { config: { type: 'string' } } }>> {
+function argsOf(): ReturnType<
+  typeof parseArgs<{ allowPositionals: true; options: { config: { type: 'string' } } }>
+> {
   try {
-    return parseArgs({ args: process.argv.slice(2), allowPositionals: true, options: { config: { type: 'string' } } });
+    return parseArgs({
+      args: process.argv.slice(2),
+      allowPositionals: true,
+      options: { config: { type: 'string' } },
+    });
   } catch (cause) {
     return fail(EXIT.usage, (cause as Error).message, USAGE);
   }
 }
 
 async function run(): Promise<void> {
-  const { values, positionals: [command, ...rest] } = argsOf();
-  if ((command !== 'serve' && command !== 'check') || rest.length > 0 || values.config === undefined) fail(EXIT.usage, USAGE);
+  const {
+    values,
+    positionals: [command, ...rest],
+  } = argsOf();
+  if ((command !== 'serve' && command !== 'check') || rest.length > 0 || values.config === undefined)
+    fail(EXIT.usage, USAGE);
   const config = load(values.config);
-  if (command === 'check') process.stdout.write(`${[`${values.config}: ok, ${config.routes.length} route(s)`, ...weakenings(config).map((w) => `  weakened: ${w}`)].join('\n')}\n`);
-  else await serve(values.config, config).catch((cause: Error) => fail(EXIT.failed, `cannot start: ${cause.message}`));
+  if (command === 'check')
+    process.stdout.write(
+      `${[`${values.config}: ok, ${config.routes.length} route(s)`, ...weakenings(config).map((w) => `  weakened: ${w}`)].join('\n')}\n`,
+    );
+  else
+    await serve(values.config, config).catch((cause: Error) =>
+      fail(EXIT.failed, `cannot start: ${cause.message}`),
+    );
 }
 
 if (isMainThread) await run();

@@ -45,7 +45,9 @@ export function createParts(): Parts {
         drop: () => closeBut(taken, kept),
       };
     },
-    refresh() { for (const part of kept.values()) void part.refresh?.(); },
+    refresh() {
+      for (const part of kept.values()) void part.refresh?.();
+    },
     close: () => closeBut(kept, new Map()),
   };
 }

@@ -50,21 +50,93 @@ export const telling = ({ warn, reloaded }: Surroundings, what: Reloaded) => ({
 
 export function openTrust(config: Config, take: Take, surroundings: Surroundings): Trust {
   const { clock: now } = surroundings;
-  const keys = new Map(config.issuers.map((issuer) => [issuer.name, take(['keys', issuer.name, issuer.jwks], () => openKeySource(issuer, { now, ...telling(surroundings, 'jwks') }))]));
-  const credentials = new Map(credentialFiles(config).map((file) => [file, take(['credential', file], () => openSecretFile(file, telling(surroundings, 'credential')))]));
-  const clientCertificates = new Map(config.routes.flatMap((route) => {
-    const pair = route.kind === 'mcp' ? route.backend.clientCertificate : undefined;
-    return pair === undefined ? [] : [[pair.certFile, take(['client certificate', pair], () => openTlsFiles(pair, telling(surroundings, 'certificate')))] as const];
-  }));
-  const roots = new Map(config.routes.flatMap(({ backend: { caFile } }) => (caFile === undefined ? [] : [[caFile, take(['roots', caFile], () => openRootCertificates(caFile, telling(surroundings, 'roots')))] as const])));
-  const nonceKeys = new Map([...nonceFiles(config.routes)].map(([file, keepSeconds]) =>
-    [file, take(['nonce keys', file, keepSeconds], () => openNonceKeys(file, { now, keepSeconds, ...telling(surroundings, 'nonce_keys') }))]));
-  const introspectors = new Map(config.issuers.flatMap(({ name, introspection }): [string, Introspector][] => (introspection === undefined ? [] : [[name, take(['introspector', name, introspection],
-    () => createIntrospector(introspection, { now, secret: credentials.get(introspection.clientSecret.file)!, onProblem: (problem) => surroundings.warn(`issuer ${name}: ${problem}`) }))]])));
-  const exchangers = new Map(config.routes.flatMap(({ name, backend }): [string, Exchanger][] => {
-    const exchange = 'credential' in backend && backend.credential.kind === 'exchange' ? backend.credential : undefined;
-    return exchange === undefined ? [] : [[name, take(['exchange', name, exchange], () => createTokenExchange(exchange, { now, secret: credentials.get(exchange.clientSecret.file)!, onProblem: surroundings.warn }))]];
-  }));
+  const keys = new Map(
+    config.issuers.map((issuer) => [
+      issuer.name,
+      take(['keys', issuer.name, issuer.jwks], () =>
+        openKeySource(issuer, { now, ...telling(surroundings, 'jwks') }),
+      ),
+    ]),
+  );
+  const credentials = new Map(
+    credentialFiles(config).map((file) => [
+      file,
+      take(['credential', file], () => openSecretFile(file, telling(surroundings, 'credential'))),
+    ]),
+  );
+  const clientCertificates = new Map(
+    config.routes.flatMap((route) => {
+      const pair = route.kind === 'mcp' ? route.backend.clientCertificate : undefined;
+      return pair === undefined
+        ? []
+        : [
+            [
+              pair.certFile,
+              take(['client certificate', pair], () =>
+                openTlsFiles(pair, telling(surroundings, 'certificate')),
+              ),
+            ] as const,
+          ];
+    }),
+  );
+  const roots = new Map(
+    config.routes.flatMap(({ backend: { caFile } }) =>
+      caFile === undefined
+        ? []
+        : [
+            [
+              caFile,
+              take(['roots', caFile], () => openRootCertificates(caFile, telling(surroundings, 'roots'))),
+            ] as const,
+          ],
+    ),
+  );
+  const nonceKeys = new Map(
+    [...nonceFiles(config.routes)].map(([file, keepSeconds]) => [
+      file,
+      take(['nonce keys', file, keepSeconds], () =>
+        openNonceKeys(file, { now, keepSeconds, ...telling(surroundings, 'nonce_keys') }),
+      ),
+    ]),
+  );
+  const introspectors = new Map(
+    config.issuers.flatMap(({ name, introspection }): [string, Introspector][] =>
+      introspection === undefined
+        ? []
+        : [
+            [
+              name,
+              take(['introspector', name, introspection], () =>
+                createIntrospector(introspection, {
+                  now,
+                  secret: credentials.get(introspection.clientSecret.file)!,
+                  onProblem: (problem) => surroundings.warn(`issuer ${name}: ${problem}`),
+                }),
+              ),
+            ],
+          ],
+    ),
+  );
+  const exchangers = new Map(
+    config.routes.flatMap(({ name, backend }): [string, Exchanger][] => {
+      const exchange =
+        'credential' in backend && backend.credential.kind === 'exchange' ? backend.credential : undefined;
+      return exchange === undefined
+        ? []
+        : [
+            [
+              name,
+              take(['exchange', name, exchange], () =>
+                createTokenExchange(exchange, {
+                  now,
+                  secret: credentials.get(exchange.clientSecret.file)!,
+                  onProblem: surroundings.warn,
+                }),
+              ),
+            ],
+          ];
+    }),
+  );
   return {
     keys,
     exchangers,
@@ -75,15 +147,27 @@ export function openTrust(config: Config, take: Take, surroundings: Surroundings
     introspectors,
     waitingFor: () => [
       ...[...keys].filter(([, source]) => !source.ready()).map(([name]) => `keys of issuer ${name}`),
-      ...[...nonceKeys].filter(([, ring]) => ring.current() === undefined).map(([file]) => `nonce keys ${file}`),
+      ...[...nonceKeys]
+        .filter(([, ring]) => ring.current() === undefined)
+        .map(([file]) => `nonce keys ${file}`),
     ],
   };
 }
 
 /** Every file that holds a credential of ours. */
 function credentialFiles({ routes, issuers }: Config): string[] {
-  const files = routes.flatMap((r) => (r.kind === 'secrets' ? [r.backend.tokenFile] : r.backend.credential.kind === 'file' ? [r.backend.credential.file] : r.backend.credential.kind === 'exchange' ? [r.backend.credential.clientSecret.file] : []));
-  const secrets = issuers.flatMap(({ introspection }) => (introspection === undefined ? [] : [introspection.clientSecret.file]));
+  const files = routes.flatMap((r) =>
+    r.kind === 'secrets'
+      ? [r.backend.tokenFile]
+      : r.backend.credential.kind === 'file'
+        ? [r.backend.credential.file]
+        : r.backend.credential.kind === 'exchange'
+          ? [r.backend.credential.clientSecret.file]
+          : [],
+  );
+  const secrets = issuers.flatMap(({ introspection }) =>
+    introspection === undefined ? [] : [introspection.clientSecret.file],
+  );
   return [...new Set([...files, ...secrets])];
 }
 
@@ -92,7 +176,10 @@ function nonceFiles(routes: readonly Route[]): Map<string, number> {
   const lifetimes = new Map<string, number>();
   for (const { auth } of routes) {
     if (!('nonce' in auth) || auth.nonce === undefined) continue;
-    const { keys: { file }, lifetimeSeconds } = auth.nonce;
+    const {
+      keys: { file },
+      lifetimeSeconds,
+    } = auth.nonce;
     lifetimes.set(file, Math.max(lifetimes.get(file) ?? 0, lifetimeSeconds));
   }
   return lifetimes;

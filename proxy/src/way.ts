@@ -4,7 +4,12 @@ import type { Cluster, Redis } from 'ioredis';
 import type { Config, RateLimitConfig, Route } from './config/index.js';
 import type { RateLimiter } from './limit/rate-limiter.js';
 import { createSharedBuckets } from './limit/shared-buckets.js';
-import { bucketMemory, createBucketTable, type BucketMemory, type BucketTable } from './limit/bucket-table.js';
+import {
+  bucketMemory,
+  createBucketTable,
+  type BucketMemory,
+  type BucketTable,
+} from './limit/bucket-table.js';
 import { createTokenBuckets } from './limit/token-bucket.js';
 import type { Accepted, LocalAnswer, Outbound, Received, Routed } from './pipeline/evidence.js';
 import { then, type Stage } from './pipeline/stage.js';
@@ -44,14 +49,39 @@ export interface WayOptions {
   readonly verify: Verify;
 }
 
-export function createWay(config: Config, { trust, take, buckets, store, addressLimits, sharedRedis, clock, verify }: WayOptions): Way {
-  const limiters = new Map<Route, RateLimiter>(config.routes.flatMap((route) => (route.rateLimit === undefined ? [] : [[route, take(['buckets', route.name, route.rateLimit], () => openBuckets(route.name, route.rateLimit!, config, buckets, sharedRedis, clock))]])));
+export function createWay(
+  config: Config,
+  { trust, take, buckets, store, addressLimits, sharedRedis, clock, verify }: WayOptions,
+): Way {
+  const limiters = new Map<Route, RateLimiter>(
+    config.routes.flatMap((route) =>
+      route.rateLimit === undefined
+        ? []
+        : [
+            [
+              route,
+              take(['buckets', route.name, route.rateLimit], () =>
+                openBuckets(route.name, route.rateLimit!, config, buckets, sharedRedis, clock),
+              ),
+            ],
+          ],
+    ),
+  );
   const credentialOf = (file: string) => trust.credentials.get(file)?.value();
   return {
     enter: accept(config, addressLimits),
     local: answerLocally(config),
     route: matchRoute(config.routes),
-    decide: then(then(then(authenticate(createProfiles(config, { ...trust, clock, verify })), applyMcpPolicy(config)), then(rejectReplay(store, clock), limitRate((r) => limiters.get(r)))), rewrite(credentialOf, (route) => trust.exchangers.get(route.name))),
+    decide: then(
+      then(
+        then(authenticate(createProfiles(config, { ...trust, clock, verify })), applyMcpPolicy(config)),
+        then(
+          rejectReplay(store, clock),
+          limitRate((r) => limiters.get(r)),
+        ),
+      ),
+      rewrite(credentialOf, (route) => trust.exchangers.get(route.name)),
+    ),
   };
 }
 
@@ -64,19 +94,48 @@ export interface Buckets<T> {
 /** Kept of each; 40 bytes a bucket, which the system gives as they are used. */
 const MOST_BUCKETS = 200_000;
 
-export const bucketMemories = (shared: boolean): Buckets<BucketMemory> => ({ callers: bucketMemory(MOST_BUCKETS, { shared }), addresses: bucketMemory(MOST_BUCKETS, { shared }) });
+export const bucketMemories = (shared: boolean): Buckets<BucketMemory> => ({
+  callers: bucketMemory(MOST_BUCKETS, { shared }),
+  addresses: bucketMemory(MOST_BUCKETS, { shared }),
+});
 
-export const bucketTables = ({ callers, addresses }: Buckets<BucketMemory>): Buckets<BucketTable> => ({ callers: createBucketTable(callers), addresses: createBucketTable(addresses) });
+export const bucketTables = ({ callers, addresses }: Buckets<BucketMemory>): Buckets<BucketTable> => ({
+  callers: createBucketTable(callers),
+  addresses: createBucketTable(addresses),
+});
 
-export function createAddressLimits({ limits: { requestsPerAddress, refusalsPerAddress } }: Config, table: BucketTable, now: Clock): AddressLimits {
+export function createAddressLimits(
+  { limits: { requestsPerAddress, refusalsPerAddress } }: Config,
+  table: BucketTable,
+  now: Clock,
+): AddressLimits {
   const open = (name: string, { maxTokens, tokensPerSecond }: typeof refusalsPerAddress) =>
-    createTokenBuckets({ name: JSON.stringify([name, maxTokens, tokensPerSecond]), table, maxTokens, tokensPerFill: tokensPerSecond, fillIntervalSeconds: 1, now });
-  return { requests: requestsPerAddress && open('requests', requestsPerAddress), refusals: open('refusals', refusalsPerAddress) };
+    createTokenBuckets({
+      name: JSON.stringify([name, maxTokens, tokensPerSecond]),
+      table,
+      maxTokens,
+      tokensPerFill: tokensPerSecond,
+      fillIntervalSeconds: 1,
+      now,
+    });
+  return {
+    requests: requestsPerAddress && open('requests', requestsPerAddress),
+    refusals: open('refusals', refusalsPerAddress),
+  };
 }
 
 export type SharedRedis = () => Promise<Redis | Cluster>;
 
-function openBuckets(name: string, limit: RateLimitConfig, { replay }: Config, table: BucketTable, redis: SharedRedis | undefined, now: Clock): RateLimiter {
+function openBuckets(
+  name: string,
+  limit: RateLimitConfig,
+  { replay }: Config,
+  table: BucketTable,
+  redis: SharedRedis | undefined,
+  now: Clock,
+): RateLimiter {
   const local = createTokenBuckets({ ...limit, name: JSON.stringify([name, limit]), table, now });
-  return limit.shared && replay.store === 'redis' && redis !== undefined ? createSharedBuckets({ ...limit, prefix: `${replay.keyPrefix}rate:${name}`, redis, local }) : local;
+  return limit.shared && replay.store === 'redis' && redis !== undefined
+    ? createSharedBuckets({ ...limit, prefix: `${replay.keyPrefix}rate:${name}`, redis, local })
+    : local;
 }

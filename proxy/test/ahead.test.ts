@@ -6,7 +6,9 @@ import { accessToken, ec, proof, thumbprint } from './support/mint.js';
 
 const client = ec();
 let bed: Bed;
-beforeAll(async () => { bed = await startBed(); });
+beforeAll(async () => {
+  bed = await startBed();
+});
 afterAll(() => bed.stop());
 const signed = (method: string, more = '') => {
   const token = accessToken(bed.as, { cnf: { jkt: thumbprint(client) } });
@@ -16,17 +18,28 @@ const connect = (text: string) => {
   let got = '';
   let closed = false;
   const socket = net.connect(bed.gateway.port, '127.0.0.1', () => socket.write(text));
-  socket.on('data', (chunk: Buffer) => { got += chunk.toString(); }).on('error', () => {}).on('close', () => { closed = true; });
+  socket
+    .on('data', (chunk: Buffer) => {
+      got += chunk.toString();
+    })
+    .on('error', () => {})
+    .on('close', () => {
+      closed = true;
+    });
   return { socket, got: () => got, closed: () => closed };
 };
 const until = async (what: () => boolean | Promise<boolean>) => {
-  for (let i = 0; i < 200 && !await what(); i++) await sleep(10);
+  for (let i = 0; i < 200 && !(await what()); i++) await sleep(10);
   expect(await what()).toBe(true);
 };
 
 it('are answered in their order, each when the one before has been', async () => {
-  bed.answer = (_, response, body) => { setTimeout(() => response.end(body), 20); };
-  const { got } = connect(['a', 'b', 'c'].map((body) => signed('POST', 'Content-Length: 1\r\n') + body).join(''));
+  bed.answer = (_, response, body) => {
+    setTimeout(() => response.end(body), 20);
+  };
+  const { got } = connect(
+    ['a', 'b', 'c'].map((body) => signed('POST', 'Content-Length: 1\r\n') + body).join(''),
+  );
   await until(() => got().split('HTTP/1.1 200').length === 4);
   expect([...got().matchAll(/\r\n\r\n(.)/g)].map(([, body]) => body)).toEqual(['a', 'b', 'c']);
 });
@@ -35,7 +48,12 @@ it('leave nothing at the backend when their client goes', async () => {
   let open = 0;
   bed.answer = (_, response) => {
     open += 1;
-    response.on('close', () => { open -= 1; }).writeHead(200, { 'Content-Type': 'text/event-stream' }).write('data: 1\n\n');
+    response
+      .on('close', () => {
+        open -= 1;
+      })
+      .writeHead(200, { 'Content-Type': 'text/event-stream' })
+      .write('data: 1\n\n');
   };
   const { socket, got } = connect(Array.from({ length: 20 }, () => signed('GET')).join(''));
   await until(() => got().includes('data: 1'));
@@ -45,7 +63,11 @@ it('leave nothing at the backend when their client goes', async () => {
   await until(() => open === 0);
   await sleep(100);
   expect(bed.seen).toHaveLength(1);
-  await until(async () => (await bed.admin('/metrics')).text.includes(`agentgateway_active_connections{backend="127.0.0.1:${bed.backendPort}"} 0`));
+  await until(async () =>
+    (await bed.admin('/metrics')).text.includes(
+      `agentgateway_active_connections{backend="127.0.0.1:${bed.backendPort}"} 0`,
+    ),
+  );
 });
 it('are not taken without end', async () => {
   bed.answer = () => {};
@@ -55,7 +77,9 @@ it('are not taken without end', async () => {
 it('an answer that ends the connection ends what was sent ahead', async () => {
   bed.seen.length = 0;
   bed.answer = (_, response) => response.end('{}');
-  const { got, closed } = connect(`POST /mcp HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nx${signed('GET')}`);
+  const { got, closed } = connect(
+    `POST /mcp HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nx${signed('GET')}`,
+  );
   await until(closed);
   expect([got().match(/HTTP\/1\.1 \d+/g), bed.seen]).toEqual([['HTTP/1.1 401'], []]);
 });

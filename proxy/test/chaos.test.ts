@@ -11,7 +11,10 @@ const HTU = `${ORIGIN}/mcp`;
 const GOOD = 'HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngood';
 
 /** On a new connection, before a byte of it; and for a header block that has come in whole. */
-interface Backend { readonly accept?: (socket: Socket) => void; readonly answer: (socket: Socket, head: string) => void }
+interface Backend {
+  readonly accept?: (socket: Socket) => void;
+  readonly answer: (socket: Socket, head: string) => void;
+}
 const good: Backend = { answer: (socket) => socket.write(GOOD) };
 let backend = good;
 /** Request lines and X-Request-Ids, in the order in which they came, and the connection they came on. */
@@ -28,7 +31,11 @@ beforeAll(async () => {
     let got = '';
     socket.on('data', (chunk) => {
       got += chunk.toString('latin1');
-      for (let end = got.indexOf('\r\n\r\n'); end !== -1 && /^[A-Z]+ \//.test(got); end = got.indexOf('\r\n\r\n')) {
+      for (
+        let end = got.indexOf('\r\n\r\n');
+        end !== -1 && /^[A-Z]+ \//.test(got);
+        end = got.indexOf('\r\n\r\n')
+      ) {
         const head = got.slice(0, end);
         got = got.slice(end + 4);
         heads.push({ head, socket });
@@ -46,7 +53,8 @@ beforeEach(async () => {
   bed = await startBed({
     change: (config) => {
       config.upstream = { firstByteTimeoutSeconds: FIRST_BYTE_SECONDS, idleTimeoutSeconds: 3 };
-      (config.routes[0]!.backend as { url: string }).url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+      (config.routes[0]!.backend as { url: string }).url =
+        `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
     },
   });
 });
@@ -64,25 +72,36 @@ interface Got {
   /** When its pieces came. */
   readonly at: readonly number[];
 }
-interface Ask { readonly method?: 'GET' | 'POST'; /** Bytes of the body that are announced; what is sent of it. */ readonly length?: number; readonly body?: string }
+interface Ask {
+  readonly method?: 'GET' | 'POST';
+  /** Bytes of the body that are announced; what is sent of it. */ readonly length?: number;
+  readonly body?: string;
+}
 
 function ask({ method = 'POST', length, body = '' }: Ask = {}): Promise<Got> {
   const token = accessToken(bed.as, { cnf: { jkt: thumbprint(client) } });
-  const headers = { authorization: `DPoP ${token}`, dpop: proof(client, method, HTU, token), ...(method === 'GET' ? {} : { 'content-length': String(length ?? body.length) }) };
+  const headers = {
+    authorization: `DPoP ${token}`,
+    dpop: proof(client, method, HTU, token),
+    ...(method === 'GET' ? {} : { 'content-length': String(length ?? body.length) }),
+  };
   return new Promise((resolve) => {
     const at: number[] = [];
     let text = '';
-    const out = http.request({ host: '127.0.0.1', port: bed.gateway.port, path: '/mcp', method, headers, agent: false }, (answer) => {
-      const end = () => {
-        resolve({ status: answer.statusCode, headers: answer.headers, text, whole: answer.complete, at });
-        out.destroy();
-      };
-      answer.on('data', (chunk: Buffer) => {
-        text += chunk.toString('latin1');
-        at.push(performance.now());
-      });
-      answer.on('error', () => {}).on('close', end);
-    });
+    const out = http.request(
+      { host: '127.0.0.1', port: bed.gateway.port, path: '/mcp', method, headers, agent: false },
+      (answer) => {
+        const end = () => {
+          resolve({ status: answer.statusCode, headers: answer.headers, text, whole: answer.complete, at });
+          out.destroy();
+        };
+        answer.on('data', (chunk: Buffer) => {
+          text += chunk.toString('latin1');
+          at.push(performance.now());
+        });
+        answer.on('error', () => {}).on('close', end);
+      },
+    );
     out.on('error', () => resolve({ status: undefined, headers: {}, text, whole: false, at }));
     if (length === undefined || length === body.length) out.end(body);
     else out.write(body);
@@ -90,7 +109,9 @@ function ask({ method = 'POST', length, body = '' }: Ask = {}): Promise<Got> {
 }
 
 const activeConnections = async () => {
-  const line = (await bed.admin('/metrics')).text.split('\n').find((l) => l.startsWith('agentgateway_active_connections{'));
+  const line = (await bed.admin('/metrics')).text
+    .split('\n')
+    .find((l) => l.startsWith('agentgateway_active_connections{'));
   return Number(line?.split(' ')[1] ?? NaN);
 };
 /** Runs a request and gives its answer and its audit line, having seen that it is the only one, that nothing stays open, and that the next request passes. */
@@ -98,7 +119,7 @@ async function through(misdeed: Backend, what?: Ask): Promise<{ got: Got; line: 
   const before = (await bed.audit()).length;
   backend = misdeed;
   const got = await ask(what);
-  for (let i = 0; i < 50 && await activeConnections() !== 0; i++) await sleep(20);
+  for (let i = 0; i < 50 && (await activeConnections()) !== 0; i++) await sleep(20);
   const lines = (await bed.audit()).slice(before);
   expect(lines).toHaveLength(1);
   expect(await activeConnections()).toBe(0);
@@ -108,7 +129,9 @@ async function through(misdeed: Backend, what?: Ask): Promise<{ got: Got; line: 
 }
 const says = (text: string): Backend => ({ answer: (socket) => socket.write(text, 'latin1') });
 const saysAndCloses = (text: string): Backend => ({ answer: (socket) => socket.end(text, 'latin1') });
-const saysAndResets = (text: string): Backend => ({ answer: (socket) => socket.write(text, 'latin1', () => setTimeout(() => socket.resetAndDestroy(), 20)) });
+const saysAndResets = (text: string): Backend => ({
+  answer: (socket) => socket.write(text, 'latin1', () => setTimeout(() => socket.resetAndDestroy(), 20)),
+});
 const drips = (text: string, everyMs: number): Backend => ({
   answer(socket) {
     let at = 0;
@@ -122,15 +145,23 @@ const chunked = 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n';
 
 describe('a backend without an answer', () => {
   it.each<[string, Backend, RegExp]>([
-    ['resets a connection that it has accepted', { ...good, accept: (socket) => socket.resetAndDestroy() }, /^upstream_unreachable$/],
-    ['closes a connection that it has accepted', { ...good, accept: (socket) => socket.end() }, /^upstream_unreachable$/],
+    [
+      'resets a connection that it has accepted',
+      { ...good, accept: (socket) => socket.resetAndDestroy() },
+      /^upstream_unreachable$/,
+    ],
+    [
+      'closes a connection that it has accepted',
+      { ...good, accept: (socket) => socket.end() },
+      /^upstream_unreachable$/,
+    ],
     ['resets at the request', { answer: (socket) => socket.resetAndDestroy() }, /^upstream_unreachable$/],
     ['resets after half a header block', saysAndResets('HTTP/1.1 200 OK\r\nContent-Le'), /^upstream_/],
     ['closes after half a header block', saysAndCloses('HTTP/1.1 200 OK\r\nContent-Le'), /^upstream_/],
   ])('%s: 502', async (_, misdeed, reason) => {
     const { got, line } = await through(misdeed);
     expect(got).toMatchObject({ status: 502, whole: true });
-    expect(line).toMatchObject({ 'response.status': 502, 'reason': expect.stringMatching(reason) });
+    expect(line).toMatchObject({ 'response.status': 502, reason: expect.stringMatching(reason) });
   });
   it.each<[string, Backend]>([
     ['accepts and stays silent', { answer: () => {} }],
@@ -169,7 +200,11 @@ describe('an answer that is not whole', () => {
     ['chunks without a last one', saysAndCloses(`${chunked}4\r\nhalf\r\n`), 'half'],
     ['a chunk that is shorter than it says', saysAndCloses(`${chunked}8\r\nhalf`), 'half'],
     ['chunks, and a reset', saysAndResets(`${chunked}4\r\nhalf\r\n`), 'half'],
-    ['a body that is shorter than its length', saysAndCloses('HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nhalf'), 'half'],
+    [
+      'a body that is shorter than its length',
+      saysAndCloses('HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nhalf'),
+      'half',
+    ],
     ['a length and no body', saysAndCloses('HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n'), ''],
     ['a chunk size that is none', says(`${chunked}4\r\nhalf\r\nzz\r\n`), 'half'],
   ])('%s: reaches the client as a cut, never as an answer that ends', async (_, misdeed, text) => {
@@ -177,7 +212,12 @@ describe('an answer that is not whole', () => {
     expect([200, undefined]).toContain(got.status); // a cut may come before the header block has gone out
     expect(got.whole).toBe(false);
     expect(text.startsWith(got.text)).toBe(true);
-    expect(line).toMatchObject({ 'reason': 'ok', 'response.status': 200, 'complete': false, 'ended': 'backend_cut' });
+    expect(line).toMatchObject({
+      reason: 'ok',
+      'response.status': 200,
+      complete: false,
+      ended: 'backend_cut',
+    });
     expect(line['response.bytes']).toBeLessThanOrEqual(text.length);
   });
   it('with neither length nor chunks ends with its connection', async () => {
@@ -191,9 +231,15 @@ describe('an answer that is no HTTP', () => {
     ['a garbage status line', says('HELO backend ESMTP\r\n\r\n')],
     ['bytes of TLS', says('\x15\x03\x01\x00\x02\x02\x28')],
     ['a header line without a colon', says('HTTP/1.1 200 OK\r\nno colon\r\n\r\n')],
-    ['both a length and chunks', says('HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n')],
+    [
+      'both a length and chunks',
+      says('HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n'),
+    ],
     ['two lengths', says('HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nok!')],
-    ['a header block of 100 KB', says(`HTTP/1.1 200 OK\r\n${`X-Filler: ${'x'.repeat(990)}\r\n`.repeat(100)}Content-Length: 0\r\n\r\n`)],
+    [
+      'a header block of 100 KB',
+      says(`HTTP/1.1 200 OK\r\n${`X-Filler: ${'x'.repeat(990)}\r\n`.repeat(100)}Content-Length: 0\r\n\r\n`),
+    ],
     ['a status of four digits', says('HTTP/1.1 1000 Odd\r\nContent-Length: 2\r\n\r\nok')],
     ['a NUL in a field', says('HTTP/1.1 200 OK\r\nX: a\0b\r\nContent-Length: 0\r\n\r\n')],
   ])('%s: 502', async (_, misdeed) => {
@@ -204,24 +250,37 @@ describe('an answer that is no HTTP', () => {
   it.each(['000', '099', '101'])('status %s: 502', async (status) => {
     const { got, line } = await through(says(`HTTP/1.1 ${status} Odd\r\nContent-Length: 2\r\n\r\nok`));
     expect(got).toMatchObject({ status: 502, whole: true });
-    expect(line).toMatchObject({ 'response.status': 502, 'reason': 'upstream_failed' });
+    expect(line).toMatchObject({ 'response.status': 502, reason: 'upstream_failed' });
   });
   it('status 101 with an Upgrade that nobody asked for: 502', async () => {
-    const { got, line } = await through(says('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n'));
+    const { got, line } = await through(
+      says('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n'),
+    );
     expect(got).toMatchObject({ status: 502, whole: true });
-    expect(line).toMatchObject({ 'response.status': 502, 'reason': 'upstream_failed' });
+    expect(line).toMatchObject({ 'response.status': 502, reason: 'upstream_failed' });
   });
 });
 
 describe('an answer and more', () => {
-  it.each(['100 Continue', '102 Processing', '103 Early Hints'])('%s before it is passed over', async (status) => {
-    const { got, line } = await through(says(`HTTP/1.1 ${status}\r\nLink: </early>\r\n\r\nHTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\nok`));
-    expect(got).toMatchObject({ status: 201, text: 'ok', whole: true });
-    expect(got.headers).not.toHaveProperty('link');
-    expect(line['response.status']).toBe(201);
-  });
+  it.each(['100 Continue', '102 Processing', '103 Early Hints'])(
+    '%s before it is passed over',
+    async (status) => {
+      const { got, line } = await through(
+        says(
+          `HTTP/1.1 ${status}\r\nLink: </early>\r\n\r\nHTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\nok`,
+        ),
+      );
+      expect(got).toMatchObject({ status: 201, text: 'ok', whole: true });
+      expect(got.headers).not.toHaveProperty('link');
+      expect(line['response.status']).toBe(201);
+    },
+  );
   const POISON = 'HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison';
-  it.each([['at once', 0], ['a moment later', 5], ['when the connection is idle', 60]])('a second answer, %s, never becomes that of another request', async (_, ms) => {
+  it.each([
+    ['at once', 0],
+    ['a moment later', 5],
+    ['when the connection is idle', 60],
+  ])('a second answer, %s, never becomes that of another request', async (_, ms) => {
     backend = {
       answer(socket) {
         if (ms === 0) socket.write(GOOD + POISON);
@@ -232,7 +291,12 @@ describe('an answer and more', () => {
     // While a request is under way nobody could tell it from that one's answer; it comes before there is one.
     await sleep(ms + 50);
     let honest = 0;
-    backend = { answer: (socket) => { setTimeout(() => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nhonest'), 30); honest += 1; } };
+    backend = {
+      answer: (socket) => {
+        setTimeout(() => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nhonest'), 30);
+        honest += 1;
+      },
+    };
     for (let i = 0; i < 5; i++) {
       const got = await ask();
       expect([200, 502]).toContain(got.status);
@@ -252,14 +316,20 @@ describe('an answer and more', () => {
 
 describe('an answer before the end of its request', () => {
   it('and a reset: the client gets what came, the audit says that it is not whole', async () => {
-    const { got, line } = await through(saysAndResets('HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nearly'), { length: 1000, body: 'x'.repeat(10) });
+    const { got, line } = await through(
+      saysAndResets('HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nearly'),
+      { length: 1000, body: 'x'.repeat(10) },
+    );
     expect(got).toMatchObject({ status: 200, text: 'early', whole: false });
-    expect(line).toMatchObject({ 'response.status': 200, 'complete': false, 'ended': 'backend_cut' });
+    expect(line).toMatchObject({ 'response.status': 200, complete: false, ended: 'backend_cut' });
   });
   it('that is whole, and a reset: the client has its answer', async () => {
-    const { got, line } = await through(saysAndResets('HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nearly'), { length: 1000, body: 'x'.repeat(10) });
+    const { got, line } = await through(saysAndResets('HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nearly'), {
+      length: 1000,
+      body: 'x'.repeat(10),
+    });
     expect(got).toMatchObject({ status: 200, text: 'early', whole: true });
-    expect(line).toMatchObject({ 'response.status': 200, 'complete': true });
+    expect(line).toMatchObject({ 'response.status': 200, complete: true });
   });
 });
 

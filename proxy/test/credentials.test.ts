@@ -14,8 +14,8 @@ const MINE = 'of-the-client';
 /** Header and prefix of a credential, and what the backend is to get. */
 const SCHEMES = {
   'api-key': { header: 'x-api-key', prefix: '', want: SECRET },
-  'basic': { header: 'authorization', prefix: 'Basic ', want: `Basic ${SECRET}` },
-  'bearer': { header: 'authorization', prefix: 'Bearer ', want: `Bearer ${SECRET}` },
+  basic: { header: 'authorization', prefix: 'Basic ', want: `Basic ${SECRET}` },
+  bearer: { header: 'authorization', prefix: 'Bearer ', want: `Bearer ${SECRET}` },
   'of-mcp': { header: 'mcp-key', prefix: 'v1 ', want: `v1 ${SECRET}` }, // a client's mcp-* passes elsewhere
 } as const;
 let bed: Bed;
@@ -26,7 +26,10 @@ const held = new Set<Socket>();
 beforeAll(async () => {
   mute = net.createServer((socket) => {
     held.add(socket);
-    socket.on('error', () => {}).on('close', () => held.delete(socket)).resume();
+    socket
+      .on('error', () => {})
+      .on('close', () => held.delete(socket))
+      .resume();
   });
   await new Promise<void>((resolve) => mute.listen(0, '127.0.0.1', resolve));
   bed = await startBed({
@@ -36,9 +39,21 @@ beforeAll(async () => {
       writeFileSync(join(dir, 'credential'), `${SECRET}\n`);
       const url = `http://127.0.0.1:${backendPort}`;
       for (const [name, { header, prefix }] of Object.entries(SCHEMES)) {
-        config.routes.push({ kind: 'mcp', name, pathPrefix: `/${name}`, auth, backend: { url, credential: { kind: 'file', file: join(dir, 'credential'), header, prefix } } });
+        config.routes.push({
+          kind: 'mcp',
+          name,
+          pathPrefix: `/${name}`,
+          auth,
+          backend: { url, credential: { kind: 'file', file: join(dir, 'credential'), header, prefix } },
+        });
       }
-      config.routes.push({ kind: 'mcp', name: 'mute', pathPrefix: '/mute', auth, backend: { url: `https://127.0.0.1:${(mute.address() as AddressInfo).port}` } });
+      config.routes.push({
+        kind: 'mcp',
+        name: 'mute',
+        pathPrefix: '/mute',
+        auth,
+        backend: { url: `https://127.0.0.1:${(mute.address() as AddressInfo).port}` },
+      });
     },
   });
   kube = await startKube(bed.dir);
@@ -55,9 +70,17 @@ beforeEach(() => {
   kube.status = undefined;
 });
 
-const ask = (to: Bed, path: string, { method = 'POST', more = {} }: { method?: string; more?: Record<string, string> } = {}): Promise<Answer> => {
+const ask = (
+  to: Bed,
+  path: string,
+  { method = 'POST', more = {} }: { method?: string; more?: Record<string, string> } = {},
+): Promise<Answer> => {
   const token = accessToken(to.as, { cnf: { jkt: thumbprint(client) } });
-  return to.ask({ method, path, headers: { authorization: `DPoP ${token}`, dpop: proof(client, method, ORIGIN + path, token), ...more } });
+  return to.ask({
+    method,
+    path,
+    headers: { authorization: `DPoP ${token}`, dpop: proof(client, method, ORIGIN + path, token), ...more },
+  });
 };
 const last = async (of: Bed) => (await of.audit()).at(-1)!;
 
@@ -66,17 +89,23 @@ describe('a credential of the gateway', () => {
     const { rawHeaders } = bed.seen[0]!;
     return rawHeaders.filter((_, i) => i % 2 === 1 && rawHeaders[i - 1]!.toLowerCase() === name);
   };
-  it.each(Object.entries(SCHEMES))('%s goes as its header and prefix say, once, and a client\'s field of that name never', async (name, { header, want }) => {
-    const more = header === 'authorization' ? {} : { [header]: MINE };
-    expect((await ask(bed, `/${name}`, { more })).status).toBe(200);
-    expect(valuesOf(header)).toEqual([want]);
-    expect(bed.seen[0]!.rawHeaders.join('\n')).not.toContain(MINE);
-  });
-  it.each(Object.entries(SCHEMES))('%s goes also where the client lists its header in Connection', async (name, { header, want }) => {
-    expect((await ask(bed, `/${name}`, { more: { connection: `close, ${header}` } })).status).toBe(200);
-    expect(valuesOf(header)).toEqual([want]);
-  });
-  it('goes to its own route alone: elsewhere neither the gateway\'s nor the client\'s key passes', async () => {
+  it.each(Object.entries(SCHEMES))(
+    "%s goes as its header and prefix say, once, and a client's field of that name never",
+    async (name, { header, want }) => {
+      const more = header === 'authorization' ? {} : { [header]: MINE };
+      expect((await ask(bed, `/${name}`, { more })).status).toBe(200);
+      expect(valuesOf(header)).toEqual([want]);
+      expect(bed.seen[0]!.rawHeaders.join('\n')).not.toContain(MINE);
+    },
+  );
+  it.each(Object.entries(SCHEMES))(
+    '%s goes also where the client lists its header in Connection',
+    async (name, { header, want }) => {
+      expect((await ask(bed, `/${name}`, { more: { connection: `close, ${header}` } })).status).toBe(200);
+      expect(valuesOf(header)).toEqual([want]);
+    },
+  );
+  it("goes to its own route alone: elsewhere neither the gateway's nor the client's key passes", async () => {
     expect((await ask(bed, '/mcp', { more: { 'x-api-key': MINE } })).status).toBe(200);
     expect(valuesOf('x-api-key')).toEqual([]);
     expect(valuesOf('authorization')).toEqual([]);
@@ -91,7 +120,11 @@ describe('a backend that never shakes hands', () => {
     expect(status).toBe(504);
     expect(ms).toBeGreaterThan(CONNECT_SECONDS * 1000 - 50);
     expect(ms).toBeLessThan(CONNECT_SECONDS * 1000 + 700);
-    expect(await last(bed)).toMatchObject({ 'reason': 'upstream_timeout', 'response.status': 504, 'detail': 'connect' });
+    expect(await last(bed)).toMatchObject({
+      reason: 'upstream_timeout',
+      'response.status': 504,
+      detail: 'connect',
+    });
     expect(held.size).toBe(0);
     expect((await ask(bed, '/mcp')).status).toBe(200);
   });
@@ -105,8 +138,20 @@ describe('the Kubernetes API', () => {
         const { auth } = config.routes[0]!;
         const backend = { url: `https://127.0.0.1:${kube.port}`, caFile };
         config.routes = [
-          { kind: 'secrets', name: 'secrets', pathPrefix: '/secrets', auth, backend: { ...backend, tokenFile: kube.tokenFile, namespace: 'aiops', secretNames: ['db'] } },
-          { kind: 'mcp', name: 'tls', pathPrefix: '/tls', auth, backend: { ...backend, credential: { kind: 'file', file: kube.tokenFile } } },
+          {
+            kind: 'secrets',
+            name: 'secrets',
+            pathPrefix: '/secrets',
+            auth,
+            backend: { ...backend, tokenFile: kube.tokenFile, namespace: 'aiops', secretNames: ['db'] },
+          },
+          {
+            kind: 'mcp',
+            name: 'tls',
+            pathPrefix: '/tls',
+            auth,
+            backend: { ...backend, credential: { kind: 'file', file: kube.tokenFile } },
+          },
         ];
       },
     });
@@ -116,26 +161,52 @@ describe('the Kubernetes API', () => {
       await to.stop();
     }
   }
-  const authorizations = () => kube.seen.map(({ headers }) => (headers as Record<string, string>).authorization);
+  const authorizations = () =>
+    kube.seen.map(({ headers }) => (headers as Record<string, string>).authorization);
 
   it('with the right name and a certificate of another CA gets no request and no token', async () => {
     const file = (name: string) => join(bed.dir, name);
-    execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '1', '-subj', '/CN=test-ca', '-keyout', file('foreign.key'), '-out', file('foreign.crt')], { stdio: 'pipe' });
+    execFileSync(
+      'openssl',
+      [
+        'req',
+        '-x509',
+        '-newkey',
+        'ec',
+        '-pkeyopt',
+        'ec_paramgen_curve:P-256',
+        '-nodes',
+        '-days',
+        '1',
+        '-subj',
+        '/CN=test-ca',
+        '-keyout',
+        file('foreign.key'),
+        '-out',
+        file('foreign.crt'),
+      ],
+      { stdio: 'pipe' },
+    );
     await secrets(file('foreign.crt'), async (to) => {
-      for (const [path, method] of [['/secrets/db', 'GET'], ['/tls', 'POST']] as const) {
+      for (const [path, method] of [
+        ['/secrets/db', 'GET'],
+        ['/tls', 'POST'],
+      ] as const) {
         expect((await ask(to, path, { method })).status).toBe(502);
         expect(await last(to)).toMatchObject({ reason: 'upstream_unreachable' });
       }
       expect(kube.seen).toEqual([]);
     });
-    await secrets(kube.caFile, async (to) => expect((await ask(to, '/secrets/db', { method: 'GET' })).status).toBe(200));
+    await secrets(kube.caFile, async (to) =>
+      expect((await ask(to, '/secrets/db', { method: 'GET' })).status).toBe(200),
+    );
   });
   it('that refuses a token is asked once where the file has no newer one: 502', async () => {
     await secrets(kube.caFile, async (to) => {
       kube.status = 401;
       expect((await ask(to, '/secrets/db', { method: 'GET' })).status).toBe(502);
       expect(authorizations()).toEqual([`Bearer ${kube.token}`]);
-      expect(await last(to)).toMatchObject({ 'reason': 'upstream_refused', 'response.status': 502 });
+      expect(await last(to)).toMatchObject({ reason: 'upstream_refused', 'response.status': 502 });
     });
   });
   it('that refuses every token, however new, is asked twice and no more: 502', async () => {
@@ -156,16 +227,28 @@ describe('the Kubernetes API', () => {
         writeFileSync(kube.tokenFile, kube.token);
       }
       expect(authorizations()).toEqual([`Bearer ${kube.token}`, 'Bearer next-1']);
-      expect(await last(to)).toMatchObject({ 'reason': 'upstream_refused', 'response.status': 502 });
+      expect(await last(to)).toMatchObject({ reason: 'upstream_refused', 'response.status': 502 });
     });
   });
   it('answers HEAD of a whole Secret: the type, nothing of it, and nothing to keep', async () => {
     await secrets(kube.caFile, async (to) => {
       const { status, text, headers } = await ask(to, '/secrets/db', { method: 'HEAD' });
-      expect([status, text, headers['content-type'], headers['cache-control']]).toEqual([200, '', 'application/json', 'no-store']);
+      expect([status, text, headers['content-type'], headers['cache-control']]).toEqual([
+        200,
+        '',
+        'application/json',
+        'no-store',
+      ]);
       expect(headers).not.toHaveProperty('audit-id');
-      expect(kube.seen).toEqual([expect.objectContaining({ method: 'HEAD', url: '/api/v1/namespaces/aiops/secrets/db' })]);
-      expect(await last(to)).toMatchObject({ 'request.method': 'HEAD', 'response.status': 200, 'response.bytes': 0, 'complete': true });
+      expect(kube.seen).toEqual([
+        expect.objectContaining({ method: 'HEAD', url: '/api/v1/namespaces/aiops/secrets/db' }),
+      ]);
+      expect(await last(to)).toMatchObject({
+        'request.method': 'HEAD',
+        'response.status': 200,
+        'response.bytes': 0,
+        complete: true,
+      });
     });
   });
 });

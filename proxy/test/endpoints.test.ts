@@ -14,13 +14,25 @@ import { accessToken, ec, proof, thumbprint } from './support/mint.js';
 const client = ec();
 const ask = (bed: Bed, headers: Record<string, string> = {}, method = 'POST') => {
   const token = accessToken(bed.as, { cnf: { jkt: thumbprint(client) } });
-  return bed.ask({ method, path: '/mcp', headers: { authorization: `DPoP ${token}`, dpop: proof(client, method, `${ORIGIN}/mcp`, token), ...headers } });
+  return bed.ask({
+    method,
+    path: '/mcp',
+    headers: {
+      authorization: `DPoP ${token}`,
+      dpop: proof(client, method, `${ORIGIN}/mcp`, token),
+      ...headers,
+    },
+  });
 };
-const listen = (server: http.Server, port = 0) => new Promise<number>((resolve) => server.listen(port, '127.0.0.1', () => resolve((server.address() as AddressInfo).port)));
-const shut = (server: http.Server) => new Promise((resolve) => {
-  server.close(resolve);
-  server.closeAllConnections();
-});
+const listen = (server: http.Server, port = 0) =>
+  new Promise<number>((resolve) =>
+    server.listen(port, '127.0.0.1', () => resolve((server.address() as AddressInfo).port)),
+  );
+const shut = (server: http.Server) =>
+  new Promise((resolve) => {
+    server.close(resolve);
+    server.closeAllConnections();
+  });
 
 describe('several endpoints', () => {
   const EJECT = 30;
@@ -31,19 +43,31 @@ describe('several endpoints', () => {
   let status = [200, 200, 200];
   /** Which endpoint got what session, in order. */
   let got: [number, string | undefined][];
-  const server = (i: number) => http.createServer((message, response) => {
-    got.push([i, message.headers['mcp-session-id'] as string | undefined]);
-    message.resume().on('end', () => response.writeHead(status[i]!, { 'Mcp-Session-Id': `session-of-${i}` }).end(String(i)));
-  });
+  const server = (i: number) =>
+    http.createServer((message, response) => {
+      got.push([i, message.headers['mcp-session-id'] as string | undefined]);
+      message
+        .resume()
+        .on('end', () =>
+          response.writeHead(status[i]!, { 'Mcp-Session-Id': `session-of-${i}` }).end(String(i)),
+        );
+    });
   beforeEach(async () => {
     [ahead, got, status] = [0, [], [200, 200, 200]];
     servers = [0, 1, 2].map(server);
     ports = await Promise.all(servers.map((s) => listen(s)));
-    bed = await startBed({ clock: () => wallClock() + ahead, change: (config) => {
-      const route = config.routes[0] as Extract<(typeof config.routes)[number], { kind: 'mcp' }>;
-      route.backend = { url: `http://127.0.0.1:${ports[0]!}`, endpoints: ports.map((port) => `http://127.0.0.1:${port}`), outlier: { consecutiveFailures: 2, ejectSeconds: EJECT } };
-      config.upstream = { firstByteTimeoutSeconds: 1 };
-    } });
+    bed = await startBed({
+      clock: () => wallClock() + ahead,
+      change: (config) => {
+        const route = config.routes[0] as Extract<(typeof config.routes)[number], { kind: 'mcp' }>;
+        route.backend = {
+          url: `http://127.0.0.1:${ports[0]!}`,
+          endpoints: ports.map((port) => `http://127.0.0.1:${port}`),
+          outlier: { consecutiveFailures: 2, ejectSeconds: EJECT },
+        };
+        config.upstream = { firstByteTimeoutSeconds: 1 };
+      },
+    });
   });
   afterEach(async () => {
     await bed.stop();
@@ -51,18 +75,30 @@ describe('several endpoints', () => {
   });
 
   it('share new sessions', async () => {
-    for (let i = 0; i < 9; i++) expect(await ask(bed)).toMatchObject({ status: 200, text: expect.stringMatching(/^[012]$/) });
+    for (let i = 0; i < 9; i++)
+      expect(await ask(bed)).toMatchObject({ status: 200, text: expect.stringMatching(/^[012]$/) });
     expect([0, 1, 2].map((i) => got.filter(([at]) => at === i).length)).toEqual([3, 3, 3]);
   });
   it('leave out one that does not answer, whether or not its clients wait', async () => {
-    servers[0]!.removeAllListeners('request').on('request', (message) => { got.push([0, undefined]); message.resume(); });
-    const leave = (port: number) => new Promise<void>((resolve) => {
-      const token = accessToken(bed.as, { cnf: { jkt: thumbprint(client) } });
-      const out = http.request({ host: '127.0.0.1', port, method: 'POST', path: '/mcp', agent: false, headers: { authorization: `DPoP ${token}`, dpop: proof(client, 'POST', `${ORIGIN}/mcp`, token) } });
-      out.on('error', () => resolve()).end();
-      setTimeout(() => out.destroy(), 100);
-      out.on('close', () => resolve());
+    servers[0]!.removeAllListeners('request').on('request', (message) => {
+      got.push([0, undefined]);
+      message.resume();
     });
+    const leave = (port: number) =>
+      new Promise<void>((resolve) => {
+        const token = accessToken(bed.as, { cnf: { jkt: thumbprint(client) } });
+        const out = http.request({
+          host: '127.0.0.1',
+          port,
+          method: 'POST',
+          path: '/mcp',
+          agent: false,
+          headers: { authorization: `DPoP ${token}`, dpop: proof(client, 'POST', `${ORIGIN}/mcp`, token) },
+        });
+        out.on('error', () => resolve()).end();
+        setTimeout(() => out.destroy(), 100);
+        out.on('close', () => resolve());
+      });
     const mute = () => got.filter(([at]) => at === 0).length;
     // A timeout, clients that leave, a timeout: two failures in a row.
     while (mute() < 1) await ask(bed);
@@ -73,7 +109,12 @@ describe('several endpoints', () => {
     expect(mute()).toBe(after);
   }, 15_000);
   it('leave out one that cuts its answers off', async () => {
-    servers[0]!.removeAllListeners('request').on('request', (_, response) => { got.push([0, undefined]); response.writeHead(200, { 'Content-Length': 10 }).write('x', () => setTimeout(() => response.destroy(), 10)); });
+    servers[0]!.removeAllListeners('request').on('request', (_, response) => {
+      got.push([0, undefined]);
+      response
+        .writeHead(200, { 'Content-Length': 10 })
+        .write('x', () => setTimeout(() => response.destroy(), 10));
+    });
     for (let i = 0; i < 12; i++) await ask(bed).catch(() => {});
     expect(got.filter(([at]) => at === 0)).toHaveLength(2);
   });
@@ -81,24 +122,36 @@ describe('several endpoints', () => {
     const first = await ask(bed);
     const session = first.headers['mcp-session-id'] as string;
     expect(session).toMatch(/^[\w-]{8}\.session-of-\d$/);
-    for (const method of ['POST', 'GET', 'POST', 'DELETE', 'POST']) expect((await ask(bed, { 'mcp-session-id': session }, method)).text).toBe(first.text);
+    for (const method of ['POST', 'GET', 'POST', 'DELETE', 'POST'])
+      expect((await ask(bed, { 'mcp-session-id': session }, method)).text).toBe(first.text);
     expect(got.slice(1)).toEqual(Array(5).fill([Number(first.text), `session-of-${first.text}`]));
   });
   it('keep them over gateways that know nothing of each other', async () => {
-    const other = await startBed({ change: (config) => {
-      (config.routes[0] as { backend: unknown }).backend = { url: `http://127.0.0.1:${ports[0]!}`, endpoints: [...ports].reverse().map((port) => `http://127.0.0.1:${port}`) };
-    } });
+    const other = await startBed({
+      change: (config) => {
+        (config.routes[0] as { backend: unknown }).backend = {
+          url: `http://127.0.0.1:${ports[0]!}`,
+          endpoints: [...ports].reverse().map((port) => `http://127.0.0.1:${port}`),
+        };
+      },
+    });
     try {
       const first = await ask(bed);
-      for (let i = 0; i < 4; i++) expect((await ask(other, { 'mcp-session-id': first.headers['mcp-session-id'] as string })).text).toBe(first.text);
+      for (let i = 0; i < 4; i++)
+        expect((await ask(other, { 'mcp-session-id': first.headers['mcp-session-id'] as string })).text).toBe(
+          first.text,
+        );
     } finally {
       await other.stop();
     }
   });
-  it.each(['session-of-0', 'AAAAAAAA.session-of-0', '', '.'])('know no session %j: 404, so that the client begins anew', async (session) => {
-    const answer = await ask(bed, { 'mcp-session-id': session });
-    expect([answer.status, JSON.parse(answer.text).error, got]).toEqual([404, 'mcp_session_gone', []]);
-  });
+  it.each(['session-of-0', 'AAAAAAAA.session-of-0', '', '.'])(
+    'know no session %j: 404, so that the client begins anew',
+    async (session) => {
+      const answer = await ask(bed, { 'mcp-session-id': session });
+      expect([answer.status, JSON.parse(answer.text).error, got]).toEqual([404, 'mcp_session_gone', []]);
+    },
+  );
   it('that fail twice in a row are left out for a while, and then tried again', async () => {
     status[1] = 503;
     const texts = [];
@@ -125,7 +178,11 @@ describe('several endpoints', () => {
   it('that are busy with a slow request get fewer', async () => {
     const held: (() => void)[] = [];
     await shut(servers[0]!);
-    servers[0] = http.createServer((message, response) => message.resume().on('end', () => { held.push(() => response.end('0')); }));
+    servers[0] = http.createServer((message, response) =>
+      message.resume().on('end', () => {
+        held.push(() => response.end('0'));
+      }),
+    );
     await listen(servers[0], ports[0]!);
     const slow: Promise<unknown>[] = [];
     while (held.length === 0) {
@@ -139,44 +196,96 @@ describe('several endpoints', () => {
 });
 
 describe('a backend that asks for a certificate', () => {
-  it('gets the gateway\'s, and the new one after a rotation; its own must have the name that the config says', async () => {
+  it("gets the gateway's, and the new one after a rotation; its own must have the name that the config says", async () => {
     const port = await freePort();
     const seen: (string | undefined)[] = [];
     let backend!: https.Server;
-    const bed = await startBed({ change: (config, { dir }) => {
-      const file = (name: string) => join(dir, name);
-      const openssl = (...args: string[]) => execFileSync('openssl', args, { stdio: 'pipe' });
-      const ecKey = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];
-      openssl('req', '-x509', ...ecKey, '-days', '1', '-subj', '/CN=ca', '-keyout', file('ca.key'), '-out', file('ca.crt'));
-      const sign = (name: string, cn: string) => {
-        writeFileSync(file('ext'), `subjectAltName=DNS:${cn}\n`);
-        openssl('req', ...ecKey, '-subj', `/CN=${cn}`, '-keyout', file(`${name}.key`), '-out', file('csr'));
-        openssl('x509', '-req', '-in', file('csr'), '-CA', file('ca.crt'), '-CAkey', file('ca.key'), '-CAcreateserial', '-days', '1', '-extfile', file('ext'), '-out', file(`${name}.crt`));
-      };
-      sign('server', 'mcp.internal');
-      sign('client', 'gateway-1');
-      sign('next', 'gateway-2');
-      backend = https.createServer({ cert: readFileSync(file('server.crt')), key: readFileSync(file('server.key')), ca: readFileSync(file('ca.crt')), requestCert: true, rejectUnauthorized: true }, (message, response) => {
-        seen.push((message.socket as TLSSocket).getPeerX509Certificate()?.subject);
-        message.resume().on('end', () => response.writeHead(200, { Connection: 'close' }).end('{}'));
-      });
-      const url = `https://127.0.0.1:${port}`;
-      const backendOf = { url, caFile: file('ca.crt'), clientCertificate: { certFile: file('client.crt'), keyFile: file('client.key') }, serverName: 'mcp.internal' };
-      (config.routes[0] as { backend: unknown }).backend = backendOf;
-      const { serverName: _, ...unnamed } = backendOf;
-      const { clientCertificate: __, ...bare } = backendOf;
-      config.routes.push({ ...config.routes[0]!, name: 'unnamed', pathPrefix: '/unnamed', backend: unnamed } as never, { ...config.routes[0]!, name: 'bare', pathPrefix: '/bare', backend: bare } as never);
-    } });
+    const bed = await startBed({
+      change: (config, { dir }) => {
+        const file = (name: string) => join(dir, name);
+        const openssl = (...args: string[]) => execFileSync('openssl', args, { stdio: 'pipe' });
+        const ecKey = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];
+        openssl(
+          'req',
+          '-x509',
+          ...ecKey,
+          '-days',
+          '1',
+          '-subj',
+          '/CN=ca',
+          '-keyout',
+          file('ca.key'),
+          '-out',
+          file('ca.crt'),
+        );
+        const sign = (name: string, cn: string) => {
+          writeFileSync(file('ext'), `subjectAltName=DNS:${cn}\n`);
+          openssl('req', ...ecKey, '-subj', `/CN=${cn}`, '-keyout', file(`${name}.key`), '-out', file('csr'));
+          openssl(
+            'x509',
+            '-req',
+            '-in',
+            file('csr'),
+            '-CA',
+            file('ca.crt'),
+            '-CAkey',
+            file('ca.key'),
+            '-CAcreateserial',
+            '-days',
+            '1',
+            '-extfile',
+            file('ext'),
+            '-out',
+            file(`${name}.crt`),
+          );
+        };
+        sign('server', 'mcp.internal');
+        sign('client', 'gateway-1');
+        sign('next', 'gateway-2');
+        backend = https.createServer(
+          {
+            cert: readFileSync(file('server.crt')),
+            key: readFileSync(file('server.key')),
+            ca: readFileSync(file('ca.crt')),
+            requestCert: true,
+            rejectUnauthorized: true,
+          },
+          (message, response) => {
+            seen.push((message.socket as TLSSocket).getPeerX509Certificate()?.subject);
+            message.resume().on('end', () => response.writeHead(200, { Connection: 'close' }).end('{}'));
+          },
+        );
+        const url = `https://127.0.0.1:${port}`;
+        const backendOf = {
+          url,
+          caFile: file('ca.crt'),
+          clientCertificate: { certFile: file('client.crt'), keyFile: file('client.key') },
+          serverName: 'mcp.internal',
+        };
+        (config.routes[0] as { backend: unknown }).backend = backendOf;
+        const { serverName: _, ...unnamed } = backendOf;
+        const { clientCertificate: __, ...bare } = backendOf;
+        config.routes.push(
+          { ...config.routes[0]!, name: 'unnamed', pathPrefix: '/unnamed', backend: unnamed } as never,
+          { ...config.routes[0]!, name: 'bare', pathPrefix: '/bare', backend: bare } as never,
+        );
+      },
+    });
     try {
       await listen(backend as unknown as http.Server, port);
       const to = (path: string) => {
         const token = accessToken(bed.as, { cnf: { jkt: thumbprint(client) } });
-        return bed.ask({ method: 'POST', path, headers: { authorization: `DPoP ${token}`, dpop: proof(client, 'POST', ORIGIN + path, token) } });
+        return bed.ask({
+          method: 'POST',
+          path,
+          headers: { authorization: `DPoP ${token}`, dpop: proof(client, 'POST', ORIGIN + path, token) },
+        });
       };
       expect((await to('/mcp')).status).toBe(200);
       expect((await to('/unnamed')).status).toBe(502); // the certificate is not for 127.0.0.1
       expect((await to('/bare')).status).toBe(502);
-      for (const half of ['crt', 'key']) writeFileSync(join(bed.dir, `client.${half}`), readFileSync(join(bed.dir, `next.${half}`)));
+      for (const half of ['crt', 'key'])
+        writeFileSync(join(bed.dir, `client.${half}`), readFileSync(join(bed.dir, `next.${half}`)));
       await sleep(1_300);
       expect((await to('/mcp')).status).toBe(200);
       expect(seen).toEqual(['CN=gateway-1', 'CN=gateway-2']);

@@ -8,20 +8,44 @@ const MIB = 2 ** 20;
 const client = ec();
 let bed: Bed;
 beforeAll(async () => {
-  bed = await startBed({ change: (config) => { config.routes = [{ ...config.routes[0]!, allow: [{ method: 'tools/list' }], auth: { profile: 'dpop', issuers: ['as'] } }] as typeof config.routes; } });
+  bed = await startBed({
+    change: (config) => {
+      config.routes = [
+        {
+          ...config.routes[0]!,
+          allow: [{ method: 'tools/list' }],
+          auth: { profile: 'dpop', issuers: ['as'] },
+        },
+      ] as typeof config.routes;
+    },
+  });
 });
 afterAll(() => bed.stop());
 
 it('bodies that rules are for have one bound for all of them, and those that are taken go on', async () => {
   const token = accessToken(bed.as, { cnf: { jkt: thumbprint(client) } });
-  const headers = { authorization: `DPoP ${token}`, dpop: proof(client, 'POST', `${ORIGIN}/mcp`, token), 'content-type': 'application/json', 'content-length': MIB };
+  const headers = {
+    authorization: `DPoP ${token}`,
+    dpop: proof(client, 'POST', `${ORIGIN}/mcp`, token),
+    'content-type': 'application/json',
+    'content-length': MIB,
+  };
   const open: http.ClientRequest[] = [];
   const answers: string[] = [];
   for (let i = 0; i < 40; i++) {
-    const out = http.request({ host: '127.0.0.1', port: bed.gateway.port, method: 'POST', path: '/mcp', headers, agent: false }, (message) => {
-      let text = '';
-      message.on('data', (chunk: Buffer) => { text += chunk.toString(); }).on('end', () => answers.push(`${message.statusCode} ${text}`));
-    }).on('error', () => {});
+    const out = http
+      .request(
+        { host: '127.0.0.1', port: bed.gateway.port, method: 'POST', path: '/mcp', headers, agent: false },
+        (message) => {
+          let text = '';
+          message
+            .on('data', (chunk: Buffer) => {
+              text += chunk.toString();
+            })
+            .on('end', () => answers.push(`${message.statusCode} ${text}`));
+        },
+      )
+      .on('error', () => {});
     out.write(Buffer.alloc(MIB - 1, 0x20));
     open.push(out);
   }
@@ -34,5 +58,18 @@ it('bodies that rules are for have one bound for all of them, and those that are
   // What they held is free again.
   const at = accessToken(bed.as, { cnf: { jkt: thumbprint(client) } });
   const body = '{"jsonrpc":"2.0","id":1,"method":"tools/list"}';
-  expect((await bed.ask({ method: 'POST', path: '/mcp', headers: { authorization: `DPoP ${at}`, dpop: proof(client, 'POST', `${ORIGIN}/mcp`, at), 'content-type': 'application/json' }, body })).status).toBe(200);
+  expect(
+    (
+      await bed.ask({
+        method: 'POST',
+        path: '/mcp',
+        headers: {
+          authorization: `DPoP ${at}`,
+          dpop: proof(client, 'POST', `${ORIGIN}/mcp`, at),
+          'content-type': 'application/json',
+        },
+        body,
+      })
+    ).status,
+  ).toBe(200);
 }, 20_000);

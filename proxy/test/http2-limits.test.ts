@@ -5,7 +5,21 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import tls from 'node:tls';
 import { ORIGIN, startBed, type Bed } from './support/gateway.js';
-import { answerOf, ask, begin, block, frame, FLAG, FRAME, makeCertificate, rawClient, request, session, type Identity, type RawClient } from './support/http2.js';
+import {
+  answerOf,
+  ask,
+  begin,
+  block,
+  frame,
+  FLAG,
+  FRAME,
+  makeCertificate,
+  rawClient,
+  request,
+  session,
+  type Identity,
+  type RawClient,
+} from './support/http2.js';
 import { accessToken, ec, proof, thumbprint } from './support/mint.js';
 
 const HEADERS_SECONDS = 1;
@@ -26,12 +40,21 @@ const open: { destroy(): void }[] = [];
 beforeAll(async () => {
   dir = mkdtempSync(join(tmpdir(), 'agw-http2-'));
   server = makeCertificate(dir, 'server');
-  bed = await startBed({ change: (config) => {
-    config.listen = { ...config.listen, tls: server };
-    config.limits = { headersTimeoutSeconds: HEADERS_SECONDS, bodyIdleTimeoutSeconds: BODY_SECONDS, maxBodyBytes: MAX_BODY, maxConnectionsPerAddress: 20 };
-  } });
+  bed = await startBed({
+    change: (config) => {
+      config.listen = { ...config.listen, tls: server };
+      config.limits = {
+        headersTimeoutSeconds: HEADERS_SECONDS,
+        bodyIdleTimeoutSeconds: BODY_SECONDS,
+        maxBodyBytes: MAX_BODY,
+        maxConnectionsPerAddress: 20,
+      };
+    },
+  });
 });
-beforeEach(() => { bed.seen.length = 0; });
+beforeEach(() => {
+  bed.seen.length = 0;
+});
 afterEach(async () => {
   for (const one of open.splice(0)) one.destroy();
   await sleep(20);
@@ -39,7 +62,9 @@ afterEach(async () => {
   const next = session(bed.gateway.port, server.certFile);
   expect((await ask(next, { path: '/healthz' })).status).toBe(200);
   next.destroy();
-  expect(bed.warnings.filter((warning) => !warning.includes('the pair read before stays in use'))).toEqual([]);
+  expect(bed.warnings.filter((warning) => !warning.includes('the pair read before stays in use'))).toEqual(
+    [],
+  );
 });
 afterAll(async () => {
   await bed.stop();
@@ -50,8 +75,10 @@ const credentials = (method = 'POST') => {
   const token = accessToken(bed.as, { cnf: { jkt: thumbprint(client) } });
   return { authorization: `DPoP ${token}`, dpop: proof(client, method, `${ORIGIN}/mcp`, token) };
 };
-const signed = (more: readonly (readonly [string, string])[] = [], method = 'POST') => request(method, '/mcp', [...Object.entries(credentials(method)), ...more]);
-const headers = (stream: number, fields: readonly (readonly [string, string])[], end = true) => frame(FRAME.HEADERS, FLAG.END_HEADERS | (end ? FLAG.END_STREAM : 0), stream, block(fields));
+const signed = (more: readonly (readonly [string, string])[] = [], method = 'POST') =>
+  request(method, '/mcp', [...Object.entries(credentials(method)), ...more]);
+const headers = (stream: number, fields: readonly (readonly [string, string])[], end = true) =>
+  frame(FRAME.HEADERS, FLAG.END_HEADERS | (end ? FLAG.END_STREAM : 0), stream, block(fields));
 const raw = async (settings?: Buffer, stays?: boolean): Promise<RawClient> => {
   const one = await rawClient(bed.gateway.port, settings, stays);
   open.push(one.socket);
@@ -62,8 +89,13 @@ const whole = () => {
   open.push(one);
   return one;
 };
-const code = (one: RawClient, type: number, stream: number) => one.frames().find((f) => f.type === type && f.stream === stream)?.payload.readUInt32BE(type === FRAME.GOAWAY ? 4 : 0);
-const answered = (one: RawClient, stream: number) => one.frames().some((f) => f.type === FRAME.HEADERS && f.stream === stream);
+const code = (one: RawClient, type: number, stream: number) =>
+  one
+    .frames()
+    .find((f) => f.type === type && f.stream === stream)
+    ?.payload.readUInt32BE(type === FRAME.GOAWAY ? 4 : 0);
+const answered = (one: RawClient, stream: number) =>
+  one.frames().some((f) => f.type === FRAME.HEADERS && f.stream === stream);
 const until = async (what: () => boolean, ms = 1_000) => {
   for (let left = ms; left > 0 && !what(); left -= 10) await sleep(10);
   expect(what()).toBe(true);
@@ -72,18 +104,37 @@ const reasons = async () => (await bed.audit()).map(({ reason }) => reason);
 
 describe('a session', () => {
   const ping = frame(FRAME.PING, 0, 0, Buffer.alloc(8));
-  const drip = (bytes: Buffer): (one: RawClient) => void => (one) => {
-    let at = 0;
-    const timer = setInterval(() => {
-      if (one.socket.writable && at < bytes.length) one.write(bytes.subarray(at, ++at));
-      else clearInterval(timer);
-    }, 50);
-  };
+  const drip =
+    (bytes: Buffer): ((one: RawClient) => void) =>
+    (one) => {
+      let at = 0;
+      const timer = setInterval(() => {
+        if (one.socket.writable && at < bytes.length) one.write(bytes.subarray(at, ++at));
+        else clearInterval(timer);
+      }, 50);
+    };
   it.each<[string, (one: RawClient) => void]>([
     ['that begins nothing', () => {}],
-    ['that only pings', (one) => { const timer = setInterval(() => { if (one.socket.writable) one.write(ping); else clearInterval(timer); }, 100); }],
-    ['whose header block comes byte by byte', (one) => drip(headers(1, request('GET', '/healthz', [['x-a', 'x'.repeat(500)]])))(one)],
-    ['whose header block never ends', (one) => { one.write(frame(FRAME.HEADERS, FLAG.END_STREAM, 1, block(request('GET', '/healthz')))); drip(frame(FRAME.CONTINUATION, 0, 1, block([['x-a', 'x'.repeat(500)]])))(one); }],
+    [
+      'that only pings',
+      (one) => {
+        const timer = setInterval(() => {
+          if (one.socket.writable) one.write(ping);
+          else clearInterval(timer);
+        }, 100);
+      },
+    ],
+    [
+      'whose header block comes byte by byte',
+      (one) => drip(headers(1, request('GET', '/healthz', [['x-a', 'x'.repeat(500)]])))(one),
+    ],
+    [
+      'whose header block never ends',
+      (one) => {
+        one.write(frame(FRAME.HEADERS, FLAG.END_STREAM, 1, block(request('GET', '/healthz'))));
+        drip(frame(FRAME.CONTINUATION, 0, 1, block([['x-a', 'x'.repeat(500)]])))(one);
+      },
+    ],
   ])('%s is closed in time', async (_, act) => {
     const one = await raw();
     act(one);
@@ -91,7 +142,9 @@ describe('a session', () => {
     expect(one.closedAfterMs()).toBeLessThan(CLOSED_MS);
   });
   it('that has had a stream may be idle longer, and one that has a stream open is not touched', async () => {
-    bed.answer = (_, response) => { setTimeout(() => response.end('late'), 1_500); };
+    bed.answer = (_, response) => {
+      setTimeout(() => response.end('late'), 1_500);
+    };
     const [idle, busy] = [await raw(), await raw()];
     idle.write(headers(1, request('GET', '/healthz')));
     busy.write(headers(1, signed([], 'GET')));
@@ -100,10 +153,17 @@ describe('a session', () => {
     expect([idle.closedAfterMs(), busy.closedAfterMs()]).toEqual([undefined, undefined]);
   });
   it('that does not begin with the preface is closed', async () => {
-    const socket = tls.connect({ host: '127.0.0.1', port: bed.gateway.port, rejectUnauthorized: false, ALPNProtocols: ['h2'] }, () => socket.write('GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n'));
+    const socket = tls.connect(
+      { host: '127.0.0.1', port: bed.gateway.port, rejectUnauthorized: false, ALPNProtocols: ['h2'] },
+      () => socket.write('GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n'),
+    );
     open.push(socket);
     let got = '';
-    socket.on('error', () => {}).on('data', (chunk: Buffer) => { got += chunk.toString('latin1'); });
+    socket
+      .on('error', () => {})
+      .on('data', (chunk: Buffer) => {
+        got += chunk.toString('latin1');
+      });
     await new Promise((resolve) => socket.once('close', resolve));
     expect(got).not.toContain('HTTP/1.1 200');
   });
@@ -120,19 +180,29 @@ describe('a session', () => {
     const one = await raw();
     const before = (await bed.audit()).length;
     for (let i = 0; i < 2_000 && one.socket.writable; i++) {
-      one.write(headers(1 + 2 * i, request('GET', '/mcp')), frame(FRAME.RST_STREAM, 0, 1 + 2 * i, Buffer.from([0, 0, 0, 8])));
+      one.write(
+        headers(1 + 2 * i, request('GET', '/mcp')),
+        frame(FRAME.RST_STREAM, 0, 1 + 2 * i, Buffer.from([0, 0, 0, 8])),
+      );
       if (i % 100 === 0) await sleep(5);
     }
     await until(() => one.closedAfterMs() !== undefined, 3_000);
     expect(code(one, FRAME.GOAWAY, 0)).toBeDefined();
     expect((await bed.audit()).length - before).toBeLessThan(600);
   });
-  it.each([['resets what its backend is at work on', (id: number) => frame(FRAME.RST_STREAM, 0, id, Buffer.from([0, 0, 0, 8]))],
-    ['makes us reset it (CVE-2025-8671)', (id: number) => frame(FRAME.WINDOW_UPDATE, 0, id, Buffer.alloc(4))]])('that %s, again and again, is over too, and leaves nothing at work', async (_, reset) => {
+  it.each([
+    [
+      'resets what its backend is at work on',
+      (id: number) => frame(FRAME.RST_STREAM, 0, id, Buffer.from([0, 0, 0, 8])),
+    ],
+    ['makes us reset it (CVE-2025-8671)', (id: number) => frame(FRAME.WINDOW_UPDATE, 0, id, Buffer.alloc(4))],
+  ])('that %s, again and again, is over too, and leaves nothing at work', async (_, reset) => {
     let working = 0;
     bed.answer = (__, response) => {
       working += 1;
-      response.on('close', () => { working -= 1; });
+      response.on('close', () => {
+        working -= 1;
+      });
     };
     const one = await raw();
     for (let i = 0; i < 400 && one.socket.writable && one.closedAfterMs() === undefined; i++) {
@@ -147,20 +217,37 @@ describe('a session', () => {
   });
   it('that is over takes its connection with it, also when its client does not leave', async () => {
     const one = await raw(undefined, true);
-    for (let i = 0; i < 300; i++) one.write(headers(1 + 2 * i, request('GET', '/mcp')), frame(FRAME.RST_STREAM, 0, 1 + 2 * i, Buffer.from([0, 0, 0, 8])));
+    for (let i = 0; i < 300; i++)
+      one.write(
+        headers(1 + 2 * i, request('GET', '/mcp')),
+        frame(FRAME.RST_STREAM, 0, 1 + 2 * i, Buffer.from([0, 0, 0, 8])),
+      );
     await until(() => code(one, FRAME.GOAWAY, 0) !== undefined);
     const timer = setInterval(() => one.write(ping), 100);
     await until(() => one.closedAfterMs() !== undefined, 4_000);
     clearInterval(timer);
   });
   it('counts as a connection of its address', async () => {
-    const many = await Promise.all(Array.from({ length: 25 }, () => raw().then((one) => one, () => undefined)));
+    const many = await Promise.all(
+      Array.from({ length: 25 }, () =>
+        raw().then(
+          (one) => one,
+          () => undefined,
+        ),
+      ),
+    );
     await sleep(100);
-    expect(many.filter((one) => one !== undefined && one.closedAfterMs() === undefined).length).toBeLessThanOrEqual(20);
+    expect(
+      many.filter((one) => one !== undefined && one.closedAfterMs() === undefined).length,
+    ).toBeLessThanOrEqual(20);
   });
   it('shakes hands with the new certificate once there is one', async () => {
     const next = makeCertificate(dir, 'next');
-    for (const [to, from] of [[server.certFile, next.certFile], [server.keyFile, next.keyFile]] as const) writeFileSync(to, readFileSync(from));
+    for (const [to, from] of [
+      [server.certFile, next.certFile],
+      [server.keyFile, next.keyFile],
+    ] as const)
+      writeFileSync(to, readFileSync(from));
     bed.gateway.refresh();
     const one = await raw();
     expect([one.socket.alpnProtocol, one.socket.getPeerCertificate().subject.CN]).toEqual(['h2', 'next']);
@@ -168,26 +255,52 @@ describe('a session', () => {
 });
 
 describe('a header block', () => {
-  it.each([['that took our SETTINGS in', 'whole'], ['that did not', 'raw']])('of 14 KiB passes, of 16 KiB it does not, from a client %s', async (_, kind) => {
-    for (const [size, passes] of [[14_000, true], [16_384, false], [60_000, false]] as const) {
+  it.each([
+    ['that took our SETTINGS in', 'whole'],
+    ['that did not', 'raw'],
+  ])('of 14 KiB passes, of 16 KiB it does not, from a client %s', async (_, kind) => {
+    for (const [size, passes] of [
+      [14_000, true],
+      [16_384, false],
+      [60_000, false],
+    ] as const) {
       const more = 'x'.repeat(size);
       if (kind === 'whole') {
         const one = whole();
         await ask(one, { path: '/healthz' });
-        const { status, code: reset } = await ask(one, { method: 'POST', path: '/mcp', headers: { ...credentials(), 'x-a': more } });
+        const { status, code: reset } = await ask(one, {
+          method: 'POST',
+          path: '/mcp',
+          headers: { ...credentials(), 'x-a': more },
+        });
         expect(passes ? [status] : [status, reset]).toEqual(passes ? [200] : [undefined, ENHANCE_YOUR_CALM]);
       } else {
         const one = await raw();
         const bytes = block(signed([['x-a', more]]));
-        const parts = Array.from({ length: Math.ceil(bytes.length / 16_384) }, (__, i) => bytes.subarray(i * 16_384, (i + 1) * 16_384));
-        one.write(...parts.map((part, i) => frame(i === 0 ? FRAME.HEADERS : FRAME.CONTINUATION, (i === parts.length - 1 ? FLAG.END_HEADERS : 0) | (i === 0 ? FLAG.END_STREAM : 0), 1, part)));
+        const parts = Array.from({ length: Math.ceil(bytes.length / 16_384) }, (__, i) =>
+          bytes.subarray(i * 16_384, (i + 1) * 16_384),
+        );
+        one.write(
+          ...parts.map((part, i) =>
+            frame(
+              i === 0 ? FRAME.HEADERS : FRAME.CONTINUATION,
+              (i === parts.length - 1 ? FLAG.END_HEADERS : 0) | (i === 0 ? FLAG.END_STREAM : 0),
+              1,
+              part,
+            ),
+          ),
+        );
         await until(() => answered(one, 1));
         expect((await reasons()).at(-1)).toBe(passes ? 'ok' : 'too_many_headers');
       }
     }
     expect(bed.seen).toHaveLength(1);
   });
-  it.each([[100, 'ok'], [101, 'too_many_headers'], [1_000, undefined]])('of %d fields: %s', async (count, want) => {
+  it.each([
+    [100, 'ok'],
+    [101, 'too_many_headers'],
+    [1_000, undefined],
+  ])('of %d fields: %s', async (count, want) => {
     const before = (await reasons()).length;
     const one = await raw();
     // With Host, Authorization and DPoP.
@@ -200,7 +313,8 @@ describe('a header block', () => {
   it('that goes on and on is the end of its session', async () => {
     const one = await raw();
     one.write(frame(FRAME.HEADERS, FLAG.END_STREAM, 1, block(signed())));
-    for (let i = 0; i < 100 && one.socket.writable; i++) one.write(frame(FRAME.CONTINUATION, 0, 1, block([[`x-${i}`, 'x'.repeat(1_000)]])));
+    for (let i = 0; i < 100 && one.socket.writable; i++)
+      one.write(frame(FRAME.CONTINUATION, 0, 1, block([[`x-${i}`, 'x'.repeat(1_000)]])));
     await until(() => one.closedAfterMs() !== undefined, 3_000);
     expect(bed.seen).toEqual([]);
   });
@@ -220,35 +334,148 @@ describe('never reaches a backend:', () => {
     ['a pseudo-header field that there is not', () => [headers(1, [[':smuggled', '1'], ...signed()])]],
     ['two :path', () => [headers(1, [[':path', '/mcp'], ...signed()])]],
     ['two :authority', () => [headers(1, [[':authority', 'gw.example'], ...signed()])]],
-    ['no :path', () => [headers(1, signed().filter(([name]) => name !== ':path'))]],
-    ['no :scheme', () => [headers(1, signed().filter(([name]) => name !== ':scheme'))]],
-    ['a :path with a space', () => [headers(1, signed().map(([name, value]) => [name, name === ':path' ? '/m cp' : value] as const))]],
-    ['a :path with CR and LF', () => [headers(1, signed().map(([name, value]) => [name, name === ':path' ? '/mcp HTTP/1.1\r\nx: y' : value] as const))]],
-    ['a :path in absolute form', () => [headers(1, signed().map(([name, value]) => [name, name === ':path' ? 'https://gw.example/mcp' : value] as const))]],
-    ['a :method with CR and LF', () => [headers(1, signed().map(([name, value]) => [name, name === ':method' ? 'POST /smuggled HTTP/1.1\r\n' : value] as const))]],
+    [
+      'no :path',
+      () => [
+        headers(
+          1,
+          signed().filter(([name]) => name !== ':path'),
+        ),
+      ],
+    ],
+    [
+      'no :scheme',
+      () => [
+        headers(
+          1,
+          signed().filter(([name]) => name !== ':scheme'),
+        ),
+      ],
+    ],
+    [
+      'a :path with a space',
+      () => [
+        headers(
+          1,
+          signed().map(([name, value]) => [name, name === ':path' ? '/m cp' : value] as const),
+        ),
+      ],
+    ],
+    [
+      'a :path with CR and LF',
+      () => [
+        headers(
+          1,
+          signed().map(
+            ([name, value]) => [name, name === ':path' ? '/mcp HTTP/1.1\r\nx: y' : value] as const,
+          ),
+        ),
+      ],
+    ],
+    [
+      'a :path in absolute form',
+      () => [
+        headers(
+          1,
+          signed().map(
+            ([name, value]) => [name, name === ':path' ? 'https://gw.example/mcp' : value] as const,
+          ),
+        ),
+      ],
+    ],
+    [
+      'a :method with CR and LF',
+      () => [
+        headers(
+          1,
+          signed().map(
+            ([name, value]) => [name, name === ':method' ? 'POST /smuggled HTTP/1.1\r\n' : value] as const,
+          ),
+        ),
+      ],
+    ],
     ['a method in lower case', () => [headers(1, signed([], 'post'))]],
-    ['no authority at all', () => [headers(1, signed().filter(([name]) => name !== ':authority'))]],
+    [
+      'no authority at all',
+      () => [
+        headers(
+          1,
+          signed().filter(([name]) => name !== ':authority'),
+        ),
+      ],
+    ],
     ['another Host', [['host', 'evil.example']]],
-    ['two Host', [['host', 'gw.example'], ['host', 'gw.example']]],
+    [
+      'two Host',
+      [
+        ['host', 'gw.example'],
+        ['host', 'gw.example'],
+      ],
+    ],
     ['two Authorization', [['authorization', 'DPoP a.b.c']]],
     ['two DPoP', [['dpop', 'a.b.c']]],
-    ['two Content-Length', [['content-length', '0'], ['content-length', '0']]],
+    [
+      'two Content-Length',
+      [
+        ['content-length', '0'],
+        ['content-length', '0'],
+      ],
+    ],
     ['a Content-Length that is none', [['content-length', '0x0']]],
     ['a Content-Length and no body (8.1.1)', [['content-length', '5']]],
-    ['two Mcp-Session-Id', [['mcp-session-id', 'a'], ['mcp-session-id', 'b']]],
-    ['CONNECT (8.5)', () => [headers(1, [[':method', 'CONNECT'], [':authority', 'gw.example:443'], ...Object.entries(credentials('CONNECT'))])]],
-    ['extended CONNECT (RFC 8441)', () => [headers(1, [[':method', 'CONNECT'], [':protocol', 'websocket'], [':scheme', 'https'], [':path', '/mcp'], [':authority', 'gw.example'], ...Object.entries(credentials('CONNECT'))])]],
+    [
+      'two Mcp-Session-Id',
+      [
+        ['mcp-session-id', 'a'],
+        ['mcp-session-id', 'b'],
+      ],
+    ],
+    [
+      'CONNECT (8.5)',
+      () => [
+        headers(1, [
+          [':method', 'CONNECT'],
+          [':authority', 'gw.example:443'],
+          ...Object.entries(credentials('CONNECT')),
+        ]),
+      ],
+    ],
+    [
+      'extended CONNECT (RFC 8441)',
+      () => [
+        headers(1, [
+          [':method', 'CONNECT'],
+          [':protocol', 'websocket'],
+          [':scheme', 'https'],
+          [':path', '/mcp'],
+          [':authority', 'gw.example'],
+          ...Object.entries(credentials('CONNECT')),
+        ]),
+      ],
+    ],
   ])('%s', async (_, what) => {
     const one = await raw();
     one.write(...(typeof what === 'function' ? what() : [headers(1, signed([...what]))]));
-    await until(() => code(one, FRAME.RST_STREAM, 1) !== undefined || code(one, FRAME.GOAWAY, 0) !== undefined || answered(one, 1) || one.closedAfterMs() !== undefined);
+    await until(
+      () =>
+        code(one, FRAME.RST_STREAM, 1) !== undefined ||
+        code(one, FRAME.GOAWAY, 0) !== undefined ||
+        answered(one, 1) ||
+        one.closedAfterMs() !== undefined,
+    );
     await sleep(30);
     expect(bed.seen).toEqual([]);
     if (answered(one, 1)) expect((await reasons()).at(-1)).not.toBe('ok');
   });
   // nghttp2 drops such a field, and node does not say so; on HTTP/1.1 it is 400. Also one that would otherwise pass.
-  it.each([['a name with a space', 'mcp-param a', '1'], ['a name with a colon', 'mcp-param:a', '1'], ['a value with CR and LF', 'mcp-param-a', '1\r\nsmuggled: 1'], ['a value with a NUL', 'mcp-param-a', '1\x002'],
-    ['a value that begins with a space', 'mcp-param-a', ' 1'], ['a value that ends with one', 'mcp-param-a', '1 ']])('a field with %s (8.2.1), though its request does without it', async (_, name, value) => {
+  it.each([
+    ['a name with a space', 'mcp-param a', '1'],
+    ['a name with a colon', 'mcp-param:a', '1'],
+    ['a value with CR and LF', 'mcp-param-a', '1\r\nsmuggled: 1'],
+    ['a value with a NUL', 'mcp-param-a', '1\x002'],
+    ['a value that begins with a space', 'mcp-param-a', ' 1'],
+    ['a value that ends with one', 'mcp-param-a', '1 '],
+  ])('a field with %s (8.2.1), though its request does without it', async (_, name, value) => {
     const one = await raw();
     one.write(headers(1, signed([[name, value]])));
     await until(() => answered(one, 1) || code(one, FRAME.RST_STREAM, 1) !== undefined);
@@ -264,7 +491,10 @@ describe('never reaches a backend:', () => {
   it('half a body, whole: neither one shorter than it says nor a longer one', async () => {
     for (const body of ['abc', 'abcdefgh']) {
       const one = await raw();
-      one.write(headers(1, signed([['content-length', '5']]), false), frame(FRAME.DATA, FLAG.END_STREAM, 1, Buffer.from(body)));
+      one.write(
+        headers(1, signed([['content-length', '5']]), false),
+        frame(FRAME.DATA, FLAG.END_STREAM, 1, Buffer.from(body)),
+      );
       await until(() => code(one, FRAME.RST_STREAM, 1) === PROTOCOL_ERROR);
     }
     await sleep(50);
@@ -275,28 +505,49 @@ describe('never reaches a backend:', () => {
 describe('a body', () => {
   const upload = () => {
     const one = whole();
-    return { one, stream: begin(one, { method: 'POST', path: '/mcp', headers: credentials() }, false).on('error', () => {}) };
+    return {
+      one,
+      stream: begin(one, { method: 'POST', path: '/mcp', headers: credentials() }, false).on(
+        'error',
+        () => {},
+      ),
+    };
   };
   it('that stops is answered 408, and its session lives on', async () => {
     const { one, stream } = upload();
     stream.write('x');
     const began = performance.now();
-    expect(await answerOf(stream)).toMatchObject({ status: 408, code: 0, text: expect.stringContaining('body_stalled') });
+    expect(await answerOf(stream)).toMatchObject({
+      status: 408,
+      code: 0,
+      text: expect.stringContaining('body_stalled'),
+    });
     expect(performance.now() - began).toBeLessThan(BODY_SECONDS * 1000 + 1_500);
-    expect((await ask(one, { method: 'POST', path: '/mcp', headers: credentials(), body: '{}' })).status).toBe(200);
+    expect(
+      (await ask(one, { method: 'POST', path: '/mcp', headers: credentials(), body: '{}' })).status,
+    ).toBe(200);
   });
   it('that comes a byte now and then is answered 408 too', async () => {
     const { stream } = upload();
-    const timer = setInterval(() => { if (stream.writable) stream.write('x'); }, 100);
+    const timer = setInterval(() => {
+      if (stream.writable) stream.write('x');
+    }, 100);
     expect((await answerOf(stream)).status).toBe(408);
     clearInterval(timer);
   });
   it('that is larger than allowed is answered 413, and its session lives on', async () => {
     const { one, stream } = upload();
     stream.write('x'.repeat(MAX_BODY + 1));
-    expect(await answerOf(stream)).toMatchObject({ status: 413, code: 0, text: expect.stringContaining('body_too_large') });
+    expect(await answerOf(stream)).toMatchObject({
+      status: 413,
+      code: 0,
+      text: expect.stringContaining('body_too_large'),
+    });
     expect(bed.seen).toEqual([]);
-    expect((await ask(one, { method: 'POST', path: '/mcp', headers: credentials(), body: 'x'.repeat(MAX_BODY) })).status).toBe(200);
+    expect(
+      (await ask(one, { method: 'POST', path: '/mcp', headers: credentials(), body: 'x'.repeat(MAX_BODY) }))
+        .status,
+    ).toBe(200);
   });
   it('that nobody reads is refused with its stream', async () => {
     const one = await raw();
@@ -306,7 +557,7 @@ describe('a body', () => {
   });
 });
 
-it('an answer of ours that its client\'s window does not let out is given up', async () => {
+it("an answer of ours that its client's window does not let out is given up", async () => {
   const one = await raw(Buffer.from([0, 4, 0, 0, 0, 0])); // SETTINGS_INITIAL_WINDOW_SIZE 0
   one.write(headers(1, request('GET', '/mcp')));
   await until(() => answered(one, 1));

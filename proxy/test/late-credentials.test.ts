@@ -16,27 +16,63 @@ beforeAll(async () => {
     change: (config) => {
       const route = config.routes[0]!;
       config.routes = [
-        { ...route, name: 'rules', pathPrefix: '/mcp', allow: [{ method: 'tools/list' }], auth: { profile: 'dpop', issuers: ['as'], proofMaxAgeSeconds: 60 } },
-        { ...route, name: 'watched', pathPrefix: '/watched', allow: [{ method: 'tools/list' }], auth: { profile: 'dpop', issuers: ['as'], mode: 'permissive' } },
+        {
+          ...route,
+          name: 'rules',
+          pathPrefix: '/mcp',
+          allow: [{ method: 'tools/list' }],
+          auth: { profile: 'dpop', issuers: ['as'], proofMaxAgeSeconds: 60 },
+        },
+        {
+          ...route,
+          name: 'watched',
+          pathPrefix: '/watched',
+          allow: [{ method: 'tools/list' }],
+          auth: { profile: 'dpop', issuers: ['as'], mode: 'permissive' },
+        },
       ] as typeof config.routes;
     },
   });
 });
 afterAll(() => bed.stop());
-beforeEach(() => { ahead = 0; bed.seen.length = 0; });
+beforeEach(() => {
+  ahead = 0;
+  bed.seen.length = 0;
+});
 
 const signed = (path = '/mcp', exp = seconds() + 3600) => {
   const token = accessToken(bed.as, { cnf: { jkt: thumbprint(client) }, aud: ORIGIN + path, exp });
-  return { 'authorization': `DPoP ${token}`, 'dpop': proof(client, 'POST', ORIGIN + path, token), 'content-type': 'application/json' };
+  return {
+    authorization: `DPoP ${token}`,
+    dpop: proof(client, 'POST', ORIGIN + path, token),
+    'content-type': 'application/json',
+  };
 };
 /** Its last byte comes when it is told to. */
 function slowly(headers: Readonly<Record<string, string>>, path = '/mcp') {
   let out: http.ClientRequest;
   const answer = new Promise<string>((resolve, reject) => {
-    out = http.request({ host: '127.0.0.1', port: bed.gateway.port, method: 'POST', path, headers: { ...headers, 'content-length': BODY.length }, agent: false }, (message) => {
-      let text = '';
-      message.on('data', (chunk: Buffer) => { text += chunk.toString(); }).once('end', () => resolve(`${message.statusCode} ${text}`)).once('error', reject);
-    }).once('error', reject);
+    out = http
+      .request(
+        {
+          host: '127.0.0.1',
+          port: bed.gateway.port,
+          method: 'POST',
+          path,
+          headers: { ...headers, 'content-length': BODY.length },
+          agent: false,
+        },
+        (message) => {
+          let text = '';
+          message
+            .on('data', (chunk: Buffer) => {
+              text += chunk.toString();
+            })
+            .once('end', () => resolve(`${message.statusCode} ${text}`))
+            .once('error', reject);
+        },
+      )
+      .once('error', reject);
     out.write(BODY.slice(0, 1));
   });
   void answer.catch(() => {}); // of a test that failed before
@@ -48,7 +84,8 @@ const at = async (seconds_: number, slow: ReturnType<typeof slowly>) => {
   slow.end();
   return slow.answer;
 };
-const all = (headers: Readonly<Record<string, string>>) => bed.ask({ method: 'POST', path: '/mcp', headers, body: BODY });
+const all = (headers: Readonly<Record<string, string>>) =>
+  bed.ask({ method: 'POST', path: '/mcp', headers, body: BODY });
 
 it('a proof whose request takes longer than it is good is refused, however often it was begun', async () => {
   const headers = signed();

@@ -11,10 +11,19 @@ let bed: Bed;
 beforeAll(async () => {
   bed = await startBed({
     change: (config) => {
-      config.limits = { maxConnectionsPerAddress: MOST, bodyIdleTimeoutSeconds: 1, minBodyBytesPerSecond: 100 };
+      config.limits = {
+        maxConnectionsPerAddress: MOST,
+        bodyIdleTimeoutSeconds: 1,
+        minBodyBytesPerSecond: 100,
+      };
       const [mcp] = config.routes;
       config.routes.push(
-        { ...mcp!, name: 'limited', pathPrefix: '/limited', rateLimit: { maxTokens: 2, tokensPerFill: 1, fillIntervalSeconds: 60 } } as typeof mcp & object,
+        {
+          ...mcp!,
+          name: 'limited',
+          pathPrefix: '/limited',
+          rateLimit: { maxTokens: 2, tokensPerFill: 1, fillIntervalSeconds: 60 },
+        } as typeof mcp & object,
         { ...mcp!, name: 'ruled', pathPrefix: '/ruled', allow: [{ method: 'ping' }] } as typeof mcp & object,
       );
     },
@@ -26,27 +35,40 @@ const credentials = (path: string) => {
   const token = accessToken(bed.as, { cnf: { jkt: thumbprint(client) } });
   return { authorization: `DPoP ${token}`, dpop: proof(client, 'POST', ORIGIN + path, token) };
 };
-const metric = async (line: string) => Number((await bed.admin('/metrics')).text.split('\n').find((l) => l.startsWith(`${line} `))?.split(' ')[1] ?? 0);
+const metric = async (line: string) =>
+  Number(
+    (await bed.admin('/metrics')).text
+      .split('\n')
+      .find((l) => l.startsWith(`${line} `))
+      ?.split(' ')[1] ?? 0,
+  );
 
-it('answers of a limited route say what is left, the refusal when to come again; a backend\'s own fields do not contradict', async () => {
-  bed.answer = (_, response) => response.writeHead(200, { 'RateLimit': '"theirs";r=9', 'RateLimit-Policy': '"theirs";q=9' }).end('{}');
+it("answers of a limited route say what is left, the refusal when to come again; a backend's own fields do not contradict", async () => {
+  bed.answer = (_, response) =>
+    response.writeHead(200, { RateLimit: '"theirs";r=9', 'RateLimit-Policy': '"theirs";q=9' }).end('{}');
   const answers = [];
-  for (let i = 0; i < 3; i++) answers.push(await bed.ask({ method: 'POST', path: '/limited', headers: credentials('/limited') }));
+  for (let i = 0; i < 3; i++)
+    answers.push(await bed.ask({ method: 'POST', path: '/limited', headers: credentials('/limited') }));
   expect(answers.map(({ status }) => status)).toEqual([200, 200, 429]);
-  expect(answers.map(({ headers }) => headers['ratelimit-policy'])).toEqual(Array(3).fill('"limited";q=2;w=120'));
+  expect(answers.map(({ headers }) => headers['ratelimit-policy'])).toEqual(
+    Array(3).fill('"limited";q=2;w=120'),
+  );
   expect(answers[0]!.headers.ratelimit).toMatch(/^"limited";r=1;t=(59|60)$/);
   expect(answers[2]!.headers.ratelimit).toMatch(/^"limited";r=0;t=(59|60)$/);
   expect(answers[2]!.headers['retry-after']).toMatch(/^(59|60)$/);
   bed.answer = (_, response) => response.end('{}');
-  expect((await bed.ask({ method: 'POST', path: '/mcp', headers: credentials('/mcp') })).headers.ratelimit).toBe(undefined);
+  expect(
+    (await bed.ask({ method: 'POST', path: '/mcp', headers: credentials('/mcp') })).headers.ratelimit,
+  ).toBe(undefined);
 });
 
 it('one address has so many connections and no more; when one closes another may come', async () => {
-  const open = (): Promise<net.Socket | undefined> => new Promise((resolve) => {
-    const socket = net.connect(bed.gateway.port, '127.0.0.1');
-    socket.on('error', () => {}).on('close', () => resolve(undefined));
-    setTimeout(() => resolve(socket.destroyed ? undefined : socket), 150);
-  });
+  const open = (): Promise<net.Socket | undefined> =>
+    new Promise((resolve) => {
+      const socket = net.connect(bed.gateway.port, '127.0.0.1');
+      socket.on('error', () => {}).on('close', () => resolve(undefined));
+      setTimeout(() => resolve(socket.destroyed ? undefined : socket), 150);
+    });
   await sleep(50);
   const sockets = await Promise.all(Array.from({ length: MOST + 5 }, open));
   expect(sockets.filter((s) => s !== undefined)).toHaveLength(MOST);
@@ -60,17 +82,29 @@ it('one address has so many connections and no more; when one closes another may
 });
 
 describe('a body', () => {
-  const drip = (path: string, everyMs: number, bytes: number) => new Promise<{ ms: number; got: string }>((resolve) => {
-    const began = performance.now();
-    let got = '';
-    const lines = Object.entries(credentials(path)).map(([k, v]) => `${k}: ${v}\r\n`).join('');
-    const socket = net.connect(bed.gateway.port, '127.0.0.1', () => socket.write(`POST ${path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 1000\r\n${lines}\r\n`));
-    const timer = setInterval(() => socket.write('x'.repeat(bytes)), everyMs);
-    socket.on('data', (chunk) => { got += chunk.toString(); }).on('error', () => {}).on('close', () => {
-      clearInterval(timer);
-      resolve({ ms: performance.now() - began, got });
+  const drip = (path: string, everyMs: number, bytes: number) =>
+    new Promise<{ ms: number; got: string }>((resolve) => {
+      const began = performance.now();
+      let got = '';
+      const lines = Object.entries(credentials(path))
+        .map(([k, v]) => `${k}: ${v}\r\n`)
+        .join('');
+      const socket = net.connect(bed.gateway.port, '127.0.0.1', () =>
+        socket.write(
+          `POST ${path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 1000\r\n${lines}\r\n`,
+        ),
+      );
+      const timer = setInterval(() => socket.write('x'.repeat(bytes)), everyMs);
+      socket
+        .on('data', (chunk) => {
+          got += chunk.toString();
+        })
+        .on('error', () => {})
+        .on('close', () => {
+          clearInterval(timer);
+          resolve({ ms: performance.now() - began, got });
+        });
     });
-  });
   it.each(['/mcp', '/ruled'])('that drips, never silent, is cut off on %s all the same', async (path) => {
     const { ms, got } = await drip(path, 200, 1);
     expect(got).toMatch(/^HTTP\/1\.1 408 /);
@@ -82,11 +116,15 @@ describe('a body', () => {
     expect(ms).toBeGreaterThan(1_500);
   });
   it('has the idle time from byte to byte, and its rate on the whole', async () => {
-    const pace = bodyPace({ bodyIdleTimeoutSeconds: 0.2, minBodyBytesPerSecond: 100 } as Parameters<typeof bodyPace>[0]);
+    const pace = bodyPace({ bodyIdleTimeoutSeconds: 0.2, minBodyBytesPerSecond: 100 } as Parameters<
+      typeof bodyPace
+    >[0]);
     expect(pace(0)).toBeCloseTo(0.2, 1);
     await sleep(300);
     expect(pace(0)).toBeLessThan(0);
     expect(pace(100)).toBe(0.2);
-    expect(bodyPace({ bodyIdleTimeoutSeconds: 3, minBodyBytesPerSecond: 0 } as Parameters<typeof bodyPace>[0])(0)).toBe(3);
+    expect(
+      bodyPace({ bodyIdleTimeoutSeconds: 3, minBodyBytesPerSecond: 0 } as Parameters<typeof bodyPace>[0])(0),
+    ).toBe(3);
   });
 });

@@ -10,13 +10,23 @@ import { accessToken, ec, proof, thumbprint } from './support/mint.js';
 const client = ec();
 const ask = (bed: Bed) => {
   const token = accessToken(bed.as, { cnf: { jkt: thumbprint(client) } });
-  return bed.ask({ method: 'POST', path: '/mcp', headers: { authorization: `DPoP ${token}`, dpop: proof(client, 'POST', `${ORIGIN}/mcp`, token) } });
+  return bed.ask({
+    method: 'POST',
+    path: '/mcp',
+    headers: { authorization: `DPoP ${token}`, dpop: proof(client, 'POST', `${ORIGIN}/mcp`, token) },
+  });
 };
 
 it('whoever has been answered does not wait any more: the place is free', async () => {
-  const bed = await startBed({ change: (config) => { config.upstream = { maxSockets: 1, maxQueued: 2, firstByteTimeoutSeconds: 1 }; } });
+  const bed = await startBed({
+    change: (config) => {
+      config.upstream = { maxSockets: 1, maxQueued: 2, firstByteTimeoutSeconds: 1 };
+    },
+  });
   let began = () => {};
-  const streaming = new Promise<void>((resolve) => { began = resolve; });
+  const streaming = new Promise<void>((resolve) => {
+    began = resolve;
+  });
   bed.answer = (_, response) => {
     response.writeHead(200, { 'Content-Type': 'text/event-stream' }).write('data: 1\n\n');
     began();
@@ -24,8 +34,11 @@ it('whoever has been answered does not wait any more: the place is free', async 
   try {
     void ask(bed).catch(() => {}); // has the one connection, and keeps it
     await streaming;
-    for (let round = 0; round < 2; round++) expect((await Promise.all([ask(bed), ask(bed)])).map(({ status }) => status)).toEqual([504, 504]);
-    expect((await Promise.all([ask(bed), ask(bed), ask(bed)])).map(({ status }) => status).sort()).toEqual([503, 504, 504]);
+    for (let round = 0; round < 2; round++)
+      expect((await Promise.all([ask(bed), ask(bed)])).map(({ status }) => status)).toEqual([504, 504]);
+    expect((await Promise.all([ask(bed), ask(bed), ask(bed)])).map(({ status }) => status).sort()).toEqual([
+      503, 504, 504,
+    ]);
   } finally {
     await bed.stop();
   }
@@ -34,18 +47,53 @@ it('whoever has been answered does not wait any more: the place is free', async 
 it('a new bundle of roots is used for the next connection, and a broken one leaves the one before', async () => {
   let backend!: https.Server;
   const port = await freePort();
-  const bed = await startBed({ change: (config, { dir }) => {
-    const file = (name: string) => join(dir, name);
-    for (const name of ['old', 'new']) {
-      execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '1', '-subj', `/CN=${name}`, '-addext', 'subjectAltName=IP:127.0.0.1', '-keyout', file(`${name}.key`), '-out', file(`${name}.crt`)], { stdio: 'pipe' });
-    }
-    copyFileSync(file('old.crt'), file('roots.pem'));
-    backend = https.createServer({ cert: readFileSync(file('old.crt')), key: readFileSync(file('old.key')) }, (message, response) => message.resume().on('end', () => response.writeHead(200, { Connection: 'close' }).end('{}')));
-    backend.listen(port, '127.0.0.1');
-    config.routes[0]!.backend = { url: `https://127.0.0.1:${port}`, caFile: file('roots.pem') };
-  } });
+  const bed = await startBed({
+    change: (config, { dir }) => {
+      const file = (name: string) => join(dir, name);
+      for (const name of ['old', 'new']) {
+        execFileSync(
+          'openssl',
+          [
+            'req',
+            '-x509',
+            '-newkey',
+            'ec',
+            '-pkeyopt',
+            'ec_paramgen_curve:P-256',
+            '-nodes',
+            '-days',
+            '1',
+            '-subj',
+            `/CN=${name}`,
+            '-addext',
+            'subjectAltName=IP:127.0.0.1',
+            '-keyout',
+            file(`${name}.key`),
+            '-out',
+            file(`${name}.crt`),
+          ],
+          { stdio: 'pipe' },
+        );
+      }
+      copyFileSync(file('old.crt'), file('roots.pem'));
+      backend = https.createServer(
+        { cert: readFileSync(file('old.crt')), key: readFileSync(file('old.key')) },
+        (message, response) =>
+          message.resume().on('end', () => response.writeHead(200, { Connection: 'close' }).end('{}')),
+      );
+      backend.listen(port, '127.0.0.1');
+      config.routes[0]!.backend = { url: `https://127.0.0.1:${port}`, caFile: file('roots.pem') };
+    },
+  });
   const file = (name: string) => join(bed.dir, name);
-  const counted = async (result: string) => Number(/result="\w+"\} (\d+)/.exec((await bed.admin('/metrics')).text.split('\n').find((l) => l.startsWith(`agentgateway_reloads_total{what="roots",result="${result}"}`)) ?? '')?.[1] ?? 0);
+  const counted = async (result: string) =>
+    Number(
+      /result="\w+"\} (\d+)/.exec(
+        (await bed.admin('/metrics')).text
+          .split('\n')
+          .find((l) => l.startsWith(`agentgateway_reloads_total{what="roots",result="${result}"}`)) ?? '',
+      )?.[1] ?? 0,
+    );
   try {
     expect((await ask(bed)).status).toBe(200);
     writeFileSync(file('roots.pem'), 'not a certificate');

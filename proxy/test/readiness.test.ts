@@ -12,44 +12,68 @@ let bed: Bed;
 afterEach(() => bed.stop());
 
 const waitingFor = async (): Promise<string[]> => {
-  const [alive, ready, health] = [await bed.admin('/livez'), await bed.admin('/readyz'), await bed.ask({ path: '/healthz' })];
+  const [alive, ready, health] = [
+    await bed.admin('/livez'),
+    await bed.admin('/readyz'),
+    await bed.ask({ path: '/healthz' }),
+  ];
   expect([alive.status, alive.text, health.status]).toEqual([200, '{"status":"ok"}', 200]);
   const said = JSON.parse(ready.text) as { status: string; waitingFor: string[] };
-  expect([ready.status, said.status]).toEqual(said.waitingFor.length === 0 ? [200, 'ok'] : [503, 'not ready']);
+  expect([ready.status, said.status]).toEqual(
+    said.waitingFor.length === 0 ? [200, 'ok'] : [503, 'not ready'],
+  );
   return said.waitingFor;
 };
 const waitsFor = async (want: string[]) => {
-  for (let i = 0; i < 200 && JSON.stringify(await waitingFor()) !== JSON.stringify(want); i++) await sleep(25);
+  for (let i = 0; i < 200 && JSON.stringify(await waitingFor()) !== JSON.stringify(want); i++)
+    await sleep(25);
   expect(await waitingFor()).toEqual(want);
 };
 const ask = async (path = '/mcp') => {
   const token = accessToken(bed.as, { cnf: { jkt: thumbprint(client) } });
-  return (await bed.ask({ method: 'POST', path, headers: { authorization: `DPoP ${token}`, dpop: proof(client, 'POST', ORIGIN + path, token) } })).status;
+  return (
+    await bed.ask({
+      method: 'POST',
+      path,
+      headers: { authorization: `DPoP ${token}`, dpop: proof(client, 'POST', ORIGIN + path, token) },
+    })
+  ).status;
 };
 
 if (!hasRedis()) {
-  if (process.env.CI) it('finds a Redis to wait for', () => { throw new Error('no redis-server or valkey-server in PATH'); });
+  if (process.env.CI)
+    it('finds a Redis to wait for', () => {
+      throw new Error('no redis-server or valkey-server in PATH');
+    });
   else it.skip('Redis: no redis-server or valkey-server in PATH', () => {});
 }
-(hasRedis() ? it : it.skip)('without Redis, at the start and later', async () => {
-  const redis = await RedisProcess.start();
-  await redis.kill();
-  try {
-    bed = await startBed({ change: (config) => { config.replay = { store: 'redis', url: `redis://127.0.0.1:${redis.port}`, timeoutSeconds: 0.2 }; } });
-    expect(await waitingFor()).toEqual(['replay store']);
-    expect(await ask()).toBe(503);
-    for (let round = 0; round < 2; round++) {
-      await redis.restart();
-      await waitsFor([]);
-      expect(await ask()).toBe(200);
-      await redis.kill();
-      await waitsFor(['replay store']);
+(hasRedis() ? it : it.skip)(
+  'without Redis, at the start and later',
+  async () => {
+    const redis = await RedisProcess.start();
+    await redis.kill();
+    try {
+      bed = await startBed({
+        change: (config) => {
+          config.replay = { store: 'redis', url: `redis://127.0.0.1:${redis.port}`, timeoutSeconds: 0.2 };
+        },
+      });
+      expect(await waitingFor()).toEqual(['replay store']);
       expect(await ask()).toBe(503);
+      for (let round = 0; round < 2; round++) {
+        await redis.restart();
+        await waitsFor([]);
+        expect(await ask()).toBe(200);
+        await redis.kill();
+        await waitsFor(['replay store']);
+        expect(await ask()).toBe(503);
+      }
+    } finally {
+      await redis.stop();
     }
-  } finally {
-    await redis.stop();
-  }
-}, 20_000);
+  },
+  20_000,
+);
 
 it('with a nonce file that is empty', async () => {
   let file = '';
@@ -58,7 +82,12 @@ it('with a nonce file that is empty', async () => {
       file = join(dir, 'nonce-keys');
       writeFileSync(file, '');
       const [mcp] = config.routes;
-      config.routes.push({ ...mcp!, name: 'nonce', pathPrefix: '/nonce', auth: { ...mcp!.auth, nonce: { keys: { file } } } } as typeof mcp & object);
+      config.routes.push({
+        ...mcp!,
+        name: 'nonce',
+        pathPrefix: '/nonce',
+        auth: { ...mcp!.auth, nonce: { keys: { file } } },
+      } as typeof mcp & object);
     },
   });
   expect(await waitingFor()).toEqual([`nonce keys ${file}`]);
@@ -74,14 +103,25 @@ it('with a key set whose server is away', async () => {
   const port = await freePort();
   bed = await startBed({
     change: (config) => {
-      config.issuers.push({ name: 'away', issuer: 'https://away.example', jwks: { url: `http://127.0.0.1:${port}/jwks`, cooldownSeconds: 1, timeoutSeconds: 0.5 } });
+      config.issuers.push({
+        name: 'away',
+        issuer: 'https://away.example',
+        jwks: { url: `http://127.0.0.1:${port}/jwks`, cooldownSeconds: 1, timeoutSeconds: 0.5 },
+      });
       const [mcp] = config.routes;
-      config.routes.push({ ...mcp!, name: 'away', pathPrefix: '/away', auth: { ...mcp!.auth, issuers: ['away'] } } as typeof mcp & object);
+      config.routes.push({
+        ...mcp!,
+        name: 'away',
+        pathPrefix: '/away',
+        auth: { ...mcp!.auth, issuers: ['away'] },
+      } as typeof mcp & object);
     },
   });
   expect(await waitingFor()).toEqual(['keys of issuer away']);
   expect(await ask('/mcp')).toBe(200);
-  const server = http.createServer((_, response) => response.end(JSON.stringify({ keys: [{ ...jwkOf(bed.as), kid: 'as-1', alg: 'RS256', use: 'sig' }] })));
+  const server = http.createServer((_, response) =>
+    response.end(JSON.stringify({ keys: [{ ...jwkOf(bed.as), kid: 'as-1', alg: 'RS256', use: 'sig' }] })),
+  );
   await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
   await waitsFor([]);
   server.closeAllConnections();

@@ -7,7 +7,19 @@ import { join } from 'node:path';
 import { REASONS, type Reason } from '../src/pipeline/reason.js';
 import { startBed, freePort, ORIGIN, type Answer, type Ask, type Bed } from './support/gateway.js';
 import { startKube, type Kube } from './support/kube.js';
-import { accessToken, ec, encode, jwkOf, jws, proof, rsa, seconds, selfSignedToken, thumbprint, type ProofParts } from './support/mint.js';
+import {
+  accessToken,
+  ec,
+  encode,
+  jwkOf,
+  jws,
+  proof,
+  rsa,
+  seconds,
+  selfSignedToken,
+  thumbprint,
+  type ProofParts,
+} from './support/mint.js';
 
 const MAX_SOCKETS = 4;
 let bed: Bed;
@@ -25,10 +37,18 @@ beforeAll(async () => {
   kube = await startKube(dir);
   introspection = http.createServer((message, response) => {
     let form = '';
-    message.on('data', (chunk: Buffer) => { form += chunk.toString(); }).on('end', () => {
-      const said = introspected((new URLSearchParams(form).get('token') ?? new URLSearchParams(form).get('subject_token'))!);
-      response.writeHead(said === undefined ? 500 : said === 'refused' ? 400 : 200).end(JSON.stringify(said));
-    });
+    message
+      .on('data', (chunk: Buffer) => {
+        form += chunk.toString();
+      })
+      .on('end', () => {
+        const said = introspected(
+          (new URLSearchParams(form).get('token') ?? new URLSearchParams(form).get('subject_token'))!,
+        );
+        response
+          .writeHead(said === undefined ? 500 : said === 'refused' ? 400 : 200)
+          .end(JSON.stringify(said));
+      });
   });
   await new Promise<void>((resolve) => introspection.listen(0, '127.0.0.1', resolve));
   writeFileSync(join(dir, 'client-secret'), 'the-secret');
@@ -38,30 +58,130 @@ beforeAll(async () => {
     change: (config, { backendPort }) => {
       const dpop = { profile: 'dpop' as const, issuers: ['as'], audiences: [HTU] };
       config.upstream = { firstByteTimeoutSeconds: 1, maxSockets: MAX_SOCKETS, maxQueued: 1 };
-      config.limits = { maxBodyBytes: 1000, bodyIdleTimeoutSeconds: 1, refusalsPerAddress: { maxTokens: 100_000, tokensPerSecond: 1 } };
-      config.issuers.push({ name: 'gone', issuer: 'https://gone.example', jwks: { url: `http://127.0.0.1:${deadPort}/jwks` } });
+      config.limits = {
+        maxBodyBytes: 1000,
+        bodyIdleTimeoutSeconds: 1,
+        refusalsPerAddress: { maxTokens: 100_000, tokensPerSecond: 1 },
+      };
+      config.issuers.push({
+        name: 'gone',
+        issuer: 'https://gone.example',
+        jwks: { url: `http://127.0.0.1:${deadPort}/jwks` },
+      });
       config.trustedPeers = ['127.0.0.0/8'];
       config.issuers.push({
-        name: 'opaque', issuer: 'https://opaque.example',
-        introspection: { url: `http://127.0.0.1:${(introspection.address() as AddressInfo).port}`, clientId: 'gw', clientSecret: { file: join(dir, 'client-secret') }, cacheSeconds: 0 },
+        name: 'opaque',
+        issuer: 'https://opaque.example',
+        introspection: {
+          url: `http://127.0.0.1:${(introspection.address() as AddressInfo).port}`,
+          clientId: 'gw',
+          clientSecret: { file: join(dir, 'client-secret') },
+          cacheSeconds: 0,
+        },
       });
       const backend = { url: `http://127.0.0.1:${backendPort}` };
-      const kubeBackend = { url: `https://127.0.0.1:${kube.port}`, caFile: kube.caFile, tokenFile: kube.tokenFile, namespace: 'aiops', secretNames: ['db', 'absent'] };
+      const kubeBackend = {
+        url: `https://127.0.0.1:${kube.port}`,
+        caFile: kube.caFile,
+        tokenFile: kube.tokenFile,
+        namespace: 'aiops',
+        secretNames: ['db', 'absent'],
+      };
       config.routes.push(
         { kind: 'secrets', name: 'secrets', pathPrefix: '/secrets', auth: dpop, backend: kubeBackend },
-        { kind: 'mcp', name: 'opaque', pathPrefix: '/opaque', auth: { ...dpop, issuers: ['opaque'] }, backend },
-        { kind: 'mcp', name: 'nonce', pathPrefix: '/nonce', auth: { ...dpop, nonce: { keys: { file: join(dir, 'nonce-keys') } } }, backend },
-        { kind: 'mcp', name: 'scoped', pathPrefix: '/scoped', auth: { ...dpop, requiredScopes: ['mcp:write'] }, backend },
+        {
+          kind: 'mcp',
+          name: 'opaque',
+          pathPrefix: '/opaque',
+          auth: { ...dpop, issuers: ['opaque'] },
+          backend,
+        },
+        {
+          kind: 'mcp',
+          name: 'nonce',
+          pathPrefix: '/nonce',
+          auth: { ...dpop, nonce: { keys: { file: join(dir, 'nonce-keys') } } },
+          backend,
+        },
+        {
+          kind: 'mcp',
+          name: 'scoped',
+          pathPrefix: '/scoped',
+          auth: { ...dpop, requiredScopes: ['mcp:write'] },
+          backend,
+        },
         { kind: 'mcp', name: 'mixed', pathPrefix: '/mixed', auth: { ...dpop, profile: 'mixed' }, backend },
-        { kind: 'mcp', name: 'mtls', pathPrefix: '/mtls', auth: { profile: 'mtls', issuers: ['as'], audiences: [HTU], certificateFrom: 'header' }, backend },
-        { kind: 'mcp', name: 'ruled', pathPrefix: '/ruled', auth: dpop, allow: [{ method: 'tools/call', names: ['echo'] }], backend },
-        { kind: 'mcp', name: 'several', pathPrefix: '/several', auth: dpop, backend: { ...backend, endpoints: [backend.url] } },
-        { kind: 'mcp', name: 'exchange', pathPrefix: '/exchange', auth: dpop, backend: { ...backend, credential: { kind: 'exchange', url: `http://127.0.0.1:${(introspection.address() as AddressInfo).port}`, clientId: 'gw', clientSecret: { file: join(dir, 'client-secret') }, audience: 'backend' } } },
+        {
+          kind: 'mcp',
+          name: 'mtls',
+          pathPrefix: '/mtls',
+          auth: { profile: 'mtls', issuers: ['as'], audiences: [HTU], certificateFrom: 'header' },
+          backend,
+        },
+        {
+          kind: 'mcp',
+          name: 'ruled',
+          pathPrefix: '/ruled',
+          auth: dpop,
+          allow: [{ method: 'tools/call', names: ['echo'] }],
+          backend,
+        },
+        {
+          kind: 'mcp',
+          name: 'several',
+          pathPrefix: '/several',
+          auth: dpop,
+          backend: { ...backend, endpoints: [backend.url] },
+        },
+        {
+          kind: 'mcp',
+          name: 'exchange',
+          pathPrefix: '/exchange',
+          auth: dpop,
+          backend: {
+            ...backend,
+            credential: {
+              kind: 'exchange',
+              url: `http://127.0.0.1:${(introspection.address() as AddressInfo).port}`,
+              clientId: 'gw',
+              clientSecret: { file: join(dir, 'client-secret') },
+              audience: 'backend',
+            },
+          },
+        },
         { kind: 'mcp', name: 'queue', pathPrefix: '/queue', auth: dpop, backend },
-        { kind: 'mcp', name: 'dead', pathPrefix: '/dead', auth: dpop, backend: { url: `http://127.0.0.1:${deadPort}` } },
-        { kind: 'mcp', name: 'limited', pathPrefix: '/limited', auth: dpop, rateLimit: { maxTokens: 1, tokensPerFill: 1, fillIntervalSeconds: 3600 }, backend: { url: `http://127.0.0.1:${backendPort}` } },
-        { kind: 'mcp', name: 'keyless', pathPrefix: '/keyless', auth: { ...dpop, issuers: ['gone'] }, backend: { url: `http://127.0.0.1:${backendPort}` } },
-        { kind: 'mcp', name: 'tokenless', pathPrefix: '/tokenless', auth: dpop, backend: { url: `http://127.0.0.1:${backendPort}`, credential: { kind: 'file', file: join(dir, 'no-such-file') } } },
+        {
+          kind: 'mcp',
+          name: 'dead',
+          pathPrefix: '/dead',
+          auth: dpop,
+          backend: { url: `http://127.0.0.1:${deadPort}` },
+        },
+        {
+          kind: 'mcp',
+          name: 'limited',
+          pathPrefix: '/limited',
+          auth: dpop,
+          rateLimit: { maxTokens: 1, tokensPerFill: 1, fillIntervalSeconds: 3600 },
+          backend: { url: `http://127.0.0.1:${backendPort}` },
+        },
+        {
+          kind: 'mcp',
+          name: 'keyless',
+          pathPrefix: '/keyless',
+          auth: { ...dpop, issuers: ['gone'] },
+          backend: { url: `http://127.0.0.1:${backendPort}` },
+        },
+        {
+          kind: 'mcp',
+          name: 'tokenless',
+          pathPrefix: '/tokenless',
+          auth: dpop,
+          backend: {
+            url: `http://127.0.0.1:${backendPort}`,
+            credential: { kind: 'file', file: join(dir, 'no-such-file') },
+          },
+        },
       );
     },
   });
@@ -74,15 +194,53 @@ afterAll(async () => {
   rmSync(dir, { recursive: true, force: true });
 });
 
-interface Shape { path?: string; method?: string; claims?: Record<string, unknown>; header?: Record<string, unknown>; proof?: ProofParts; pair?: typeof client; headers?: Record<string, string>; body?: string; htu?: string; htm?: string }
+interface Shape {
+  path?: string;
+  method?: string;
+  claims?: Record<string, unknown>;
+  header?: Record<string, unknown>;
+  proof?: ProofParts;
+  pair?: typeof client;
+  headers?: Record<string, string>;
+  body?: string;
+  htu?: string;
+  htm?: string;
+}
 
 /** A dpop request that passes unless the shape says otherwise. */
-function dpopAsk({ path = '/mcp', method = 'POST', claims, header, proof: parts, pair = client, headers, body, htu, htm }: Shape = {}): Ask {
+function dpopAsk({
+  path = '/mcp',
+  method = 'POST',
+  claims,
+  header,
+  proof: parts,
+  pair = client,
+  headers,
+  body,
+  htu,
+  htm,
+}: Shape = {}): Ask {
   const token = accessToken(bed.as, { cnf: { jkt }, ...claims }, header);
-  return { method, path, headers: { authorization: `DPoP ${token}`, dpop: proof(pair, htm ?? method, htu ?? ORIGIN + path, token, parts), ...headers }, ...(body === undefined ? {} : { body }) };
+  return {
+    method,
+    path,
+    headers: {
+      authorization: `DPoP ${token}`,
+      dpop: proof(pair, htm ?? method, htu ?? ORIGIN + path, token, parts),
+      ...headers,
+    },
+    ...(body === undefined ? {} : { body }),
+  };
 }
-const selfAsk = (claims?: Record<string, unknown>, header?: Record<string, unknown>, pair = bed.self): Ask =>
-  ({ method: 'POST', path: '/self', headers: { authorization: `Bearer ${selfSignedToken(pair, 'POST', `${ORIGIN}/self`, claims, header)}` } });
+const selfAsk = (
+  claims?: Record<string, unknown>,
+  header?: Record<string, unknown>,
+  pair = bed.self,
+): Ask => ({
+  method: 'POST',
+  path: '/self',
+  headers: { authorization: `Bearer ${selfSignedToken(pair, 'POST', `${ORIGIN}/self`, claims, header)}` },
+});
 const twice = async (ask: Ask) => {
   expect((await bed.ask(ask)).status).toBe(200);
   return bed.ask(ask);
@@ -104,23 +262,42 @@ const withAnswer = async (answer: Bed['answer'], ask: Ask) => {
 const opaqueAsk = (said: unknown): Promise<Answer> => {
   introspected = () => said;
   const token = `opaque-${Math.random()}`;
-  return bed.ask({ method: 'POST', path: '/opaque', headers: { authorization: `DPoP ${token}`, dpop: proof(client, 'POST', `${ORIGIN}/opaque`, token) } });
+  return bed.ask({
+    method: 'POST',
+    path: '/opaque',
+    headers: { authorization: `DPoP ${token}`, dpop: proof(client, 'POST', `${ORIGIN}/opaque`, token) },
+  });
 };
 const certificate = ':AAEC:';
-const mtlsAsk = (thumbprintInToken: string, field?: string): Ask =>
-  ({ method: 'POST', path: '/mtls', headers: { authorization: `Bearer ${accessToken(bed.as, { cnf: { 'x5t#S256': thumbprintInToken } })}`, ...(field === undefined ? {} : { 'client-cert': field }) } });
+const mtlsAsk = (thumbprintInToken: string, field?: string): Ask => ({
+  method: 'POST',
+  path: '/mtls',
+  headers: {
+    authorization: `Bearer ${accessToken(bed.as, { cnf: { 'x5t#S256': thumbprintInToken } })}`,
+    ...(field === undefined ? {} : { 'client-cert': field }),
+  },
+});
 const rpc = (method: string, params?: unknown) => JSON.stringify({ jsonrpc: '2.0', id: 1, method, params });
 
 const cases: Record<Reason, () => Promise<Answer>> = {
   malformed_request: () => rawAsk('GET /mcp HTTP/1.0\r\n\r\n'),
   bad_path: () => bed.ask({ path: '/mcp/..%2fsecrets' }),
-  upgrade_refused: () => rawAsk('GET /mcp HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n'),
+  upgrade_refused: () =>
+    rawAsk('GET /mcp HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n'),
   header_repeated: () => rawAsk('GET /mcp HTTP/1.1\r\nHost: a\r\nContent-Type: a\r\nContent-Type: b\r\n\r\n'),
   url_too_long: () => bed.ask({ path: `/mcp/${'a'.repeat(8200)}` }),
-  too_many_headers: () => bed.ask({ path: '/mcp', headers: Object.fromEntries(Array.from({ length: 101 }, (_, i) => [`x-${i}`, '1'])) }),
+  too_many_headers: () =>
+    bed.ask({
+      path: '/mcp',
+      headers: Object.fromEntries(Array.from({ length: 101 }, (_, i) => [`x-${i}`, '1'])),
+    }),
   body_too_large: () => bed.ask(dpopAsk({ body: 'x'.repeat(1001) })),
   headers_stalled: async () => {
-    const hasty = await startBed({ change: (config) => { config.limits = { headersTimeoutSeconds: 1 }; } });
+    const hasty = await startBed({
+      change: (config) => {
+        config.limits = { headersTimeoutSeconds: 1 };
+      },
+    });
     try {
       const got = await hasty.raw('GET /mcp HTTP/1.1\r\nHost: a\r\nX-Slow: ', 3000);
       expect((await hasty.audit()).map(({ reason }) => reason)).toEqual(['headers_stalled']);
@@ -131,8 +308,12 @@ const cases: Record<Reason, () => Promise<Answer>> = {
   },
   body_stalled: () => {
     const { headers } = dpopAsk();
-    const lines = Object.entries(headers as Record<string, string>).map(([k, v]) => `${k}: ${v}\r\n`).join('');
-    return bed.raw(`POST /mcp HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n${lines}\r\nabc`, 2500).then((got) => ({ status: Number(got.slice(9, 12)), headers: {}, text: got }));
+    const lines = Object.entries(headers as Record<string, string>)
+      .map(([k, v]) => `${k}: ${v}\r\n`)
+      .join('');
+    return bed
+      .raw(`POST /mcp HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n${lines}\r\nabc`, 2500)
+      .then((got) => ({ status: Number(got.slice(9, 12)), headers: {}, text: got }));
   },
   no_route: () => bed.ask({ path: '/mcpx' }),
   method_not_allowed: () => bed.ask({ path: '/mcp', method: 'PUT' }),
@@ -141,8 +322,14 @@ const cases: Record<Reason, () => Promise<Answer>> = {
   secret_absent: () => bed.ask(dpopAsk({ path: '/secrets/absent', method: 'GET' })),
 
   credentials_missing: () => bed.ask({ method: 'POST', path: '/mcp' }),
-  credentials_ambiguous: () => rawAsk('GET /mcp HTTP/1.1\r\nHost: a\r\nAuthorization: DPoP a\r\nAuthorization: Bearer b\r\n\r\n'),
-  scheme_refused: () => bed.ask({ method: 'POST', path: '/mcp', headers: { authorization: `Bearer ${accessToken(bed.as, { cnf: { jkt } })}` } }),
+  credentials_ambiguous: () =>
+    rawAsk('GET /mcp HTTP/1.1\r\nHost: a\r\nAuthorization: DPoP a\r\nAuthorization: Bearer b\r\n\r\n'),
+  scheme_refused: () =>
+    bed.ask({
+      method: 'POST',
+      path: '/mcp',
+      headers: { authorization: `Bearer ${accessToken(bed.as, { cnf: { jkt } })}` },
+    }),
   token_malformed: () => bed.ask({ method: 'POST', path: '/self', headers: { authorization: 'Bearer abc' } }),
   token_type_refused: () => bed.ask(dpopAsk({ header: { typ: 'JWT' } })),
   token_algorithm_refused: () => bed.ask(selfAsk({}, { alg: 'PS256' })),
@@ -160,13 +347,24 @@ const cases: Record<Reason, () => Promise<Answer>> = {
   token_not_bound: () => bed.ask(dpopAsk({ claims: { cnf: undefined } })),
   token_key_mismatch: () => bed.ask(dpopAsk({ pair: stranger })),
 
-  dpop_missing: () => bed.ask({ method: 'POST', path: '/mcp', headers: { authorization: `DPoP ${accessToken(bed.as, { cnf: { jkt } })}` } }),
+  dpop_missing: () =>
+    bed.ask({
+      method: 'POST',
+      path: '/mcp',
+      headers: { authorization: `DPoP ${accessToken(bed.as, { cnf: { jkt } })}` },
+    }),
   dpop_repeated: () => {
     const { headers } = dpopAsk();
     const { authorization, dpop } = headers as Record<string, string>;
-    return rawAsk(`POST /mcp HTTP/1.1\r\nHost: a\r\nAuthorization: ${authorization}\r\nDPoP: ${dpop}\r\nDPoP: ${dpop}\r\nContent-Length: 0\r\n\r\n`);
+    return rawAsk(
+      `POST /mcp HTTP/1.1\r\nHost: a\r\nAuthorization: ${authorization}\r\nDPoP: ${dpop}\r\nDPoP: ${dpop}\r\nContent-Length: 0\r\n\r\n`,
+    );
   },
-  dpop_malformed: () => bed.ask({ ...dpopAsk(), headers: { authorization: `DPoP ${accessToken(bed.as, { cnf: { jkt } })}`, dpop: 'a.b' } }),
+  dpop_malformed: () =>
+    bed.ask({
+      ...dpopAsk(),
+      headers: { authorization: `DPoP ${accessToken(bed.as, { cnf: { jkt } })}`, dpop: 'a.b' },
+    }),
   dpop_type_refused: () => bed.ask(dpopAsk({ proof: { header: { typ: 'JWT' } } })),
   dpop_algorithm_refused: () => bed.ask(dpopAsk({ proof: { header: { alg: 'none' } } })),
   dpop_key_refused: () => bed.ask(dpopAsk({ proof: { header: { jwk: { ...jwkOf(client), d: '' } } } })),
@@ -180,10 +378,16 @@ const cases: Record<Reason, () => Promise<Answer>> = {
   dpop_replayed: () => twice(dpopAsk()),
 
   dpop_nonce_missing: () => bed.ask(dpopAsk({ path: '/nonce' })),
-  dpop_nonce_refused: () => bed.ask(dpopAsk({ path: '/nonce', proof: { claims: { nonce: 'A'.repeat(30) } } })),
+  dpop_nonce_refused: () =>
+    bed.ask(dpopAsk({ path: '/nonce', proof: { claims: { nonce: 'A'.repeat(30) } } })),
   dpop_predates_store: () => bed.ask(dpopAsk({ proof: { claims: { iat: seconds() - 200 } } })),
   token_predates_store: () => bed.ask(selfAsk({ iat: seconds() - 200, exp: seconds() + 50 })),
-  token_bound: () => bed.ask({ method: 'POST', path: '/mixed', headers: { authorization: `Bearer ${accessToken(bed.as, { cnf: { jkt } })}` } }),
+  token_bound: () =>
+    bed.ask({
+      method: 'POST',
+      path: '/mixed',
+      headers: { authorization: `Bearer ${accessToken(bed.as, { cnf: { jkt } })}` },
+    }),
   token_inactive: () => opaqueAsk({ active: false }),
   introspection_unavailable: () => opaqueAsk(undefined),
   certificate_missing: () => bed.ask(mtlsAsk('x')),
@@ -191,15 +395,28 @@ const cases: Record<Reason, () => Promise<Answer>> = {
   scope_insufficient: () => bed.ask(dpopAsk({ path: '/scoped', claims: { scope: 'mcp:read' } })),
   mcp_version_refused: () => bed.ask(dpopAsk({ headers: { 'mcp-protocol-version': '2024-11-05' } })),
   mcp_header_missing: () => bed.ask(dpopAsk({ headers: { 'mcp-protocol-version': '2026-07-28' } })),
-  mcp_header_mismatch: () => bed.ask(dpopAsk({ path: '/ruled', headers: { 'mcp-method': 'tools/call', 'mcp-name': 'echo' }, body: rpc('tools/call', { name: 'rm' }) })),
-  mcp_body_malformed: () => bed.ask(dpopAsk({ path: '/ruled', body: '{"method":"tools/call","method":"x"}' })),
+  mcp_header_mismatch: () =>
+    bed.ask(
+      dpopAsk({
+        path: '/ruled',
+        headers: { 'mcp-method': 'tools/call', 'mcp-name': 'echo' },
+        body: rpc('tools/call', { name: 'rm' }),
+      }),
+    ),
+  mcp_body_malformed: () =>
+    bed.ask(dpopAsk({ path: '/ruled', body: '{"method":"tools/call","method":"x"}' })),
   mcp_session_gone: () => bed.ask(dpopAsk({ path: '/several', headers: { 'mcp-session-id': 'of-nobody' } })),
   mcp_not_allowed: () => bed.ask(dpopAsk({ path: '/ruled', body: rpc('tools/call', { name: 'rm' }) })),
 
   address_limited: async () => {
-    const strict = await startBed({ change: (config) => { config.limits = { refusalsPerAddress: { maxTokens: 2, tokensPerSecond: 1 } }; } });
+    const strict = await startBed({
+      change: (config) => {
+        config.limits = { refusalsPerAddress: { maxTokens: 2, tokensPerSecond: 1 } };
+      },
+    });
     try {
-      for (let i = 0; i < 2; i++) expect((await strict.ask({ path: '/mcp', headers: { authorization: 'DPoP x' } })).status).toBe(401);
+      for (let i = 0; i < 2; i++)
+        expect((await strict.ask({ path: '/mcp', headers: { authorization: 'DPoP x' } })).status).toBe(401);
       return await strict.ask({ path: '/mcp', headers: { authorization: 'DPoP x' } });
     } finally {
       await strict.stop();
@@ -211,17 +428,42 @@ const cases: Record<Reason, () => Promise<Answer>> = {
     return bed.ask(second);
   },
   overloaded: async () => {
-    const narrow = await startBed({ change: (config) => { config.limits = { maxUnverified: 1 }; } });
+    const narrow = await startBed({
+      change: (config) => {
+        config.limits = { maxUnverified: 1 };
+      },
+    });
     try {
       const token = accessToken(narrow.as, { cnf: { jkt } });
-      const lines = Array.from({ length: 50 }, () => `POST /mcp HTTP/1.1\r\nHost: a\r\nConnection: close\r\nAuthorization: DPoP ${token}\r\nDPoP: ${proof(client, 'POST', HTU, token)}\r\n\r\n`);
-      const sockets = await Promise.all(lines.map(() => new Promise<net.Socket>((resolve) => { const socket = net.connect(narrow.gateway.port, '127.0.0.1', () => resolve(socket)); })));
+      const lines = Array.from(
+        { length: 50 },
+        () =>
+          `POST /mcp HTTP/1.1\r\nHost: a\r\nConnection: close\r\nAuthorization: DPoP ${token}\r\nDPoP: ${proof(client, 'POST', HTU, token)}\r\n\r\n`,
+      );
+      const sockets = await Promise.all(
+        lines.map(
+          () =>
+            new Promise<net.Socket>((resolve) => {
+              const socket = net.connect(narrow.gateway.port, '127.0.0.1', () => resolve(socket));
+            }),
+        ),
+      );
       await new Promise((resolve) => setTimeout(resolve, 200)); // until all of them are accepted, one in a turn of the event loop
       // Written in one turn, and so read in one.
-      const answers = await Promise.all(sockets.map((socket, i) => new Promise<string>((resolve) => {
-        let got = '';
-        socket.on('data', (chunk: Buffer) => { got += chunk.toString(); }).on('close', () => resolve(got)).write(lines[i]!);
-      })));
+      const answers = await Promise.all(
+        sockets.map(
+          (socket, i) =>
+            new Promise<string>((resolve) => {
+              let got = '';
+              socket
+                .on('data', (chunk: Buffer) => {
+                  got += chunk.toString();
+                })
+                .on('close', () => resolve(got))
+                .write(lines[i]!);
+            }),
+        ),
+      );
       expect(new Set(answers.map((got) => got.slice(9, 12)))).toEqual(new Set(['200', '503']));
       const refused = answers.find((got) => got.startsWith('HTTP/1.1 503'))!;
       return { status: 503, headers: {}, text: refused };
@@ -231,20 +473,39 @@ const cases: Record<Reason, () => Promise<Answer>> = {
   },
   replay_store_down: async () => {
     const port = await freePort();
-    const lonely = await startBed({ change: (config) => { config.replay = { store: 'redis', url: `redis://127.0.0.1:${port}`, timeoutSeconds: 0.1 }; } });
+    const lonely = await startBed({
+      change: (config) => {
+        config.replay = { store: 'redis', url: `redis://127.0.0.1:${port}`, timeoutSeconds: 0.1 };
+      },
+    });
     try {
       const token = accessToken(lonely.as, { cnf: { jkt } });
-      return await lonely.ask({ method: 'POST', path: '/mcp', headers: { authorization: `DPoP ${token}`, dpop: proof(client, 'POST', HTU, token) } });
+      return await lonely.ask({
+        method: 'POST',
+        path: '/mcp',
+        headers: { authorization: `DPoP ${token}`, dpop: proof(client, 'POST', HTU, token) },
+      });
     } finally {
       await lonely.stop();
     }
   },
   replay_store_full: async () => {
-    const small = await startBed({ change: (config) => { config.replay = { store: 'memory', maxEntries: 1000 }; config.routes.forEach((r) => { delete r.rateLimit; }); } });
+    const small = await startBed({
+      change: (config) => {
+        config.replay = { store: 'memory', maxEntries: 1000 };
+        config.routes.forEach((r) => {
+          delete r.rateLimit;
+        });
+      },
+    });
     try {
       const token = accessToken(small.as, { cnf: { jkt } });
       for (let i = 0; i < 5000; i++) {
-        const answer = await small.ask({ method: 'POST', path: '/mcp', headers: { authorization: `DPoP ${token}`, dpop: proof(client, 'POST', HTU, token) } });
+        const answer = await small.ask({
+          method: 'POST',
+          path: '/mcp',
+          headers: { authorization: `DPoP ${token}`, dpop: proof(client, 'POST', HTU, token) },
+        });
         if (answer.status !== 200) return answer;
       }
       throw new Error('never full');
@@ -258,10 +519,12 @@ const cases: Record<Reason, () => Promise<Answer>> = {
   internal_error: async () => {
     let armed = false;
     let calls = 0;
-    const broken = await startBed({ clock: () => {
-      if (armed && ++calls === 2) throw new Error('the clock broke');
-      return Date.now() / 1000;
-    } });
+    const broken = await startBed({
+      clock: () => {
+        if (armed && ++calls === 2) throw new Error('the clock broke');
+        return Date.now() / 1000;
+      },
+    });
     try {
       armed = true;
       const answer = await broken.ask({ method: 'POST', path: '/mcp' });
@@ -283,7 +546,9 @@ const cases: Record<Reason, () => Promise<Answer>> = {
   upstream_busy: async () => {
     const held: (() => void)[] = [];
     const usual = bed.answer;
-    bed.answer = (_, response) => { held.push(() => response.end('{}')); };
+    bed.answer = (_, response) => {
+      held.push(() => response.end('{}'));
+    };
     const open = Array.from({ length: MAX_SOCKETS }, () => bed.ask(dpopAsk({ path: '/queue' })));
     while (held.length < MAX_SOCKETS) await new Promise((resolve) => setTimeout(resolve, 5));
     const waiting = bed.ask(dpopAsk({ path: '/queue' }));
@@ -291,7 +556,9 @@ const cases: Record<Reason, () => Promise<Answer>> = {
     const refused = await bed.ask(dpopAsk({ path: '/queue' }));
     bed.answer = usual;
     for (const answer of held) answer();
-    expect((await Promise.all([...open, waiting])).map(({ status }) => status)).toEqual(Array(MAX_SOCKETS + 1).fill(200));
+    expect((await Promise.all([...open, waiting])).map(({ status }) => status)).toEqual(
+      Array(MAX_SOCKETS + 1).fill(200),
+    );
     return refused;
   },
   upstream_unreachable: () => bed.ask(dpopAsk({ path: '/dead' })),
@@ -303,12 +570,18 @@ const cases: Record<Reason, () => Promise<Answer>> = {
       kube.status = undefined;
     }
   },
-  upstream_refused: () => withAnswer((_, response) => response.writeHead(401, { 'WWW-Authenticate': 'Basic realm="backend"' }).end('no'), dpopAsk()),
+  upstream_refused: () =>
+    withAnswer(
+      (_, response) => response.writeHead(401, { 'WWW-Authenticate': 'Basic realm="backend"' }).end('no'),
+      dpopAsk(),
+    ),
   upstream_timeout: () => withAnswer(() => undefined, dpopAsk()),
 };
 
 describe('every reason is given for its cause', () => {
-  beforeEach(() => { bed.seen.length = 0; });
+  beforeEach(() => {
+    bed.seen.length = 0;
+  });
 
   it.each(Object.keys(cases) as Reason[])('%s', async (reason) => {
     const answer = await cases[reason]();
@@ -316,7 +589,14 @@ describe('every reason is given for its cause', () => {
     expect(answer.status).toBe(meaning.status);
     expect(answer.text).toContain('error' in meaning ? meaning.error : reason);
     expect(answer.text).not.toContain('evil.example');
-    const elsewhere = ['headers_stalled', 'address_limited', 'overloaded', 'replay_store_down', 'replay_store_full', 'internal_error'];
+    const elsewhere = [
+      'headers_stalled',
+      'address_limited',
+      'overloaded',
+      'replay_store_down',
+      'replay_store_full',
+      'internal_error',
+    ];
     if (!elsewhere.includes(reason)) {
       const id = answer.headers['x-request-id'];
       const record = (await bed.audit()).findLast((r) => id === undefined || r['request.id'] === id)!;
@@ -324,12 +604,25 @@ describe('every reason is given for its cause', () => {
     }
     // Refused before the backend: nothing went there but what the case sent on purpose first.
     const family: string = meaning.family;
-    if ((family === 'auth' || family === 'request') && !reason.endsWith('_replayed') && reason !== 'secret_absent' && reason !== 'body_stalled') expect(bed.seen).toEqual([]);
+    if (
+      (family === 'auth' || family === 'request') &&
+      !reason.endsWith('_replayed') &&
+      reason !== 'secret_absent' &&
+      reason !== 'body_stalled'
+    )
+      expect(bed.seen).toEqual([]);
   });
 
   it('also for a token whose parts are not JSON objects', async () => {
-    for (const bad of [jws('[1]'.replace('[1]', '{"alg":"RS256","alg":"RS256"}'), {}, bed.self.privateKey), `${encode({ alg: 'RS256' })}.${encode('x')}.AA`]) {
-      const answer = await bed.ask({ method: 'POST', path: '/self', headers: { authorization: `Bearer ${bad}` } });
+    for (const bad of [
+      jws('[1]'.replace('[1]', '{"alg":"RS256","alg":"RS256"}'), {}, bed.self.privateKey),
+      `${encode({ alg: 'RS256' })}.${encode('x')}.AA`,
+    ]) {
+      const answer = await bed.ask({
+        method: 'POST',
+        path: '/self',
+        headers: { authorization: `Bearer ${bad}` },
+      });
       expect([answer.status, (await bed.audit()).at(-1)!.reason]).toEqual([401, 'token_malformed']);
     }
   });

@@ -12,7 +12,13 @@ const client = ec();
 const jkt = thumbprint(client);
 let bed: Bed;
 let input: ConfigInput;
-beforeEach(async () => { bed = await startBed({ change: (config) => { input = config; } }); });
+beforeEach(async () => {
+  bed = await startBed({
+    change: (config) => {
+      input = config;
+    },
+  });
+});
 afterEach(() => bed.stop());
 
 const changed = (change: (config: ConfigInput) => void): Config => {
@@ -24,25 +30,60 @@ const changed = (change: (config: ConfigInput) => void): Config => {
 };
 const ask = (path = '/mcp', more: Record<string, string> = {}) => {
   const token = accessToken(bed.as, { cnf: { jkt } });
-  return bed.ask({ method: 'POST', path, headers: { authorization: `DPoP ${token}`, dpop: proof(client, 'POST', ORIGIN + path, token), ...more } });
+  return bed.ask({
+    method: 'POST',
+    path,
+    headers: { authorization: `DPoP ${token}`, dpop: proof(client, 'POST', ORIGIN + path, token), ...more },
+  });
 };
-const listen = () => new Promise<{ got: () => string; ended: Promise<void> }>((resolve, reject) => {
-  const token = accessToken(bed.as, { cnf: { jkt } });
-  http.get({ host: '127.0.0.1', port: bed.gateway.port, path: '/mcp', headers: { authorization: `DPoP ${token}`, dpop: proof(client, 'GET', `${ORIGIN}/mcp`, token) }, agent: false }, (answer) => {
-    let got = '';
-    answer.on('data', (chunk: Buffer) => { got += chunk.toString(); });
-    resolve({ got: () => got, ended: new Promise((done) => { answer.on('close', done); }) });
-  }).on('error', reject);
-});
-const metric = async (line: string) => (await bed.admin('/metrics')).text.split('\n').find((l) => l.startsWith(line))?.slice(line.length + 1);
+const listen = () =>
+  new Promise<{ got: () => string; ended: Promise<void> }>((resolve, reject) => {
+    const token = accessToken(bed.as, { cnf: { jkt } });
+    http
+      .get(
+        {
+          host: '127.0.0.1',
+          port: bed.gateway.port,
+          path: '/mcp',
+          headers: { authorization: `DPoP ${token}`, dpop: proof(client, 'GET', `${ORIGIN}/mcp`, token) },
+          agent: false,
+        },
+        (answer) => {
+          let got = '';
+          answer.on('data', (chunk: Buffer) => {
+            got += chunk.toString();
+          });
+          resolve({
+            got: () => got,
+            ended: new Promise((done) => {
+              answer.on('close', done);
+            }),
+          });
+        },
+      )
+      .on('error', reject);
+  });
+const metric = async (line: string) =>
+  (await bed.admin('/metrics')).text
+    .split('\n')
+    .find((l) => l.startsWith(line))
+    ?.slice(line.length + 1);
 
 it('a new route is there, a removed one is gone, and what was under way ends as it began', async () => {
   let finish = () => {};
-  bed.answer = (_, response) => { finish = () => response.end('late'); };
+  bed.answer = (_, response) => {
+    finish = () => response.end('late');
+  };
   const slow = ask();
   while (bed.seen.length === 0) await sleep(5);
   const mcp = input.routes[0]!;
-  expect(await bed.gateway.reload(changed((c) => { c.routes = [{ ...mcp, name: 'other', pathPrefix: '/other' } as typeof mcp]; }))).toEqual([]);
+  expect(
+    await bed.gateway.reload(
+      changed((c) => {
+        c.routes = [{ ...mcp, name: 'other', pathPrefix: '/other' } as typeof mcp];
+      }),
+    ),
+  ).toEqual([]);
   bed.answer = (_, response) => response.end('{}');
   expect((await ask('/other')).status).toBe(200);
   expect((await ask('/mcp')).status).toBe(404);
@@ -52,22 +93,47 @@ it('a new route is there, a removed one is gone, and what was under way ends as 
 });
 
 it('an open stream goes on while the rules that let it in are the same, and ends with them', async () => {
-  bed.answer = (_, response) => { response.writeHead(200, { 'Content-Type': 'text/event-stream' }).write('data: 1\n\n'); };
+  bed.answer = (_, response) => {
+    response.writeHead(200, { 'Content-Type': 'text/event-stream' }).write('data: 1\n\n');
+  };
   const stream = await listen();
-  expect(await bed.gateway.reload(changed((c) => { c.limits = { maxBodyBytes: 1000 }; c.routes[0]!.rateLimit = { maxTokens: 5, tokensPerFill: 1 }; }))).toEqual([]);
+  expect(
+    await bed.gateway.reload(
+      changed((c) => {
+        c.limits = { maxBodyBytes: 1000 };
+        c.routes[0]!.rateLimit = { maxTokens: 5, tokensPerFill: 1 };
+      }),
+    ),
+  ).toEqual([]);
   expect(await Promise.race([stream.ended, sleep(300, 'open')])).toBe('open');
-  expect(await bed.gateway.reload(changed((c) => { c.issuers[0]!.algorithms = ['ES256']; }))).toEqual([]);
+  expect(
+    await bed.gateway.reload(
+      changed((c) => {
+        c.issuers[0]!.algorithms = ['ES256'];
+      }),
+    ),
+  ).toEqual([]);
   await stream.ended;
   expect(stream.got()).toMatch(/config_changed\nretry: 1000\n$/);
 });
 
 it('a stream that was asked for before a reload and is answered after it stands under the new rules', async () => {
   let begin = () => {};
-  bed.answer = (_, response) => { begin = () => { response.writeHead(200, { 'Content-Type': 'text/event-stream' }).write('data: 1\n\n'); }; };
+  bed.answer = (_, response) => {
+    begin = () => {
+      response.writeHead(200, { 'Content-Type': 'text/event-stream' }).write('data: 1\n\n');
+    };
+  };
   const asked = listen();
   while (bed.seen.length === 0) await sleep(5);
   const mcp = input.routes[0]!;
-  expect(await bed.gateway.reload(changed((c) => { c.routes = [{ ...mcp, name: 'other', pathPrefix: '/other' } as typeof mcp]; }))).toEqual([]);
+  expect(
+    await bed.gateway.reload(
+      changed((c) => {
+        c.routes = [{ ...mcp, name: 'other', pathPrefix: '/other' } as typeof mcp];
+      }),
+    ),
+  ).toEqual([]);
   begin();
   const stream = await asked;
   await stream.ended;
@@ -75,20 +141,42 @@ it('a stream that was asked for before a reload and is answered after it stands 
 });
 
 it('a proof that was used before is used after, and a bucket that was empty stays empty', async () => {
-  await bed.gateway.reload(changed((c) => { c.routes[0]!.rateLimit = { maxTokens: 2, tokensPerFill: 1, fillIntervalSeconds: 3600 }; }));
+  await bed.gateway.reload(
+    changed((c) => {
+      c.routes[0]!.rateLimit = { maxTokens: 2, tokensPerFill: 1, fillIntervalSeconds: 3600 };
+    }),
+  );
   const token = accessToken(bed.as, { cnf: { jkt } });
-  const same = { method: 'POST', path: '/mcp', headers: { authorization: `DPoP ${token}`, dpop: proof(client, 'POST', `${ORIGIN}/mcp`, token) } };
+  const same = {
+    method: 'POST',
+    path: '/mcp',
+    headers: { authorization: `DPoP ${token}`, dpop: proof(client, 'POST', `${ORIGIN}/mcp`, token) },
+  };
   expect((await bed.ask(same)).status).toBe(200);
   expect((await ask()).status).toBe(200);
-  await bed.gateway.reload(changed((c) => { c.routes[0]!.rateLimit = { maxTokens: 2, tokensPerFill: 1, fillIntervalSeconds: 3600 }; c.drainSeconds = 7; }));
+  await bed.gateway.reload(
+    changed((c) => {
+      c.routes[0]!.rateLimit = { maxTokens: 2, tokensPerFill: 1, fillIntervalSeconds: 3600 };
+      c.drainSeconds = 7;
+    }),
+  );
   expect((await bed.ask(same)).status).toBe(401);
   expect((await ask()).status).toBe(429);
 });
 
 it('what is read at the start only is refused by name, and nothing of the config is taken', async () => {
   const { port } = input.listen!;
-  const problems = await bed.gateway.reload(changed((c) => { c.listen!.port = port! - 1; c.replay = { store: 'memory', maxEntries: 5000 }; c.routes.splice(0, 1); }));
-  expect(problems).toEqual([expect.stringMatching(/^listen: must stay as it is/), expect.stringMatching(/^replay: must stay/)]);
+  const problems = await bed.gateway.reload(
+    changed((c) => {
+      c.listen!.port = port! - 1;
+      c.replay = { store: 'memory', maxEntries: 5000 };
+      c.routes.splice(0, 1);
+    }),
+  );
+  expect(problems).toEqual([
+    expect.stringMatching(/^listen: must stay as it is/),
+    expect.stringMatching(/^replay: must stay/),
+  ]);
   expect((await ask()).status).toBe(200);
   expect(await metric('agentgateway_reloads_total{what="config",result="refused"}')).toBe('1');
 });
@@ -96,13 +184,31 @@ it('what is read at the start only is refused by name, and nothing of the config
 it('waits for the keys of a new issuer, answers meanwhile, and stays ready', async () => {
   const keysPort = await freePort();
   let done = false;
-  const reloading = bed.gateway.reload(changed((c) => {
-    c.issuers.push({ name: 'new', issuer: 'https://new.example', jwks: { url: `http://127.0.0.1:${keysPort}/jwks`, cooldownSeconds: 1 } });
-    c.routes[0]!.auth.issuers.push('new');
-  })).finally(() => { done = true; });
+  const reloading = bed.gateway
+    .reload(
+      changed((c) => {
+        c.issuers.push({
+          name: 'new',
+          issuer: 'https://new.example',
+          jwks: { url: `http://127.0.0.1:${keysPort}/jwks`, cooldownSeconds: 1 },
+        });
+        c.routes[0]!.auth.issuers.push('new');
+      }),
+    )
+    .finally(() => {
+      done = true;
+    });
   await sleep(200);
   expect([done, (await ask()).status, (await bed.admin('/readyz')).status]).toEqual([false, 200, 200]);
-  const server = http.createServer((_, response) => response.end(JSON.stringify({ keys: [{ ...JSON.parse(JSON.stringify(client.publicKey.export({ format: 'jwk' }))), kid: 'n', use: 'sig' }] })));
+  const server = http.createServer((_, response) =>
+    response.end(
+      JSON.stringify({
+        keys: [
+          { ...JSON.parse(JSON.stringify(client.publicKey.export({ format: 'jwk' }))), kid: 'n', use: 'sig' },
+        ],
+      }),
+    ),
+  );
   await new Promise<void>((resolve) => server.listen(keysPort, '127.0.0.1', resolve));
   expect(await reloading).toEqual([]);
   server.closeAllConnections();
@@ -111,7 +217,12 @@ it('waits for the keys of a new issuer, answers meanwhile, and stays ready', asy
 
 it('a key file that is rotated, or broken, is counted', async () => {
   writeFileSync(join(bed.dir, 'as.json'), '{"keys":[');
-  for (let i = 0; i < 40 && await metric('agentgateway_reloads_total{what="jwks",result="refused"}') === undefined; i++) await sleep(50);
+  for (
+    let i = 0;
+    i < 40 && (await metric('agentgateway_reloads_total{what="jwks",result="refused"}')) === undefined;
+    i++
+  )
+    await sleep(50);
   expect(await metric('agentgateway_reloads_total{what="jwks",result="refused"}')).toBe('1');
   expect((await ask()).status).toBe(200);
 });

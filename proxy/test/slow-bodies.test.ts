@@ -20,16 +20,24 @@ beforeAll(async () => {
     open.add(socket);
     let got = '';
     let answered = 0;
-    socket.on('error', () => {}).on('close', () => open.delete(socket)).on('data', (chunk) => {
-      got += chunk.toString('latin1');
-      for (const begun = got.split('\r\n\r\n').length - 1; answered < begun; answered++) socket.write('HTTP/1.1 202 Accepted\r\nContent-Length: 2\r\n\r\n{}');
-    });
+    socket
+      .on('error', () => {})
+      .on('close', () => open.delete(socket))
+      .on('data', (chunk) => {
+        got += chunk.toString('latin1');
+        for (const begun = got.split('\r\n\r\n').length - 1; answered < begun; answered++)
+          socket.write('HTTP/1.1 202 Accepted\r\nContent-Length: 2\r\n\r\n{}');
+      });
   });
   await new Promise<void>((resolve) => hasty.listen(0, '127.0.0.1', resolve));
-  bed = await startBed({ change: (config) => {
-    config.limits = { bodyIdleTimeoutSeconds: IDLE_SECONDS, maxBodyBytes: 1000 };
-    for (const route of config.routes) (route.backend as { url: string }).url = `http://127.0.0.1:${(hasty.address() as net.AddressInfo).port}`;
-  } });
+  bed = await startBed({
+    change: (config) => {
+      config.limits = { bodyIdleTimeoutSeconds: IDLE_SECONDS, maxBodyBytes: 1000 };
+      for (const route of config.routes)
+        (route.backend as { url: string }).url =
+          `http://127.0.0.1:${(hasty.address() as net.AddressInfo).port}`;
+    },
+  });
 });
 afterAll(async () => {
   for (const socket of open) socket.destroy();
@@ -41,15 +49,30 @@ const signed = (framing: string) => {
   const token = accessToken(bed.as, { cnf: { jkt: thumbprint(client) } });
   return `POST /mcp HTTP/1.1\r\nHost: gw.example\r\nAuthorization: DPoP ${token}\r\nDPoP: ${proof(client, 'POST', `${ORIGIN}/mcp`, token)}\r\n${framing}\r\n\r\n`;
 };
-interface Slow { readonly socket: net.Socket; readonly got: () => string; readonly closedAfterMs: () => number | undefined }
+interface Slow {
+  readonly socket: net.Socket;
+  readonly got: () => string;
+  readonly closedAfterMs: () => number | undefined;
+}
 const begin = async (bytes: string): Promise<Slow> => {
   let got = '';
   let closedAt: number | undefined;
   const began = performance.now();
   const socket = net.connect(bed.gateway.port, '127.0.0.1', () => socket.write(bytes));
-  socket.on('error', () => {}).on('data', (chunk) => { got += chunk.toString('latin1'); }).on('close', () => { closedAt = performance.now(); });
+  socket
+    .on('error', () => {})
+    .on('data', (chunk) => {
+      got += chunk.toString('latin1');
+    })
+    .on('close', () => {
+      closedAt = performance.now();
+    });
   while (!/^HTTP\/1\.1 \d{3} [^]*\r\n\r\n/.test(got) && closedAt === undefined) await sleep(5);
-  return { socket, got: () => got, closedAfterMs: () => (closedAt === undefined ? undefined : closedAt - began) };
+  return {
+    socket,
+    got: () => got,
+    closedAfterMs: () => (closedAt === undefined ? undefined : closedAt - began),
+  };
 };
 const drip = async ({ socket }: Slow, ms: number) => {
   for (let left = ms; left > 0 && socket.writable; left -= 100) {
@@ -59,7 +82,10 @@ const drip = async ({ socket }: Slow, ms: number) => {
 };
 
 describe('after an answer that came before the end of the request', () => {
-  it.each([['silence', () => sleep(SOON_MS)], ['a byte now and then', (slow: Slow) => drip(slow, SOON_MS)]])('%s ends both connections', async (_, then) => {
+  it.each([
+    ['silence', () => sleep(SOON_MS)],
+    ['a byte now and then', (slow: Slow) => drip(slow, SOON_MS)],
+  ])('%s ends both connections', async (_, then) => {
     const slow = await begin(`${signed('Content-Length: 900')}x`);
     expect(slow.got()).toMatch(/^HTTP\/1\.1 202 /);
     await then(slow);
@@ -100,10 +126,13 @@ describe('where no credentials are needed', () => {
     await drip(slow, 300);
     expect(slow.closedAfterMs()).toBeLessThan(1000);
   });
-  it.each(['/healthz', '/.well-known/oauth-protected-resource/mcp'])('%s keeps the connection of a request without one', async (path) => {
-    const slow = await begin(`GET ${path} HTTP/1.1\r\nHost: gw.example\r\n\r\n`);
-    expect(slow.got()).toMatch(/Connection: keep-alive/);
-    expect(slow.closedAfterMs()).toBeUndefined();
-    slow.socket.destroy();
-  });
+  it.each(['/healthz', '/.well-known/oauth-protected-resource/mcp'])(
+    '%s keeps the connection of a request without one',
+    async (path) => {
+      const slow = await begin(`GET ${path} HTTP/1.1\r\nHost: gw.example\r\n\r\n`);
+      expect(slow.got()).toMatch(/Connection: keep-alive/);
+      expect(slow.closedAfterMs()).toBeUndefined();
+      slow.socket.destroy();
+    },
+  );
 });

@@ -12,7 +12,13 @@ import { accessToken, ec, jwkOf, proof, rsa, seconds, thumbprint } from './suppo
 let bed: Bed;
 afterEach(() => bed.stop());
 const client = ec();
-const signed = (token: string, iat?: number, kid?: string) => ({ authorization: `DPoP ${token}`, dpop: proof(client, 'POST', `${ORIGIN}/mcp`, token, { ...(kid === undefined ? {} : { header: { kid } }), ...(iat === undefined ? {} : { claims: { iat } }) }) });
+const signed = (token: string, iat?: number, kid?: string) => ({
+  authorization: `DPoP ${token}`,
+  dpop: proof(client, 'POST', `${ORIGIN}/mcp`, token, {
+    ...(kid === undefined ? {} : { header: { kid } }),
+    ...(iat === undefined ? {} : { claims: { iat } }),
+  }),
+});
 const ask = (headers: Record<string, string>, path = '/mcp') => bed.ask({ method: 'POST', path, headers });
 
 it('the headers of proofs are remembered only of callers whose tokens are good', async () => {
@@ -23,7 +29,8 @@ it('the headers of proofs are remembered only of callers whose tokens are good',
     remembered.push(String(key));
     set.call(this, key, value);
   };
-  const headersOf = () => remembered.filter((key) => Buffer.from(key, 'base64url').toString().includes('dpop+jwt')).length;
+  const headersOf = () =>
+    remembered.filter((key) => Buffer.from(key, 'base64url').toString().includes('dpop+jwt')).length;
   const forged = accessToken(rsa(), { cnf: { jkt: thumbprint(client) } });
   for (const n of [1, 2, 3]) expect((await ask(signed(forged, undefined, `k${n}`))).status).toBe(401);
   expect(headersOf()).toBe(0);
@@ -39,13 +46,25 @@ it('a token that was seen before is no better than another when the key set is t
   let skew = 0;
   let up = true;
   let jwks = '';
-  const issuer = http.createServer((_, response) => (up ? response.end(jwks) : response.writeHead(500).end()));
+  const issuer = http.createServer((_, response) =>
+    up ? response.end(jwks) : response.writeHead(500).end(),
+  );
   await new Promise<void>((resolve) => issuer.listen(0, '127.0.0.1', resolve));
   try {
-    bed = await startBed({ clock: () => wallClock() + skew, change: (config) => {
-      jwks = JSON.stringify({ keys: [] });
-      Object.assign(config.issuers[0]!, { jwks: { url: `http://127.0.0.1:${(issuer.address() as AddressInfo).port}/`, refreshSeconds: 30, maxStaleSeconds: 0, cooldownSeconds: 1 } });
-    } });
+    bed = await startBed({
+      clock: () => wallClock() + skew,
+      change: (config) => {
+        jwks = JSON.stringify({ keys: [] });
+        Object.assign(config.issuers[0]!, {
+          jwks: {
+            url: `http://127.0.0.1:${(issuer.address() as AddressInfo).port}/`,
+            refreshSeconds: 30,
+            maxStaleSeconds: 0,
+            cooldownSeconds: 1,
+          },
+        });
+      },
+    });
     jwks = JSON.stringify({ keys: [{ ...jwkOf(bed.as), kid: 'as-1', alg: 'RS256' }] });
     for (let i = 0; i < 200 && (await bed.admin('/readyz')).status !== 200; i++) await sleep(50);
     const token = accessToken(bed.as, { cnf: { jkt: thumbprint(client) }, exp: seconds() + 36_000 });
@@ -62,20 +81,42 @@ it('a token that was seen before is no better than another when the key set is t
 it('opaque tokens without a subject are counted by their client', async () => {
   const introspection = http.createServer((message, response) => {
     let text = '';
-    message.on('data', (chunk: Buffer) => { text += chunk.toString(); }).on('end', () => {
-      const token = new URLSearchParams(text).get('token')!;
-      response.end(JSON.stringify({ active: true, aud: `${ORIGIN}/mcp`, ...(token.startsWith('nobody') ? {} : { client_id: token }) }));
-    });
+    message
+      .on('data', (chunk: Buffer) => {
+        text += chunk.toString();
+      })
+      .on('end', () => {
+        const token = new URLSearchParams(text).get('token')!;
+        response.end(
+          JSON.stringify({
+            active: true,
+            aud: `${ORIGIN}/mcp`,
+            ...(token.startsWith('nobody') ? {} : { client_id: token }),
+          }),
+        );
+      });
   });
   await new Promise<void>((resolve) => introspection.listen(0, '127.0.0.1', resolve));
   try {
-    bed = await startBed({ change: (config, { dir }) => {
-      writeFileSync(join(dir, 'secret'), 'secret');
-      Object.assign(config.issuers[0]!, { introspection: { url: `http://127.0.0.1:${(introspection.address() as AddressInfo).port}/`, clientId: 'gateway', clientSecret: { file: join(dir, 'secret') } } });
-      Object.assign(config.routes[0]!, { rateLimit: { maxTokens: 1, tokensPerFill: 1, fillIntervalSeconds: 3600 }, auth: { profile: 'mixed', issuers: ['as'], audiences: [`${ORIGIN}/mcp`] } });
-    } });
+    bed = await startBed({
+      change: (config, { dir }) => {
+        writeFileSync(join(dir, 'secret'), 'secret');
+        Object.assign(config.issuers[0]!, {
+          introspection: {
+            url: `http://127.0.0.1:${(introspection.address() as AddressInfo).port}/`,
+            clientId: 'gateway',
+            clientSecret: { file: join(dir, 'secret') },
+          },
+        });
+        Object.assign(config.routes[0]!, {
+          rateLimit: { maxTokens: 1, tokensPerFill: 1, fillIntervalSeconds: 3600 },
+          auth: { profile: 'mixed', issuers: ['as'], audiences: [`${ORIGIN}/mcp`] },
+        });
+      },
+    });
     const statuses: number[] = [];
-    for (const token of ['one', 'one', 'two', 'nobody-1', 'nobody-1', 'nobody-2']) statuses.push((await ask({ authorization: `Bearer ${token}` })).status);
+    for (const token of ['one', 'one', 'two', 'nobody-1', 'nobody-1', 'nobody-2'])
+      statuses.push((await ask({ authorization: `Bearer ${token}` })).status);
     expect(statuses).toEqual([200, 429, 200, 200, 429, 200]);
   } finally {
     introspection.close();
@@ -84,12 +125,28 @@ it('opaque tokens without a subject are counted by their client', async () => {
 });
 
 it('a preflight is answered by the route that answers the request', async () => {
-  bed = await startBed({ change: (config) => {
-    const [route] = config.routes;
-    config.routes = [{ ...route!, allowedOrigins: ['https://a.example'] }, { ...route!, name: 'admin', pathPrefix: '/mcp/admin', allowedOrigins: ['https://b.example'] }] as typeof config.routes;
-  } });
-  const preflight = async (path: string, origin: string) => (await bed.ask({ method: 'OPTIONS', path, headers: { origin, 'access-control-request-method': 'POST' } })).status;
-  expect([await preflight('/mcp/admin', 'https://b.example'), await preflight('/mcp/admin/x', 'https://a.example'), await preflight('/mcp', 'https://a.example'), await preflight('/mcp', 'https://b.example')]).toEqual([204, 405, 204, 405]);
+  bed = await startBed({
+    change: (config) => {
+      const [route] = config.routes;
+      config.routes = [
+        { ...route!, allowedOrigins: ['https://a.example'] },
+        { ...route!, name: 'admin', pathPrefix: '/mcp/admin', allowedOrigins: ['https://b.example'] },
+      ] as typeof config.routes;
+    },
+  });
+  const preflight = async (path: string, origin: string) =>
+    (await bed.ask({ method: 'OPTIONS', path, headers: { origin, 'access-control-request-method': 'POST' } }))
+      .status;
+  expect([
+    await preflight('/mcp/admin', 'https://b.example'),
+    await preflight('/mcp/admin/x', 'https://a.example'),
+    await preflight('/mcp', 'https://a.example'),
+    await preflight('/mcp', 'https://b.example'),
+  ]).toEqual([204, 405, 204, 405]);
   // And a prefix is one of whole segments, for both.
-  expect([await preflight('/mcpx', 'https://a.example'), (await ask({}, '/mcpx')).status, (await ask({}, '/mcp/x')).status]).toEqual([404, 404, 401]);
+  expect([
+    await preflight('/mcpx', 'https://a.example'),
+    (await ask({}, '/mcpx')).status,
+    (await ask({}, '/mcp/x')).status,
+  ]).toEqual([404, 404, 401]);
 });

@@ -21,7 +21,15 @@ let introspection: http.Server;
 const text = { 'Content-Type': 'text/event-stream' };
 
 beforeAll(async () => {
-  introspection = http.createServer((message, response) => message.resume().on('end', () => response.end(JSON.stringify({ active, ...(active ? { aud: `${ORIGIN}/opaque`, cnf: { jkt } } : {}) }))));
+  introspection = http.createServer((message, response) =>
+    message
+      .resume()
+      .on('end', () =>
+        response.end(
+          JSON.stringify({ active, ...(active ? { aud: `${ORIGIN}/opaque`, cnf: { jkt } } : {}) }),
+        ),
+      ),
+  );
   await new Promise<void>((resolve) => introspection.listen(0, '127.0.0.1', resolve));
 });
 beforeEach(async () => {
@@ -32,10 +40,23 @@ beforeEach(async () => {
     change: (config, { backendPort, dir }) => {
       config.upstream = { expiryGraceSeconds: GRACE, totalTimeoutSeconds: TOTAL, idleTimeoutSeconds: 1.2 };
       writeFileSync(join(dir, 'secret'), 'x');
-      config.issuers.push({ name: 'opaque', issuer: 'https://opaque.example', introspection: {
-        url: `http://127.0.0.1:${(introspection.address() as net.AddressInfo).port}`, clientId: 'gw', clientSecret: { file: join(dir, 'secret') }, cacheSeconds: 0,
-      } });
-      config.routes.push({ kind: 'mcp', name: 'opaque', pathPrefix: '/opaque', auth: { profile: 'dpop', issuers: ['opaque'] }, backend: { url: `http://127.0.0.1:${backendPort}` } });
+      config.issuers.push({
+        name: 'opaque',
+        issuer: 'https://opaque.example',
+        introspection: {
+          url: `http://127.0.0.1:${(introspection.address() as net.AddressInfo).port}`,
+          clientId: 'gw',
+          clientSecret: { file: join(dir, 'secret') },
+          cacheSeconds: 0,
+        },
+      });
+      config.routes.push({
+        kind: 'mcp',
+        name: 'opaque',
+        pathPrefix: '/opaque',
+        auth: { profile: 'dpop', issuers: ['opaque'] },
+        backend: { url: `http://127.0.0.1:${backendPort}` },
+      });
     },
   });
 });
@@ -45,19 +66,46 @@ afterAll(() => {
   introspection.close();
 });
 
-interface Reading { readonly got: () => string; readonly ended: Promise<'whole' | 'cut'> }
-interface Ask { readonly method?: 'GET' | 'POST'; readonly path?: string; readonly token?: string }
+interface Reading {
+  readonly got: () => string;
+  readonly ended: Promise<'whole' | 'cut'>;
+}
+interface Ask {
+  readonly method?: 'GET' | 'POST';
+  readonly path?: string;
+  readonly token?: string;
+}
 
 /** Opens a stream and reads it; resolves with the header block. */
-function open({ method = 'GET', path = '/mcp', token = accessToken(bed.as, { cnf: { jkt } }) }: Ask = {}): Promise<Reading> {
+function open({
+  method = 'GET',
+  path = '/mcp',
+  token = accessToken(bed.as, { cnf: { jkt } }),
+}: Ask = {}): Promise<Reading> {
   return new Promise((resolve, reject) => {
-    const headers = { authorization: `DPoP ${token}`, dpop: proof(client, method, ORIGIN + path, token, { claims: { iat: seconds() + ahead } }) };
-    http.request({ host: '127.0.0.1', port: bed.gateway.port, method, path, headers, agent: false }, (answer) => {
-      if (answer.statusCode !== 200) return reject(new Error(`status ${answer.statusCode}`));
-      let got = '';
-      answer.on('data', (chunk: Buffer) => { got += chunk.toString(); });
-      resolve({ got: () => got, ended: new Promise((done) => { answer.on('error', () => {}).on('close', () => done(answer.complete ? 'whole' : 'cut')); }) });
-    }).on('error', reject).end();
+    const headers = {
+      authorization: `DPoP ${token}`,
+      dpop: proof(client, method, ORIGIN + path, token, { claims: { iat: seconds() + ahead } }),
+    };
+    http
+      .request(
+        { host: '127.0.0.1', port: bed.gateway.port, method, path, headers, agent: false },
+        (answer) => {
+          if (answer.statusCode !== 200) return reject(new Error(`status ${answer.statusCode}`));
+          let got = '';
+          answer.on('data', (chunk: Buffer) => {
+            got += chunk.toString();
+          });
+          resolve({
+            got: () => got,
+            ended: new Promise((done) => {
+              answer.on('error', () => {}).on('close', () => done(answer.complete ? 'whole' : 'cut'));
+            }),
+          });
+        },
+      )
+      .on('error', reject)
+      .end();
   });
 }
 /** A backend that begins with `first`, goes on with a comment every 300 ms, and says whether its client left. */
@@ -65,8 +113,14 @@ function beats(first: string, headers: http.OutgoingHttpHeaders = text): { left:
   let left = false;
   bed.answer = (_, response) => {
     response.writeHead(200, headers).write(first);
-    const timer = setInterval(() => { if (first.endsWith('\n')) response.write(': beat\n\n'); else response.write('.'); }, 300);
-    response.on('close', () => { clearInterval(timer); left = true; });
+    const timer = setInterval(() => {
+      if (first.endsWith('\n')) response.write(': beat\n\n');
+      else response.write('.');
+    }, 300);
+    response.on('close', () => {
+      clearInterval(timer);
+      left = true;
+    });
   };
   return { left: () => left };
 }
@@ -85,13 +139,26 @@ describe('an event stream', () => {
     expect(stream.got()).toMatch(/: ended by the gateway: token_expired\nretry: 1000\n$/);
     await sleep(50);
     expect(left()).toBe(true);
-    expect(await lastOf()).toMatchObject({ 'complete': false, 'ended': 'token_expired', 'response.status': 200, 'response.bytes': expect.any(Number) });
-    expect((await bed.admin('/metrics')).text).toContain('agentgateway_answers_cut_short_total{route="mcp",cause="token_expired"} 1');
+    expect(await lastOf()).toMatchObject({
+      complete: false,
+      ended: 'token_expired',
+      'response.status': 200,
+      'response.bytes': expect.any(Number),
+    });
+    expect((await bed.admin('/metrics')).text).toContain(
+      'agentgateway_answers_cut_short_total{route="mcp",cause="token_expired"} 1',
+    );
   });
   it('ends when the key that signed its token leaves the set, and goes on when another one does', async () => {
     beats('data: one\n\n');
     const stream = await open();
-    const set = (...pairs: [ReturnType<typeof rsa>, string][]) => writeFileSync(join(bed.dir, 'as.json'), JSON.stringify({ keys: pairs.map(([pair, kid]) => ({ ...jwkOf(pair), kid, alg: 'RS256', use: 'sig' })) }));
+    const set = (...pairs: [ReturnType<typeof rsa>, string][]) =>
+      writeFileSync(
+        join(bed.dir, 'as.json'),
+        JSON.stringify({
+          keys: pairs.map(([pair, kid]) => ({ ...jwkOf(pair), kid, alg: 'RS256', use: 'sig' })),
+        }),
+      );
     set([bed.as, 'as-1'], [rsa(), 'as-2']);
     expect(await Promise.race([stream.ended, sleep(2_500, 'open')])).toBe('open');
     set([rsa(), 'as-1']); // the same kid, another key
@@ -114,24 +181,43 @@ describe('an event stream', () => {
     expect(await lastOf()).toMatchObject({ ended: 'too_long' });
   });
   it('ends when its backend has been silent too long', async () => {
-    bed.answer = (_, response) => { response.writeHead(200, text).flushHeaders(); };
+    bed.answer = (_, response) => {
+      response.writeHead(200, text).flushHeaders();
+    };
     const stream = await open();
     expect(await stream.ended).toBe('whole');
     expect(stream.got()).toMatch(/: ended by the gateway: idle\n/);
   });
-  it.each([['between events', 'data: one\n\n', ['one']], ['in an event', 'data: one\n\ndata: tw', ['one']], ['in an event of several lines', 'data: one\n\ndata: two\ndata: three\n', ['one']]])(
-    'that ends %s hands its reader no event that was not whole, and the time to come again', async (_, first, want) => {
-      bed.answer = (__, response) => { response.writeHead(200, text).write(first); };
+  it.each([
+    ['between events', 'data: one\n\n', ['one']],
+    ['in an event', 'data: one\n\ndata: tw', ['one']],
+    ['in an event of several lines', 'data: one\n\ndata: two\ndata: three\n', ['one']],
+  ])(
+    'that ends %s hands its reader no event that was not whole, and the time to come again',
+    async (_, first, want) => {
+      bed.answer = (__, response) => {
+        response.writeHead(200, text).write(first);
+      };
       const stream = await open();
       await stream.ended; // idle
       const events: string[] = [];
       let retry: number | undefined;
-      createParser({ onEvent: ({ data }) => events.push(data), onRetry: (ms) => { retry = ms; } }).feed(stream.got());
+      createParser({
+        onEvent: ({ data }) => events.push(data),
+        onRetry: (ms) => {
+          retry = ms;
+        },
+      }).feed(stream.got());
       expect(events).toEqual(want);
       expect(retry).toBe(1000);
-    });
+    },
+  );
   it('of a GET ends at once when the gateway stops, that of a POST ends itself', async () => {
-    const other = await startBed({ change: (config) => { config.drainSeconds = 5; } });
+    const other = await startBed({
+      change: (config) => {
+        config.drainSeconds = 5;
+      },
+    });
     const before = bed;
     bed = other;
     try {
@@ -167,10 +253,13 @@ describe('back-pressure', () => {
   const MIB = 1 << 20;
   const STREAMS = 8;
   const MEGABYTES = 48;
-  const dripless = (head: string) => new Promise<net.Socket>((resolve) => {
-    const socket = net.connect(bed.gateway.port, '127.0.0.1', () => socket.write(head, () => resolve(socket)));
-    socket.on('error', () => {}).pause();
-  });
+  const dripless = (head: string) =>
+    new Promise<net.Socket>((resolve) => {
+      const socket = net.connect(bed.gateway.port, '127.0.0.1', () =>
+        socket.write(head, () => resolve(socket)),
+      );
+      socket.on('error', () => {}).pause();
+    });
   const headOf = (method: string, more = '') => {
     const token = accessToken(bed.as, { cnf: { jkt } });
     return `${method} /mcp HTTP/1.1\r\nHost: a\r\nAuthorization: DPoP ${token}\r\nDPoP: ${proof(client, method, `${ORIGIN}/mcp`, token)}\r\n${more}\r\n`;
@@ -183,8 +272,15 @@ describe('back-pressure', () => {
       response.writeHead(200);
       let left = MEGABYTES;
       const more = () => {
-        while (left > 0 && response.write(block)) { left -= 1; written += 1; }
-        if (left > 0) { left -= 1; written += 1; response.once('drain', more); }
+        while (left > 0 && response.write(block)) {
+          left -= 1;
+          written += 1;
+        }
+        if (left > 0) {
+          left -= 1;
+          written += 1;
+          response.once('drain', more);
+        }
       };
       more();
     };
@@ -199,19 +295,32 @@ describe('back-pressure', () => {
   }, 15_000);
   it('holds at most 1 MiB of a body that its backend does not read', async () => {
     const unread: net.Socket[] = [];
-    const backend = net.createServer({ pauseOnConnect: true }, (socket) => { unread.push(socket.on('error', () => {})); });
+    const backend = net.createServer({ pauseOnConnect: true }, (socket) => {
+      unread.push(socket.on('error', () => {}));
+    });
     await new Promise<void>((resolve) => backend.listen(0, '127.0.0.1', resolve));
-    const stalled = await startBed({ change: (config) => {
-      config.limits = { maxBodyBytes: 1 << 30 };
-      (config.routes[0]!.backend as { url: string }).url = `http://127.0.0.1:${(backend.address() as net.AddressInfo).port}`;
-    } });
+    const stalled = await startBed({
+      change: (config) => {
+        config.limits = { maxBodyBytes: 1 << 30 };
+        (config.routes[0]!.backend as { url: string }).url =
+          `http://127.0.0.1:${(backend.address() as net.AddressInfo).port}`;
+      },
+    });
     const before = bed;
     bed = stalled;
     const start = held();
     const block = Buffer.alloc(MIB, 'x');
-    const sockets = await Promise.all(Array.from({ length: STREAMS }, () => dripless(headOf('POST', `Content-Length: ${MEGABYTES * MIB}\r\n`))));
+    const sockets = await Promise.all(
+      Array.from({ length: STREAMS }, () =>
+        dripless(headOf('POST', `Content-Length: ${MEGABYTES * MIB}\r\n`)),
+      ),
+    );
     let accepted = 0;
-    for (const socket of sockets) for (let i = 0; i < MEGABYTES; i++) socket.write(block, () => { accepted += 1; });
+    for (const socket of sockets)
+      for (let i = 0; i < MEGABYTES; i++)
+        socket.write(block, () => {
+          accepted += 1;
+        });
     await sleep(700);
     expect(accepted).toBeLessThan(STREAMS * MEGABYTES);
     await settlesBelow(STREAMS * MIB, start);

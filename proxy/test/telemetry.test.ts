@@ -29,26 +29,64 @@ beforeAll(async () => {
       config.trustedPeers = ['10.0.0.0/8', '127.0.0.2/32'];
       config.limits = { maxConnections: MOST };
       config.routes.push(
-        { ...mcp!, name: 'limited', pathPrefix: '/limited', rateLimit: { maxTokens: 1, tokensPerFill: 1, fillIntervalSeconds: 3600 } } as typeof mcp & object,
-        { kind: 'mcp', name: 'permissive', pathPrefix: '/permissive', auth: { profile: 'dpop', mode: 'permissive', issuers: ['as'], audiences: [`${ORIGIN}/mcp`] }, backend },
-        { kind: 'mcp', name: 'ruled', pathPrefix: '/ruled', auth, allow: [{ method: 'tools/call', names: ['echo'] }], backend },
-        { kind: 'mcp', name: 'mtls', pathPrefix: '/mtls', auth: { profile: 'mtls', issuers: ['as'], audiences: [`${ORIGIN}/mcp`], certificateFrom: 'header' }, backend },
+        {
+          ...mcp!,
+          name: 'limited',
+          pathPrefix: '/limited',
+          rateLimit: { maxTokens: 1, tokensPerFill: 1, fillIntervalSeconds: 3600 },
+        } as typeof mcp & object,
+        {
+          kind: 'mcp',
+          name: 'permissive',
+          pathPrefix: '/permissive',
+          auth: { profile: 'dpop', mode: 'permissive', issuers: ['as'], audiences: [`${ORIGIN}/mcp`] },
+          backend,
+        },
+        {
+          kind: 'mcp',
+          name: 'ruled',
+          pathPrefix: '/ruled',
+          auth,
+          allow: [{ method: 'tools/call', names: ['echo'] }],
+          backend,
+        },
+        {
+          kind: 'mcp',
+          name: 'mtls',
+          pathPrefix: '/mtls',
+          auth: { profile: 'mtls', issuers: ['as'], audiences: [`${ORIGIN}/mcp`], certificateFrom: 'header' },
+          backend,
+        },
       );
     },
   });
   // Nobody keeps its claims, its traces or its audit lines.
-  lonely = await startBed({ change: (config) => {
-    config.replay = { store: 'redis', url: `redis://127.0.0.1:${away}`, timeoutSeconds: 0.1, onStoreFailure: 'allow' };
-    config.tracing = { url: `http://127.0.0.1:${away}/v1/traces`, exportIntervalSeconds: 0.1, timeoutSeconds: 0.1 };
-    config.audit = { file: '/dev/full' };
-  } });
+  lonely = await startBed({
+    change: (config) => {
+      config.replay = {
+        store: 'redis',
+        url: `redis://127.0.0.1:${away}`,
+        timeoutSeconds: 0.1,
+        onStoreFailure: 'allow',
+      };
+      config.tracing = {
+        url: `http://127.0.0.1:${away}/v1/traces`,
+        exportIntervalSeconds: 0.1,
+        timeoutSeconds: 0.1,
+      };
+      config.audit = { file: '/dev/full' };
+    },
+  });
 });
 afterAll(async () => {
   await bed.stop();
   await lonely.stop();
 });
-const usual: Bed['answer'] = (_, response) => response.writeHead(200, { 'Content-Type': 'application/json' }).end('{"ok":true}');
-beforeEach(() => { bed.answer = usual; });
+const usual: Bed['answer'] = (_, response) =>
+  response.writeHead(200, { 'Content-Type': 'application/json' }).end('{"ok":true}');
+beforeEach(() => {
+  bed.answer = usual;
+});
 
 interface Shape {
   readonly to?: Bed;
@@ -62,32 +100,59 @@ interface Shape {
 const headers = ({ to = bed, method = 'POST', path = '/mcp', more = {}, jti, iat }: Shape) => {
   const token = accessToken(to.as, { cnf: { jkt }, ...(jti === undefined ? {} : { jti: jti[0] }) });
   const claims = { ...(jti === undefined ? {} : { jti: jti[1] }), ...(iat === undefined ? {} : { iat }) };
-  return { authorization: `DPoP ${token}`, dpop: proof(client, method, ORIGIN + path.split('?')[0]!, token, { claims }), ...more };
+  return {
+    authorization: `DPoP ${token}`,
+    dpop: proof(client, method, ORIGIN + path.split('?')[0]!, token, { claims }),
+    ...more,
+  };
 };
 const ask = async (shape: Shape = {}) => {
   const { to = bed, method = 'POST', path = '/mcp', body } = shape;
-  return (await to.ask({ method, path, headers: headers(shape), ...(body === undefined ? {} : { body }) })).status;
+  return (await to.ask({ method, path, headers: headers(shape), ...(body === undefined ? {} : { body }) }))
+    .status;
 };
 /** Opens an answer and hands it over at its header block. */
-const open = () => new Promise<IncomingMessage>((resolve, reject) => {
-  http.get({ host: '127.0.0.1', port: bed.gateway.port, path: '/mcp', headers: headers({ method: 'GET' }), agent: false }, (answer) => resolve(answer.on('error', () => {}))).on('error', reject);
-});
-const stream: Bed['answer'] = (_, response) => { response.writeHead(200, { 'Content-Type': 'text/event-stream' }).write('data: x\n\n'); };
+const open = () =>
+  new Promise<IncomingMessage>((resolve, reject) => {
+    http
+      .get(
+        {
+          host: '127.0.0.1',
+          port: bed.gateway.port,
+          path: '/mcp',
+          headers: headers({ method: 'GET' }),
+          agent: false,
+        },
+        (answer) => resolve(answer.on('error', () => {})),
+      )
+      .on('error', reject);
+  });
+const stream: Bed['answer'] = (_, response) => {
+  response.writeHead(200, { 'Content-Type': 'text/event-stream' }).write('data: x\n\n');
+};
 const cut: Bed['answer'] = (message, response) => {
   response.writeHead(200, { 'Content-Type': 'text/event-stream' }).write('data: x\n\n');
   setTimeout(() => message.socket.destroy(), 20);
 };
-const valueOf = async (sample: string, of = bed) => Number((await of.admin('/metrics')).text.split('\n').find((l) => l.startsWith(`${sample} `))?.slice(sample.length + 1) ?? 0);
+const valueOf = async (sample: string, of = bed) =>
+  Number(
+    (await of.admin('/metrics')).text
+      .split('\n')
+      .find((l) => l.startsWith(`${sample} `))
+      ?.slice(sample.length + 1) ?? 0,
+  );
 const reaches = async (sample: string, value: number, of = bed) => {
-  for (let i = 0; i < 100 && await valueOf(sample, of) !== value; i++) await sleep(20);
+  for (let i = 0; i < 100 && (await valueOf(sample, of)) !== value; i++) await sleep(20);
   expect(await valueOf(sample, of)).toBe(value);
 };
 /** Of a counter, or the count of a histogram: one more by `act`. */
-const grows = (sample: string, act: () => Promise<unknown>, of = () => bed) => async () => {
-  const before = await valueOf(sample, of());
-  await act();
-  await reaches(sample, before + 1, of());
-};
+const grows =
+  (sample: string, act: () => Promise<unknown>, of = () => bed) =>
+  async () => {
+    const before = await valueOf(sample, of());
+    await act();
+    await reaches(sample, before + 1, of());
+  };
 /** Of a gauge: one more while an answer is open. */
 const rises = (sample: () => string) => async () => {
   bed.answer = stream;
@@ -98,30 +163,60 @@ const rises = (sample: () => string) => async () => {
   await reaches(sample(), 0);
 };
 
-const described = createMetrics({ replayEntries: () => 0, openStreams: () => 0, keyAgeSeconds: () => [] }).described().map(({ name }) => name);
+const described = createMetrics({ replayEntries: () => 0, openStreams: () => 0, keyAgeSeconds: () => [] })
+  .described()
+  .map(({ name }) => name);
 const ours = described.filter((name) => name.startsWith('agentgateway_'));
 
 describe('the metric', () => {
   const moves: Readonly<Record<string, () => Promise<unknown>>> = {
-    agentgateway_jwt_auth_failure_total: grows('agentgateway_jwt_auth_failure_total{route="mcp",reason="dpop_expired"}', () => ask({ iat: 1 })),
-    agentgateway_rate_limit_triggered_total: grows('agentgateway_rate_limit_triggered_total{route="limited"}', async () => {
-      expect([await ask({ path: '/limited' }), await ask({ path: '/limited' })]).toEqual([200, 429]);
-    }),
-    agentgateway_refusals_total: grows('agentgateway_refusals_total{route="(none)",reason="no_route"}', () => ask({ path: '/nowhere' })),
-    agentgateway_permissive_would_deny_total: grows('agentgateway_permissive_would_deny_total{route="permissive",reason="dpop_expired"}', () => ask({ path: '/permissive', iat: 1 })),
-    agentgateway_replay_unchecked_total: grows('agentgateway_replay_unchecked_total', async () => expect(await ask({ to: lonely })).toBe(200), () => lonely),
-    agentgateway_replay_claim_duration_seconds: grows('agentgateway_replay_claim_duration_seconds_count{answer="down"}', () => ask({ to: lonely }), () => lonely),
-    agentgateway_connections_refused_total: grows('agentgateway_connections_refused_total{cause="total"}', async () => {
-      const sockets: net.Socket[] = [];
-      for (let i = 0; i < MOST + 1; i++) sockets.push(net.connect(bed.gateway.port, '127.0.0.1').on('error', () => {}));
-      await sleep(150);
-      for (const socket of sockets) socket.destroy();
-      await sleep(50);
-    }),
+    agentgateway_jwt_auth_failure_total: grows(
+      'agentgateway_jwt_auth_failure_total{route="mcp",reason="dpop_expired"}',
+      () => ask({ iat: 1 }),
+    ),
+    agentgateway_rate_limit_triggered_total: grows(
+      'agentgateway_rate_limit_triggered_total{route="limited"}',
+      async () => {
+        expect([await ask({ path: '/limited' }), await ask({ path: '/limited' })]).toEqual([200, 429]);
+      },
+    ),
+    agentgateway_refusals_total: grows('agentgateway_refusals_total{route="(none)",reason="no_route"}', () =>
+      ask({ path: '/nowhere' }),
+    ),
+    agentgateway_permissive_would_deny_total: grows(
+      'agentgateway_permissive_would_deny_total{route="permissive",reason="dpop_expired"}',
+      () => ask({ path: '/permissive', iat: 1 }),
+    ),
+    agentgateway_replay_unchecked_total: grows(
+      'agentgateway_replay_unchecked_total',
+      async () => expect(await ask({ to: lonely })).toBe(200),
+      () => lonely,
+    ),
+    agentgateway_replay_claim_duration_seconds: grows(
+      'agentgateway_replay_claim_duration_seconds_count{answer="down"}',
+      () => ask({ to: lonely }),
+      () => lonely,
+    ),
+    agentgateway_connections_refused_total: grows(
+      'agentgateway_connections_refused_total{cause="total"}',
+      async () => {
+        const sockets: net.Socket[] = [];
+        for (let i = 0; i < MOST + 1; i++)
+          sockets.push(net.connect(bed.gateway.port, '127.0.0.1').on('error', () => {}));
+        await sleep(150);
+        for (const socket of sockets) socket.destroy();
+        await sleep(50);
+      },
+    ),
     agentgateway_audit_lines_lost_total: async () => {
       const before = await valueOf('agentgateway_audit_lines_lost_total', lonely);
       await ask({ to: lonely });
-      for (let i = 0; i < 100 && await valueOf('agentgateway_audit_lines_lost_total', lonely) === before; i++) await sleep(20);
+      for (
+        let i = 0;
+        i < 100 && (await valueOf('agentgateway_audit_lines_lost_total', lonely)) === before;
+        i++
+      )
+        await sleep(20);
       expect(await valueOf('agentgateway_audit_lines_lost_total', lonely)).toBeGreaterThan(before);
       expect(lonely.warnings.join()).toMatch(/audit: \d+ line\(s\) lost: ENOSPC/);
     },
@@ -129,28 +224,39 @@ describe('the metric', () => {
       const sample = 'agentgateway_trace_spans_dropped_total{cause="export"}';
       const before = await valueOf(sample, lonely);
       await ask({ to: lonely });
-      for (let i = 0; i < 200 && await valueOf(sample, lonely) === before; i++) await sleep(20);
+      for (let i = 0; i < 200 && (await valueOf(sample, lonely)) === before; i++) await sleep(20);
       expect(await valueOf(sample, lonely)).toBeGreaterThan(before);
     },
-    agentgateway_reloads_total: grows('agentgateway_reloads_total{what="jwks",result="refused"}', async () => {
-      writeFileSync(join(bed.dir, 'self.json'), '{"keys":[');
-      bed.gateway.refresh();
-    }),
-    agentgateway_answers_cut_short_total: grows('agentgateway_answers_cut_short_total{route="mcp",cause="client_gone"}', async () => {
-      bed.answer = stream;
-      (await open()).destroy();
-    }),
-    agentgateway_request_duration_seconds: grows('agentgateway_request_duration_seconds_count{route="mcp",status="200"}', () => ask()),
+    agentgateway_reloads_total: grows(
+      'agentgateway_reloads_total{what="jwks",result="refused"}',
+      async () => {
+        writeFileSync(join(bed.dir, 'self.json'), '{"keys":[');
+        bed.gateway.refresh();
+      },
+    ),
+    agentgateway_answers_cut_short_total: grows(
+      'agentgateway_answers_cut_short_total{route="mcp",cause="client_gone"}',
+      async () => {
+        bed.answer = stream;
+        (await open()).destroy();
+      },
+    ),
+    agentgateway_request_duration_seconds: grows(
+      'agentgateway_request_duration_seconds_count{route="mcp",status="200"}',
+      () => ask(),
+    ),
     agentgateway_proof_age_seconds: grows('agentgateway_proof_age_seconds_count', () => ask()),
     agentgateway_token_age_seconds: grows('agentgateway_token_age_seconds_count', () => ask()),
-    agentgateway_active_connections: rises(() => `agentgateway_active_connections{backend="127.0.0.1:${bed.backendPort}"}`),
+    agentgateway_active_connections: rises(
+      () => `agentgateway_active_connections{backend="127.0.0.1:${bed.backendPort}"}`,
+    ),
     agentgateway_open_streams: rises(() => 'agentgateway_open_streams'),
     agentgateway_replay_entries: grows('agentgateway_replay_entries', () => ask()),
     agentgateway_jwks_age_seconds: async () => {
       const sample = 'agentgateway_jwks_age_seconds{issuer="as"}';
       const before = await valueOf(sample);
       await sleep(60);
-      expect(await valueOf(sample) - before).toBeGreaterThan(0.05);
+      expect((await valueOf(sample)) - before).toBeGreaterThan(0.05);
     },
   };
   it('has a test here, whichever it is', () => expect(Object.keys(moves).sort()).toEqual([...ours].sort()));
@@ -159,7 +265,8 @@ describe('the metric', () => {
     const { text } = await bed.admin('/metrics');
     const there = [...text.matchAll(/^# TYPE (\S+) /gm)].map(([, name]) => name);
     expect(there.sort()).toEqual([...described].sort());
-    for (const line of text.split('\n').filter((l) => l !== '' && !l.startsWith('#'))) expect(line).toMatch(/^[a-z_0-9]+(\{[^}]*\})? (-?[\d.]+(e[+-]?\d+)?|\+Inf|Nan)$/i);
+    for (const line of text.split('\n').filter((l) => l !== '' && !l.startsWith('#')))
+      expect(line).toMatch(/^[a-z_0-9]+(\{[^}]*\})? (-?[\d.]+(e[+-]?\d+)?|\+Inf|Nan)$/i);
   });
 });
 
@@ -168,15 +275,38 @@ describe('audit fields', () => {
   it('are written, each by some request, and no other field is', async () => {
     const from = (await bed.audit()).length;
     const rpc = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'echo' } });
-    expect(await ask({ path: '/ruled?x=1', body: rpc, jti: ['token-1', 'proof-1'], more: { traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01' } })).toBe(200);
+    expect(
+      await ask({
+        path: '/ruled?x=1',
+        body: rpc,
+        jti: ['token-1', 'proof-1'],
+        more: { traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01' },
+      }),
+    ).toBe(200);
     expect(await ask({ path: '/permissive', iat: 1 })).toBe(200);
     expect(await ask({ path: '/mcp', iat: 1 })).toBe(401);
     const self = selfSignedToken(bed.self, 'POST', `${ORIGIN}/self`, { jti: 'self-1' });
-    expect((await bed.ask({ method: 'POST', path: '/self', headers: { authorization: `Bearer ${self}` } })).status).toBe(200);
+    expect(
+      (await bed.ask({ method: 'POST', path: '/self', headers: { authorization: `Bearer ${self}` } })).status,
+    ).toBe(200);
     const bound = accessToken(bed.as, { cnf: { 'x5t#S256': x5t } });
-    const mtls = await new Promise<number>((resolve, reject) => http.request({
-      host: '127.0.0.1', localAddress: '127.0.0.2', port: bed.gateway.port, method: 'POST', path: '/mtls', headers: { 'authorization': `Bearer ${bound}`, 'client-cert': `:${CERTIFICATE}:` }, agent: false,
-    }, (answer) => resolve(answer.resume().statusCode!)).on('error', reject).end());
+    const mtls = await new Promise<number>((resolve, reject) =>
+      http
+        .request(
+          {
+            host: '127.0.0.1',
+            localAddress: '127.0.0.2',
+            port: bed.gateway.port,
+            method: 'POST',
+            path: '/mtls',
+            headers: { authorization: `Bearer ${bound}`, 'client-cert': `:${CERTIFICATE}:` },
+            agent: false,
+          },
+          (answer) => resolve(answer.resume().statusCode!),
+        )
+        .on('error', reject)
+        .end(),
+    );
     expect(mtls).toBe(200);
     bed.answer = stream;
     (await open()).destroy();
@@ -185,7 +315,7 @@ describe('audit fields', () => {
     const lines = (await bed.audit()).slice(from);
     expect(lines).toHaveLength(6);
     const wanted: Readonly<Record<Field, unknown>> = {
-      'time': expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/),
+      time: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/),
       'request.id': expect.stringMatching(/^[0-9a-f-]{36}$/),
       'trace.id': '0af7651916cd43dd8448eb211c80319c',
       'client.address': '127.0.0.1',
@@ -194,9 +324,9 @@ describe('audit fields', () => {
       'request.path': '/ruled',
       'route.name': 'ruled',
       'response.status': 401,
-      'reason': 'dpop_expired',
-      'detail': expect.any(String),
-      'would_deny': 'dpop_expired',
+      reason: 'dpop_expired',
+      detail: expect.any(String),
+      would_deny: 'dpop_expired',
       'jwt.iss': 'my-app-aiops',
       'jwt.sub': 'agent-7',
       'jwt.aud': `${ORIGIN}/mcp`,
@@ -209,15 +339,21 @@ describe('audit fields', () => {
       'mtls.x5t#S256': x5t,
       'mcp.method': 'tools/call',
       'mcp.name': 'echo',
-      'upstream': `127.0.0.1:${bed.backendPort}`,
+      upstream: `127.0.0.1:${bed.backendPort}`,
       'upstream.wait_ms': expect.any(Number),
       'response.bytes': '{"ok":true}'.length,
-      'complete': false,
-      'ended': 'client_gone',
-      'duration_ms': expect.any(Number),
+      complete: false,
+      ended: 'client_gone',
+      duration_ms: expect.any(Number),
     };
-    for (const [field, want] of Object.entries(wanted)) expect({ field, values: lines.map((line) => line[field]) }).toEqual({ field, values: expect.arrayContaining([want]) });
-    expect([...new Set(lines.flatMap((line) => Object.keys(line)))].filter((field) => !(field in AUDIT_FIELDS))).toEqual([]);
+    for (const [field, want] of Object.entries(wanted))
+      expect({ field, values: lines.map((line) => line[field]) }).toEqual({
+        field,
+        values: expect.arrayContaining([want]),
+      });
+    expect(
+      [...new Set(lines.flatMap((line) => Object.keys(line)))].filter((field) => !(field in AUDIT_FIELDS)),
+    ).toEqual([]);
   });
   it('name a token and its proof by their ids, and not by their hashes', async () => {
     await ask({ jti: ['token-2', 'proof-2'] });
@@ -230,27 +366,51 @@ describe('audit fields', () => {
   });
   it('name the backend that answered, and none where none did', async () => {
     await ask();
-    expect((await bed.audit()).at(-1)).toMatchObject({ upstream: `127.0.0.1:${bed.backendPort}`, complete: true });
+    expect((await bed.audit()).at(-1)).toMatchObject({
+      upstream: `127.0.0.1:${bed.backendPort}`,
+      complete: true,
+    });
     await ask({ iat: 1 });
     expect((await bed.audit()).at(-1)).not.toHaveProperty('upstream');
   });
   it.each<['client_gone' | 'backend_cut', Bed['answer'], (answer: IncomingMessage) => void]>([
-    ['client_gone', stream, (answer) => answer.destroy()], ['backend_cut', cut, (answer) => answer.resume()],
+    ['client_gone', stream, (answer) => answer.destroy()],
+    ['backend_cut', cut, (answer) => answer.resume()],
   ])('say that an answer ended early: %s', async (ended, answer, then) => {
     bed.answer = answer;
     const sample = `agentgateway_answers_cut_short_total{route="mcp",cause="${ended}"}`;
     const before = await valueOf(sample);
     then(await open());
     await reaches(sample, before + 1);
-    expect((await bed.audit()).at(-1)).toMatchObject({ ended, 'complete': false, 'response.status': 200, 'reason': 'ok', 'response.bytes': 'data: x\n\n'.length, 'upstream': `127.0.0.1:${bed.backendPort}` });
+    expect((await bed.audit()).at(-1)).toMatchObject({
+      ended,
+      complete: false,
+      'response.status': 200,
+      reason: 'ok',
+      'response.bytes': 'data: x\n\n'.length,
+      upstream: `127.0.0.1:${bed.backendPort}`,
+    });
   });
   it('say 499 of a client that left before there was an answer', async () => {
     bed.answer = () => {};
     const before = bed.seen.length;
-    const out = http.get({ host: '127.0.0.1', port: bed.gateway.port, path: '/mcp', headers: headers({ method: 'GET' }), agent: false }).on('error', () => {});
+    const out = http
+      .get({
+        host: '127.0.0.1',
+        port: bed.gateway.port,
+        path: '/mcp',
+        headers: headers({ method: 'GET' }),
+        agent: false,
+      })
+      .on('error', () => {});
     for (let i = 0; i < 100 && bed.seen.length === before; i++) await sleep(10);
     out.destroy();
     await sleep(50);
-    expect((await bed.audit()).at(-1)).toMatchObject({ 'response.status': 499, 'ended': 'client_gone', 'complete': false, 'response.bytes': 0 });
+    expect((await bed.audit()).at(-1)).toMatchObject({
+      'response.status': 499,
+      ended: 'client_gone',
+      complete: false,
+      'response.bytes': 0,
+    });
   });
 });

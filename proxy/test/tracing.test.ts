@@ -19,24 +19,43 @@ const TRACEPARENT = `00-${TRACE}-${PARENT}-01`;
 let bed: Bed;
 let collector: Collector;
 const opened: (() => Promise<unknown>)[] = [];
-afterEach(async () => { for (const stop of opened.splice(0).reverse()) await stop(); });
+afterEach(async () => {
+  for (const stop of opened.splice(0).reverse()) await stop();
+});
 
 type Tracing = NonNullable<ConfigInput['tracing']>;
-async function open(tracing: Partial<Tracing> = {}, change?: (config: ConfigInput, bed: { backendPort: number; dir: string }) => void): Promise<void> {
-  const { url, stop } = collector = await startCollector();
+async function open(
+  tracing: Partial<Tracing> = {},
+  change?: (config: ConfigInput, bed: { backendPort: number; dir: string }) => void,
+): Promise<void> {
+  const { url, stop } = (collector = await startCollector());
   opened.push(stop);
-  const { stop: stopBed } = bed = await startBed({ change: (config, more) => {
-    config.tracing = { url, exportIntervalSeconds: 0.1, timeoutSeconds: 0.5, ...tracing };
-    change?.(config, more);
-  } });
+  const { stop: stopBed } = (bed = await startBed({
+    change: (config, more) => {
+      config.tracing = { url, exportIntervalSeconds: 0.1, timeoutSeconds: 0.5, ...tracing };
+      change?.(config, more);
+    },
+  }));
   opened.push(stopBed);
 }
 
-const headersFor = (path: string, method: string, token = accessToken(bed.as, { cnf: { jkt } })) => ({ authorization: `DPoP ${token}`, dpop: proof(client, method, ORIGIN + path, token) });
-const ask = (more: Record<string, string | string[]> = {}, path = '/mcp', query = '') => bed.ask({ method: 'POST', path: path + query, headers: { ...headersFor(path, 'POST'), ...more } });
-const of = (kind: number, spans: readonly Exported[] = collector.spans) => spans.filter((span) => span.kind === kind);
-const metric = async (line: string) => Number((await bed.admin('/metrics')).text.split('\n').find((l) => l.startsWith(`${line} `))?.split(' ')[1] ?? 0);
-const dropped = (cause: 'queue' | 'export') => metric(`agentgateway_trace_spans_dropped_total{cause="${cause}"}`);
+const headersFor = (path: string, method: string, token = accessToken(bed.as, { cnf: { jkt } })) => ({
+  authorization: `DPoP ${token}`,
+  dpop: proof(client, method, ORIGIN + path, token),
+});
+const ask = (more: Record<string, string | string[]> = {}, path = '/mcp', query = '') =>
+  bed.ask({ method: 'POST', path: path + query, headers: { ...headersFor(path, 'POST'), ...more } });
+const of = (kind: number, spans: readonly Exported[] = collector.spans) =>
+  spans.filter((span) => span.kind === kind);
+const metric = async (line: string) =>
+  Number(
+    (await bed.admin('/metrics')).text
+      .split('\n')
+      .find((l) => l.startsWith(`${line} `))
+      ?.split(' ')[1] ?? 0,
+  );
+const dropped = (cause: 'queue' | 'export') =>
+  metric(`agentgateway_trace_spans_dropped_total{cause="${cause}"}`);
 const traceAt = async () => (await bed.audit()).at(-1)!['trace.id'];
 const toBackend = () => bed.seen.at(-1)!.headers;
 
@@ -48,9 +67,19 @@ describe('the trace of a request', () => {
     const [server] = of(KIND.server);
     const [part] = of(KIND.client);
     expect(spans).toHaveLength(2);
-    expect([server!.traceId, server!.parentSpanId, part!.traceId, part!.parentSpanId]).toEqual([TRACE, PARENT, TRACE, server!.spanId]);
-    expect(toBackend()).toMatchObject({ traceparent: `00-${TRACE}-${part!.spanId}-01`, tracestate: 'a=1,b=2' });
-    expect(bed.seen.at(-1)!.rawHeaders.filter((name) => name.toLowerCase() === 'traceparent')).toHaveLength(1);
+    expect([server!.traceId, server!.parentSpanId, part!.traceId, part!.parentSpanId]).toEqual([
+      TRACE,
+      PARENT,
+      TRACE,
+      server!.spanId,
+    ]);
+    expect(toBackend()).toMatchObject({
+      traceparent: `00-${TRACE}-${part!.spanId}-01`,
+      tracestate: 'a=1,b=2',
+    });
+    expect(bed.seen.at(-1)!.rawHeaders.filter((name) => name.toLowerCase() === 'traceparent')).toHaveLength(
+      1,
+    );
     expect(await traceAt()).toBe(TRACE);
   });
   it('is a new one where the client has none, and the audit line names it', async () => {
@@ -72,15 +101,20 @@ describe('the trace of a request', () => {
     ['upper case', TRACEPARENT.toUpperCase()],
     ['a text', 'x'.repeat(500)],
     ['two of them', [TRACEPARENT, TRACEPARENT]],
-  ])('is not the one of a traceparent with %s (W3C Trace Context 3.2), whose tracestate goes too', async (_, traceparent) => {
-    await open();
-    expect((await ask({ traceparent, tracestate: 'a=1' })).status).toBe(200);
-    await collector.until(2);
-    expect(of(KIND.server)).toHaveLength(1);
-    expect([of(KIND.server)[0]!.traceId === TRACE, of(KIND.server)[0]!.parentSpanId]).toEqual([false, '']);
-    expect(toBackend().traceparent).toBe(`00-${of(KIND.server)[0]!.traceId}-${of(KIND.client)[0]!.spanId}-01`);
-    expect(toBackend().tracestate).toBeUndefined();
-  });
+  ])(
+    'is not the one of a traceparent with %s (W3C Trace Context 3.2), whose tracestate goes too',
+    async (_, traceparent) => {
+      await open();
+      expect((await ask({ traceparent, tracestate: 'a=1' })).status).toBe(200);
+      await collector.until(2);
+      expect(of(KIND.server)).toHaveLength(1);
+      expect([of(KIND.server)[0]!.traceId === TRACE, of(KIND.server)[0]!.parentSpanId]).toEqual([false, '']);
+      expect(toBackend().traceparent).toBe(
+        `00-${of(KIND.server)[0]!.traceId}-${of(KIND.client)[0]!.spanId}-01`,
+      );
+      expect(toBackend().tracestate).toBeUndefined();
+    },
+  );
   it('may come from a later version of the standard', async () => {
     await open();
     await ask({ traceparent: `01-${TRACE}-${PARENT}-01-more` });
@@ -91,15 +125,32 @@ describe('the trace of a request', () => {
     opened.push(async () => rmSync(dir, { recursive: true }));
     const kube: Kube = await startKube(dir);
     opened.push(() => kube.stop());
-    await open({}, (config) => config.routes.push({
-      kind: 'secrets', name: 'secrets', pathPrefix: '/secrets', auth: { profile: 'dpop', issuers: ['as'], audiences: [`${ORIGIN}/mcp`] },
-      backend: { url: `https://127.0.0.1:${kube.port}`, caFile: kube.caFile, tokenFile: kube.tokenFile, namespace: 'aiops', secretNames: ['db'] },
-    }));
-    const { status, text } = await bed.ask({ path: '/secrets/db', headers: { ...headersFor('/secrets/db', 'GET'), traceparent: TRACEPARENT, tracestate: 'a=1' } });
+    await open({}, (config) =>
+      config.routes.push({
+        kind: 'secrets',
+        name: 'secrets',
+        pathPrefix: '/secrets',
+        auth: { profile: 'dpop', issuers: ['as'], audiences: [`${ORIGIN}/mcp`] },
+        backend: {
+          url: `https://127.0.0.1:${kube.port}`,
+          caFile: kube.caFile,
+          tokenFile: kube.tokenFile,
+          namespace: 'aiops',
+          secretNames: ['db'],
+        },
+      }),
+    );
+    const { status, text } = await bed.ask({
+      path: '/secrets/db',
+      headers: { ...headersFor('/secrets/db', 'GET'), traceparent: TRACEPARENT, tracestate: 'a=1' },
+    });
     expect([status, text.includes('aHVudGVyMg==')]).toEqual([200, true]);
     await collector.until(2);
     const headers = kube.seen[0]!.headers as Record<string, string>;
-    expect([headers.traceparent, headers.tracestate]).toEqual([`00-${TRACE}-${of(KIND.client)[0]!.spanId}-01`, undefined]);
+    expect([headers.traceparent, headers.tracestate]).toEqual([
+      `00-${TRACE}-${of(KIND.client)[0]!.spanId}-01`,
+      undefined,
+    ]);
     expect(JSON.stringify(collector.received)).not.toMatch(/aHVudGVyMg|hunter2|sa-token/);
   });
 });
@@ -107,19 +158,35 @@ describe('the trace of a request', () => {
 describe('a span', () => {
   it('says what semantic conventions and the audit line say, and nothing more', async () => {
     await open({ serviceName: 'edge' });
-    bed.answer = (_, response) => { setTimeout(() => response.writeHead(201).end('{}'), 30); };
+    bed.answer = (_, response) => {
+      setTimeout(() => response.writeHead(201).end('{}'), 30);
+    };
     expect((await ask({}, '/mcp', '?token=CANARY')).status).toBe(201);
     await collector.until(2);
     const [server] = of(KIND.server);
     const [part] = of(KIND.client);
     expect(server).toMatchObject({ name: 'POST /mcp', status: STATUS.unset, service: 'edge' });
     expect(server!.attributes).toEqual({
-      'http.request.method': 'POST', 'http.route': '/mcp', 'http.response.status_code': 201, 'url.scheme': 'https', 'url.path': '/mcp', 'server.address': 'gw.example', 'server.port': 443,
-      'client.address': '127.0.0.1', 'network.protocol.version': '1.1', 'agentgateway.request_id': (await bed.audit()).at(-1)!['request.id'], 'agentgateway.route': 'mcp', 'agentgateway.reason': 'ok',
+      'http.request.method': 'POST',
+      'http.route': '/mcp',
+      'http.response.status_code': 201,
+      'url.scheme': 'https',
+      'url.path': '/mcp',
+      'server.address': 'gw.example',
+      'server.port': 443,
+      'client.address': '127.0.0.1',
+      'network.protocol.version': '1.1',
+      'agentgateway.request_id': (await bed.audit()).at(-1)!['request.id'],
+      'agentgateway.route': 'mcp',
+      'agentgateway.reason': 'ok',
     });
     expect(part).toMatchObject({ name: 'POST', status: STATUS.unset });
     expect(part!.attributes).toEqual({
-      'http.request.method': 'POST', 'http.response.status_code': 201, 'url.full': `http://127.0.0.1:${bed.backendPort}/mcp`, 'server.address': '127.0.0.1', 'server.port': bed.backendPort,
+      'http.request.method': 'POST',
+      'http.response.status_code': 201,
+      'url.full': `http://127.0.0.1:${bed.backendPort}/mcp`,
+      'server.address': '127.0.0.1',
+      'server.port': bed.backendPort,
     });
     expect(part!.millis).toBeGreaterThan(25);
     expect(server!.millis).toBeGreaterThanOrEqual(part!.millis);
@@ -127,53 +194,121 @@ describe('a span', () => {
   it('of a refused request has the reason and no claim', async () => {
     await open();
     const token = accessToken(bed.as, { cnf: { jkt }, exp: 1, sub: 'CANARY-sub' });
-    expect((await bed.ask({ method: 'POST', path: '/mcp', headers: headersFor('/mcp', 'POST', token) })).status).toBe(401);
+    expect(
+      (await bed.ask({ method: 'POST', path: '/mcp', headers: headersFor('/mcp', 'POST', token) })).status,
+    ).toBe(401);
     expect((await bed.ask({ path: '/nowhere' })).status).toBe(404);
     const [refused, unmatched] = await collector.until(2);
     expect(refused).toMatchObject({ name: 'POST /mcp', kind: KIND.server, status: STATUS.unset });
-    expect(refused!.attributes).toMatchObject({ 'http.response.status_code': 401, 'agentgateway.reason': 'token_expired', 'error.type': 'token_expired' });
+    expect(refused!.attributes).toMatchObject({
+      'http.response.status_code': 401,
+      'agentgateway.reason': 'token_expired',
+      'error.type': 'token_expired',
+    });
     expect(unmatched).toMatchObject({ name: 'GET', status: STATUS.unset });
     expect(unmatched!.attributes['http.route']).toBeUndefined();
     expect(JSON.stringify(collector.received)).not.toMatch(/CANARY|agent-7/);
   });
   it('is an error where the backend is away, or says so itself', async () => {
     const nobody = await freePort();
-    await open({}, (config) => config.routes.push({ kind: 'mcp', name: 'away', pathPrefix: '/away', auth: { profile: 'dpop', issuers: ['as'], audiences: [`${ORIGIN}/mcp`] }, backend: { url: `http://127.0.0.1:${nobody}` } }));
+    await open({}, (config) =>
+      config.routes.push({
+        kind: 'mcp',
+        name: 'away',
+        pathPrefix: '/away',
+        auth: { profile: 'dpop', issuers: ['as'], audiences: [`${ORIGIN}/mcp`] },
+        backend: { url: `http://127.0.0.1:${nobody}` },
+      }),
+    );
     expect((await ask({}, '/away')).status).toBe(502);
     bed.answer = (_, response) => response.writeHead(503).end();
     expect((await ask()).status).toBe(503);
     bed.answer = (_, response) => response.writeHead(404).end();
     expect((await ask()).status).toBe(404);
     await collector.until(6);
-    expect(of(KIND.server).map(({ status, attributes }) => [status, attributes['error.type']])).toEqual([[STATUS.error, 'upstream_unreachable'], [STATUS.error, '503'], [STATUS.unset, undefined]]);
-    expect(of(KIND.client).map(({ status, attributes }) => [status, attributes['error.type']])).toEqual([[STATUS.error, 'upstream_unreachable'], [STATUS.error, '503'], [STATUS.error, '404']]);
+    expect(of(KIND.server).map(({ status, attributes }) => [status, attributes['error.type']])).toEqual([
+      [STATUS.error, 'upstream_unreachable'],
+      [STATUS.error, '503'],
+      [STATUS.unset, undefined],
+    ]);
+    expect(of(KIND.client).map(({ status, attributes }) => [status, attributes['error.type']])).toEqual([
+      [STATUS.error, 'upstream_unreachable'],
+      [STATUS.error, '503'],
+      [STATUS.error, '404'],
+    ]);
   });
   it('ends with the client that leaves, and says so', async () => {
     await open();
-    bed.answer = () => { /* never */ };
-    const text = Object.entries(headersFor('/mcp', 'POST')).map(([name, value]) => `${name}: ${value}\r\n`).join('');
+    bed.answer = () => {
+      /* never */
+    };
+    const text = Object.entries(headersFor('/mcp', 'POST'))
+      .map(([name, value]) => `${name}: ${value}\r\n`)
+      .join('');
     await bed.raw(`POST /mcp HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n${text}\r\n`, 100);
     await collector.until(2);
-    expect(of(KIND.server)[0]!.attributes).toMatchObject({ 'http.response.status_code': 499, 'agentgateway.ended': 'client_gone' });
+    expect(of(KIND.server)[0]!.attributes).toMatchObject({
+      'http.response.status_code': 499,
+      'agentgateway.ended': 'client_gone',
+    });
     expect(of(KIND.client)[0]!.attributes).toMatchObject({ 'error.type': 'client_gone' });
   });
   it('has no token, proof, query, body, cookie, credential or method of the client in it', async () => {
     await open({}, (config, { dir, backendPort }) => {
       writeFileSync(join(dir, 'credential'), 'CANARY-credential');
-      config.routes.push({ kind: 'mcp', name: 'kept', pathPrefix: '/kept', auth: { profile: 'dpop', issuers: ['as'], audiences: [`${ORIGIN}/mcp`] }, backend: { url: `http://127.0.0.1:${backendPort}`, credential: { kind: 'file', file: join(dir, 'credential') } } });
+      config.routes.push({
+        kind: 'mcp',
+        name: 'kept',
+        pathPrefix: '/kept',
+        auth: { profile: 'dpop', issuers: ['as'], audiences: [`${ORIGIN}/mcp`] },
+        backend: {
+          url: `http://127.0.0.1:${backendPort}`,
+          credential: { kind: 'file', file: join(dir, 'credential') },
+        },
+      });
     });
     const token = accessToken(bed.as, { cnf: { jkt }, sub: 'CANARY-sub', client_id: 'CANARY-client' });
     const sent = headersFor('/kept', 'POST', token);
-    const nasty = { 'cookie': 'CANARY', 'x-anything': 'CANARY', 'user-agent': 'CANARY', 'mcp-session-id': 'CANARY', 'forwarded': 'for=CANARY', 'baggage': 'CANARY=1', 'traceparent': TRACEPARENT, 'tracestate': 'a=CANARY' };
-    expect((await bed.ask({ method: 'POST', path: '/kept?key=CANARY', headers: { ...sent, ...nasty, 'content-type': 'application/json' }, body: '{"CANARY":1}' })).status).toBe(200);
-    expect((await bed.ask({ method: 'POST', path: '/kept?key=CANARY', headers: { ...sent, ...nasty } })).status).toBe(401);
+    const nasty = {
+      cookie: 'CANARY',
+      'x-anything': 'CANARY',
+      'user-agent': 'CANARY',
+      'mcp-session-id': 'CANARY',
+      forwarded: 'for=CANARY',
+      baggage: 'CANARY=1',
+      traceparent: TRACEPARENT,
+      tracestate: 'a=CANARY',
+    };
+    expect(
+      (
+        await bed.ask({
+          method: 'POST',
+          path: '/kept?key=CANARY',
+          headers: { ...sent, ...nasty, 'content-type': 'application/json' },
+          body: '{"CANARY":1}',
+        })
+      ).status,
+    ).toBe(200);
+    expect(
+      (await bed.ask({ method: 'POST', path: '/kept?key=CANARY', headers: { ...sent, ...nasty } })).status,
+    ).toBe(401);
     await bed.ask({ method: 'PROPFIND', path: '/kept', headers: sent });
     await bed.raw(`GET http://CANARY:CANARY@x/kept#CANARY HTTP/1.1\r\nhost: CANARY\r\n\r\n`, 200);
     const spans = await collector.until(5);
     expect(bed.seen[0]!.headers.tracestate).toBe('a=CANARY');
     const exported = JSON.stringify(collector.received);
     expect(spans).toHaveLength(5);
-    for (const secret of ['CANARY', 'agent-7', jkt, 'PROPFIND', sent.dpop, token, ...token.split('.'), ...sent.dpop.split('.')]) expect([secret, exported.includes(secret)]).toEqual([secret, false]);
+    for (const secret of [
+      'CANARY',
+      'agent-7',
+      jkt,
+      'PROPFIND',
+      sent.dpop,
+      token,
+      ...token.split('.'),
+      ...sent.dpop.split('.'),
+    ])
+      expect([secret, exported.includes(secret)]).toEqual([secret, false]);
   });
 });
 
@@ -195,13 +330,16 @@ describe('how many are recorded', () => {
     await ask({ traceparent: `00-${TRACE}-${PARENT}-00` });
     await ask({ traceparent: TRACEPARENT });
     await collector.until(2);
-    expect(collector.spans.map(({ parentSpanId }) => parentSpanId).filter((id) => id === PARENT)).toHaveLength(1);
+    expect(
+      collector.spans.map(({ parentSpanId }) => parentSpanId).filter((id) => id === PARENT),
+    ).toHaveLength(1);
     expect(collector.spans).toHaveLength(2);
     expect(bed.seen[0]!.headers.traceparent).toMatch(/-00$/);
   });
   it('no more of a client that chooses the trace id: by the id alone this one would always be recorded', async () => {
     await open({ sampleRatio: 0.000001 });
-    for (let i = 0; i < 10; i++) expect((await ask({ traceparent: `00-${'0'.repeat(31)}1-${PARENT}-01` })).status).toBe(200);
+    for (let i = 0; i < 10; i++)
+      expect((await ask({ traceparent: `00-${'0'.repeat(31)}1-${PARENT}-01` })).status).toBe(200);
     await sleep(300);
     expect(collector.spans).toEqual([]);
   });
@@ -213,7 +351,7 @@ describe('a collector', () => {
     await open({ url: `http://127.0.0.1:${nobody}/v1/traces`, timeoutSeconds: 0.2 });
     for (let i = 0; i < 3; i++) {
       expect((await ask()).status).toBe(200);
-      for (let wait = 0; wait < 300 && await dropped('export') < 2 * (i + 1); wait++) await sleep(10);
+      for (let wait = 0; wait < 300 && (await dropped('export')) < 2 * (i + 1); wait++) await sleep(10);
     }
     expect(await dropped('export')).toBe(6);
     expect(bed.warnings).toEqual([expect.stringMatching(/^tracing: spans are dropped: ECONNREFUSED/)]);
@@ -224,7 +362,7 @@ describe('a collector', () => {
       collector.answer = answer;
       await ask();
       if (answer === 200) await collector.until(2);
-      for (let wait = 0; wait < 300 && await dropped('export') < lost; wait++) await sleep(10);
+      for (let wait = 0; wait < 300 && (await dropped('export')) < lost; wait++) await sleep(10);
       expect(await dropped('export')).toBe(lost);
     };
     await rounds(401, 2);
@@ -241,7 +379,7 @@ describe('a collector', () => {
     expect(new Set(statuses)).toEqual(new Set([200]));
     expect(await dropped('queue')).toBe(16);
     expect(bed.warnings).toEqual([expect.stringMatching(/4 spans wait/)]);
-    for (let wait = 0; wait < 400 && await dropped('export') < 4; wait++) await sleep(10);
+    for (let wait = 0; wait < 400 && (await dropped('export')) < 4; wait++) await sleep(10);
     expect(await dropped('export')).toBe(4);
     collector.answer = 200;
     await ask();
@@ -272,7 +410,10 @@ describe('a collector', () => {
     });
     await ask();
     await collector.until(2);
-    expect(collector.received[0]).toMatchObject({ path: '/v1/traces', headers: { 'authorization': 'Bearer first', 'content-type': 'application/json' } });
+    expect(collector.received[0]).toMatchObject({
+      path: '/v1/traces',
+      headers: { authorization: 'Bearer first', 'content-type': 'application/json' },
+    });
     writeFileSync(file, 'Bearer second');
     bed.gateway.refresh();
     await ask();
@@ -285,14 +426,17 @@ describe('a collector', () => {
     opened.push(async () => rmSync(dir, { recursive: true }));
     const kube = await startKube(dir); // for its certificates
     await kube.stop();
-    const secure = await startCollector({ key: readFileSync(join(dir, 'kube.key')), cert: readFileSync(join(dir, 'kube.crt')) });
+    const secure = await startCollector({
+      key: readFileSync(join(dir, 'kube.key')),
+      cert: readFileSync(join(dir, 'kube.crt')),
+    });
     opened.push(() => secure.stop());
     await open({ url: secure.url, caFile: kube.caFile });
     await ask();
     expect(await secure.until(2)).toHaveLength(2);
     await open({ url: secure.url });
     await ask();
-    for (let wait = 0; wait < 300 && await dropped('export') < 2; wait++) await sleep(10);
+    for (let wait = 0; wait < 300 && (await dropped('export')) < 2; wait++) await sleep(10);
     expect([secure.spans.length, await dropped('export')]).toEqual([2, 2]);
   });
 });
@@ -301,23 +445,48 @@ describe('the config', () => {
   it('is judged: CA only with TLS, a ratio from 0 to 1, files that are there', async () => {
     await open();
     const base = (tracing: Partial<Tracing>): ConfigInput => ({
-      version: 1, publicOrigins: [ORIGIN], issuers: [{ name: 'as', issuer: 'https://as.example', jwks: { file: join(bed.dir, 'as.json') } }], replay: { store: 'memory' },
-      routes: [{ kind: 'mcp', name: 'mcp', pathPrefix: '/mcp', auth: { profile: 'dpop', issuers: ['as'] }, backend: { url: 'http://mcp:1' } }], tracing: { url: 'https://collector:4318/v1/traces', ...tracing },
+      version: 1,
+      publicOrigins: [ORIGIN],
+      issuers: [{ name: 'as', issuer: 'https://as.example', jwks: { file: join(bed.dir, 'as.json') } }],
+      replay: { store: 'memory' },
+      routes: [
+        {
+          kind: 'mcp',
+          name: 'mcp',
+          pathPrefix: '/mcp',
+          auth: { profile: 'dpop', issuers: ['as'] },
+          backend: { url: 'http://mcp:1' },
+        },
+      ],
+      tracing: { url: 'https://collector:4318/v1/traces', ...tracing },
     });
     const problems = (tracing: Partial<Tracing>) => {
       const parsed = parseConfig(base(tracing));
       return parsed.ok ? fileProblems(parsed.config) : parsed.problems;
     };
     expect(problems({})).toEqual([]);
-    expect(problems({ caFile: '/ca.crt', url: 'http://collector/v1/traces' })).toEqual(['tracing.caFile: must go with an https url, got "http://collector/v1/traces"']);
-    expect(problems({ sampleRatio: 1.5 })).toEqual(['tracing.sampleRatio: must be a number from 0 to 1, got 1.5']);
-    expect(problems({ url: 'https://user:secret@collector/' })).toEqual([expect.stringMatching(/^tracing\.url: must be an absolute http\(s\) URL without credentials/)]);
-    expect(problems({ caFile: '/none/ca', authorization: { file: '/none/key' } })).toEqual([expect.stringMatching(/^tracing\.caFile: must be a readable file/), expect.stringMatching(/^tracing\.authorization\.file: must be a readable file/)]);
+    expect(problems({ caFile: '/ca.crt', url: 'http://collector/v1/traces' })).toEqual([
+      'tracing.caFile: must go with an https url, got "http://collector/v1/traces"',
+    ]);
+    expect(problems({ sampleRatio: 1.5 })).toEqual([
+      'tracing.sampleRatio: must be a number from 0 to 1, got 1.5',
+    ]);
+    expect(problems({ url: 'https://user:secret@collector/' })).toEqual([
+      expect.stringMatching(/^tracing\.url: must be an absolute http\(s\) URL without credentials/),
+    ]);
+    expect(problems({ caFile: '/none/ca', authorization: { file: '/none/key' } })).toEqual([
+      expect.stringMatching(/^tracing\.caFile: must be a readable file/),
+      expect.stringMatching(/^tracing\.authorization\.file: must be a readable file/),
+    ]);
   });
   it('of tracing is read at the start', async () => {
     let input: ConfigInput | undefined;
-    await open({}, (config) => { input = structuredClone(config); });
+    await open({}, (config) => {
+      input = structuredClone(config);
+    });
     const parsed = parseConfig({ ...input!, tracing: { ...input!.tracing!, sampleRatio: 0 } });
-    expect(parsed.ok && await bed.gateway.reload(parsed.config)).toEqual([expect.stringMatching(/^tracing: must stay as it is/)]);
+    expect(parsed.ok && (await bed.gateway.reload(parsed.config))).toEqual([
+      expect.stringMatching(/^tracing: must stay as it is/),
+    ]);
   });
 });

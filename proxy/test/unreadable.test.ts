@@ -6,34 +6,70 @@ import { accessToken, ec, proof, thumbprint } from './support/mint.js';
 
 let bed: Bed;
 const client = ec();
-beforeAll(async () => { bed = await startBed(); });
+beforeAll(async () => {
+  bed = await startBed();
+});
 afterAll(() => bed.stop());
 
 it.each([
   ['noise', '\x16\x03\x01\x02\x00\x01\r\n\r\n', 400, 'malformed_request'],
-  ['a header line without a colon', 'GET /mcp HTTP/1.1\r\nHost: a\r\nnonsense\r\n\r\n', 400, 'malformed_request'],
-  ['two lengths', 'POST /mcp HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nx', 400, 'malformed_request'],
-  ['a header block that is too large', `GET /mcp HTTP/1.1\r\nHost: a\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`, 431, 'too_many_headers'],
+  [
+    'a header line without a colon',
+    'GET /mcp HTTP/1.1\r\nHost: a\r\nnonsense\r\n\r\n',
+    400,
+    'malformed_request',
+  ],
+  [
+    'two lengths',
+    'POST /mcp HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nx',
+    400,
+    'malformed_request',
+  ],
+  [
+    'a header block that is too large',
+    `GET /mcp HTTP/1.1\r\nHost: a\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`,
+    431,
+    'too_many_headers',
+  ],
 ])('%s', async (_, bytes, status, reason) => {
   const before = (await bed.audit()).length;
   const got = await bed.raw(bytes);
-  expect(got).toMatch(new RegExp(`^HTTP/1\\.1 ${status} [^]*\\r\\nConnection: close\\r\\n\\r\\n\\{"error":"${reason}"`));
+  expect(got).toMatch(
+    new RegExp(`^HTTP/1\\.1 ${status} [^]*\\r\\nConnection: close\\r\\n\\r\\n\\{"error":"${reason}"`),
+  );
   const lines = (await bed.audit()).slice(before);
-  expect(lines).toEqual([expect.objectContaining({ reason, 'response.status': status, 'client.address': '127.0.0.1', 'request.id': /x-request-id: (\S+)/i.exec(got)![1] })]);
+  expect(lines).toEqual([
+    expect.objectContaining({
+      reason,
+      'response.status': status,
+      'client.address': '127.0.0.1',
+      'request.id': /x-request-id: (\S+)/i.exec(got)![1],
+    }),
+  ]);
   expect(lines[0]).not.toHaveProperty('request.method');
-  expect((await bed.admin('/metrics')).text).toMatch(new RegExp(`agentgateway_refusals_total\\{route="\\(none\\)",reason="${reason}"\\} \\d`));
+  expect((await bed.admin('/metrics')).text).toMatch(
+    new RegExp(`agentgateway_refusals_total\\{route="\\(none\\)",reason="${reason}"\\} \\d`),
+  );
 });
 it('a body that is spoilt half-way is one line, of its request', async () => {
   const before = (await bed.audit()).length;
   bed.answer = () => {};
   const token = accessToken(bed.as, { cnf: { jkt: thumbprint(client) } });
-  const socket = net.connect(bed.gateway.port, '127.0.0.1', () => socket.write(`POST /mcp HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nAuthorization: DPoP ${token}\r\nDPoP: ${proof(client, 'POST', `${ORIGIN}/mcp`, token)}\r\n\r\n1\r\nx\r\n`));
+  const socket = net.connect(bed.gateway.port, '127.0.0.1', () =>
+    socket.write(
+      `POST /mcp HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nAuthorization: DPoP ${token}\r\nDPoP: ${proof(client, 'POST', `${ORIGIN}/mcp`, token)}\r\n\r\n1\r\nx\r\n`,
+    ),
+  );
   socket.on('error', () => {});
   await sleep(100);
-  const closed = new Promise((resolve) => { socket.once('close', resolve); });
+  const closed = new Promise((resolve) => {
+    socket.once('close', resolve);
+  });
   socket.write('no size\r\n');
   await closed;
-  expect((await bed.audit()).slice(before)).toEqual([expect.objectContaining({ 'route.name': 'mcp', 'response.status': 499 })]);
+  expect((await bed.audit()).slice(before)).toEqual([
+    expect.objectContaining({ 'route.name': 'mcp', 'response.status': 499 }),
+  ]);
 });
 it('a connection that ends without a word is none', async () => {
   const before = (await bed.audit()).length;

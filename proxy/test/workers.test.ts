@@ -8,20 +8,41 @@ import { bucketMemories } from '../src/way.js';
 import { shareOf, startCrew } from '../src/workers/crew.js';
 import { freePort, ORIGIN, request } from './support/gateway.js';
 
-const program = (code: string) => new URL(`data:text/javascript,${encodeURIComponent(`import { parentPort, workerData } from 'node:worker_threads'; ${code}`)}`);
+const program = (code: string) =>
+  new URL(
+    `data:text/javascript,${encodeURIComponent(`import { parentPort, workerData } from 'node:worker_threads'; ${code}`)}`,
+  );
 const SERVING = 'parentPort.postMessage({ kind: "serving" });';
 const configOf = async (change: object = {}) => {
   const parsed = parseConfig({
-    version: 1, workers: 2, publicOrigins: [ORIGIN], admin: { host: '127.0.0.1', port: await freePort() },
-    issuers: [{ name: 'as', issuer: 'https://as.example', jwks: { file: '/nowhere' } }], replay: { store: 'memory' },
-    routes: [{ kind: 'mcp', name: 'mcp', pathPrefix: '/mcp', auth: { profile: 'dpop', issuers: ['as'] }, backend: { url: 'http://127.0.0.1:9' } }], ...change,
+    version: 1,
+    workers: 2,
+    publicOrigins: [ORIGIN],
+    admin: { host: '127.0.0.1', port: await freePort() },
+    issuers: [{ name: 'as', issuer: 'https://as.example', jwks: { file: '/nowhere' } }],
+    replay: { store: 'memory' },
+    routes: [
+      {
+        kind: 'mcp',
+        name: 'mcp',
+        pathPrefix: '/mcp',
+        auth: { profile: 'dpop', issuers: ['as'] },
+        backend: { url: 'http://127.0.0.1:9' },
+      },
+    ],
+    ...change,
   });
   if (!parsed.ok) throw new Error(parsed.problems.join('\n'));
   return parsed.config;
 };
 const start = async (code: string) => {
   const lost: Error[] = [];
-  const crew = await startCrew(await configOf(), { clock: wallClock, warn: () => {}, program: program(code), onLost: (cause) => lost.push(cause) });
+  const crew = await startCrew(await configOf(), {
+    clock: wallClock,
+    warn: () => {},
+    program: program(code),
+    onLost: (cause) => lost.push(cause),
+  });
   return { crew, lost };
 };
 const until = async (what: () => boolean) => {
@@ -54,25 +75,50 @@ describe('a crew', () => {
     expect((await request(crew.adminPort, { path: '/livez' })).status).toBe(200);
     await crew.stop();
     const stuck = await start(`if (workerData.index === 0) { ${BEATS} } ${ANSWERS('{}')}`);
-    expect(await request(stuck.crew.adminPort, { path: '/livez' })).toMatchObject({ status: 503, text: '{"status":"stalled"}' });
+    expect(await request(stuck.crew.adminPort, { path: '/livez' })).toMatchObject({
+      status: 503,
+      text: '{"status":"stalled"}',
+    });
     await stuck.crew.stop();
   });
   it('is ready when all threads are, and names what any of them waits for', async () => {
-    const { crew } = await start(ANSWERS('{ waitingFor: workerData.index === 0 ? [] : ["keys of issuer as"] }'));
-    expect(await request(crew.adminPort, { path: '/readyz' })).toMatchObject({ status: 503, text: expect.stringContaining('keys of issuer as') });
+    const { crew } = await start(
+      ANSWERS('{ waitingFor: workerData.index === 0 ? [] : ["keys of issuer as"] }'),
+    );
+    expect(await request(crew.adminPort, { path: '/readyz' })).toMatchObject({
+      status: 503,
+      text: expect.stringContaining('keys of issuer as'),
+    });
     await crew.stop();
   });
   it('goes back in all threads when one of them does not take a config', async () => {
-    const took = '(config) => { globalThis.took = [...(globalThis.took ?? []), config.drainSeconds]; return workerData.index === 1 && config.drainSeconds === 7 ? ["no keys"] : []; }';
-    const { crew } = await start(ANSWERS(`{ reload: ${took}, waitingFor: () => ['t' + workerData.index + ' ' + globalThis.took] }`));
-    expect(await crew.reload(await configOf({ drainSeconds: 7 }).then((config) => ({ ...config, admin: { ...config.admin, port: crew.adminPort } })))).toEqual(['no keys']);
+    const took =
+      '(config) => { globalThis.took = [...(globalThis.took ?? []), config.drainSeconds]; return workerData.index === 1 && config.drainSeconds === 7 ? ["no keys"] : []; }';
+    const { crew } = await start(
+      ANSWERS(`{ reload: ${took}, waitingFor: () => ['t' + workerData.index + ' ' + globalThis.took] }`),
+    );
+    expect(
+      await crew.reload(
+        await configOf({ drainSeconds: 7 }).then((config) => ({
+          ...config,
+          admin: { ...config.admin, port: crew.adminPort },
+        })),
+      ),
+    ).toEqual(['no keys']);
     const { text } = await request(crew.adminPort, { path: '/readyz' });
     expect(JSON.parse(text)).toMatchObject({ waitingFor: ['t0 7,25', 't1 7'] });
     await crew.stop();
   });
   it('gives each thread its share of what is bounded for the process', async () => {
-    const config = await configOf({ workers: 3, limits: { maxConnections: 100, maxConnectionsPerAddress: 10 }, upstream: { maxSockets: 7, maxQueued: 1 } });
-    expect(shareOf(config)).toMatchObject({ limits: { maxConnections: 34, maxConnectionsPerAddress: 4 }, upstream: { maxSockets: 3, maxQueued: 1 } });
+    const config = await configOf({
+      workers: 3,
+      limits: { maxConnections: 100, maxConnectionsPerAddress: 10 },
+      upstream: { maxSockets: 7, maxQueued: 1 },
+    });
+    expect(shareOf(config)).toMatchObject({
+      limits: { maxConnections: 34, maxConnectionsPerAddress: 4 },
+      upstream: { maxSockets: 3, maxQueued: 1 },
+    });
   });
 });
 
@@ -98,7 +144,10 @@ describe('threads that share memory', () => {
           for (let i = 0; i < 1000; i++) if (limiter.take('caller').allowed) taken += 1;
           parentPort.postMessage({ turns, taken, size: store.size() });`,
       },
-      bundle: true, write: false, platform: 'node', format: 'esm',
+      bundle: true,
+      write: false,
+      platform: 'node',
+      format: 'esm',
     });
     code = outputFiles[0]!.text;
   });
@@ -106,16 +155,43 @@ describe('threads that share memory', () => {
   const race = async (count: number, maxEntries: number) => {
     const keys = new Uint8Array(count * 32);
     for (let i = 0; i < keys.length; i += 65_536) crypto.getRandomValues(keys.subarray(i, i + 65_536));
-    const workerData = { keys, maxEntries, claims: shareClaims(maxEntries, () => 1_700_000_000), buckets: bucketMemories(true), start: new Int32Array(new SharedArrayBuffer(4)) };
-    const results = await Promise.all(Array.from({ length: THREADS }, () => new Promise<{ turns: Record<string, number>; taken: number; size: number }>((resolve, reject) => {
-      new Worker(new URL(`data:text/javascript,${encodeURIComponent(code)}`), { workerData }).once('message', resolve).once('error', reject);
-    })));
-    const sum = (of: (result: (typeof results)[number]) => number) => results.reduce((total, result) => total + of(result), 0);
-    return { first: sum(({ turns }) => turns.first!), seen: sum(({ turns }) => turns.seen!), full: sum(({ turns }) => turns.full!), taken: sum(({ taken }) => taken), size: Math.max(...results.map(({ size }) => size)) };
+    const workerData = {
+      keys,
+      maxEntries,
+      claims: shareClaims(maxEntries, () => 1_700_000_000),
+      buckets: bucketMemories(true),
+      start: new Int32Array(new SharedArrayBuffer(4)),
+    };
+    const results = await Promise.all(
+      Array.from(
+        { length: THREADS },
+        () =>
+          new Promise<{ turns: Record<string, number>; taken: number; size: number }>((resolve, reject) => {
+            new Worker(new URL(`data:text/javascript,${encodeURIComponent(code)}`), { workerData })
+              .once('message', resolve)
+              .once('error', reject);
+          }),
+      ),
+    );
+    const sum = (of: (result: (typeof results)[number]) => number) =>
+      results.reduce((total, result) => total + of(result), 0);
+    return {
+      first: sum(({ turns }) => turns.first!),
+      seen: sum(({ turns }) => turns.seen!),
+      full: sum(({ turns }) => turns.full!),
+      taken: sum(({ taken }) => taken),
+      size: Math.max(...results.map(({ size }) => size)),
+    };
   };
 
   it('claim each key once, and take no token twice', async () => {
-    expect(await race(200_000, 1_000_000)).toEqual({ first: 200_000, seen: (THREADS - 1) * 200_000, full: 0, taken: 1000, size: 200_000 });
+    expect(await race(200_000, 1_000_000)).toEqual({
+      first: 200_000,
+      seen: (THREADS - 1) * 200_000,
+      full: 0,
+      taken: 1000,
+      size: 200_000,
+    });
   }, 60_000);
   it('claim no more than there is room for', async () => {
     const { first, size } = await race(20_000, 10_000);

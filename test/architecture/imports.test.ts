@@ -6,9 +6,14 @@ const root = join(__dirname, '..', '..');
 
 /** Violations of .dependency-cruiser.cjs, as "rule: from -> to". */
 function violations(): string[] {
-  const out = execFileSync(join(root, 'node_modules', '.bin', 'depcruise'),
-    ['--config', '.dependency-cruiser.cjs', '--output-type', 'json', 'lib', 'proxy/src'], { cwd: root, maxBuffer: 1 << 26, encoding: 'utf8' });
-  const { summary } = JSON.parse(out) as { summary: { totalCruised: number; violations: { rule: { name: string }; from: string; to: string }[] } };
+  const out = execFileSync(
+    join(root, 'node_modules', '.bin', 'depcruise'),
+    ['--config', '.dependency-cruiser.cjs', '--output-type', 'json', 'lib', 'proxy/src'],
+    { cwd: root, maxBuffer: 1 << 26, encoding: 'utf8' },
+  );
+  const { summary } = JSON.parse(out) as {
+    summary: { totalCruised: number; violations: { rule: { name: string }; from: string; to: string }[] };
+  };
   expect(summary.totalCruised).toBeGreaterThan(50);
   return summary.violations.map((v) => `${v.rule.name}: ${v.from} -> ${v.to}`);
 }
@@ -22,7 +27,10 @@ describe('imports', () => {
     const planted = join(root, 'proxy', 'src', 'checks', 'planted');
     mkdirSync(planted, { recursive: true });
     try {
-      writeFileSync(join(planted, 'planted.ts'), "import { readFileSync } from 'node:fs';\nimport { rewrite } from '../../stages/rewrite.js';\nexport const x = [readFileSync, rewrite];\n");
+      writeFileSync(
+        join(planted, 'planted.ts'),
+        "import { readFileSync } from 'node:fs';\nimport { rewrite } from '../../stages/rewrite.js';\nexport const x = [readFileSync, rewrite];\n",
+      );
       const names = violations().map((v) => v.split(':')[0]);
       expect(names).toEqual(expect.arrayContaining(['checks-imports', 'checks-touch-nothing']));
     } finally {

@@ -13,7 +13,12 @@ const proxy = sources('proxy/src');
 const lib = sources('lib');
 
 const offenders = (files: { file: string; text: string }[], pattern: RegExp, except: string[] = []) =>
-  files.filter(({ file, text }) => !except.includes(file) && pattern.test(text.replace(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, ''))).map(({ file }) => file);
+  files
+    .filter(
+      ({ file, text }) =>
+        !except.includes(file) && pattern.test(text.replace(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, '')),
+    )
+    .map(({ file }) => file);
 
 describe('sources', () => {
   it('are found', () => {
@@ -24,7 +29,9 @@ describe('sources', () => {
     expect(offenders(proxy, /\bprocess\.\w/, ['proxy/src/main.ts', 'proxy/src/cli/agw.ts'])).toEqual([]);
   });
   it('read the wall clock in clock.ts only', () => {
-    expect(offenders(proxy, /\bDate\.now\(|new Date\(\)/, ['proxy/src/clock.ts', 'proxy/src/main.ts'])).toEqual([]);
+    expect(
+      offenders(proxy, /\bDate\.now\(|new Date\(\)/, ['proxy/src/clock.ts', 'proxy/src/main.ts']),
+    ).toEqual([]);
   });
   it('have no console, no any, no default export', () => {
     for (const files of [proxy, lib]) {
@@ -34,6 +41,8 @@ describe('sources', () => {
     }
   });
   it('stay under 300 lines a file', () => {
-    expect([...proxy, ...lib].filter(({ text }) => text.split('\n').length > 300).map(({ file }) => file)).toEqual([]);
+    expect(
+      [...proxy, ...lib].filter(({ text }) => text.split('\n').length > 300).map(({ file }) => file),
+    ).toEqual([]);
   });
 });

@@ -1,7 +1,16 @@
 /** One gateway a file, requests from raw builders, verdicts as the audit record has them. */
 import type { ConfigInput } from '../../proxy/src/config/index.js';
 import { ORIGIN, startBed, type Answer, type Bed } from '../../proxy/test/support/gateway.js';
-import { accessToken, ec, jwkOf, proof, selfSignedToken, thumbprint, type Pair, type ProofParts } from '../../proxy/test/support/mint.js';
+import {
+  accessToken,
+  ec,
+  jwkOf,
+  proof,
+  selfSignedToken,
+  thumbprint,
+  type Pair,
+  type ProofParts,
+} from '../../proxy/test/support/mint.js';
 
 export { ORIGIN };
 export const HTU = `${ORIGIN}/mcp`;
@@ -39,25 +48,54 @@ export interface Subject {
 }
 
 /** The requests of one clause. The describe carries the clause: manifest.test.ts looks for it. */
-export function conforms(clause: string, cases: (subject: Subject) => void, change?: (config: ConfigInput, more: { backendPort: number; dir: string }) => void): void {
+export function conforms(
+  clause: string,
+  cases: (subject: Subject) => void,
+  change?: (config: ConfigInput, more: { backendPort: number; dir: string }) => void,
+): void {
   describe(clause, () => {
     let bed: Bed;
-    beforeAll(async () => { bed = await startBed(change === undefined ? {} : { change }); });
+    beforeAll(async () => {
+      bed = await startBed(change === undefined ? {} : { change });
+    });
     afterAll(() => bed.stop());
     const ask = (shape: Shape = {}): Promise<Answer> => {
       const { method = 'POST', path = '/mcp', pair = client, scheme = 'DPoP', headers = [] } = shape;
       const sound = accessToken(bed.as, { cnf: { jkt }, ...shape.token }, shape.tokenHeader);
-      const token = typeof shape.accessToken === 'function' ? shape.accessToken(sound) : shape.accessToken ?? sound;
-      const made = proof(pair, shape.htm ?? method, shape.htu ?? ORIGIN + path, token, { header: shape.header, claims: shape.claims } as ProofParts);
-      const text = typeof shape.proof === 'function' ? shape.proof(made) : shape.proof ?? made;
-      return bed.ask({ method, path, headers: ['Host', 'gw.example', 'Authorization', `${scheme} ${token}`, ...(text === '' ? [] : ['DPoP', text]), ...headers] });
+      const token =
+        typeof shape.accessToken === 'function' ? shape.accessToken(sound) : (shape.accessToken ?? sound);
+      const made = proof(pair, shape.htm ?? method, shape.htu ?? ORIGIN + path, token, {
+        header: shape.header,
+        claims: shape.claims,
+      } as ProofParts);
+      const text = typeof shape.proof === 'function' ? shape.proof(made) : (shape.proof ?? made);
+      return bed.ask({
+        method,
+        path,
+        headers: [
+          'Host',
+          'gw.example',
+          'Authorization',
+          `${scheme} ${token}`,
+          ...(text === '' ? [] : ['DPoP', text]),
+          ...headers,
+        ],
+      });
     };
     const verdictOf = async (asked: Promise<Answer>): Promise<string> => {
       const before = bed.seen.length;
       const answer = await asked;
       const { reason } = (await bed.audit()).at(-1)! as { reason: string };
       const refused = reason !== 'ok';
-      expect(answer.status).toBe(!refused ? 200 : reason === 'scope_insufficient' ? 403 : reason === 'credentials_ambiguous' ? 400 : 401);
+      expect(answer.status).toBe(
+        !refused
+          ? 200
+          : reason === 'scope_insufficient'
+            ? 403
+            : reason === 'credentials_ambiguous'
+              ? 400
+              : 401,
+      );
       expect(bed.seen.length - before).toBe(refused ? 0 : 1);
       return reason;
     };
@@ -65,7 +103,16 @@ export function conforms(clause: string, cases: (subject: Subject) => void, chan
       bed: () => bed,
       ask,
       verdict: (shape) => verdictOf(ask(shape)),
-      self: (claims, header, pair) => verdictOf(bed.ask({ method: 'POST', path: '/self', headers: { authorization: `Bearer ${selfSignedToken(pair ?? bed.self, 'POST', `${ORIGIN}/self`, claims, header)}` } })),
+      self: (claims, header, pair) =>
+        verdictOf(
+          bed.ask({
+            method: 'POST',
+            path: '/self',
+            headers: {
+              authorization: `Bearer ${selfSignedToken(pair ?? bed.self, 'POST', `${ORIGIN}/self`, claims, header)}`,
+            },
+          }),
+        ),
     });
   });
 }

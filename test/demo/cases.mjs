@@ -6,7 +6,10 @@ import { accessToken, createClient, dpopHeaders, dpopHeadersAt, selfSignedHeader
 
 const now = () => Math.floor(Date.now() / 1000);
 const INITIALIZE = JSON.stringify({
-  jsonrpc: '2.0', id: 1, method: 'initialize', params: { protocolVersion: '2025-06-18', capabilities: {}, clientInfo: { name: 'raw', version: '1' } },
+  jsonrpc: '2.0',
+  id: 1,
+  method: 'initialize',
+  params: { protocolVersion: '2025-06-18', capabilities: {}, clientInfo: { name: 'raw', version: '1' } },
 });
 
 /** One request, its path sent as it is: fetch would tidy it up. */
@@ -14,11 +17,32 @@ function send(origin, method, path, headers) {
   return new Promise((resolve, reject) => {
     const body = method === 'POST' ? INITIALIZE : undefined;
     const { hostname, port } = new URL(origin);
-    const request = http.request({ hostname, port, method, path, headers: { accept: 'application/json, text/event-stream', ...(body ? { 'content-type': 'application/json' } : {}), ...headers } }, (response) => {
-      let text = '';
-      response.on('data', (chunk) => { text += chunk; });
-      response.on('end', () => resolve({ status: response.statusCode, challenge: response.headers['www-authenticate'] ?? '', text }));
-    });
+    const request = http.request(
+      {
+        hostname,
+        port,
+        method,
+        path,
+        headers: {
+          accept: 'application/json, text/event-stream',
+          ...(body ? { 'content-type': 'application/json' } : {}),
+          ...headers,
+        },
+      },
+      (response) => {
+        let text = '';
+        response.on('data', (chunk) => {
+          text += chunk;
+        });
+        response.on('end', () =>
+          resolve({
+            status: response.statusCode,
+            challenge: response.headers['www-authenticate'] ?? '',
+            text,
+          }),
+        );
+      },
+    );
     request.on('error', reject).end(body);
   });
 }
@@ -38,18 +62,25 @@ async function officialClient(url, fetchLike) {
   const { tools } = await client.listTools();
   const echo = await client.callTool({ name: 'echo', arguments: { text: 'bound' } });
   const heard = [];
-  const counted = await client.callTool({ name: 'count', arguments: { to: 3 } }, { onprogress: ({ progress }) => heard.push(progress) });
+  const counted = await client.callTool(
+    { name: 'count', arguments: { to: 3 } },
+    { onprogress: ({ progress }) => heard.push(progress) },
+  );
   await transport.terminateSession();
   await client.close();
   return {
-    got: `${tools.map(({ name }) => name).sort().join(',')}; ${echo.content[0].text}; ${counted.content[0].text}`,
+    got: `${tools
+      .map(({ name }) => name)
+      .sort()
+      .join(',')}; ${echo.content[0].text}; ${counted.content[0].text}`,
     detail: `progress heard: ${heard.join(' ')}`,
   };
 }
 
 /** Every case, for the stack that `info` describes (the line that --hold --json prints). */
 export async function createCases(info) {
-  const route = (profile, secret) => info.routes.find((r) => r.profile === profile && (r.secret !== undefined) === secret);
+  const route = (profile, secret) =>
+    info.routes.find((r) => r.profile === profile && (r.secret !== undefined) === secret);
   const mcp = route('dpop', false);
   const secrets = route('dpop', true);
   const selfMcp = route('selfSigned', false);
@@ -64,9 +95,14 @@ export async function createCases(info) {
   const token = await accessToken(mcp, client.thumbprint);
   const secretPath = `${secrets.path}/${secrets.secret}`;
   const selfSecretPath = `${selfSecrets.path}/${selfSecrets.secret}`;
-  const selfFetch = async (target, init = {}) => fetch(target, {
-    ...init, headers: { ...Object.fromEntries(new Headers(init.headers)), ...(await selfSignedHeaders(selfMcp, init.method ?? 'GET', String(target))) },
-  });
+  const selfFetch = async (target, init = {}) =>
+    fetch(target, {
+      ...init,
+      headers: {
+        ...Object.fromEntries(new Headers(init.headers)),
+        ...(await selfSignedHeaders(selfMcp, init.method ?? 'GET', String(target))),
+      },
+    });
 
   const upstreamLines = () => readFileSync(info.upstreamLog, 'utf8').split('\n').length;
   /** Nothing may reach a backend. */
@@ -77,13 +113,19 @@ export async function createCases(info) {
       const before = upstreamLines();
       const answer = await ask();
       const after = upstreamLines();
-      return { got: `${outline(answer)}, ${after === before ? 'nothing' : `${after - before} request(s)`} upstream`, detail: answer.challenge };
+      return {
+        got: `${outline(answer)}, ${after === before ? 'nothing' : `${after - before} request(s)`} upstream`,
+        detail: answer.challenge,
+      };
     },
   });
   const passes = (what, want, run) => ({ what, want, run });
   const secretRead = (path, headers) => async () => {
     const { status, text } = await get(path, await headers());
-    return { got: `${status} ${status === 200 ? Buffer.from(JSON.parse(text).data.password, 'base64') : ''}`, detail: path };
+    return {
+      got: `${status} ${status === 200 ? Buffer.from(JSON.parse(text).data.password, 'base64') : ''}`,
+      detail: path,
+    };
   };
   const replay = (what, want, headers, path, method = 'POST') => ({
     what,
@@ -100,37 +142,99 @@ export async function createCases(info) {
   const SELF = '401 Bearer invalid_token';
 
   return [
-    passes('dpop: official MCP client, every request with a proof of its own', 'count,echo; bound; counted to 3', async () =>
-      officialClient(url(mcp.path), withDpop(session, async () => accessToken(mcp, session.thumbprint))(fetch))),
-    passes('dpop: the named secret', '200 correct horse', secretRead(secretPath, async () => dpopHeaders(client, 'GET', url(secretPath), token))),
+    passes(
+      'dpop: official MCP client, every request with a proof of its own',
+      'count,echo; bound; counted to 3',
+      async () =>
+        officialClient(
+          url(mcp.path),
+          withDpop(session, async () => accessToken(mcp, session.thumbprint))(fetch),
+        ),
+    ),
+    passes(
+      'dpop: the named secret',
+      '200 correct horse',
+      secretRead(secretPath, async () => dpopHeaders(client, 'GET', url(secretPath), token)),
+    ),
     refused('dpop: no token', '401 DPoP', () => post(mcp.path, {})),
     refused('dpop: token without a proof', PROOF, () => post(mcp.path, { authorization: `DPoP ${token}` })),
-    refused('dpop: stolen token as Bearer', TOKEN, () => post(mcp.path, { authorization: `Bearer ${token}` })),
-    refused('dpop: stolen token, proof by the thief\'s own key', TOKEN, async () => post(mcp.path, await dpopHeaders(thief, 'POST', url(mcp.path), token))),
+    refused('dpop: stolen token as Bearer', TOKEN, () =>
+      post(mcp.path, { authorization: `Bearer ${token}` }),
+    ),
+    refused("dpop: stolen token, proof by the thief's own key", TOKEN, async () =>
+      post(mcp.path, await dpopHeaders(thief, 'POST', url(mcp.path), token)),
+    ),
     refused('dpop: token signed by a foreign key', TOKEN, async () => {
       const forged = await accessToken({ ...mcp, key: selfMcp.key }, client.thumbprint);
       return post(mcp.path, await dpopHeaders(client, 'POST', url(mcp.path), forged));
     }),
-    refused('dpop: proof for another method', PROOF, async () => post(mcp.path, await dpopHeaders(client, 'GET', url(mcp.path), token))),
-    refused('dpop: proof for another URI', PROOF, async () => post(mcp.path, await dpopHeaders(client, 'POST', 'https://elsewhere.example/mcp', token))),
-    refused('dpop: proof from ten minutes ago', PROOF, async () => post(mcp.path, await dpopHeadersAt(client, 'POST', url(mcp.path), token, now() - 600))),
+    refused('dpop: proof for another method', PROOF, async () =>
+      post(mcp.path, await dpopHeaders(client, 'GET', url(mcp.path), token)),
+    ),
+    refused('dpop: proof for another URI', PROOF, async () =>
+      post(mcp.path, await dpopHeaders(client, 'POST', 'https://elsewhere.example/mcp', token)),
+    ),
+    refused('dpop: proof from ten minutes ago', PROOF, async () =>
+      post(mcp.path, await dpopHeadersAt(client, 'POST', url(mcp.path), token, now() - 600)),
+    ),
     refused('dpop: expired token', TOKEN, async () => {
       const old = await accessToken(mcp, client.thumbprint, { iat: now() - 900, exp: now() - 600 });
       return post(mcp.path, await dpopHeaders(client, 'POST', url(mcp.path), old));
     }),
-    replay('dpop: the same proof twice', PROOF, () => dpopHeaders(client, 'POST', url(mcp.path), token), mcp.path),
-    refused('dpop: a secret that is not listed', '404', async () => get(`${secrets.path}/other`, await dpopHeaders(client, 'GET', url(`${secrets.path}/other`), token))),
-    refused('dpop: ..%2f out of the route', '400', async () => get(`${secrets.path}/..%2f..%2fpods`, await dpopHeaders(client, 'GET', url(`${secrets.path}/..%2f..%2fpods`), token))),
+    replay(
+      'dpop: the same proof twice',
+      PROOF,
+      () => dpopHeaders(client, 'POST', url(mcp.path), token),
+      mcp.path,
+    ),
+    refused('dpop: a secret that is not listed', '404', async () =>
+      get(`${secrets.path}/other`, await dpopHeaders(client, 'GET', url(`${secrets.path}/other`), token)),
+    ),
+    refused('dpop: ..%2f out of the route', '400', async () =>
+      get(
+        `${secrets.path}/..%2f..%2fpods`,
+        await dpopHeaders(client, 'GET', url(`${secrets.path}/..%2f..%2fpods`), token),
+      ),
+    ),
 
-    passes('self-signed: official MCP client, every request with a token of its own', 'count,echo; bound; counted to 3', () => officialClient(url(selfMcp.path), selfFetch)),
-    passes('self-signed: the named secret', '200 correct horse', secretRead(selfSecretPath, () => selfSignedHeaders(selfSecrets, 'GET', url(selfSecretPath)))),
+    passes(
+      'self-signed: official MCP client, every request with a token of its own',
+      'count,echo; bound; counted to 3',
+      () => officialClient(url(selfMcp.path), selfFetch),
+    ),
+    passes(
+      'self-signed: the named secret',
+      '200 correct horse',
+      secretRead(selfSecretPath, () => selfSignedHeaders(selfSecrets, 'GET', url(selfSecretPath))),
+    ),
     refused('self-signed: no token', '401 Bearer', () => post(selfMcp.path, {})),
-    refused('self-signed: token for another method', SELF, async () => post(selfMcp.path, await selfSignedHeaders(selfMcp, 'GET', url(selfMcp.path)))),
-    refused('self-signed: token for another URI', SELF, async () => post(selfMcp.path, await selfSignedHeaders(selfMcp, 'POST', url(selfSecretPath)))),
-    refused('self-signed: expired token', SELF, async () => post(selfMcp.path, await selfSignedHeaders(selfMcp, 'POST', url(selfMcp.path), { iat: now() - 900, exp: now() - 600 }))),
-    refused('self-signed: token signed by a foreign key', SELF, async () => post(selfMcp.path, await selfSignedHeaders({ ...selfMcp, key: mcp.key }, 'POST', url(selfMcp.path)))),
-    replay('self-signed: the same token twice', SELF, () => selfSignedHeaders(selfMcp, 'POST', url(selfMcp.path)), selfMcp.path),
-    refused('self-signed: a secret that is not listed', '404', async () => get(`${selfSecrets.path}/other`, await selfSignedHeaders(selfSecrets, 'GET', url(`${selfSecrets.path}/other`)))),
+    refused('self-signed: token for another method', SELF, async () =>
+      post(selfMcp.path, await selfSignedHeaders(selfMcp, 'GET', url(selfMcp.path))),
+    ),
+    refused('self-signed: token for another URI', SELF, async () =>
+      post(selfMcp.path, await selfSignedHeaders(selfMcp, 'POST', url(selfSecretPath))),
+    ),
+    refused('self-signed: expired token', SELF, async () =>
+      post(
+        selfMcp.path,
+        await selfSignedHeaders(selfMcp, 'POST', url(selfMcp.path), { iat: now() - 900, exp: now() - 600 }),
+      ),
+    ),
+    refused('self-signed: token signed by a foreign key', SELF, async () =>
+      post(selfMcp.path, await selfSignedHeaders({ ...selfMcp, key: mcp.key }, 'POST', url(selfMcp.path))),
+    ),
+    replay(
+      'self-signed: the same token twice',
+      SELF,
+      () => selfSignedHeaders(selfMcp, 'POST', url(selfMcp.path)),
+      selfMcp.path,
+    ),
+    refused('self-signed: a secret that is not listed', '404', async () =>
+      get(
+        `${selfSecrets.path}/other`,
+        await selfSignedHeaders(selfSecrets, 'GET', url(`${selfSecrets.path}/other`)),
+      ),
+    ),
     refused('self-signed: ..%2f out of the route', '400', async () => {
       const path = `${selfSecrets.path}/..%2f..%2fpods`;
       return get(path, await selfSignedHeaders(selfSecrets, 'GET', url(path)));

@@ -8,12 +8,24 @@ const [port, dir, log, ...secrets] = process.argv.slice(2);
 const read = (name) => readFileSync(join(dir, name), 'utf8');
 
 createServer({ key: read('kube.key'), cert: read('kube.crt') }, (request, response) => {
-  appendFileSync(log, `${JSON.stringify({ backend: 'kubernetes', method: request.method, path: request.url, headers: request.headers })}\n`);
-  const answer = (code, body) => response.writeHead(code, { 'content-type': 'application/json' }).end(JSON.stringify(body));
-  const status = (code, reason) => answer(code, { kind: 'Status', apiVersion: 'v1', status: 'Failure', reason, code });
+  appendFileSync(
+    log,
+    `${JSON.stringify({ backend: 'kubernetes', method: request.method, path: request.url, headers: request.headers })}\n`,
+  );
+  const answer = (code, body) =>
+    response.writeHead(code, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+  const status = (code, reason) =>
+    answer(code, { kind: 'Status', apiVersion: 'v1', status: 'Failure', reason, code });
   if (request.headers.authorization !== `Bearer ${read('token')}`) return status(401, 'Unauthorized');
-  const [, namespace, name] = /^\/api\/v1\/namespaces\/([a-z0-9-]+)\/secrets\/([a-z0-9.-]+)$/.exec(request.url) ?? [];
+  const [, namespace, name] =
+    /^\/api\/v1\/namespaces\/([a-z0-9-]+)\/secrets\/([a-z0-9.-]+)$/.exec(request.url) ?? [];
   if (name === undefined) return status(403, 'Forbidden');
   if (!secrets.includes(`${namespace}/${name}`)) return status(404, 'NotFound');
-  answer(200, { kind: 'Secret', apiVersion: 'v1', metadata: { name, namespace }, type: 'Opaque', data: { password: Buffer.from('correct horse').toString('base64') } });
+  answer(200, {
+    kind: 'Secret',
+    apiVersion: 'v1',
+    metadata: { name, namespace },
+    type: 'Opaque',
+    data: { password: Buffer.from('correct horse').toString('base64') },
+  });
 }).listen(Number(port), '127.0.0.1');

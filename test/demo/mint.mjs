@@ -14,26 +14,52 @@ export async function createClient() {
 
 /** As an authorization server would issue it (RFC 9068), bound to the thumbprint. */
 export async function accessToken({ key, kid, alg, issuer, audience }, thumbprint, claims = {}) {
-  return new SignJWT({ iss: issuer, aud: audience, sub: 'agent-7', client_id: 'demo-agent', iat: now(), exp: now() + 300, jti: randomUUID(), cnf: { jkt: thumbprint }, ...claims })
-    .setProtectedHeader({ typ: 'at+jwt', alg, kid }).sign(await importPKCS8(readFileSync(key, 'utf8'), alg));
+  return new SignJWT({
+    iss: issuer,
+    aud: audience,
+    sub: 'agent-7',
+    client_id: 'demo-agent',
+    iat: now(),
+    exp: now() + 300,
+    jti: randomUUID(),
+    cnf: { jkt: thumbprint },
+    ...claims,
+  })
+    .setProtectedHeader({ typ: 'at+jwt', alg, kid })
+    .sign(await importPKCS8(readFileSync(key, 'utf8'), alg));
 }
 
 /** The headers of one request under RFC 9449. */
 export async function dpopHeaders(client, htm, htu, token, claims) {
-  return { authorization: `DPoP ${token}`, dpop: await generateProof(client.pair, htu, htm, undefined, token, claims) };
+  return {
+    authorization: `DPoP ${token}`,
+    dpop: await generateProof(client.pair, htu, htm, undefined, token, claims),
+  };
 }
 
 /** A proof by hand, where the library would not let us lie about time. */
 export async function dpopHeadersAt(client, htm, htu, token, iat) {
   const ath = Buffer.from(await crypto.subtle.digest('SHA-256', Buffer.from(token))).toString('base64url');
   const { kty, crv, x, y } = await exportJWK(client.pair.publicKey);
-  const proof = await new SignJWT({ jti: randomUUID(), htm, htu, iat, ath }).setProtectedHeader({ typ: 'dpop+jwt', alg: 'ES256', jwk: { kty, crv, x, y } }).sign(client.pair.privateKey);
+  const proof = await new SignJWT({ jti: randomUUID(), htm, htu, iat, ath })
+    .setProtectedHeader({ typ: 'dpop+jwt', alg: 'ES256', jwk: { kty, crv, x, y } })
+    .sign(client.pair.privateKey);
   return { authorization: `DPoP ${token}`, dpop: proof };
 }
 
 /** The headers of one request under the self-signed profile. */
 export async function selfSignedHeaders({ key, kid, issuer, audience }, htm, htu, claims = {}) {
-  const token = await new SignJWT({ iss: issuer, aud: audience, jti: randomUUID(), iat: now(), exp: now() + 120, htm, htu, ...claims })
-    .setProtectedHeader({ alg: 'RS256', kid }).sign(await importPKCS8(readFileSync(key, 'utf8'), 'RS256'));
+  const token = await new SignJWT({
+    iss: issuer,
+    aud: audience,
+    jti: randomUUID(),
+    iat: now(),
+    exp: now() + 120,
+    htm,
+    htu,
+    ...claims,
+  })
+    .setProtectedHeader({ alg: 'RS256', kid })
+    .sign(await importPKCS8(readFileSync(key, 'utf8'), 'RS256'));
   return { authorization: `Bearer ${token}` };
 }

@@ -8,7 +8,9 @@ import { build, startStack } from './stack.mjs';
 
 const flag = { type: 'boolean', default: false };
 const { values } = parseArgs({ options: { hold: flag, json: flag, bundled: flag } });
-const say = values.json ? (line) => process.stderr.write(`${line}\n`) : (line) => process.stdout.write(`${line}\n`);
+const say = values.json
+  ? (line) => process.stderr.write(`${line}\n`)
+  : (line) => process.stdout.write(`${line}\n`);
 
 // A runner that is killed does not always pass the signal on.
 const parent = process.ppid;
@@ -29,7 +31,9 @@ const end = async (code) => {
 process.on('SIGTERM', () => end(0));
 process.on('SIGINT', () => end(0));
 const starting = startStack({ onExit: fail });
-setInterval(() => { if (process.ppid !== parent) void end(0); }, 500).unref();
+setInterval(() => {
+  if (process.ppid !== parent) void end(0);
+}, 500).unref();
 const stack = await starting.catch((cause) => fail(cause.message));
 
 if (ending || stack === undefined) {
@@ -53,7 +57,9 @@ async function table() {
   say(`     ${'sent'.padEnd(what)}  ${'expected'.padEnd(want)}  got`);
   let passed = 0;
   for (const c of cases) {
-    const { got, detail } = await c.run().catch((cause) => ({ got: `error: ${cause.message}`, detail: cause.stack }));
+    const { got, detail } = await c
+      .run()
+      .catch((cause) => ({ got: `error: ${cause.message}`, detail: cause.stack }));
     const ok = got === c.want;
     if (ok) passed += 1;
     say(`${ok ? 'ok  ' : 'FAIL'} ${c.what.padEnd(what)}  ${c.want.padEnd(want)}  ${got}`);
@@ -63,8 +69,12 @@ async function table() {
   const audit = readFileSync(stack.info.auditLog, 'utf8').trim().split('\n');
   const metrics = (await (await fetch(stack.info.metrics)).text()).split('\n');
   const metric = (name) => metrics.find((line) => line.startsWith(`${name}{`)) ?? `${name}: no such metric`;
-  say(`\none of ${audit.length} audit lines:\n${audit.find((line) => line.includes('dpop_replayed')) ?? audit[0]}`);
-  say(`\nmetrics:\n${['agentgateway_jwt_auth_failure_total', 'agentgateway_request_duration_seconds_count', 'agentgateway_active_connections'].map(metric).join('\n')}`);
+  say(
+    `\none of ${audit.length} audit lines:\n${audit.find((line) => line.includes('dpop_replayed')) ?? audit[0]}`,
+  );
+  say(
+    `\nmetrics:\n${['agentgateway_jwt_auth_failure_total', 'agentgateway_request_duration_seconds_count', 'agentgateway_active_connections'].map(metric).join('\n')}`,
+  );
   say(`\nwhole stack ready in ${stack.readyMs} ms\ndemo: ${passed} passed, ${cases.length - passed} failed`);
   return cases.length - passed;
 }

@@ -14,7 +14,12 @@ const root = join(here, '..', '..');
 const READY_MS = 10_000;
 
 /** Runs one of the project's tools; what it prints goes to stderr, since stdout may be promised to one line of JSON. */
-const tool = (command, args) => execFileSync(command, args, { cwd: root, stdio: ['ignore', 2, 2], env: { ...process.env, CDK8S_CHECK_UPGRADE: 'false' } });
+const tool = (command, args) =>
+  execFileSync(command, args, {
+    cwd: root,
+    stdio: ['ignore', 2, 2],
+    env: { ...process.env, CDK8S_CHECK_UPGRADE: 'false' },
+  });
 
 /** `bundled: true` uses the bundle that lies there, if one does. The manifests are always made anew: what runs is what the sources say. */
 export function build({ bundled = false } = {}) {
@@ -32,14 +37,21 @@ function synthesizedConfig() {
   if (!existsSync(file)) throw new Error(`${file}: is missing; run "npm run synth"`);
   const objects = parseAllDocuments(readFileSync(file, 'utf8')).map((document) => document.toJS());
   const found = objects.filter((o) => o?.kind === 'ConfigMap' && o.data?.['config.json'] !== undefined);
-  if (found.length !== 1) throw new Error(`${file}: must hold one ConfigMap with config.json, got ${found.length}`);
+  if (found.length !== 1)
+    throw new Error(`${file}: must hold one ConfigMap with config.json, got ${found.length}`);
   return JSON.parse(found[0].data['config.json']);
 }
 
 async function freePorts(count) {
-  const servers = await Promise.all(Array.from({ length: count }, () => new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => resolve(server));
-  })));
+  const servers = await Promise.all(
+    Array.from(
+      { length: count },
+      () =>
+        new Promise((resolve) => {
+          const server = createServer().listen(0, '127.0.0.1', () => resolve(server));
+        }),
+    ),
+  );
   const ports = servers.map((server) => server.address().port);
   await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
   return ports;
@@ -50,16 +62,47 @@ function certificates(file) {
   const openssl = (...args) => execFileSync('openssl', args, { stdio: 'pipe' });
   const ec = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];
   writeFileSync(file('san.ext'), 'subjectAltName=IP:127.0.0.1\n');
-  openssl('req', '-x509', ...ec, '-days', '1', '-subj', '/CN=demo-ca', '-keyout', file('ca.key'), '-out', file('ca.crt'));
+  openssl(
+    'req',
+    '-x509',
+    ...ec,
+    '-days',
+    '1',
+    '-subj',
+    '/CN=demo-ca',
+    '-keyout',
+    file('ca.key'),
+    '-out',
+    file('ca.crt'),
+  );
   openssl('req', ...ec, '-subj', '/CN=kubernetes', '-keyout', file('kube.key'), '-out', file('kube.csr'));
-  openssl('x509', '-req', '-in', file('kube.csr'), '-CA', file('ca.crt'), '-CAkey', file('ca.key'), '-CAcreateserial', '-days', '1', '-extfile', file('san.ext'), '-out', file('kube.crt'));
+  openssl(
+    'x509',
+    '-req',
+    '-in',
+    file('kube.csr'),
+    '-CA',
+    file('ca.crt'),
+    '-CAkey',
+    file('ca.key'),
+    '-CAcreateserial',
+    '-days',
+    '1',
+    '-extfile',
+    file('san.ext'),
+    '-out',
+    file('kube.crt'),
+  );
 }
 
 /** One RSA key an issuer: the private half stays with the callers, the public half is what the gateway trusts. */
 function issuerKeys(file, name, kid) {
   const { publicKey, privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
   writeFileSync(file(`${name}.pem`), privateKey.export({ type: 'pkcs8', format: 'pem' }), { mode: 0o600 });
-  writeFileSync(file(`${name}.jwks.json`), JSON.stringify({ keys: [{ ...publicKey.export({ format: 'jwk' }), kid, use: 'sig', alg: 'RS256' }] }));
+  writeFileSync(
+    file(`${name}.jwks.json`),
+    JSON.stringify({ keys: [{ ...publicKey.export({ format: 'jwk' }), kid, use: 'sig', alg: 'RS256' }] }),
+  );
 }
 
 /**
@@ -76,18 +119,25 @@ export async function startStack({ onExit = () => {} } = {}) {
 
   const stop = async () => {
     stopping = true;
-    await Promise.all(children.map((child) => new Promise((resolve) => {
-      if (child.exitCode !== null || child.signalCode !== null) return resolve();
-      child.once('exit', resolve);
-      child.kill('SIGTERM');
-      setTimeout(() => child.kill('SIGKILL'), 3000).unref();
-    })));
+    await Promise.all(
+      children.map(
+        (child) =>
+          new Promise((resolve) => {
+            if (child.exitCode !== null || child.signalCode !== null) return resolve();
+            child.once('exit', resolve);
+            child.kill('SIGTERM');
+            setTimeout(() => child.kill('SIGKILL'), 3000).unref();
+          }),
+      ),
+    );
     rmSync(dir, { recursive: true, force: true });
   };
   const start = (name, args) => {
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] });
     let said = '';
-    child.stderr.on('data', (chunk) => { said = (said + chunk).slice(-4000); });
+    child.stderr.on('data', (chunk) => {
+      said = (said + chunk).slice(-4000);
+    });
     child.once('exit', (code, signal) => {
       if (stopping) return;
       death = `${name} ended with ${signal ?? code}: ${said}`;
@@ -115,22 +165,43 @@ export async function startStack({ onExit = () => {} } = {}) {
       issuerKeys(file, issuer.name, 'demo-key-1');
       issuer.jwks = { file: file(`${issuer.name}.jwks.json`) };
     }
-    const secrets = config.routes.flatMap(({ kind, backend }) => (kind === 'secrets' ? backend.secretNames.map((name) => `${backend.namespace}/${name}`) : []));
+    const secrets = config.routes.flatMap(({ kind, backend }) =>
+      kind === 'secrets' ? backend.secretNames.map((name) => `${backend.namespace}/${name}`) : [],
+    );
     for (const { kind, backend } of config.routes) {
       if (kind === 'mcp') backend.url = `http://127.0.0.1:${mcpPort}`;
-      else Object.assign(backend, { url: `https://127.0.0.1:${kubePort}`, caFile: file('ca.crt'), tokenFile: file('token') });
+      else
+        Object.assign(backend, {
+          url: `https://127.0.0.1:${kubePort}`,
+          caFile: file('ca.crt'),
+          tokenFile: file('token'),
+        });
     }
     writeFileSync(file('config.json'), JSON.stringify(config, null, 2));
 
     start('mcp server', [join(here, 'mcp-server.mjs'), String(mcpPort), file('upstream.jsonl')]);
-    start('kubernetes api', [join(here, 'kube-api.mjs'), String(kubePort), dir, file('upstream.jsonl'), ...secrets]);
+    start('kubernetes api', [
+      join(here, 'kube-api.mjs'),
+      String(kubePort),
+      dir,
+      file('upstream.jsonl'),
+      ...secrets,
+    ]);
     const began = performance.now();
-    const gateway = start('gateway', [join(root, 'assets', 'proxy.mjs'), 'serve', '--config', file('config.json')]);
+    const gateway = start('gateway', [
+      join(root, 'assets', 'proxy.mjs'),
+      'serve',
+      '--config',
+      file('config.json'),
+    ]);
     const ready = async (url) => (await fetch(url).catch(() => undefined))?.ok === true;
     for (const url of [`http://127.0.0.1:${adminPort}/readyz`, `http://127.0.0.1:${mcpPort}/ready`]) {
       while (!(await ready(url))) {
         if (death !== undefined) throw new Error(death);
-        if (performance.now() - began > READY_MS) throw new Error(`${url}: not ready after ${READY_MS / 1000} s; the gateway says: ${gateway.said()}`);
+        if (performance.now() - began > READY_MS)
+          throw new Error(
+            `${url}: not ready after ${READY_MS / 1000} s; the gateway says: ${gateway.said()}`,
+          );
         await new Promise((resolve) => setTimeout(resolve, 10));
       }
     }

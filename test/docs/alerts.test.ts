@@ -8,7 +8,11 @@ const chart = newChart();
 new GatewayMonitoring(chart, 'Monitoring', { gateway: monitoredGateway(chart) });
 const rules: Manifest[] = only(synth(chart), 'PrometheusRule').spec.groups[0].rules;
 /** Placeholders read as what stands there. */
-const plain = (text: string) => text.replace(/\{\{ \$labels\.([a-z]+) \}\}/g, '`$1`').replace(/\{\{ \$value[^}]*\}\}B?/g, '*n*').replaceAll('aiops/agentgateway', '`namespace`/`name`');
+const plain = (text: string) =>
+  text
+    .replace(/\{\{ \$labels\.([a-z]+) \}\}/g, '`$1`')
+    .replace(/\{\{ \$value[^}]*\}\}B?/g, '*n*')
+    .replaceAll('aiops/agentgateway', '`namespace`/`name`');
 const cell = (text: string) => text.replaceAll('|', '\\|');
 
 const page = `# Alerts

@@ -1,5 +1,15 @@
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { parseAllDocuments } from 'yaml';
@@ -15,35 +25,74 @@ describe('the README', () => {
     try {
       // node_modules of the project, and the project itself under its name.
       mkdirSync(join(dir, 'node_modules'));
-      for (const name of ['cdk8s', 'constructs', 'cdk8s-plus-28', '@types']) symlinkSync(join(root, 'node_modules', name), join(dir, 'node_modules', name));
+      for (const name of ['cdk8s', 'constructs', 'cdk8s-plus-28', '@types']) {
+        symlinkSync(join(root, 'node_modules', name), join(dir, 'node_modules', name));
+      }
       symlinkSync(root, join(dir, 'node_modules', 'cdk8s-agentgateway'));
       copyFileSync(join(root, 'apps', 'jwks.json'), join(dir, 'jwks.json'));
       writeFileSync(join(dir, 'main.ts'), blocks[0]);
-      writeFileSync(join(dir, 'tsconfig.json'), JSON.stringify({ compilerOptions: { module: 'node16', moduleResolution: 'node16', target: 'es2022', strict: true, skipLibCheck: true, types: ['node'] } }));
+      writeFileSync(
+        join(dir, 'tsconfig.json'),
+        JSON.stringify({
+          compilerOptions: {
+            module: 'node16',
+            moduleResolution: 'node16',
+            target: 'es2022',
+            strict: true,
+            skipLibCheck: true,
+            types: ['node'],
+          },
+        }),
+      );
       execFileSync(join(root, 'node_modules', '.bin', 'ts-node'), ['main.ts'], { cwd: dir, stdio: 'pipe' });
       const [file] = readdirSync(join(dir, 'dist'));
-      const kinds = parseAllDocuments(readFileSync(join(dir, 'dist', file), 'utf8')).map((d) => d.toJS().kind);
-      expect(kinds).toEqual(expect.arrayContaining(['Namespace', 'Deployment', 'ServiceAccount', 'ConfigMap', 'Service', 'NetworkPolicy']));
+      const kinds = parseAllDocuments(readFileSync(join(dir, 'dist', file), 'utf8')).map(
+        (d) => d.toJS().kind,
+      );
+      expect(kinds).toEqual(
+        expect.arrayContaining([
+          'Namespace',
+          'Deployment',
+          'ServiceAccount',
+          'ConfigMap',
+          'Service',
+          'NetworkPolicy',
+        ]),
+      );
     } finally {
       rmSync(dir, { recursive: true, force: true });
     }
   }, 60_000);
 
   it('names commands that exist', () => {
-    const usage = execFileSync(process.execPath, [join(root, 'assets', 'agw.mjs'), '--help'], { encoding: 'utf8' });
+    const usage = execFileSync(process.execPath, [join(root, 'assets', 'agw.mjs'), '--help'], {
+      encoding: 'utf8',
+    });
     const used = [...read('README.md').matchAll(/agw (\w+ \w+|check) --/g)].map(([, command]) => command);
     expect(used.length).toBeGreaterThan(6);
     for (const command of used) expect(usage).toContain(`agw ${command} `);
     const scripts = (JSON.parse(read('package.json')) as { scripts: Record<string, string> }).scripts;
-    for (const [, script] of read('README.md').matchAll(/npm run (\w+)/g)) expect(scripts).toHaveProperty(script);
+    for (const [, script] of read('README.md').matchAll(/npm run (\w+)/g)) {
+      expect(scripts).toHaveProperty(script);
+    }
   });
 });
 
 describe('the documents', () => {
-  const pages = ['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'SECURITY.md', ...readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8' }).filter((f) => f.endsWith('.md')).map((f) => join('docs', f))];
+  const pages = [
+    'README.md',
+    'ARCHITECTURE.md',
+    'CONTRIBUTING.md',
+    'SECURITY.md',
+    ...readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8' })
+      .filter((f) => f.endsWith('.md'))
+      .map((f) => join('docs', f)),
+  ];
 
   it.each(pages)('%s links to files that exist', (page) => {
-    const links = [...read(page).matchAll(/\]\((?!https?:|#)([^)#]+)/g)].map(([, link]) => join(dirname(page), link)).filter((link) => link !== 'API.md');
+    const links = [...read(page).matchAll(/\]\((?!https?:|#)([^)#]+)/g)]
+      .map(([, link]) => join(dirname(page), link))
+      .filter((link) => link !== 'API.md');
     expect(links.filter((link) => !existsSync(join(root, link)))).toEqual([]);
   });
   it('ARCHITECTURE.md stays under 150 lines and names tests that exist', () => {
@@ -54,6 +103,8 @@ describe('the documents', () => {
     expect(tests.filter((path) => !existsSync(join(root, path)))).toEqual([]);
   });
   it('decisions stay under 40 lines', () => {
-    for (const file of readdirSync(join(root, 'docs', 'decisions'))) expect(read(join('docs', 'decisions', file)).split('\n').length).toBeLessThanOrEqual(40);
+    for (const file of readdirSync(join(root, 'docs', 'decisions'))) {
+      expect(read(join('docs', 'decisions', file)).split('\n').length).toBeLessThanOrEqual(40);
+    }
   });
 });

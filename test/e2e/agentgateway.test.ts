@@ -11,7 +11,16 @@ import { createLocalJWKSet, jwtVerify, type JSONWebKeySet } from 'jose';
 import { parse } from 'yaml';
 import type { ConfigInput } from '../../proxy/src/config/index.js';
 import { request, type Ask } from '../../proxy/test/support/gateway.js';
-import { accessToken, ec, jwkOf, proof, rsa, seconds, selfSignedToken, thumbprint } from '../../proxy/test/support/mint.js';
+import {
+  accessToken,
+  ec,
+  jwkOf,
+  proof,
+  rsa,
+  seconds,
+  selfSignedToken,
+  thumbprint,
+} from '../../proxy/test/support/mint.js';
 import { startGatewayProcess, type GatewayProcess } from './support/gateway-process.js';
 import { synthesized } from './support/synthesized.js';
 
@@ -20,31 +29,64 @@ const file = (name: string) => join(dir, name);
 const [as, self] = [rsa(), rsa()];
 const client = ec();
 
-interface Container { readonly name: string; readonly volumeMounts: readonly { readonly name: string; readonly mountPath: string }[] }
-interface Items { readonly name: string; readonly items?: readonly { readonly key: string; readonly path: string }[] }
-interface Volume { readonly name: string; readonly configMap?: Items; readonly projected?: { readonly sources: readonly { readonly configMap?: Items }[] } }
+interface Container {
+  readonly name: string;
+  readonly volumeMounts: readonly { readonly name: string; readonly mountPath: string }[];
+}
+interface Items {
+  readonly name: string;
+  readonly items?: readonly { readonly key: string; readonly path: string }[];
+}
+interface Volume {
+  readonly name: string;
+  readonly configMap?: Items;
+  readonly projected?: { readonly sources: readonly { readonly configMap?: Items }[] };
+}
 interface Manifest {
   readonly kind: string;
   readonly metadata: { readonly name: string };
   readonly data?: Readonly<Record<string, string>>;
-  readonly spec?: { readonly template: { readonly spec: { readonly containers: readonly Container[]; readonly volumes: readonly Volume[] } } };
+  readonly spec?: {
+    readonly template: {
+      readonly spec: { readonly containers: readonly Container[]; readonly volumes: readonly Volume[] };
+    };
+  };
 }
 /** As far as this test goes by it. */
-interface JwtAuth { readonly mode: string; readonly issuer: string; readonly audiences: readonly string[]; readonly jwks: { readonly file: string }; readonly jwtValidationOptions: { readonly requiredClaims: string[] } }
-interface AgentgatewayRoute { readonly name: string; readonly matches: readonly { readonly path: { readonly pathPrefix: string }; readonly method: string }[]; readonly policies: { readonly jwtAuth: JwtAuth } }
+interface JwtAuth {
+  readonly mode: string;
+  readonly issuer: string;
+  readonly audiences: readonly string[];
+  readonly jwks: { readonly file: string };
+  readonly jwtValidationOptions: { readonly requiredClaims: string[] };
+}
+interface AgentgatewayRoute {
+  readonly name: string;
+  readonly matches: readonly { readonly path: { readonly pathPrefix: string }; readonly method: string }[];
+  readonly policies: { readonly jwtAuth: JwtAuth };
+}
 
 let manifests: readonly Manifest[];
-const dataOf = (key: string): string => manifests.find(({ kind, data }) => kind === 'ConfigMap' && data?.[key] !== undefined)!.data![key]!;
+const dataOf = (key: string): string =>
+  manifests.find(({ kind, data }) => kind === 'ConfigMap' && data?.[key] !== undefined)!.data![key]!;
 /** What a container of the pod has at a path, by its mounts. */
 function mounted(container: string, path: string): string {
   const { containers, volumes } = manifests.find(({ kind }) => kind === 'Deployment')!.spec!.template.spec;
   for (const { name, mountPath } of containers.find((c) => c.name === container)!.volumeMounts) {
     if (!path.startsWith(`${mountPath}/`)) continue;
     const volume = volumes.find((v) => v.name === name)!;
-    for (const source of [volume.configMap, ...(volume.projected?.sources ?? []).map(({ configMap }) => configMap)]) {
+    for (const source of [
+      volume.configMap,
+      ...(volume.projected?.sources ?? []).map(({ configMap }) => configMap),
+    ]) {
       const wanted = path.slice(mountPath.length + 1);
-      const key = source?.items === undefined ? wanted : source.items.find((item) => item.path === wanted)?.key;
-      const text = key === undefined ? undefined : manifests.find(({ kind, metadata }) => kind === 'ConfigMap' && metadata.name === source?.name)?.data?.[key];
+      const key =
+        source?.items === undefined ? wanted : source.items.find((item) => item.path === wanted)?.key;
+      const text =
+        key === undefined
+          ? undefined
+          : manifests.find(({ kind, metadata }) => kind === 'ConfigMap' && metadata.name === source?.name)
+              ?.data?.[key];
       if (text !== undefined) return text;
     }
   }
@@ -56,27 +98,59 @@ let agentgateway: http.Server;
 let gateway: GatewayProcess;
 let origin: string;
 /** What came to agentgateway: the route that matched, and what jwtAuth says. */
-let arrived: { readonly route: string | undefined; readonly verdict: string; readonly headers: http.IncomingHttpHeaders }[] = [];
+let arrived: {
+  readonly route: string | undefined;
+  readonly verdict: string;
+  readonly headers: http.IncomingHttpHeaders;
+}[] = [];
 
 /** jwtAuth, mode strict: a Bearer token, of this issuer, for one of these audiences, signed by one of these keys, with these claims. */
-async function verdictOf({ mode, issuer, audiences, jwks, jwtValidationOptions: { requiredClaims } }: JwtAuth, authorization: string | undefined): Promise<string> {
+async function verdictOf(
+  { mode, issuer, audiences, jwks, jwtValidationOptions: { requiredClaims } }: JwtAuth,
+  authorization: string | undefined,
+): Promise<string> {
   expect(mode).toBe('strict');
   const token = /^Bearer ([^ ]+)$/.exec(authorization ?? '')?.[1];
   if (token === undefined) return 'no token';
   const keys = createLocalJWKSet(JSON.parse(mounted('agentgateway', jwks.file)) as JSONWebKeySet);
-  return jwtVerify(token, keys, { issuer, audience: [...audiences], requiredClaims }).then(() => 'accepted', (cause: Error) => cause.message);
+  return jwtVerify(token, keys, { issuer, audience: [...audiences], requiredClaims }).then(
+    () => 'accepted',
+    (cause: Error) => cause.message,
+  );
 }
 
 beforeAll(async () => {
-  for (const [name, pair, kid] of [['as', as, 'as-1'], ['self', self, 'my-key-1']] as const) writeFileSync(file(`${name}.json`), JSON.stringify({ keys: [{ ...jwkOf(pair), kid, alg: 'RS256', use: 'sig' }] }));
-  manifests = synthesized('test/support/agentgateway-app.ts', file('manifests'), file('as.json'), file('self.json'));
+  for (const [name, pair, kid] of [
+    ['as', as, 'as-1'],
+    ['self', self, 'my-key-1'],
+  ] as const)
+    writeFileSync(
+      file(`${name}.json`),
+      JSON.stringify({ keys: [{ ...jwkOf(pair), kid, alg: 'RS256', use: 'sig' }] }),
+    );
+  manifests = synthesized(
+    'test/support/agentgateway-app.ts',
+    file('manifests'),
+    file('as.json'),
+    file('self.json'),
+  );
   routes = (parse(dataOf('config.yaml')) as { routes: AgentgatewayRoute[] }).routes;
 
   agentgateway = http.createServer((message, response) => {
     message.resume().on('end', () => {
       const path = message.url!.split('?')[0]!;
-      const route = routes.find(({ matches }) => matches.some((m) => m.method === message.method && (path === m.path.pathPrefix || path.startsWith(`${m.path.pathPrefix}/`))));
-      void (route === undefined ? Promise.resolve('no route') : verdictOf(route.policies.jwtAuth, message.headers.authorization)).then((verdict) => {
+      const route = routes.find(({ matches }) =>
+        matches.some(
+          (m) =>
+            m.method === message.method &&
+            (path === m.path.pathPrefix || path.startsWith(`${m.path.pathPrefix}/`)),
+        ),
+      );
+      void (
+        route === undefined
+          ? Promise.resolve('no route')
+          : verdictOf(route.policies.jwtAuth, message.headers.authorization)
+      ).then((verdict) => {
         arrived.push({ route: route?.name, verdict, headers: message.headers });
         response.writeHead(verdict === 'accepted' ? 200 : verdict === 'no route' ? 404 : 401).end('{}');
       });
@@ -96,7 +170,10 @@ beforeAll(async () => {
     expect(backend.url).toMatch(/^http:\/\/(127\.0\.0\.1|localhost):8081$/);
     backend.url = `http://127.0.0.1:${(agentgateway.address() as AddressInfo).port}`;
   }
-  gateway = await startGatewayProcess({ ...config, audit: { file: file('audit.jsonl') }, drainSeconds: 1 }, { dir, name: 'gateway' });
+  gateway = await startGatewayProcess(
+    { ...config, audit: { file: file('audit.jsonl') }, drainSeconds: 1 },
+    { dir, name: 'gateway' },
+  );
 }, 60_000);
 afterAll(async () => {
   await gateway.stop();
@@ -104,39 +181,63 @@ afterAll(async () => {
   agentgateway.close();
   rmSync(dir, { recursive: true, force: true });
 });
-beforeEach(() => { arrived = []; });
+beforeEach(() => {
+  arrived = [];
+});
 
 const dpop = (claims: Record<string, unknown> = {}, method = 'POST', pair = as): Ask => {
   const token = accessToken(pair, { cnf: { jkt: thumbprint(client) }, aud: 'mcp-gateway', ...claims });
-  return { method, path: '/mcp', headers: { authorization: `DPoP ${token}`, dpop: proof(client, method, `${origin}/mcp`, token) } };
+  return {
+    method,
+    path: '/mcp',
+    headers: { authorization: `DPoP ${token}`, dpop: proof(client, method, `${origin}/mcp`, token) },
+  };
 };
-const selfSigned = (claims: Record<string, unknown> = {}, method = 'POST', pair = self): Ask =>
-  ({ method, path: '/self/mcp', headers: { authorization: `Bearer ${selfSignedToken(pair, method, `${origin}/self/mcp`, claims)}` } });
+const selfSigned = (claims: Record<string, unknown> = {}, method = 'POST', pair = self): Ask => ({
+  method,
+  path: '/self/mcp',
+  headers: { authorization: `Bearer ${selfSignedToken(pair, method, `${origin}/self/mcp`, claims)}` },
+});
 const PROFILES = { dpop: { route: 'mcp', make: dpop }, selfSigned: { route: 'self-mcp', make: selfSigned } };
 const ask = async (what: Ask) => (await request(gateway.port, what)).status;
 
 describe.each(Object.entries(PROFILES))('under %s', (profile, { route, make }) => {
-  it.each(['POST', 'GET', 'DELETE'])('what the proxy lets through with %s agentgateway accepts', async (method) => {
-    expect(await ask(make({}, method))).toBe(200);
-    expect(arrived).toEqual([expect.objectContaining({ route, verdict: 'accepted' })]);
-    expect(arrived[0]!.headers).not.toHaveProperty('dpop');
-    expect(arrived[0]!.headers.authorization).toMatch(/^Bearer /);
-  });
+  it.each(['POST', 'GET', 'DELETE'])(
+    'what the proxy lets through with %s agentgateway accepts',
+    async (method) => {
+      expect(await ask(make({}, method))).toBe(200);
+      expect(arrived).toEqual([expect.objectContaining({ route, verdict: 'accepted' })]);
+      expect(arrived[0]!.headers).not.toHaveProperty('dpop');
+      expect(arrived[0]!.headers.authorization).toMatch(/^Bearer /);
+    },
+  );
   it('both take the same audiences, each of them, alone or among others', async () => {
     const { audiences } = routes.find(({ name }) => name === route)!.policies.jwtAuth;
     expect(audiences.length).toBe(profile === 'dpop' ? 4 : 1); // RFC 8707: the route itself, under each origin
-    for (const audience of audiences) for (const aud of [audience, ['https://other.example', audience]]) expect(await ask(make({ aud }))).toBe(200);
+    for (const audience of audiences)
+      for (const aud of [audience, ['https://other.example', audience]])
+        expect(await ask(make({ aud }))).toBe(200);
     expect(arrived.map(({ verdict }) => verdict)).toEqual(Array(2 * audiences.length).fill('accepted'));
   });
   it.each<[string, Record<string, unknown>]>([
-    ['of another audience', { aud: 'https://other.example' }], ['of no audience', { aud: undefined }], ['of an audience that only begins alike', { aud: 'mcp-gateway-2' }],
-    ['of another issuer', { iss: 'https://other.example' }], ['of no issuer', { iss: undefined }], ['that has expired', { exp: seconds() - 600, iat: seconds() - 900 }], ['that never expires', { exp: undefined }],
+    ['of another audience', { aud: 'https://other.example' }],
+    ['of no audience', { aud: undefined }],
+    ['of an audience that only begins alike', { aud: 'mcp-gateway-2' }],
+    ['of another issuer', { iss: 'https://other.example' }],
+    ['of no issuer', { iss: undefined }],
+    ['that has expired', { exp: seconds() - 600, iat: seconds() - 900 }],
+    ['that never expires', { exp: undefined }],
   ])('a token %s never arrives, and would be refused there too', async (_, claims) => {
     const what = make(claims);
     expect(await ask(what)).toBe(401);
     expect(arrived).toEqual([]);
     const { authorization } = what.headers as Record<string, string>;
-    expect(await verdictOf(routes.find(({ name }) => name === route)!.policies.jwtAuth, authorization!.replace(/^DPoP/, 'Bearer'))).not.toBe('accepted');
+    expect(
+      await verdictOf(
+        routes.find(({ name }) => name === route)!.policies.jwtAuth,
+        authorization!.replace(/^DPoP/, 'Bearer'),
+      ),
+    ).not.toBe('accepted');
   });
   it('a token of another key never arrives', async () => {
     expect(await ask(make({}, 'POST', rsa()))).toBe(401);
@@ -147,13 +248,19 @@ describe.each(Object.entries(PROFILES))('under %s', (profile, { route, make }) =
     for (const headers of [{}, make().headers as Record<string, string>]) {
       const { authorization, ...rest } = headers as Record<string, string>;
       expect((await request(port, { method: 'POST', path: make().path!, headers: rest })).status).toBe(401);
-      if (authorization?.startsWith('DPoP')) expect((await request(port, { method: 'POST', path: make().path!, headers: { authorization } })).status).toBe(401);
+      if (authorization?.startsWith('DPoP'))
+        expect(
+          (await request(port, { method: 'POST', path: make().path!, headers: { authorization } })).status,
+        ).toBe(401);
     }
   });
 });
 
 it('a token of one route never arrives on the other', async () => {
-  const [one, other] = [dpop().headers as Record<string, string>, selfSigned().headers as Record<string, string>];
+  const [one, other] = [
+    dpop().headers as Record<string, string>,
+    selfSigned().headers as Record<string, string>,
+  ];
   expect(await ask({ method: 'POST', path: '/self/mcp', headers: one })).toBe(401);
   expect(await ask({ method: 'POST', path: '/mcp', headers: other })).toBe(401);
   expect(arrived).toEqual([]);

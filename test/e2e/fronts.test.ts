@@ -82,37 +82,102 @@ describe.each(Object.entries(FRONTS))('behind %s', (name, { program, config, arg
   beforeAll(async () => {
     front = await freePort();
     origin = `https://127.0.0.1:${front}`;
-    bed = await startBed({ change: (input) => {
-      input.publicOrigins = [origin];
-      input.publicPathPrefix = PREFIX;
-      input.trustedPeers = ['127.0.0.1/32'];
-      input.routes = [{ ...input.routes[0]!, auth: { profile: 'dpop', issuers: ['as'] } } as (typeof input.routes)[number]];
-    } });
+    bed = await startBed({
+      change: (input) => {
+        input.publicOrigins = [origin];
+        input.publicPathPrefix = PREFIX;
+        input.trustedPeers = ['127.0.0.1/32'];
+        input.routes = [
+          {
+            ...input.routes[0]!,
+            auth: { profile: 'dpop', issuers: ['as'] },
+          } as (typeof input.routes)[number],
+        ];
+      },
+    });
     const dir = join(bed.dir, name);
     mkdirSync(dir);
     const file = (n: string) => join(dir, n);
-    execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '1', '-subj', '/CN=front', '-addext', 'subjectAltName=IP:127.0.0.1', '-keyout', file('key'), '-out', file('crt')], { stdio: 'pipe' });
+    execFileSync(
+      'openssl',
+      [
+        'req',
+        '-x509',
+        '-newkey',
+        'ec',
+        '-pkeyopt',
+        'ec_paramgen_curve:P-256',
+        '-nodes',
+        '-days',
+        '1',
+        '-subj',
+        '/CN=front',
+        '-addext',
+        'subjectAltName=IP:127.0.0.1',
+        '-keyout',
+        file('key'),
+        '-out',
+        file('crt'),
+      ],
+      { stdio: 'pipe' },
+    );
     ca = readFileSync(file('crt'), 'utf8');
     writeFileSync(file('pem'), ca + readFileSync(file('key'), 'utf8'));
     writeFileSync(file('config'), config({ port: bed.gateway.port, front, pem: file('pem'), dir }));
     daemon = new Daemon(path, args(file('config'), dir));
-    for (let i = 0; i < 100 && (await ask({ path: `${PREFIX}/healthz`, method: 'GET' }).catch(() => undefined))?.status !== 200; i++) await sleep(50);
+    for (
+      let i = 0;
+      i < 100 &&
+      (await ask({ path: `${PREFIX}/healthz`, method: 'GET' }).catch(() => undefined))?.status !== 200;
+      i++
+    )
+      await sleep(50);
   }, 20_000);
   afterAll(async () => {
     await daemon.stop();
     await bed.stop();
   });
-  beforeEach(() => { bed.seen.length = 0; });
-
-  interface Ask { readonly path?: string; readonly method?: string; readonly headers?: Record<string, string>; readonly onData?: (text: string) => void }
-  const ask = ({ path: target = `${PREFIX}/mcp`, method = 'POST', headers = {}, onData }: Ask): Promise<Answer> => new Promise((resolve, reject) => {
-    const out = https.request({ host: '127.0.0.1', port: front, path: target, method, headers, ca, localAddress: CLIENT_ADDRESS, agent: false }, (answer) => {
-      let text = '';
-      answer.on('data', (chunk: Buffer) => { text += chunk.toString(); onData?.(text); });
-      answer.on('end', () => resolve({ status: answer.statusCode!, headers: answer.headers, text })).on('error', reject);
-    });
-    out.on('error', reject).end(method === 'POST' ? '{}' : undefined);
+  beforeEach(() => {
+    bed.seen.length = 0;
   });
+
+  interface Ask {
+    readonly path?: string;
+    readonly method?: string;
+    readonly headers?: Record<string, string>;
+    readonly onData?: (text: string) => void;
+  }
+  const ask = ({
+    path: target = `${PREFIX}/mcp`,
+    method = 'POST',
+    headers = {},
+    onData,
+  }: Ask): Promise<Answer> =>
+    new Promise((resolve, reject) => {
+      const out = https.request(
+        {
+          host: '127.0.0.1',
+          port: front,
+          path: target,
+          method,
+          headers,
+          ca,
+          localAddress: CLIENT_ADDRESS,
+          agent: false,
+        },
+        (answer) => {
+          let text = '';
+          answer.on('data', (chunk: Buffer) => {
+            text += chunk.toString();
+            onData?.(text);
+          });
+          answer
+            .on('end', () => resolve({ status: answer.statusCode!, headers: answer.headers, text }))
+            .on('error', reject);
+        },
+      );
+      out.on('error', reject).end(method === 'POST' ? '{}' : undefined);
+    });
   const signed = (htu = `${origin}${PREFIX}/mcp`, method = 'POST') => {
     const token = accessToken(bed.as, { cnf: { jkt: thumbprint(client) }, aud: `${origin}${PREFIX}/mcp` });
     return { authorization: `DPoP ${token}`, dpop: proof(client, method, htu, token) };
@@ -127,8 +192,15 @@ describe.each(Object.entries(FRONTS))('behind %s', (name, { program, config, arg
     expect(bed.seen.map(({ url }) => url)).toEqual(['/mcp']);
   });
   it('the audit names the client, not the proxy, and not who the client says it is', async () => {
-    await ask({ headers: { ...signed(), 'x-forwarded-for': '203.0.113.9', 'forwarded': 'for=203.0.113.9', 'x-real-ip': '203.0.113.9' } });
-    expect((await bed.audit()).at(-1)).toMatchObject({ 'client.address': CLIENT_ADDRESS, 'reason': 'ok' });
+    await ask({
+      headers: {
+        ...signed(),
+        'x-forwarded-for': '203.0.113.9',
+        forwarded: 'for=203.0.113.9',
+        'x-real-ip': '203.0.113.9',
+      },
+    });
+    expect((await bed.audit()).at(-1)).toMatchObject({ 'client.address': CLIENT_ADDRESS, reason: 'ok' });
     expect(JSON.stringify(bed.seen.at(-1)!.rawHeaders)).not.toContain('203.0.113.9');
   });
   it('the challenge points to metadata where the client can read it', async () => {
@@ -144,7 +216,13 @@ describe.each(Object.entries(FRONTS))('behind %s', (name, { program, config, arg
       finish = () => response.end('data: last\n\n');
     };
     try {
-      const { text } = await ask({ method: 'GET', headers: signed(undefined, 'GET'), onData: (so) => { if (so === 'data: first\n\n') finish(); } });
+      const { text } = await ask({
+        method: 'GET',
+        headers: signed(undefined, 'GET'),
+        onData: (so) => {
+          if (so === 'data: first\n\n') finish();
+        },
+      });
       expect(text).toBe('data: first\n\ndata: last\n\n');
     } finally {
       bed.answer = usual;
@@ -157,11 +235,23 @@ describe.each(Object.entries(FRONTS))('behind %s', (name, { program, config, arg
     ['TE.TE', 'Transfer-Encoding: chunked\r\nTransfer-Encoding: x\r\n', '0\r\n\r\n'],
     ['a bare LF chunk', 'Transfer-Encoding: chunked\r\n', '2\nab\n0\n\n'],
   ])('what the two could read differently brings no second request: %s', async (_, lines, body) => {
-    const headers = Object.entries(signed()).map(([k, v]) => `${k}: ${v}\r\n`).join('');
+    const headers = Object.entries(signed())
+      .map(([k, v]) => `${k}: ${v}\r\n`)
+      .join('');
     const smuggled = `GET ${PREFIX}/smuggled HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n`;
     await new Promise<void>((resolve) => {
-      const socket = tls.connect({ host: '127.0.0.1', port: front, ca, localAddress: CLIENT_ADDRESS } as tls.ConnectionOptions, () => socket.write(`POST ${PREFIX}/mcp HTTP/1.1\r\nHost: 127.0.0.1\r\n${headers}${lines}\r\n${body}${smuggled}`, 'latin1'));
-      socket.on('error', () => {}).on('close', () => resolve()).on('data', () => {});
+      const socket = tls.connect(
+        { host: '127.0.0.1', port: front, ca, localAddress: CLIENT_ADDRESS } as tls.ConnectionOptions,
+        () =>
+          socket.write(
+            `POST ${PREFIX}/mcp HTTP/1.1\r\nHost: 127.0.0.1\r\n${headers}${lines}\r\n${body}${smuggled}`,
+            'latin1',
+          ),
+      );
+      socket
+        .on('error', () => {})
+        .on('close', () => resolve())
+        .on('data', () => {});
       setTimeout(() => socket.destroy(), 300);
     });
     expect(bed.seen.length).toBeLessThanOrEqual(1);

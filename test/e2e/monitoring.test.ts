@@ -13,8 +13,14 @@ import { startGatewayProcess } from './support/gateway-process.js';
 import { openScene } from './support/scene.js';
 import { synthesized } from './support/synthesized.js';
 
-interface Rule { readonly alert: string; readonly expr: string }
-interface Manifest { readonly kind: string; readonly spec: { readonly groups: readonly { readonly rules: readonly Rule[] }[] } }
+interface Rule {
+  readonly alert: string;
+  readonly expr: string;
+}
+interface Manifest {
+  readonly kind: string;
+  readonly spec: { readonly groups: readonly { readonly rules: readonly Rule[] }[] };
+}
 
 /** What the operator calls the job of the app's PodMonitor. */
 const JOB = 'aiops/agentgateway';
@@ -27,43 +33,200 @@ const UP: Series = { [series('up')]: '1x80', [series('process_start_time_seconds
 /** Scraped for five minutes, not for fifteen, and then again. */
 const gap = (value: number) => `${value}x9 _x30 ${value}x40`;
 /** Two requests a second on one route. */
-const SERVING: Series = { ...UP, [series('agentgateway_request_duration_seconds_count', 'route="mcp", status="200"')]: '0+60x80' };
-const refused = (reason: string, values: string): Series => ({ [series('agentgateway_jwt_auth_failure_total', `route="mcp", reason="${reason}"`)]: values });
-const refusal = (reason: string, values: string): Series => ({ [series('agentgateway_refusals_total', `route="mcp", reason="${reason}"`)]: values });
-const counted = (metric: string, labels: string, values: string): Series => ({ [series(metric, labels)]: values });
+const SERVING: Series = {
+  ...UP,
+  [series('agentgateway_request_duration_seconds_count', 'route="mcp", status="200"')]: '0+60x80',
+};
+const refused = (reason: string, values: string): Series => ({
+  [series('agentgateway_jwt_auth_failure_total', `route="mcp", reason="${reason}"`)]: values,
+});
+const refusal = (reason: string, values: string): Series => ({
+  [series('agentgateway_refusals_total', `route="mcp", reason="${reason}"`)]: values,
+});
+const counted = (metric: string, labels: string, values: string): Series => ({
+  [series(metric, labels)]: values,
+});
 const PLAIN = 'AgentgatewayReplayUnchecked';
 
 /** What is measured, and which alerts fire when: minutes since it began. */
-const CASES: readonly (readonly [what: string, given: Series, at: Readonly<Record<number, readonly string[]>>])[] = [
-  ['all is well', { ...SERVING, ...refused('credentials_missing', '0+60x80'), ...refused('dpop_nonce_missing', '0+60x80'), ...refused('token_expired', '0+6x80'), ...refusal('no_route', '0+60x80') }, { 1: [], 11: [], 39: [] }],
+const CASES: readonly (readonly [
+  what: string,
+  given: Series,
+  at: Readonly<Record<number, readonly string[]>>,
+])[] = [
+  [
+    'all is well',
+    {
+      ...SERVING,
+      ...refused('credentials_missing', '0+60x80'),
+      ...refused('dpop_nonce_missing', '0+60x80'),
+      ...refused('token_expired', '0+6x80'),
+      ...refusal('no_route', '0+60x80'),
+    },
+    { 1: [], 11: [], 39: [] },
+  ],
   ['the pods are gone', { [series('up')]: '1x10 0x70' }, { 5: [], 7: [], 10: ['AgentgatewayAbsent'] }],
   ['there never were any', {}, { 2: [], 4: ['AgentgatewayAbsent'] }],
   ['one of two is gone', { ...UP, [series('up').replace('"a"', '"b"')]: '0x80' }, { 10: [] }],
-  ['another gateway is there, and not this one', { [series('up').replace(JOB, 'aiops/other')]: '1x80' }, { 10: ['AgentgatewayAbsent'] }],
-  ['a proof is replayed for the first time', { ...SERVING, ...refused('dpop_replayed', '_x19 1x60') }, { 9: [], 11: ['AgentgatewayProofReplayed'], 19: ['AgentgatewayProofReplayed'], 21: [] }],
-  ['nobody scraped for a while', { ...SERVING, [series('up')]: gap(1), [series('process_start_time_seconds')]: gap(-86400), ...refused('dpop_replayed', gap(3)), ...counted('agentgateway_audit_lines_lost_total', '', gap(7)), ...counted('agentgateway_replay_unchecked_total', '', gap(2)), ...counted('agentgateway_reloads_total', 'what="config", result="refused"', gap(1)) }, { 21: [], 23: [], 26: [], 35: [] }],
-  ['nobody could scrape for a while', { ...SERVING, [series('up')]: '1x9 0x30 1x40', [series('process_start_time_seconds')]: gap(-86400), ...refused('dpop_replayed', gap(3)) }, { 21: [], 23: [], 35: [] }],
-  ['scraping begins long after the gateway', { [series('up')]: '_x19 1x60', [series('process_start_time_seconds')]: '_x19 -86400x60', ...refused('dpop_replayed', '_x19 3x60') }, { 11: [], 15: [] }],
-  ['a new pod has seen a replay before it was scraped', { ...SERVING, ...Object.fromEntries(Object.entries({ ...UP, ...refused('dpop_replayed', '_x39 1x40') }).map(([name, values]) => [name.replace('pod="a"', 'pod="b"'), values.replace('1x80', '_x39 1x40').replace('-86400x80', '_x39 1190x40')])) }, { 19: [], 21: ['AgentgatewayProofReplayed'], 36: [] }],
-  ['one more proof is replayed', { ...SERVING, ...refused('token_replayed', '1x40 2x40') }, { 15: [], 22: ['AgentgatewayProofReplayed'], 32: [] }],
-  ['a third are refused', { ...SERVING, ...refused('token_signature_bad', '0+20x80') }, { 8: [], 15: ['AgentgatewayCallersRefused'] }],
-  ['all of very few are refused', { ...UP, ...counted('agentgateway_request_duration_seconds_count', 'route="mcp", status="401"', '0+1x80'), ...refused('token_expired', '0+1x80') }, { 15: [], 30: [] }],
-  ['a few of a hundred come from another time', { ...SERVING, ...refused('dpop_expired', '0+2x80'), ...refused('dpop_not_yet_valid', '0+1x80'), ...refused('token_not_yet_valid', '0+1x80') }, { 10: [], 20: ['AgentgatewayClocksWrong'] }],
-  ['the replay store stays away', { ...SERVING, ...refusal('replay_store_down', '0x20 0+9x60') }, { 9: [], 12: [], 15: ['AgentgatewayUnable'] }],
-  ['the replay store was away for a moment', { ...SERVING, ...refusal('replay_store_down', '_x19 9x60') }, { 9: [], 11: [], 12: [], 13: [], 15: [] }],
-  ['a proof passes unchecked', { ...SERVING, ...counted('agentgateway_replay_unchecked_total', '', '0x20 1x60') }, { 9: [], 11: [PLAIN], 17: [] }],
-  ['a tenth fail at the backend', { ...SERVING, ...refusal('upstream_timeout', '0+6x80') }, { 3: [], 8: ['AgentgatewayBackendFailing'] }],
+  [
+    'another gateway is there, and not this one',
+    { [series('up').replace(JOB, 'aiops/other')]: '1x80' },
+    { 10: ['AgentgatewayAbsent'] },
+  ],
+  [
+    'a proof is replayed for the first time',
+    { ...SERVING, ...refused('dpop_replayed', '_x19 1x60') },
+    { 9: [], 11: ['AgentgatewayProofReplayed'], 19: ['AgentgatewayProofReplayed'], 21: [] },
+  ],
+  [
+    'nobody scraped for a while',
+    {
+      ...SERVING,
+      [series('up')]: gap(1),
+      [series('process_start_time_seconds')]: gap(-86400),
+      ...refused('dpop_replayed', gap(3)),
+      ...counted('agentgateway_audit_lines_lost_total', '', gap(7)),
+      ...counted('agentgateway_replay_unchecked_total', '', gap(2)),
+      ...counted('agentgateway_reloads_total', 'what="config", result="refused"', gap(1)),
+    },
+    { 21: [], 23: [], 26: [], 35: [] },
+  ],
+  [
+    'nobody could scrape for a while',
+    {
+      ...SERVING,
+      [series('up')]: '1x9 0x30 1x40',
+      [series('process_start_time_seconds')]: gap(-86400),
+      ...refused('dpop_replayed', gap(3)),
+    },
+    { 21: [], 23: [], 35: [] },
+  ],
+  [
+    'scraping begins long after the gateway',
+    {
+      [series('up')]: '_x19 1x60',
+      [series('process_start_time_seconds')]: '_x19 -86400x60',
+      ...refused('dpop_replayed', '_x19 3x60'),
+    },
+    { 11: [], 15: [] },
+  ],
+  [
+    'a new pod has seen a replay before it was scraped',
+    {
+      ...SERVING,
+      ...Object.fromEntries(
+        Object.entries({ ...UP, ...refused('dpop_replayed', '_x39 1x40') }).map(([name, values]) => [
+          name.replace('pod="a"', 'pod="b"'),
+          values.replace('1x80', '_x39 1x40').replace('-86400x80', '_x39 1190x40'),
+        ]),
+      ),
+    },
+    { 19: [], 21: ['AgentgatewayProofReplayed'], 36: [] },
+  ],
+  [
+    'one more proof is replayed',
+    { ...SERVING, ...refused('token_replayed', '1x40 2x40') },
+    { 15: [], 22: ['AgentgatewayProofReplayed'], 32: [] },
+  ],
+  [
+    'a third are refused',
+    { ...SERVING, ...refused('token_signature_bad', '0+20x80') },
+    { 8: [], 15: ['AgentgatewayCallersRefused'] },
+  ],
+  [
+    'all of very few are refused',
+    {
+      ...UP,
+      ...counted('agentgateway_request_duration_seconds_count', 'route="mcp", status="401"', '0+1x80'),
+      ...refused('token_expired', '0+1x80'),
+    },
+    { 15: [], 30: [] },
+  ],
+  [
+    'a few of a hundred come from another time',
+    {
+      ...SERVING,
+      ...refused('dpop_expired', '0+2x80'),
+      ...refused('dpop_not_yet_valid', '0+1x80'),
+      ...refused('token_not_yet_valid', '0+1x80'),
+    },
+    { 10: [], 20: ['AgentgatewayClocksWrong'] },
+  ],
+  [
+    'the replay store stays away',
+    { ...SERVING, ...refusal('replay_store_down', '0x20 0+9x60') },
+    { 9: [], 12: [], 15: ['AgentgatewayUnable'] },
+  ],
+  [
+    'the replay store was away for a moment',
+    { ...SERVING, ...refusal('replay_store_down', '_x19 9x60') },
+    { 9: [], 11: [], 12: [], 13: [], 15: [] },
+  ],
+  [
+    'a proof passes unchecked',
+    { ...SERVING, ...counted('agentgateway_replay_unchecked_total', '', '0x20 1x60') },
+    { 9: [], 11: [PLAIN], 17: [] },
+  ],
+  [
+    'a tenth fail at the backend',
+    { ...SERVING, ...refusal('upstream_timeout', '0+6x80') },
+    { 3: [], 8: ['AgentgatewayBackendFailing'] },
+  ],
   ['few fail at the backend', { ...SERVING, ...refusal('upstream_failed', '0+2x80') }, { 30: [] }],
-  ['keys are three fetches old', { ...SERVING, ...counted('agentgateway_jwks_age_seconds', 'issuer="default"', '0+30x80') }, { 29: [], 34: [], 37: ['AgentgatewayKeysStale'] }],
-  ['keys that nobody fetches are old', { ...SERVING, ...counted('agentgateway_jwks_age_seconds', 'issuer="from-a-file"', '90000x80') }, { 30: [] }],
-  ['a first change is refused', { ...SERVING, ...counted('agentgateway_reloads_total', 'what="config", result="refused"', '_x19 1x60'), ...counted('agentgateway_reloads_total', 'what="jwks", result="ok"', '0+1x80') }, { 9: [], 11: ['AgentgatewayReloadRefused'], 26: [] }],
-  ['audit lines are lost', { ...SERVING, ...counted('agentgateway_audit_lines_lost_total', '', '0x20 7x60') }, { 9: [], 11: ['AgentgatewayAuditLost'], 17: [] }],
-  ['connections are turned away', { ...SERVING, ...counted('agentgateway_connections_refused_total', 'cause="address"', '_x19 1+1x60') }, { 14: [], 16: ['AgentgatewayConnectionsRefused'] }],
-  ['a pod is behind', { ...SERVING, ...counted('nodejs_eventloop_lag_p99_seconds', '', '0.051x80') }, { 9: [], 11: ['AgentgatewayBusy'] }],
-  ['a pod is nearly behind', { ...SERVING, ...counted('nodejs_eventloop_lag_p99_seconds', '', '0.049x80') }, { 30: [] }],
-  ['memory is short', { ...SERVING, ...counted('process_resident_memory_bytes', '', `${0.91 * 256 * 2 ** 20}x80`) }, { 9: [], 11: ['AgentgatewayMemoryShort'] }],
-  ['memory is not short', { ...SERVING, ...counted('process_resident_memory_bytes', '', `${0.89 * 256 * 2 ** 20}x80`) }, { 30: [] }],
-  ['traces do not arrive', { ...SERVING, ...counted('agentgateway_trace_spans_dropped_total', 'cause="export"', '_x9 5+5x70') }, { 10: [], 19: [], 21: ['AgentgatewaySpansDropped'] }],
+  [
+    'keys are three fetches old',
+    { ...SERVING, ...counted('agentgateway_jwks_age_seconds', 'issuer="default"', '0+30x80') },
+    { 29: [], 34: [], 37: ['AgentgatewayKeysStale'] },
+  ],
+  [
+    'keys that nobody fetches are old',
+    { ...SERVING, ...counted('agentgateway_jwks_age_seconds', 'issuer="from-a-file"', '90000x80') },
+    { 30: [] },
+  ],
+  [
+    'a first change is refused',
+    {
+      ...SERVING,
+      ...counted('agentgateway_reloads_total', 'what="config", result="refused"', '_x19 1x60'),
+      ...counted('agentgateway_reloads_total', 'what="jwks", result="ok"', '0+1x80'),
+    },
+    { 9: [], 11: ['AgentgatewayReloadRefused'], 26: [] },
+  ],
+  [
+    'audit lines are lost',
+    { ...SERVING, ...counted('agentgateway_audit_lines_lost_total', '', '0x20 7x60') },
+    { 9: [], 11: ['AgentgatewayAuditLost'], 17: [] },
+  ],
+  [
+    'connections are turned away',
+    { ...SERVING, ...counted('agentgateway_connections_refused_total', 'cause="address"', '_x19 1+1x60') },
+    { 14: [], 16: ['AgentgatewayConnectionsRefused'] },
+  ],
+  [
+    'a pod is behind',
+    { ...SERVING, ...counted('nodejs_eventloop_lag_p99_seconds', '', '0.051x80') },
+    { 9: [], 11: ['AgentgatewayBusy'] },
+  ],
+  [
+    'a pod is nearly behind',
+    { ...SERVING, ...counted('nodejs_eventloop_lag_p99_seconds', '', '0.049x80') },
+    { 30: [] },
+  ],
+  [
+    'memory is short',
+    { ...SERVING, ...counted('process_resident_memory_bytes', '', `${0.91 * 256 * 2 ** 20}x80`) },
+    { 9: [], 11: ['AgentgatewayMemoryShort'] },
+  ],
+  [
+    'memory is not short',
+    { ...SERVING, ...counted('process_resident_memory_bytes', '', `${0.89 * 256 * 2 ** 20}x80`) },
+    { 30: [] },
+  ],
+  [
+    'traces do not arrive',
+    { ...SERVING, ...counted('agentgateway_trace_spans_dropped_total', 'cause="export"', '_x9 5+5x70') },
+    { 10: [], 19: [], 21: ['AgentgatewaySpansDropped'] },
+  ],
 ];
 
 const missing = ['prometheus', 'promtool'].filter((name) => programOf(name) === undefined);
@@ -74,18 +237,26 @@ needs('the alerts', missing);
   let rules: readonly Rule[];
 
   beforeAll(() => {
-    const { spec } = synthesized<Manifest>('test/support/monitoring-app.ts', file('manifests')).find(({ kind }) => kind === 'PrometheusRule')!;
+    const { spec } = synthesized<Manifest>('test/support/monitoring-app.ts', file('manifests')).find(
+      ({ kind }) => kind === 'PrometheusRule',
+    )!;
     rules = spec.groups.flatMap((group) => group.rules);
     writeFileSync(file('rules.yaml'), stringify(spec));
   }, 30_000);
   afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
   it('are what promtool takes for rules, without a doubt', () => {
-    expect(execFileSync('promtool', ['check', 'rules', '--lint=all', '--lint-fatal', file('rules.yaml')], { encoding: 'utf8' })).toContain(`SUCCESS: ${rules.length} rules found`);
+    expect(
+      execFileSync('promtool', ['check', 'rules', '--lint=all', '--lint-fatal', file('rules.yaml')], {
+        encoding: 'utf8',
+      }),
+    ).toContain(`SUCCESS: ${rules.length} rules found`);
   });
 
   it('each have a case in which they fire', () => {
-    expect([...new Set(CASES.flatMap(([, , at]) => Object.values(at).flat()))].sort()).toEqual(rules.map(({ alert }) => alert).sort());
+    expect([...new Set(CASES.flatMap(([, , at]) => Object.values(at).flat()))].sort()).toEqual(
+      rules.map(({ alert }) => alert).sort(),
+    );
   });
 
   it.each(CASES)('fire as they should when %s', (what, given, at) => {
@@ -93,13 +264,21 @@ needs('the alerts', missing);
       interval: '30s',
       input_series: Object.entries(given).map(([name, values]) => ({ series: name, values })),
       promql_expr_test: Object.entries(at).map(([minutes, firing]) => ({
-        expr: 'count by (alertname) (ALERTS{alertstate="firing"})', eval_time: `${minutes}m`, exp_samples: firing.map((alert) => ({ labels: `{alertname="${alert}"}`, value: 1 })),
+        expr: 'count by (alertname) (ALERTS{alertstate="firing"})',
+        eval_time: `${minutes}m`,
+        exp_samples: firing.map((alert) => ({ labels: `{alertname="${alert}"}`, value: 1 })),
       })),
     };
-    writeFileSync(file('case.yaml'), stringify({ rule_files: ['rules.yaml'], evaluation_interval: '30s', tests: [test] }));
+    writeFileSync(
+      file('case.yaml'),
+      stringify({ rule_files: ['rules.yaml'], evaluation_interval: '30s', tests: [test] }),
+    );
     let said = '';
     try {
-      execFileSync('promtool', ['test', 'rules', file('case.yaml')], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+      execFileSync('promtool', ['test', 'rules', file('case.yaml')], {
+        encoding: 'utf8',
+        stdio: ['ignore', 'pipe', 'pipe'],
+      });
     } catch (cause) {
       const { stdout, stderr } = cause as { stdout: string; stderr: string };
       said = stdout + stderr;
@@ -112,48 +291,129 @@ needs('the alerts', missing);
     const gateway = await startGatewayProcess(scene.config, { dir, name: 'gateway' });
     const port = await freePort();
     mkdirSync(file('data'));
-    writeFileSync(file('prometheus.yaml'), stringify({
-      global: { scrape_interval: '1s', evaluation_interval: '1s' }, rule_files: ['rules.yaml'],
-      scrape_configs: [{ job_name: JOB, static_configs: [{ targets: [`127.0.0.1:${gateway.adminPort}`], labels: { pod: 'a' } }] }],
-    }));
-    const prometheus = new Daemon(programOf('prometheus')!, [`--config.file=${file('prometheus.yaml')}`, `--storage.tsdb.path=${file('data')}`, `--web.listen-address=127.0.0.1:${port}`]);
+    writeFileSync(
+      file('prometheus.yaml'),
+      stringify({
+        global: { scrape_interval: '1s', evaluation_interval: '1s' },
+        rule_files: ['rules.yaml'],
+        scrape_configs: [
+          {
+            job_name: JOB,
+            static_configs: [{ targets: [`127.0.0.1:${gateway.adminPort}`], labels: { pod: 'a' } }],
+          },
+        ],
+      }),
+    );
+    const prometheus = new Daemon(programOf('prometheus')!, [
+      `--config.file=${file('prometheus.yaml')}`,
+      `--storage.tsdb.path=${file('data')}`,
+      `--web.listen-address=127.0.0.1:${port}`,
+    ]);
     const ask = async <T>(path: string): Promise<T> => {
       const answer = await new Promise<string>((resolve, reject) => {
-        http.get({ host: '127.0.0.1', port, path: `/api/v1/${path}` }, (message) => {
-          let text = '';
-          message.on('data', (chunk: Buffer) => { text += chunk.toString(); }).once('end', () => resolve(text)).once('error', reject);
-        }).once('error', reject);
+        http
+          .get({ host: '127.0.0.1', port, path: `/api/v1/${path}` }, (message) => {
+            let text = '';
+            message
+              .on('data', (chunk: Buffer) => {
+                text += chunk.toString();
+              })
+              .once('end', () => resolve(text))
+              .once('error', reject);
+          })
+          .once('error', reject);
       });
       return (JSON.parse(answer) as { data: T }).data;
     };
     const until = async (what: string, is: () => Promise<boolean>) => {
       const end = performance.now() + FIRES_MS;
-      while (!await is().catch(() => false)) {
-        if (performance.now() > end) throw new Error(`not within ${FIRES_MS} ms: ${what}; it said: ${prometheus.said.slice(-2000)}`);
+      while (!(await is().catch(() => false))) {
+        if (performance.now() > end)
+          throw new Error(`not within ${FIRES_MS} ms: ${what}; it said: ${prometheus.said.slice(-2000)}`);
         await sleep(100);
       }
     };
-    type Alert = { readonly labels: Readonly<Record<string, string>>; readonly annotations: Readonly<Record<string, string>>; readonly state: string };
-    const firing = async () => (await ask<{ alerts: readonly Alert[] }>('alerts')).alerts.filter(({ state }) => state === 'firing');
+    type Alert = {
+      readonly labels: Readonly<Record<string, string>>;
+      readonly annotations: Readonly<Record<string, string>>;
+      readonly state: string;
+    };
+    const firing = async () =>
+      (await ask<{ alerts: readonly Alert[] }>('alerts')).alerts.filter(({ state }) => state === 'firing');
     try {
       expect((await request(gateway.port, scene.ask())).status).toBe(200);
-      type State = { readonly groups: readonly { readonly rules: readonly { readonly name: string; readonly health: string; readonly lastError?: string }[] }[] };
-      await until('the rules have been evaluated', async () => (await ask<State>('rules')).groups.every((group) => group.rules.every(({ health }) => health !== 'unknown')));
-      expect((await ask<State>('rules')).groups.flatMap((group) => group.rules).map(({ name, health, lastError = '' }) => [name, health, lastError])).toEqual(rules.map(({ alert }) => [alert, 'ok', '']));
-      await until('the gateway has been scraped', async () => (await ask<{ result: readonly unknown[] }>(`query?query=${encodeURIComponent(`up{job="${JOB}"} == 1`)}`)).result.length === 1);
-      const known = new Set((await ask<readonly { readonly metric: string }[]>('targets/metadata')).map(({ metric }) => metric));
-      const read = new Set(rules.flatMap(({ expr }) => [...expr.matchAll(/([a-z_0-9]+)\{/g)].map(([, metric]) => metric!.replace(/_count$/, ''))));
+      type State = {
+        readonly groups: readonly {
+          readonly rules: readonly {
+            readonly name: string;
+            readonly health: string;
+            readonly lastError?: string;
+          }[];
+        }[];
+      };
+      await until('the rules have been evaluated', async () =>
+        (await ask<State>('rules')).groups.every((group) =>
+          group.rules.every(({ health }) => health !== 'unknown'),
+        ),
+      );
+      expect(
+        (await ask<State>('rules')).groups
+          .flatMap((group) => group.rules)
+          .map(({ name, health, lastError = '' }) => [name, health, lastError]),
+      ).toEqual(rules.map(({ alert }) => [alert, 'ok', '']));
+      await until(
+        'the gateway has been scraped',
+        async () =>
+          (
+            await ask<{ result: readonly unknown[] }>(
+              `query?query=${encodeURIComponent(`up{job="${JOB}"} == 1`)}`,
+            )
+          ).result.length === 1,
+      );
+      const known = new Set(
+        (await ask<readonly { readonly metric: string }[]>('targets/metadata')).map(({ metric }) => metric),
+      );
+      const read = new Set(
+        rules.flatMap(({ expr }) =>
+          [...expr.matchAll(/([a-z_0-9]+)\{/g)].map(([, metric]) => metric!.replace(/_count$/, '')),
+        ),
+      );
       expect([...read].filter((metric) => metric !== 'up' && !known.has(metric))).toEqual([]);
       expect(await firing()).toEqual([]);
 
       const used = scene.ask();
-      expect([(await request(gateway.port, used)).status, (await request(gateway.port, used)).status]).toEqual([200, 401]);
+      expect([
+        (await request(gateway.port, used)).status,
+        (await request(gateway.port, used)).status,
+      ]).toEqual([200, 401]);
       gateway.rewrite('{"version":');
       gateway.child.kill('SIGHUP');
       await until('both fire', async () => (await firing()).length === 2);
-      expect((await firing()).map(({ labels, annotations: { summary, runbook_url } }) => [labels.alertname, labels.severity, labels.team, summary, runbook_url]).sort()).toEqual([
-        ['AgentgatewayProofReplayed', 'warning', 'platform', 'Used proofs were sent again on route mcp: 1 times', 'https://runbooks.example/AgentgatewayProofReplayed'],
-        ['AgentgatewayReloadRefused', 'warning', 'platform', 'A change was not taken: config', 'https://runbooks.example/AgentgatewayReloadRefused'],
+      expect(
+        (await firing())
+          .map(({ labels, annotations: { summary, runbook_url } }) => [
+            labels.alertname,
+            labels.severity,
+            labels.team,
+            summary,
+            runbook_url,
+          ])
+          .sort(),
+      ).toEqual([
+        [
+          'AgentgatewayProofReplayed',
+          'warning',
+          'platform',
+          'Used proofs were sent again on route mcp: 1 times',
+          'https://runbooks.example/AgentgatewayProofReplayed',
+        ],
+        [
+          'AgentgatewayReloadRefused',
+          'warning',
+          'platform',
+          'A change was not taken: config',
+          'https://runbooks.example/AgentgatewayReloadRefused',
+        ],
       ]);
     } finally {
       await prometheus.stop();

@@ -13,7 +13,10 @@ const ROUNDS = 5;
 
 if (!hasRedis()) {
   const why = 'no redis-server or valkey-server in PATH';
-  if (process.env.CI) it('finds a Redis to test against', () => { throw new Error(why); });
+  if (process.env.CI)
+    it('finds a Redis to test against', () => {
+      throw new Error(why);
+    });
   else it.skip(`two replicas: ${why}`, () => {});
 }
 
@@ -33,14 +36,34 @@ if (!hasRedis()) {
       message.resume().on('end', () => response.end('{}'));
     });
     await new Promise<void>((resolve) => backend.listen(0, '127.0.0.1', resolve));
-    writeFileSync(join(dir, 'jwks.json'), JSON.stringify({ keys: [{ ...jwkOf(as), kid: 'as-1', alg: 'RS256', use: 'sig' }] }));
+    writeFileSync(
+      join(dir, 'jwks.json'),
+      JSON.stringify({ keys: [{ ...jwkOf(as), kid: 'as-1', alg: 'RS256', use: 'sig' }] }),
+    );
     for (const name of ['one', 'two']) {
-      gateways.push(await startGatewayProcess({
-        version: 1, publicOrigins: [ORIGIN], replicas: 2,
-        issuers: [{ name: 'as', issuer: 'https://as.example', jwks: { file: join(dir, 'jwks.json') } }], replay: { store: 'redis', url: `redis://127.0.0.1:${redis.port}` },
-        routes: [{ kind: 'mcp', name: 'mcp', pathPrefix: '/mcp', auth: { profile: 'dpop', issuers: ['as'] }, backend: { url: `http://127.0.0.1:${(backend.address() as AddressInfo).port}` } }],
-        audit: { file: join(dir, `${name}.jsonl`) }, drainSeconds: 1,
-      }, { dir, name }));
+      gateways.push(
+        await startGatewayProcess(
+          {
+            version: 1,
+            publicOrigins: [ORIGIN],
+            replicas: 2,
+            issuers: [{ name: 'as', issuer: 'https://as.example', jwks: { file: join(dir, 'jwks.json') } }],
+            replay: { store: 'redis', url: `redis://127.0.0.1:${redis.port}` },
+            routes: [
+              {
+                kind: 'mcp',
+                name: 'mcp',
+                pathPrefix: '/mcp',
+                auth: { profile: 'dpop', issuers: ['as'] },
+                backend: { url: `http://127.0.0.1:${(backend.address() as AddressInfo).port}` },
+              },
+            ],
+            audit: { file: join(dir, `${name}.jsonl`) },
+            drainSeconds: 1,
+          },
+          { dir, name },
+        ),
+      );
     }
   }, 30_000);
   afterAll(async () => {
@@ -55,7 +78,11 @@ if (!hasRedis()) {
     for (let round = 1; round <= ROUNDS; round++) {
       const token = accessToken(as, { cnf: { jkt: thumbprint(client) } });
       const headers = { authorization: `DPoP ${token}`, dpop: proof(client, 'POST', `${ORIGIN}/mcp`, token) };
-      const answers = await Promise.all(Array.from({ length: 100 }, (_, i) => request(gateways[i % 2]!.port, { method: 'POST', path: '/mcp', headers })));
+      const answers = await Promise.all(
+        Array.from({ length: 100 }, (_, i) =>
+          request(gateways[i % 2]!.port, { method: 'POST', path: '/mcp', headers }),
+        ),
+      );
       expect(answers.filter(({ status }) => status >= 200 && status < 300)).toHaveLength(1);
       expect(answers.filter(({ status }) => status === 401)).toHaveLength(99);
       expect(reached).toBe(round);

@@ -13,19 +13,42 @@ const dir = mkdtempSync(join(tmpdir(), 'agw-tracing-'));
 afterAll(() => rmSync(dir, { recursive: true }));
 
 const config = (tracing?: ConfigInput['tracing']): ConfigInput => ({
-  version: 1, publicOrigins: [ORIGIN], issuers: [{ name: 'as', issuer: 'https://as.example', jwks: { file: join(dir, 'jwks.json') } }], replay: { store: 'memory' },
-  routes: [{ kind: 'mcp', name: 'mcp', pathPrefix: '/mcp', auth: { profile: 'dpop', issuers: ['as'] }, backend: { url: 'http://127.0.0.1:9' } }],
-  audit: { file: join(dir, 'audit.jsonl') }, drainSeconds: 1, ...(tracing === undefined ? {} : { tracing }),
+  version: 1,
+  publicOrigins: [ORIGIN],
+  issuers: [{ name: 'as', issuer: 'https://as.example', jwks: { file: join(dir, 'jwks.json') } }],
+  replay: { store: 'memory' },
+  routes: [
+    {
+      kind: 'mcp',
+      name: 'mcp',
+      pathPrefix: '/mcp',
+      auth: { profile: 'dpop', issuers: ['as'] },
+      backend: { url: 'http://127.0.0.1:9' },
+    },
+  ],
+  audit: { file: join(dir, 'audit.jsonl') },
+  drainSeconds: 1,
+  ...(tracing === undefined ? {} : { tracing }),
 });
-beforeAll(() => writeFileSync(join(dir, 'jwks.json'), JSON.stringify({ keys: [{ ...jwkOf(rsa()), kid: 'as-1', alg: 'RS256', use: 'sig' }] })));
+beforeAll(() =>
+  writeFileSync(
+    join(dir, 'jwks.json'),
+    JSON.stringify({ keys: [{ ...jwkOf(rsa()), kid: 'as-1', alg: 'RS256', use: 'sig' }] }),
+  ),
+);
 
 it('sends at SIGTERM what has not been sent', async () => {
   const collector = await startCollector();
   try {
-    const gateway = await startGatewayProcess(config({ url: collector.url, exportIntervalSeconds: 60 }), { dir, name: 'traced' });
+    const gateway = await startGatewayProcess(config({ url: collector.url, exportIntervalSeconds: 60 }), {
+      dir,
+      name: 'traced',
+    });
     expect((await request(gateway.port, { method: 'POST', path: '/mcp' })).status).toBe(401);
     expect(await gateway.stop()).toBe(0);
-    expect(collector.spans).toMatchObject([{ name: 'POST /mcp', attributes: { 'agentgateway.reason': 'credentials_missing' } }]);
+    expect(collector.spans).toMatchObject([
+      { name: 'POST /mcp', attributes: { 'agentgateway.reason': 'credentials_missing' } },
+    ]);
     expect(collector.received[0]!.headers['user-agent']).toMatch(/^OTel-OTLP-Exporter-JavaScript\//);
   } finally {
     await collector.stop();
@@ -34,7 +57,8 @@ it('sends at SIGTERM what has not been sent', async () => {
 it('needs no chunk where nothing is traced', async () => {
   const code = join(dir, 'code');
   mkdirSync(code);
-  for (const name of readdirSync(assets).filter((file) => file.endsWith('.mjs') && file !== CHUNK)) copyFileSync(join(assets, name), join(code, name));
+  for (const name of readdirSync(assets).filter((file) => file.endsWith('.mjs') && file !== CHUNK))
+    copyFileSync(join(assets, name), join(code, name));
   const gateway = await startGatewayProcess(config(), { dir, name: 'untraced', code });
   expect((await request(gateway.port, { method: 'POST', path: '/mcp' })).status).toBe(401);
   expect(await gateway.stop()).toBe(0);

@@ -19,17 +19,43 @@ let gateway: GatewayProcess;
 let config: ConfigInput;
 let volume: Volume;
 /** Each on a connection of its own, which the system deals to one of the threads. */
-const post = (count: number, path = '/mcp'): Promise<Answer[]> => Promise.all(Array.from({ length: count }, () => {
-  const { method, headers } = scene.ask();
-  const token = (headers as Record<string, string>).authorization!.slice('DPoP '.length);
-  return request(gateway.port, { method: method!, path, headers: { authorization: `DPoP ${token}`, dpop: proof(scene.client, 'POST', ORIGIN + path, token) } });
-}));
-const statuses = (answers: readonly Answer[]) => Object.fromEntries([...new Set(answers.map(({ status }) => status))].map((status) => [status, answers.filter((a) => a.status === status).length]));
+const post = (count: number, path = '/mcp'): Promise<Answer[]> =>
+  Promise.all(
+    Array.from({ length: count }, () => {
+      const { method, headers } = scene.ask();
+      const token = (headers as Record<string, string>).authorization!.slice('DPoP '.length);
+      return request(gateway.port, {
+        method: method!,
+        path,
+        headers: { authorization: `DPoP ${token}`, dpop: proof(scene.client, 'POST', ORIGIN + path, token) },
+      });
+    }),
+  );
+const statuses = (answers: readonly Answer[]) =>
+  Object.fromEntries(
+    [...new Set(answers.map(({ status }) => status))].map((status) => [
+      status,
+      answers.filter((a) => a.status === status).length,
+    ]),
+  );
 /** For tokens of /mcp, wherever it is put. */
-const routeTo = ({ routes: [mcp] }: ConfigInput) => ({ ...mcp!, auth: { ...mcp!.auth, audiences: [`${ORIGIN}/mcp`] } });
+const routeTo = ({ routes: [mcp] }: ConfigInput) => ({
+  ...mcp!,
+  auth: { ...mcp!.auth, audiences: [`${ORIGIN}/mcp`] },
+});
 const metrics = async () => (await request(gateway.adminPort, { path: '/metrics' })).text;
-const value = (text: string, line: string) => Number(text.split('\n').find((l) => l.startsWith(`${line} `))?.split(' ')[1]);
-const said = (event: string) => gateway.said().split('\n').filter((line) => line.includes(`"event":"${event}"`));
+const value = (text: string, line: string) =>
+  Number(
+    text
+      .split('\n')
+      .find((l) => l.startsWith(`${line} `))
+      ?.split(' ')[1],
+  );
+const said = (event: string) =>
+  gateway
+    .said()
+    .split('\n')
+    .filter((line) => line.includes(`"event":"${event}"`));
 const until = async (what: () => boolean) => {
   for (let i = 0; i < 400 && !what(); i++) await new Promise((resolve) => setTimeout(resolve, 25));
   expect(what()).toBe(true);
@@ -42,19 +68,33 @@ const reloadTo = async (next: ConfigInput, event: string) => {
 };
 
 beforeAll(async () => {
-  scene = await openScene({ workers: WORKERS, limits: { refusalsPerAddress: { maxTokens: 1_000_000, tokensPerSecond: 1_000_000 } } });
-  const limited = { ...routeTo(scene.config), name: 'limited', pathPrefix: '/limited', rateLimit: { maxTokens: LIMIT, tokensPerFill: 1, fillIntervalSeconds: HOUR } };
+  scene = await openScene({
+    workers: WORKERS,
+    limits: { refusalsPerAddress: { maxTokens: 1_000_000, tokensPerSecond: 1_000_000 } },
+  });
+  const limited = {
+    ...routeTo(scene.config),
+    name: 'limited',
+    pathPrefix: '/limited',
+    rateLimit: { maxTokens: LIMIT, tokensPerFill: 1, fillIntervalSeconds: HOUR },
+  };
   const dir = join(scene.dir, 'config');
   volume = new Volume(dir, { 'gateway.json': '{}' });
   config = { ...scene.config, routes: [scene.config.routes[0]!, limited] };
   gateway = await startGatewayProcess(config, { dir, name: 'gateway' });
-  config = { ...config, listen: { host: '127.0.0.1', port: gateway.port }, admin: { host: '127.0.0.1', port: gateway.adminPort } };
+  config = {
+    ...config,
+    listen: { host: '127.0.0.1', port: gateway.port },
+    admin: { host: '127.0.0.1', port: gateway.adminPort },
+  };
 }, 20_000);
 afterAll(() => scene.stop());
 
 it('listens on one port with every thread', () => {
   const hex = gateway.port.toString(16).toUpperCase().padStart(4, '0');
-  const listening = readFileSync('/proc/net/tcp', 'utf8').split('\n').filter((line) => new RegExp(`^ *\\d+: 0100007F:${hex} 00000000:0000 0A `).test(line));
+  const listening = readFileSync('/proc/net/tcp', 'utf8')
+    .split('\n')
+    .filter((line) => new RegExp(`^ *\\d+: 0100007F:${hex} 00000000:0000 0A `).test(line));
   expect(listening).toHaveLength(WORKERS);
 });
 
@@ -62,7 +102,11 @@ it(`lets the same proof pass once of ${AT_ONCE} times at once; ${ROUNDS} rounds`
   const before = scene.reached();
   for (let round = 1; round <= ROUNDS; round++) {
     const { method, headers } = scene.ask();
-    const answers = await Promise.all(Array.from({ length: AT_ONCE }, () => request(gateway.port, { method: method!, path: '/mcp', headers: headers! })));
+    const answers = await Promise.all(
+      Array.from({ length: AT_ONCE }, () =>
+        request(gateway.port, { method: method!, path: '/mcp', headers: headers! }),
+      ),
+    );
     expect(statuses(answers)).toEqual({ 200: 1, 401: AT_ONCE - 1 });
     expect(scene.reached()).toBe(before + round);
   }
@@ -89,14 +133,28 @@ it('adds up what the threads count, tells once what they share, and writes every
   const after = await metrics();
   const ok = 'agentgateway_request_duration_seconds_count{route="mcp",status="200"}';
   expect(value(after, ok) - value(before, ok)).toBe(200);
-  expect(value(after, 'agentgateway_replay_entries') - value(before, 'agentgateway_replay_entries')).toBe(200);
+  expect(value(after, 'agentgateway_replay_entries') - value(before, 'agentgateway_replay_entries')).toBe(
+    200,
+  );
   expect(after.match(/^process_cpu_seconds_total /gm)).toHaveLength(1);
   expect(value(after, 'process_cpu_seconds_total')).toBeGreaterThan(0.1);
   // What one process used, not so many times that.
-  expect(value(after, 'process_resident_memory_bytes')).toBeLessThan(Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${gateway.child.pid!}/status`, 'utf8'))![1]) * 1024 * 1.1);
+  expect(value(after, 'process_resident_memory_bytes')).toBeLessThan(
+    Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${gateway.child.pid!}/status`, 'utf8'))![1]) *
+      1024 *
+      1.1,
+  );
   expect(after.match(/^nodejs_eventloop_lag_p99_seconds /gm)).toHaveLength(1);
-  const lines = () => readFileSync(join(scene.dir, 'audit.jsonl'), 'utf8').trimEnd().split('\n').map((line) => JSON.parse(line) as Record<string, unknown>);
-  await until(() => lines().filter((line) => line['route.name'] === 'mcp' && line['response.status'] === 200).length === value(after, ok));
+  const lines = () =>
+    readFileSync(join(scene.dir, 'audit.jsonl'), 'utf8')
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+  await until(
+    () =>
+      lines().filter((line) => line['route.name'] === 'mcp' && line['response.status'] === 200).length ===
+      value(after, ok),
+  );
 });
 
 it('is ready and alive, and ends with 0 when what is open has ended', async () => {

@@ -8,43 +8,61 @@ const policies = (admission?: Admission) => {
   return synth(chart);
 };
 const messages = (objects: ReturnType<typeof policies>, name: string): string[] =>
-  only(objects, 'ValidatingAdmissionPolicy', name).spec.validations.map(({ message }: { message: string }) => message.split(':')[0]);
+  only(objects, 'ValidatingAdmissionPolicy', name).spec.validations.map(
+    ({ message }: { message: string }) => message.split(':')[0],
+  );
 const bindings = (objects: ReturnType<typeof policies>) => all(objects, 'ValidatingAdmissionPolicyBinding');
 
 describe('Admission', () => {
   it('binds every policy to the one namespace, denies and audits', () => {
     const objects = policies();
     const names = all(objects, 'ValidatingAdmissionPolicy').map(({ metadata }) => metadata);
-    expect(names).toEqual(['pods', 'workloads', 'cronjobs', 'services'].map((shape) => ({ name: `hardened-aiops-${shape}` })));
-    expect(bindings(objects).map(({ spec }) => spec)).toEqual(names.map(({ name }) => ({
-      policyName: name, validationActions: ['Deny', 'Audit'], matchResources: { namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'aiops' } } },
-    })));
+    expect(names).toEqual(
+      ['pods', 'workloads', 'cronjobs', 'services'].map((shape) => ({ name: `hardened-aiops-${shape}` })),
+    );
+    expect(bindings(objects).map(({ spec }) => spec)).toEqual(
+      names.map(({ name }) => ({
+        policyName: name,
+        validationActions: ['Deny', 'Audit'],
+        matchResources: { namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'aiops' } } },
+      })),
+    );
   });
   it('holds every shape that carries a pod to the same rules', () => {
     const podRules = Object.values(AdmissionRule).filter((rule) => rule !== AdmissionRule.CLUSTER_IP);
-    for (const shape of ['pods', 'workloads', 'cronjobs']) expect([shape, messages(policies(), `hardened-aiops-${shape}`)]).toEqual([shape, podRules]);
+    for (const shape of ['pods', 'workloads', 'cronjobs']) {
+      expect([shape, messages(policies(), `hardened-aiops-${shape}`)]).toEqual([shape, podRules]);
+    }
     expect(messages(policies(), 'hardened-aiops-services')).toEqual([AdmissionRule.CLUSTER_IP]);
   });
   it('leaves out what is named, and policies without rules', () => {
-    expect(messages(policies(Admission.deny({ without: [AdmissionRule.NON_ROOT] })), 'hardened-aiops-pods')).not.toContain(AdmissionRule.NON_ROOT);
+    expect(
+      messages(policies(Admission.deny({ without: [AdmissionRule.NON_ROOT] })), 'hardened-aiops-pods'),
+    ).not.toContain(AdmissionRule.NON_ROOT);
     const podsOnly = policies(Admission.deny({ without: [AdmissionRule.CLUSTER_IP] }));
     expect(bindings(podsOnly).map(({ spec }) => spec.policyName)).not.toContain('hardened-aiops-services');
     expect(bindings(policies(Admission.none()))).toEqual([]);
-    expect(bindings(policies(Admission.warn())).map(({ spec }) => spec.validationActions)[0]).toEqual(['Warn', 'Audit']);
+    expect(bindings(policies(Admission.warn())).map(({ spec }) => spec.validationActions)[0]).toEqual([
+      'Warn',
+      'Audit',
+    ]);
   });
   it('refuses to leave out a rule that is none', () => {
     expect(() => Admission.deny({ without: ['no-tags' as AdmissionRule] })).toThrow(
-      'admission.without: must name rules: image-digest, non-root, read-only-root, no-secret-env, no-sub-path, own-processes, cluster-ip, got "no-tags"');
+      'admission.without: must name rules: image-digest, non-root, read-only-root, no-secret-env, no-sub-path, own-processes, cluster-ip, got "no-tags"',
+    );
   });
   describe('and a gateway whose image is not pinned', () => {
     const image = Image.unpinned('node:24', 'a test of what is refused');
-    const said = (admission?: Admission, namespace = 'aiops') => problems(() => {
-      const chart = newChart();
-      new HardenedNamespace(chart, 'Namespace', { name: 'aiops', admission });
-      newGateway(chart, { image, namespace });
-      return chart;
-    });
-    const refusal = 'admission: must leave out image-digest for the unpinned image of test/Gateway, got "node:24"; pin the image, or pass Admission.deny({ without: [AdmissionRule.IMAGE_DIGEST] })';
+    const said = (admission?: Admission, namespace = 'aiops') =>
+      problems(() => {
+        const chart = newChart();
+        new HardenedNamespace(chart, 'Namespace', { name: 'aiops', admission });
+        newGateway(chart, { image, namespace });
+        return chart;
+      });
+    const refusal =
+      'admission: must leave out image-digest for the unpinned image of test/Gateway, got "node:24"; pin the image, or pass Admission.deny({ without: [AdmissionRule.IMAGE_DIGEST] })';
     it('says at synth what the API server would say', () => expect(said().join('\n')).toContain(refusal));
     it.each([
       ['leaves it out', said(Admission.deny({ without: [AdmissionRule.IMAGE_DIGEST] }))],

@@ -1,28 +1,76 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { ApiObject, Duration, JsonPatch, Size, Testing } from 'cdk8s';
 import {
-  AgentgatewayVersion, AuthMode, AuthProfile, CaBundle, DataPlane, HardenedNamespace, Image, JwksSource, McpRoute, Peer, ReplayStore, SecretSource, SecretsRoute,
+  AgentgatewayVersion,
+  AuthMode,
+  AuthProfile,
+  CaBundle,
+  DataPlane,
+  HardenedNamespace,
+  Image,
+  JwksSource,
+  McpRoute,
+  Peer,
+  ReplayStore,
+  SecretSource,
+  SecretsRoute,
 } from '../../lib';
-import { all, apiServer, backendPeer, container, dataOf, gatewayChart, manifests, newChart, newGateway, only, pod, problems, synth } from '../support/synth';
+import {
+  all,
+  apiServer,
+  backendPeer,
+  container,
+  dataOf,
+  gatewayChart,
+  manifests,
+  newChart,
+  newGateway,
+  only,
+  pod,
+  problems,
+  synth,
+} from '../support/synth';
 
-const ED25519 = JSON.stringify({ keys: [{ ...generateKeyPairSync('ed25519').publicKey.export({ format: 'jwk' }), kid: 'ed' }] });
+const ED25519 = JSON.stringify({
+  keys: [{ ...generateKeyPairSync('ed25519').publicKey.export({ format: 'jwk' }), kid: 'ed' }],
+});
 const redis = ReplayStore.redis({ host: 'redis.aiops.svc', peer: Peer.pods({ app: 'redis' }) });
 
 describe('the pod', () => {
   const objects = manifests({ secrets: ['db'] });
 
   it('runs the proxy and agentgateway, the proxy alone with DataPlane.direct', () => {
-    expect(pod(objects).containers.map((c: { name: string }) => c.name)).toEqual(['dpop-proxy', 'agentgateway']);
-    expect(pod(manifests({ gateway: { dataPlane: DataPlane.direct() } })).containers.map((c: { name: string }) => c.name)).toEqual(['dpop-proxy']);
+    expect(pod(objects).containers.map((c: { name: string }) => c.name)).toEqual([
+      'dpop-proxy',
+      'agentgateway',
+    ]);
+    expect(
+      pod(manifests({ gateway: { dataPlane: DataPlane.direct() } })).containers.map(
+        (c: { name: string }) => c.name,
+      ),
+    ).toEqual(['dpop-proxy']);
   });
   it('is what the restricted Pod Security Standard asks, and more', () => {
     expect(pod(objects)).toMatchObject({
       automountServiceAccountToken: false,
       enableServiceLinks: false,
-      securityContext: { runAsNonRoot: true, runAsUser: 65532, runAsGroup: 65532, fsGroup: 65532, seccompProfile: { type: 'RuntimeDefault' }, appArmorProfile: { type: 'RuntimeDefault' } },
+      securityContext: {
+        runAsNonRoot: true,
+        runAsUser: 65532,
+        runAsGroup: 65532,
+        fsGroup: 65532,
+        seccompProfile: { type: 'RuntimeDefault' },
+        appArmorProfile: { type: 'RuntimeDefault' },
+      },
     });
     for (const c of pod(objects).containers) {
-      expect(c.securityContext).toEqual({ allowPrivilegeEscalation: false, privileged: false, readOnlyRootFilesystem: true, runAsNonRoot: true, capabilities: { drop: ['ALL'] } });
+      expect(c.securityContext).toEqual({
+        allowPrivilegeEscalation: false,
+        privileged: false,
+        readOnlyRootFilesystem: true,
+        runAsNonRoot: true,
+        capabilities: { drop: ['ALL'] },
+      });
       expect(c.resources.limits.memory).toBe(c.resources.requests.memory);
       expect(c.resources.limits['ephemeral-storage']).toBeDefined();
       expect(c.image).toMatch(/@sha256:[0-9a-f]{64}$/);
@@ -31,11 +79,15 @@ describe('the pod', () => {
     }
   });
   it('shares nothing with its node', () => {
-    for (const field of ['hostNetwork', 'hostPID', 'hostIPC', 'shareProcessNamespace']) expect(pod(objects)[field]).toBeUndefined();
+    for (const field of ['hostNetwork', 'hostPID', 'hostIPC', 'shareProcessNamespace']) {
+      expect(pod(objects)[field]).toBeUndefined();
+    }
     expect(pod(objects).volumes.filter((v: object) => 'hostPath' in v)).toEqual([]);
   });
   it('writes to bounded memory only, and mounts no subPath', () => {
-    for (const v of pod(objects).volumes) if (v.emptyDir !== undefined) expect(v.emptyDir).toEqual({ medium: 'Memory', sizeLimit: '16Mi' });
+    for (const v of pod(objects).volumes) {
+      if (v.emptyDir !== undefined) expect(v.emptyDir).toEqual({ medium: 'Memory', sizeLimit: '16Mi' });
+    }
     for (const c of pod(objects).containers) {
       for (const m of c.volumeMounts) {
         expect(m.subPath).toBeUndefined();
@@ -44,15 +96,23 @@ describe('the pod', () => {
     }
   });
   it('holds a ServiceAccount token only with a secrets route, without an audience, in the proxy alone', () => {
-    const token = (v: { projected?: { sources: object[] } }) => v.projected?.sources.some((s) => 'serviceAccountToken' in s);
+    const token = (v: { projected?: { sources: object[] } }) =>
+      v.projected?.sources.some((s) => 'serviceAccountToken' in s);
     const [volume] = pod(objects).volumes.filter(token);
-    expect(volume.projected.sources[0].serviceAccountToken).toEqual({ path: 'token', expirationSeconds: 3600 });
-    expect(container(objects, 'agentgateway').volumeMounts.map((m: { name: string }) => m.name)).not.toContain(volume.name);
+    expect(volume.projected.sources[0].serviceAccountToken).toEqual({
+      path: 'token',
+      expirationSeconds: 3600,
+    });
+    expect(
+      container(objects, 'agentgateway').volumeMounts.map((m: { name: string }) => m.name),
+    ).not.toContain(volume.name);
     expect(pod(manifests()).volumes.filter(token)).toEqual([]);
   });
   it('is asked whether it gets traffic and whether it is restarted, on the admin port; only the first asks a dependency', () => {
     const { startupProbe, readinessProbe, livenessProbe } = container(objects);
-    expect([startupProbe, readinessProbe, livenessProbe].map((p) => `${p.httpGet.port}${p.httpGet.path}`)).toEqual(['admin/livez', 'admin/readyz', 'admin/livez']);
+    expect(
+      [startupProbe, readinessProbe, livenessProbe].map((p) => `${p.httpGet.port}${p.httpGet.path}`),
+    ).toEqual(['admin/livez', 'admin/readyz', 'admin/livez']);
     expect(startupProbe.failureThreshold * startupProbe.periodSeconds).toBeGreaterThanOrEqual(30);
   });
   it('has the time to drain that it needs', () => {
@@ -68,11 +128,16 @@ describe('the pod', () => {
     expect(pod(objects).hostUsers).toBeUndefined();
     const older = pod(manifests({ gateway: { minKubernetesVersion: '1.32', userNamespace: true } }));
     expect([older.hostUsers, older.securityContext.supplementalGroupsPolicy]).toEqual([false, undefined]);
-    expect(pod(manifests({ gateway: { minKubernetesVersion: '1.33', userNamespace: false } })).hostUsers).toBeUndefined();
+    expect(
+      pod(manifests({ gateway: { minKubernetesVersion: '1.33', userNamespace: false } })).hostUsers,
+    ).toBeUndefined();
   });
   it('is never beside its successor with a memory store, and never missing with a shared one', () => {
     expect(only(objects, 'Deployment').spec.strategy).toEqual({ type: 'Recreate' });
-    expect(only(manifests({ gateway: { replayStore: redis } }), 'Deployment').spec.strategy).toEqual({ type: 'RollingUpdate', rollingUpdate: { maxUnavailable: 0, maxSurge: 1 } });
+    expect(only(manifests({ gateway: { replayStore: redis } }), 'Deployment').spec.strategy).toEqual({
+      type: 'RollingUpdate',
+      rollingUpdate: { maxUnavailable: 0, maxSurge: 1 },
+    });
   });
 });
 
@@ -80,19 +145,30 @@ describe('the gateway', () => {
   it('has two replicas and a budget with a shared store, one replica and none with a memory store', () => {
     const shared = manifests({ gateway: { replayStore: redis } });
     expect(only(shared, 'Deployment').spec.replicas).toBe(2);
-    expect(only(shared, 'PodDisruptionBudget').spec).toMatchObject({ maxUnavailable: 1, unhealthyPodEvictionPolicy: 'AlwaysAllow' });
+    expect(only(shared, 'PodDisruptionBudget').spec).toMatchObject({
+      maxUnavailable: 1,
+      unhealthyPodEvictionPolicy: 'AlwaysAllow',
+    });
     expect(all(manifests(), 'PodDisruptionBudget')).toEqual([]);
   });
   it('is a ClusterIP Service with the traffic port alone', () => {
     const { spec } = only(manifests(), 'Service');
     expect(spec.type).toBe('ClusterIP');
-    expect(spec.ports).toEqual([{ name: 'http', port: 8080, targetPort: 'http', protocol: 'TCP', appProtocol: 'http' }]);
-    expect(only(manifests({ gateway: { tlsSecretName: 'tls' } }), 'Service').spec.ports[0].appProtocol).toBe('https');
+    expect(spec.ports).toEqual([
+      { name: 'http', port: 8080, targetPort: 'http', protocol: 'TCP', appProtocol: 'http' },
+    ]);
+    expect(only(manifests({ gateway: { tlsSecretName: 'tls' } }), 'Service').spec.ports[0].appProtocol).toBe(
+      'https',
+    );
   });
   it('may get the named Secrets and nothing else', () => {
     const objects = manifests({ secrets: ['b', 'a', 'a'] });
-    expect(only(objects, 'Role').rules).toEqual([{ apiGroups: [''], resources: ['secrets'], resourceNames: ['a', 'b'], verbs: ['get'] }]);
-    expect(only(objects, 'RoleBinding').subjects).toEqual([{ kind: 'ServiceAccount', name: 'agentgateway-sa', namespace: 'aiops' }]);
+    expect(only(objects, 'Role').rules).toEqual([
+      { apiGroups: [''], resources: ['secrets'], resourceNames: ['a', 'b'], verbs: ['get'] },
+    ]);
+    expect(only(objects, 'RoleBinding').subjects).toEqual([
+      { kind: 'ServiceAccount', name: 'agentgateway-sa', namespace: 'aiops' },
+    ]);
     expect(only(objects, 'RoleBinding').roleRef.name).toBe(only(objects, 'Role').metadata.name);
     expect([...all(manifests(), 'Role'), ...all(manifests(), 'RoleBinding')]).toEqual([]);
   });
@@ -100,27 +176,47 @@ describe('the gateway', () => {
     const objects = manifests({ gateway: { name: 'edge', replayStore: redis }, secrets: ['db'] });
     expect(objects.map((o) => o.metadata.name).filter((name) => !name.startsWith('edge'))).toEqual([]);
     expect(pod(objects).serviceAccountName).toBe(only(objects, 'ServiceAccount').metadata.name);
-    const mounted = pod(objects).volumes.flatMap((v: any) => v.projected?.sources ?? []).map((s: any) => s.configMap?.name).filter((n: string) => n?.startsWith('edge'));
+    const mounted = pod(objects)
+      .volumes.flatMap((v: any) => v.projected?.sources ?? [])
+      .map((s: any) => s.configMap?.name)
+      .filter((n: string) => n?.startsWith('edge'));
     expect(new Set(mounted)).toEqual(new Set(all(objects, 'ConfigMap').map((o) => o.metadata.name)));
   });
   it('keeps every patch of a user', () => {
     const chart = gatewayChart({ gateway: { replayStore: redis } });
-    const budget = chart.node.findAll().find((c) => c instanceof ApiObject && c.kind === 'PodDisruptionBudget') as ApiObject;
-    budget.addJsonPatch(JsonPatch.replace('/spec/maxUnavailable', 2), JsonPatch.add('/spec/somethingNewer', true));
-    expect(only(synth(chart), 'PodDisruptionBudget').spec).toMatchObject({ maxUnavailable: 2, somethingNewer: true });
+    const budget = chart.node
+      .findAll()
+      .find((c) => c instanceof ApiObject && c.kind === 'PodDisruptionBudget') as ApiObject;
+    budget.addJsonPatch(
+      JsonPatch.replace('/spec/maxUnavailable', 2),
+      JsonPatch.add('/spec/somethingNewer', true),
+    );
+    expect(only(synth(chart), 'PodDisruptionBudget').spec).toMatchObject({
+      maxUnavailable: 2,
+      somethingNewer: true,
+    });
   });
   it('serves routes that are added after it, in an order that does not depend on the calls', () => {
     const config = (ids: string[]) => {
       const chart = newChart();
       const gateway = newGateway(chart);
-      for (const id of ids) new McpRoute(chart, id, { gateway, backend: 'mcp:5000', backendPeer, pathPrefix: `/${id.toLowerCase()}` });
+      for (const id of ids) {
+        new McpRoute(chart, id, {
+          gateway,
+          backend: 'mcp:5000',
+          backendPeer,
+          pathPrefix: `/${id.toLowerCase()}`,
+        });
+      }
       return dataOf(synth(chart), 'config.json');
     };
     expect(config(['A', 'Longer', 'B'])).toBe(config(['B', 'Longer', 'A']));
   });
   it('shows an unpinned image in the manifest, with the reason', () => {
     const image = Image.unpinned('node:24-bookworm-slim', 'a laptop cluster without a registry');
-    expect(only(manifests({ gateway: { image } }), 'Deployment').metadata.annotations).toEqual({ 'cdk8s-agentgateway/unpinned-image': 'node:24-bookworm-slim: a laptop cluster without a registry' });
+    expect(only(manifests({ gateway: { image } }), 'Deployment').metadata.annotations).toEqual({
+      'cdk8s-agentgateway/unpinned-image': 'node:24-bookworm-slim: a laptop cluster without a registry',
+    });
   });
 });
 
@@ -130,24 +226,94 @@ describe('synth refuses', () => {
       Testing.synth(gatewayChart(options));
       return [];
     } catch (cause) {
-      return (cause as Error).message.split('\n').slice(1).map((line) => line.trim()).filter((line) => line !== '');
+      return (cause as Error).message
+        .split('\n')
+        .slice(1)
+        .map((line) => line.trim())
+        .filter((line) => line !== '');
     }
   };
   it.each([
-    ['a memory store with two replicas', { gateway: { replicas: 2 } }, /\[test\/Gateway\] replay\.store: must be shared by all 2 replicas.*got "memory"; use the redis store, or one replica/],
-    ['a budget for one replica', { gateway: { podDisruptionBudget: true } }, /podDisruptionBudget: must go with at least 2 replicas.*got 1; choose ReplayStore\.redis/],
-    ['a secrets route without a way to the API server', { gateway: { apiServer: undefined }, secrets: ['db'] }, /apiServer: is required with a SecretsRoute.*kubectl get endpointslices/],
-    ['a path that is not canonical', { mcp: { pathPrefix: 'mcp' } }, /\[test\/Mcp\] pathPrefix: must start with "\/", got "mcp"; did you mean "\/mcp"\?/],
-    ['a permissive secrets route', { gateway: { auth: AuthProfile.dpop({ mode: AuthMode.PERMISSIVE }) }, secrets: ['db'] }, /\[test\/Secrets\] auth\.mode: must be "strict" on a secrets route/],
-    ["the gateway's own credential in a secrets route", { mcp: { credential: SecretSource.existing('backend', 'token') }, secrets: ['backend'] }, /must not name a credential of the gateway itself.*got "backend"/],
-    ['a CA for a backend that agentgateway calls in clear', { mcp: { backendCa: CaBundle.fromConfigMap('mcp-ca') } }, /\[test\/Mcp\] backend\.caFile: must go with an https backend/],
-    ['credentials in a URL that agentgateway calls', { mcp: { backend: 'https://user:pw@mcp:5000/x' } }, /\[test\/Mcp\] backend\.url: must be an absolute http\(s\) URL without credentials/],
-    ['a header that is none, for agentgateway', { mcp: { credential: SecretSource.existing('backend', 'token'), credentialHeader: 'X API Key' } }, /\[test\/Mcp\] backend\.credential\.header: /],
-    ['memory for less than the process', { gateway: { memory: Size.mebibytes(8) } }, /memory: must be at least 87 MiB for this many workers and maxEntries, got "8 MiB"/],
-    ['memory for fewer proofs than are remembered', { gateway: { memory: Size.mebibytes(256), replayStore: ReplayStore.memory({ maxEntries: 50_000_000 }) } }, /memory: must be at least 1209 MiB/],
-    ['all addresses as trusted peers', { gateway: { trustedPeers: ['0.0.0.0/0'] } }, /trustedPeers\[0\]: must not be all addresses: whoever connects would say who the client is, got "0\.0\.0\.0\/0"/],
-    ['a key that this agentgateway does not load', { gateway: { jwks: JwksSource.inline(ED25519), dataPlane: DataPlane.agentgateway({ version: AgentgatewayVersion.V0_12, image: Image.fromDigest(`ghcr.io/agentgateway/agentgateway@sha256:${'0'.repeat(64)}`) }) } }, /jwks: must hold only keys that agentgateway loads: RSA, P-256, P-384, got "ed"/],
-    ['a public origin with a path', { gateway: { publicOrigins: ['https://gw.example/x'] } }, /publicOrigins\[0\]: must be an http\(s\) origin.*did you mean "https:\/\/gw\.example"\?/],
+    [
+      'a memory store with two replicas',
+      { gateway: { replicas: 2 } },
+      /\[test\/Gateway\] replay\.store: must be shared by all 2 replicas.*got "memory"; use the redis store, or one replica/,
+    ],
+    [
+      'a budget for one replica',
+      { gateway: { podDisruptionBudget: true } },
+      /podDisruptionBudget: must go with at least 2 replicas.*got 1; choose ReplayStore\.redis/,
+    ],
+    [
+      'a secrets route without a way to the API server',
+      { gateway: { apiServer: undefined }, secrets: ['db'] },
+      /apiServer: is required with a SecretsRoute.*kubectl get endpointslices/,
+    ],
+    [
+      'a path that is not canonical',
+      { mcp: { pathPrefix: 'mcp' } },
+      /\[test\/Mcp\] pathPrefix: must start with "\/", got "mcp"; did you mean "\/mcp"\?/,
+    ],
+    [
+      'a permissive secrets route',
+      { gateway: { auth: AuthProfile.dpop({ mode: AuthMode.PERMISSIVE }) }, secrets: ['db'] },
+      /\[test\/Secrets\] auth\.mode: must be "strict" on a secrets route/,
+    ],
+    [
+      "the gateway's own credential in a secrets route",
+      { mcp: { credential: SecretSource.existing('backend', 'token') }, secrets: ['backend'] },
+      /must not name a credential of the gateway itself.*got "backend"/,
+    ],
+    [
+      'a CA for a backend that agentgateway calls in clear',
+      { mcp: { backendCa: CaBundle.fromConfigMap('mcp-ca') } },
+      /\[test\/Mcp\] backend\.caFile: must go with an https backend/,
+    ],
+    [
+      'credentials in a URL that agentgateway calls',
+      { mcp: { backend: 'https://user:pw@mcp:5000/x' } },
+      /\[test\/Mcp\] backend\.url: must be an absolute http\(s\) URL without credentials/,
+    ],
+    [
+      'a header that is none, for agentgateway',
+      { mcp: { credential: SecretSource.existing('backend', 'token'), credentialHeader: 'X API Key' } },
+      /\[test\/Mcp\] backend\.credential\.header: /,
+    ],
+    [
+      'memory for less than the process',
+      { gateway: { memory: Size.mebibytes(8) } },
+      /memory: must be at least 87 MiB for this many workers and maxEntries, got "8 MiB"/,
+    ],
+    [
+      'memory for fewer proofs than are remembered',
+      {
+        gateway: { memory: Size.mebibytes(256), replayStore: ReplayStore.memory({ maxEntries: 50_000_000 }) },
+      },
+      /memory: must be at least 1209 MiB/,
+    ],
+    [
+      'all addresses as trusted peers',
+      { gateway: { trustedPeers: ['0.0.0.0/0'] } },
+      /trustedPeers\[0\]: must not be all addresses: whoever connects would say who the client is, got "0\.0\.0\.0\/0"/,
+    ],
+    [
+      'a key that this agentgateway does not load',
+      {
+        gateway: {
+          jwks: JwksSource.inline(ED25519),
+          dataPlane: DataPlane.agentgateway({
+            version: AgentgatewayVersion.V0_12,
+            image: Image.fromDigest(`ghcr.io/agentgateway/agentgateway@sha256:${'0'.repeat(64)}`),
+          }),
+        },
+      },
+      /jwks: must hold only keys that agentgateway loads: RSA, P-256, P-384, got "ed"/,
+    ],
+    [
+      'a public origin with a path',
+      { gateway: { publicOrigins: ['https://gw.example/x'] } },
+      /publicOrigins\[0\]: must be an http\(s\) origin.*did you mean "https:\/\/gw\.example"\?/,
+    ],
   ])('%s', (_, options, message) => {
     const found = gatewayProblems(options);
     expect(found).toHaveLength(1);
@@ -155,41 +321,84 @@ describe('synth refuses', () => {
   });
   it('a key set that the proxy would refuse, and says what of it', () => {
     const set = (...keys: object[]) => JSON.stringify({ keys });
-    expect(() => JwksSource.inline(set({ kty: 'RSA', kid: 'a' }))).toThrow(/^jwks: keys\[0\]: n and e must be canonical base64url/);
-    expect(() => JwksSource.inline(set({ kty: 'EC', crv: 'P-521', kid: 'a', x: 'AA', y: 'AA' }))).toThrow('jwks: keys: must hold at least one signature key of kty RSA, EC or OKP');
+    expect(() => JwksSource.inline(set({ kty: 'RSA', kid: 'a' }))).toThrow(
+      /^jwks: keys\[0\]: n and e must be canonical base64url/,
+    );
+    expect(() => JwksSource.inline(set({ kty: 'EC', crv: 'P-521', kid: 'a', x: 'AA', y: 'AA' }))).toThrow(
+      'jwks: keys: must hold at least one signature key of kty RSA, EC or OKP',
+    );
   });
   it('objects that another construct emits too, naming both', () => {
     const chart = newChart();
-    for (const id of ['One', 'Two']) new McpRoute(chart, `${id}Mcp`, { gateway: newGateway(chart, {}, id), backend: 'mcp:5000', backendPeer });
-    expect(problems(() => chart)).toEqual(['[test/Two] ServiceAccount aiops/agentgateway-sa: must be emitted once, got "test/One"; give one of the two another name, or leave it out']);
+    for (const id of ['One', 'Two']) {
+      new McpRoute(chart, `${id}Mcp`, {
+        gateway: newGateway(chart, {}, id),
+        backend: 'mcp:5000',
+        backendPeer,
+      });
+    }
+    expect(problems(() => chart)).toEqual([
+      '[test/Two] ServiceAccount aiops/agentgateway-sa: must be emitted once, got "test/One"; give one of the two another name, or leave it out',
+    ]);
     const twice = newChart();
     for (const id of ['One', 'Two']) new HardenedNamespace(twice, id, { name: 'aiops' });
-    expect(problems(() => twice)).toEqual([expect.stringContaining('[test/Two] Namespace aiops: must be emitted once, got "test/One"')]);
+    expect(problems(() => twice)).toEqual([
+      expect.stringContaining('[test/Two] Namespace aiops: must be emitted once, got "test/One"'),
+    ]);
   });
   it('a credential of another gateway of the namespace in a secrets route', () => {
     const chart = newChart();
-    const [one, two] = [newGateway(chart, { name: 'one', apiServer }, 'One'), newGateway(chart, { name: 'two' }, 'Two')];
+    const [one, two] = [
+      newGateway(chart, { name: 'one', apiServer }, 'One'),
+      newGateway(chart, { name: 'two' }, 'Two'),
+    ];
     new SecretsRoute(chart, 'Secrets', { gateway: one, secretNames: ['two-token'] });
-    new McpRoute(chart, 'Mcp', { gateway: two, backend: 'mcp:5000', backendPeer, credential: SecretSource.existing('two-token', 'value') });
-    expect(problems(() => chart).join()).toMatch(/\[test\/One\] route "secrets" secretNames: must not name a credential of the gateway itself, or of another in the namespace.*got "two-token"/);
+    new McpRoute(chart, 'Mcp', {
+      gateway: two,
+      backend: 'mcp:5000',
+      backendPeer,
+      credential: SecretSource.existing('two-token', 'value'),
+    });
+    expect(problems(() => chart).join()).toMatch(
+      /\[test\/One\] route "secrets" secretNames: must not name a credential of the gateway itself, or of another in the namespace.*got "two-token"/,
+    );
   });
   it('a route of another gateway, and a namespace that is none', () => {
     const chart = newChart();
     const [one, two] = [newGateway(chart, { name: 'one' }, 'One'), newGateway(chart, { name: 'two' }, 'Two')];
     const route = new McpRoute(chart, 'Mcp', { gateway: one, backend: 'mcp:5000', backendPeer });
-    expect(() => two.addRoute(route)).toThrow('addRoute: must be given a route of this gateway, test/Two, got "test/One"');
-    expect(() => newGateway(newChart(), { namespace: 'Not_Valid' })).toThrow('namespace: must be a lower-case RFC 1123 label of at most 63 characters, got "Not_Valid"; did you mean "not-valid"?');
+    expect(() => two.addRoute(route)).toThrow(
+      'addRoute: must be given a route of this gateway, test/Two, got "test/One"',
+    );
+    expect(() => newGateway(newChart(), { namespace: 'Not_Valid' })).toThrow(
+      'namespace: must be a lower-case RFC 1123 label of at most 63 characters, got "Not_Valid"; did you mean "not-valid"?',
+    );
   });
   it('two routes that shadow each other, naming both', () => {
     const found = problems((app) => {
-      const chart = new (jest.requireActual<typeof import('cdk8s')>('cdk8s').Chart)(app, 'test', { namespace: 'aiops' });
+      const chart = new (jest.requireActual<typeof import('cdk8s')>('cdk8s').Chart)(app, 'test', {
+        namespace: 'aiops',
+      });
       const gateway = newGateway(chart);
       for (const id of ['One', 'Two']) new McpRoute(chart, id, { gateway, backend: 'mcp:5000', backendPeer });
     });
-    expect(found).toEqual([expect.stringMatching(/\[test\/Two\] pathPrefix: must differ from that of routes\[0\] \("one"\), which shadows it, got "\/mcp"; give each route its own prefix/)]);
+    expect(found).toEqual([
+      expect.stringMatching(
+        /\[test\/Two\] pathPrefix: must differ from that of routes\[0\] \("one"\), which shadows it, got "\/mcp"; give each route its own prefix/,
+      ),
+    ]);
   });
   it('everything that is wrong with an app, in one report with the paths', () => {
-    const found = gatewayProblems({ gateway: { replicas: 3, podDisruptionBudget: false, publicOrigins: [] }, mcp: { pathPrefix: '/a//b', allowedOrigins: ['x'] }, secrets: ['db'] });
-    expect(found.map((line) => line.replace(/^(\[\S+\] \S+:).*/, '$1')).sort()).toEqual(['[test/Gateway] publicOrigins:', '[test/Gateway] replay.store:', '[test/Mcp] allowedOrigins[0]:', '[test/Mcp] pathPrefix:']);
+    const found = gatewayProblems({
+      gateway: { replicas: 3, podDisruptionBudget: false, publicOrigins: [] },
+      mcp: { pathPrefix: '/a//b', allowedOrigins: ['x'] },
+      secrets: ['db'],
+    });
+    expect(found.map((line) => line.replace(/^(\[\S+\] \S+:).*/, '$1')).sort()).toEqual([
+      '[test/Gateway] publicOrigins:',
+      '[test/Gateway] replay.store:',
+      '[test/Mcp] allowedOrigins[0]:',
+      '[test/Mcp] pathPrefix:',
+    ]);
   });
 });

@@ -24,12 +24,19 @@ describe('AuditPolicy', () => {
   });
   it('never records a body of Secrets, ConfigMaps or tokens', () => {
     const { rules } = parse(policy().audit.toYaml());
-    const at = rules.findIndex((r: any) => r.namespaces?.includes('aiops') && r.resources[0].resources.includes('secrets'));
-    expect(rules[at]).toMatchObject({ level: 'Metadata', resources: [{ group: '', resources: ['secrets', 'configmaps', 'serviceaccounts/token'] }] });
+    const at = rules.findIndex(
+      (r: any) => r.namespaces?.includes('aiops') && r.resources[0].resources.includes('secrets'),
+    );
+    expect(rules[at]).toMatchObject({
+      level: 'Metadata',
+      resources: [{ group: '', resources: ['secrets', 'configmaps', 'serviceaccounts/token'] }],
+    });
     expect(rules[at].verbs).toBeUndefined();
     // First match wins: nothing before it may match a Secret with a body.
     for (const rule of rules.slice(0, at)) expect(['None', 'Metadata']).toContain(rule.level);
-    for (const rule of rules.filter((r: any) => /Request/.test(r.level))) expect(JSON.stringify(rule)).not.toMatch(/"secrets"|configmaps/);
+    for (const rule of rules.filter((r: any) => /Request/.test(r.level))) {
+      expect(JSON.stringify(rule)).not.toMatch(/"secrets"|configmaps/);
+    }
   });
   it('ends with a rule for everything, and omits no stage that carries a 401', () => {
     const { rules, omitStages } = parse(policy().audit.toYaml());
@@ -43,7 +50,9 @@ describe('AuditPolicy', () => {
       audit.save(join(dir, 'deep', 'policy.yaml'));
       expect(readFileSync(join(dir, 'deep', 'policy.yaml'), 'utf8')).toBe(audit.toYaml());
       const wrong = join(App.of(chart).outdir, 'policy.yaml');
-      expect(() => audit.save(wrong)).toThrow(/path: must not be a YAML file under .*whose files are applied to the cluster/);
+      expect(() => audit.save(wrong)).toThrow(
+        /path: must not be a YAML file under .*whose files are applied to the cluster/,
+      );
       expect(existsSync(wrong)).toBe(false);
     } finally {
       rmSync(dir, { recursive: true });

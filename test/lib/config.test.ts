@@ -4,51 +4,120 @@ import { join } from 'node:path';
 import Ajv2020 from 'ajv/dist/2020';
 import { Duration } from 'cdk8s';
 import { parse } from 'yaml';
-import { AgentgatewayVersion, AuthProfile, CaBundle, DataPlane, Image, JwksSource, RateLimit, ReplayStore, Peer, SecretSource } from '../../lib';
+import {
+  AgentgatewayVersion,
+  AuthProfile,
+  CaBundle,
+  DataPlane,
+  Image,
+  JwksSource,
+  RateLimit,
+  ReplayStore,
+  Peer,
+  SecretSource,
+} from '../../lib';
 import { CONFIG_MAP_BUDGET } from '../../lib/private/wiring';
 import { all, dataOf, GatewayOptions, manifests, pod, root } from '../support/synth';
 
 // The parser that the proxy runs at start, from the bundle.
-const { parseConfig } = require(join(root, 'assets', 'config.cjs')) as { parseConfig: (raw: unknown) => { ok: boolean; problems?: string[]; config?: any } };
+const { parseConfig } = require(join(root, 'assets', 'config.cjs')) as {
+  parseConfig: (raw: unknown) => { ok: boolean; problems?: string[]; config?: any };
+};
 const config = (options?: GatewayOptions) => JSON.parse(dataOf(manifests(options), 'config.json'));
-const redis = ReplayStore.redis({ host: 'redis.aiops.svc', peer: Peer.pods({ app: 'redis' }), password: SecretSource.existing('redis', 'password') });
-const everything: GatewayOptions = { gateway: { replayStore: redis }, mcp: { credential: SecretSource.existing('backend', 'token') }, secrets: ['db'] };
-const v012 = DataPlane.agentgateway({ version: AgentgatewayVersion.V0_12, image: Image.fromDigest(`ghcr.io/agentgateway/agentgateway:0.12.0@sha256:${'a'.repeat(64)}`) });
+const redis = ReplayStore.redis({
+  host: 'redis.aiops.svc',
+  peer: Peer.pods({ app: 'redis' }),
+  password: SecretSource.existing('redis', 'password'),
+});
+const everything: GatewayOptions = {
+  gateway: { replayStore: redis },
+  mcp: { credential: SecretSource.existing('backend', 'token') },
+  secrets: ['db'],
+};
+const v012 = DataPlane.agentgateway({
+  version: AgentgatewayVersion.V0_12,
+  image: Image.fromDigest(`ghcr.io/agentgateway/agentgateway:0.12.0@sha256:${'a'.repeat(64)}`),
+});
 
 describe('config.json', () => {
-  it.each([['the smallest', {}], ['everything', everything], ['direct', { gateway: { dataPlane: DataPlane.direct() } }]])('of %s gateway is what the proxy accepts', (_, options) => {
+  it.each([
+    ['the smallest', {}],
+    ['everything', everything],
+    ['direct', { gateway: { dataPlane: DataPlane.direct() } }],
+  ])('of %s gateway is what the proxy accepts', (_, options) => {
     expect(parseConfig(config(options))).toMatchObject({ ok: true });
   });
   it('carries props in the units of the schema', () => {
-    const { routes: [mcp] } = config({
+    const {
+      routes: [mcp],
+    } = config({
       mcp: {
-        auth: AuthProfile.dpop({ proofMaxAge: Duration.minutes(1) }), rateLimit: RateLimit.tokenBucket({ maxTokens: 7, tokensPerFill: 3, fillInterval: Duration.millis(500) }),
+        auth: AuthProfile.dpop({ proofMaxAge: Duration.minutes(1) }),
+        rateLimit: RateLimit.tokenBucket({
+          maxTokens: 7,
+          tokensPerFill: 3,
+          fillInterval: Duration.millis(500),
+        }),
       },
     });
-    expect([mcp.auth.proofMaxAgeSeconds, mcp.rateLimit]).toEqual([60, { maxTokens: 7, tokensPerFill: 3, fillIntervalSeconds: 0.5 }]);
+    expect([mcp.auth.proofMaxAgeSeconds, mcp.rateLimit]).toEqual([
+      60,
+      { maxTokens: 7, tokensPerFill: 3, fillIntervalSeconds: 0.5 },
+    ]);
   });
   it('carries which keys of a Secret can be read', () => {
-    expect(config({ secrets: ['db', 'tls'], secretKeys: { db: ['password'] } }).routes.find((r: any) => r.kind === 'secrets').backend).toMatchObject({ secretNames: ['db', 'tls'], secretKeys: { db: ['password'] } });
-    expect(() => manifests({ secrets: ['db'], secretKeys: { other: ['x'] } })).toThrow(/must name Secrets of secretNames, got "other"/);
+    expect(
+      config({ secrets: ['db', 'tls'], secretKeys: { db: ['password'] } }).routes.find(
+        (r: any) => r.kind === 'secrets',
+      ).backend,
+    ).toMatchObject({ secretNames: ['db', 'tls'], secretKeys: { db: ['password'] } });
+    expect(() => manifests({ secrets: ['db'], secretKeys: { other: ['x'] } })).toThrow(
+      /must name Secrets of secretNames, got "other"/,
+    );
   });
   it('carries a shared limit, and bounds', () => {
-    const made = config({ gateway: { replayStore: redis, limits: { maxConnectionsPerAddress: 5, minBodyRate: 0 } }, mcp: { rateLimit: RateLimit.tokenBucket({ maxTokens: 7, tokensPerFill: 3, shared: true }) } });
+    const made = config({
+      gateway: { replayStore: redis, limits: { maxConnectionsPerAddress: 5, minBodyRate: 0 } },
+      mcp: { rateLimit: RateLimit.tokenBucket({ maxTokens: 7, tokensPerFill: 3, shared: true }) },
+    });
     expect(made.routes[0].rateLimit).toEqual({ maxTokens: 7, tokensPerFill: 3, shared: true });
     expect(made.limits).toMatchObject({ maxConnectionsPerAddress: 5, minBodyBytesPerSecond: 0 });
   });
-  it('carries threads, which ask for a core\'s share and memory each', () => {
-    const objects = manifests({ gateway: { workers: 3, limits: { requestsPerAddress: { maxTokens: 9, tokensPerSecond: 2 } } } });
-    expect(JSON.parse(dataOf(objects, 'config.json'))).toMatchObject({ workers: 3, limits: { requestsPerAddress: { maxTokens: 9, tokensPerSecond: 2 } } });
-    expect(pod(objects).containers[0].resources).toMatchObject({ requests: { cpu: '300m', memory: '384Mi' }, limits: { memory: '384Mi' } });
+  it("carries threads, which ask for a core's share and memory each", () => {
+    const objects = manifests({
+      gateway: { workers: 3, limits: { requestsPerAddress: { maxTokens: 9, tokensPerSecond: 2 } } },
+    });
+    expect(JSON.parse(dataOf(objects, 'config.json'))).toMatchObject({
+      workers: 3,
+      limits: { requestsPerAddress: { maxTokens: 9, tokensPerSecond: 2 } },
+    });
+    expect(pod(objects).containers[0].resources).toMatchObject({
+      requests: { cpu: '300m', memory: '384Mi' },
+      limits: { memory: '384Mi' },
+    });
     expect(() => manifests({ gateway: { workers: 65 } })).toThrow(/workers: must be/);
   });
   it('carries when an endpoint is left out', () => {
-    const made = config({ gateway: { dataPlane: DataPlane.direct() }, mcp: { backendEndpoints: ['http://mcp-0:5000', 'http://mcp-1:5000'], outlierEjection: { consecutiveFailures: 2, ejectFor: Duration.minutes(1) } } });
+    const made = config({
+      gateway: { dataPlane: DataPlane.direct() },
+      mcp: {
+        backendEndpoints: ['http://mcp-0:5000', 'http://mcp-1:5000'],
+        outlierEjection: { consecutiveFailures: 2, ejectFor: Duration.minutes(1) },
+      },
+    });
     expect(made.routes[0].backend.outlier).toEqual({ consecutiveFailures: 2, ejectSeconds: 60 });
   });
   it('carries a credential in any header and form', () => {
-    const credentialOf = (props: object) => config({ gateway: { dataPlane: DataPlane.direct() }, mcp: { credential: SecretSource.existing('backend', 'key'), ...props } }).routes[0].backend.credential;
-    expect(credentialOf({ credentialHeader: 'x-api-key', credentialPrefix: '' })).toMatchObject({ kind: 'file', header: 'x-api-key', prefix: '' });
+    const credentialOf = (props: object) =>
+      config({
+        gateway: { dataPlane: DataPlane.direct() },
+        mcp: { credential: SecretSource.existing('backend', 'key'), ...props },
+      }).routes[0].backend.credential;
+    expect(credentialOf({ credentialHeader: 'x-api-key', credentialPrefix: '' })).toMatchObject({
+      kind: 'file',
+      header: 'x-api-key',
+      prefix: '',
+    });
     expect(credentialOf({ credentialPrefix: 'Basic ' })).toMatchObject({ kind: 'file', prefix: 'Basic ' });
   });
   it('leaves defaults to the one place that has them', () => {
@@ -56,7 +125,10 @@ describe('config.json', () => {
     expect(config()).not.toHaveProperty('limits.maxUrlBytes');
   });
   it('names files that are mounted', () => {
-    const objects = manifests({ ...everything, gateway: { ...everything.gateway, dataPlane: DataPlane.direct() } });
+    const objects = manifests({
+      ...everything,
+      gateway: { ...everything.gateway, dataPlane: DataPlane.direct() },
+    });
     const text = dataOf(objects, 'config.json');
     const mounted = new Set<string>();
     for (const m of pod(objects).containers[0].volumeMounts) {
@@ -64,8 +136,12 @@ describe('config.json', () => {
       for (const source of volume.projected?.sources ?? []) {
         const items = source.configMap?.items ?? source.secret?.items;
         const own = all(objects, 'ConfigMap').find((o) => o.metadata.name === source.configMap?.name);
-        for (const path of items?.map((i: any) => i.path) ?? Object.keys(own?.data ?? {})) mounted.add(`${m.mountPath}/${path}`);
-        if (source.serviceAccountToken !== undefined) mounted.add(`${m.mountPath}/${source.serviceAccountToken.path}`);
+        for (const path of items?.map((i: any) => i.path) ?? Object.keys(own?.data ?? {})) {
+          mounted.add(`${m.mountPath}/${path}`);
+        }
+        if (source.serviceAccountToken !== undefined) {
+          mounted.add(`${m.mountPath}/${source.serviceAccountToken.path}`);
+        }
       }
     }
     const named = [...text.matchAll(/"(\/(?:etc|var)\/[^"]+)"/g)].map(([, file]) => file);
@@ -77,7 +153,15 @@ describe('config.json', () => {
 describe('ConfigMaps', () => {
   it('are immutable, named by their content, and fit the annotation of kubectl apply', () => {
     const maps = all(manifests(everything), 'ConfigMap');
-    expect(maps.map((o) => o.metadata.name.replace(/-[0-9a-f]{10}$/, ''))).toEqual(expect.arrayContaining(['agentgateway-config', 'agentgateway-code', 'agentgateway-vendor', 'agentgateway-redis-client', 'agentgateway-agentgateway']));
+    expect(maps.map((o) => o.metadata.name.replace(/-[0-9a-f]{10}$/, ''))).toEqual(
+      expect.arrayContaining([
+        'agentgateway-config',
+        'agentgateway-code',
+        'agentgateway-vendor',
+        'agentgateway-redis-client',
+        'agentgateway-agentgateway',
+      ]),
+    );
     for (const map of maps) {
       expect(map.immutable).toBe(true);
       expect(Buffer.byteLength(JSON.stringify(map))).toBeLessThan(CONFIG_MAP_BUDGET);
@@ -88,7 +172,9 @@ describe('ConfigMaps', () => {
     expect(all(manifests(), 'ConfigMap').filter((o) => 'vendor-ioredis.mjs' in o.data)).toEqual([]);
   });
   it('get another name when their content changes, so that the pods roll', () => {
-    const name = (audience: string) => all(manifests({ gateway: { audience } }), 'ConfigMap').find((o) => 'config.json' in o.data)!.metadata.name;
+    const name = (audience: string) =>
+      all(manifests({ gateway: { audience } }), 'ConfigMap').find((o) => 'config.json' in o.data)!.metadata
+        .name;
     expect(name('a')).not.toBe(name('b'));
     expect(name('a')).toBe(name('a'));
   });
@@ -96,7 +182,10 @@ describe('ConfigMaps', () => {
     const dir = mkdtempSync(join(tmpdir(), 'jwks-'));
     try {
       const file = join(dir, 'jwks.json');
-      writeFileSync(file, JSON.stringify({ keys: [{ kty: 'RSA', kid: 'a', n: 'x', e: 'AQAB', d: 'secret' }] }));
+      writeFileSync(
+        file,
+        JSON.stringify({ keys: [{ kty: 'RSA', kid: 'a', n: 'x', e: 'AQAB', d: 'secret' }] }),
+      );
       expect(() => JwksSource.fromFile(file)).toThrow(`${file}: keys[0]: must be a public key`);
       writeFileSync(file, 'not json');
       expect(() => JwksSource.fromFile(file)).toThrow(file);
@@ -110,14 +199,20 @@ describe('ConfigMaps', () => {
 describe("agentgateway's config", () => {
   const schemas = join(root, '..', 'shared', 'agentgateway');
   const schemaTest = existsSync(schemas) ? it : it.skip;
-  if (!existsSync(schemas)) process.stderr.write(`skipped: agentgateway's config schemas are not at ${schemas}\n`);
+  if (!existsSync(schemas)) {
+    process.stderr.write(`skipped: agentgateway's config schemas are not at ${schemas}\n`);
+  }
   const yaml = (options: GatewayOptions) => dataOf(manifests(options), 'config.yaml');
 
   schemaTest.each([
     ['v1.4.1', 'config-schema-v1.4.1.json', {}],
     ['v1.4.1, everything', 'config-schema-v1.4.1.json', everything],
     ['v0.12', 'config-schema-v0.12.json', { gateway: { dataPlane: v012 } }],
-    ['v0.12, everything', 'config-schema-v0.12.json', { ...everything, gateway: { ...everything.gateway, dataPlane: v012 } }],
+    [
+      'v0.12, everything',
+      'config-schema-v0.12.json',
+      { ...everything, gateway: { ...everything.gateway, dataPlane: v012 } },
+    ],
   ])('%s is valid against its schema, and a bogus key is not', (_, file, options) => {
     const ajv = new Ajv2020({ strict: false, allErrors: true, validateFormats: false });
     const validate = ajv.compile(JSON.parse(readFileSync(join(schemas, file), 'utf8')));
@@ -131,7 +226,14 @@ describe("agentgateway's config", () => {
     const value = parse(text);
     expect(value.gateways.default.port).toBe(8081);
     expect(value.frontendPolicies.networkAuthorization.rules[0]).toContain('source.address == "127.0.0.1"');
-    expect(value.routes[0].policies.jwtAuth).toMatchObject({ mode: 'strict', audiences: ['mcp-gateway', ...['.svc.cluster.local', '.svc', ''].map((domain) => `http://agentgateway.aiops${domain}:8080/mcp`)], jwtValidationOptions: { requiredClaims: ['exp', 'iss', 'aud'] } });
+    expect(value.routes[0].policies.jwtAuth).toMatchObject({
+      mode: 'strict',
+      audiences: [
+        'mcp-gateway',
+        ...['.svc.cluster.local', '.svc', ''].map((domain) => `http://agentgateway.aiops${domain}:8080/mcp`),
+      ],
+      jwtValidationOptions: { requiredClaims: ['exp', 'iss', 'aud'] },
+    });
     expect(text).not.toContain('$');
   });
   it('never knows the way to the Kubernetes API', () => {
@@ -140,18 +242,33 @@ describe("agentgateway's config", () => {
 });
 
 describe('several endpoints, a client certificate, another name', () => {
-  const mcp = { backend: 'https://mcp.tools.svc:5443', backendEndpoints: ['https://mcp-0.tools.svc:5443', 'https://mcp-1.tools.svc:5443'], backendServerName: 'mcp.internal', backendCertificateSecret: 'gateway-client' };
+  const mcp = {
+    backend: 'https://mcp.tools.svc:5443',
+    backendEndpoints: ['https://mcp-0.tools.svc:5443', 'https://mcp-1.tools.svc:5443'],
+    backendServerName: 'mcp.internal',
+    backendCertificateSecret: 'gateway-client',
+  };
   const gateway = { dataPlane: DataPlane.direct() };
   it('reach the config, and the files are mounted', () => {
     const objects = manifests({ gateway, mcp });
     const { backend } = JSON.parse(dataOf(objects, 'config.json')).routes[0];
     expect(backend).toMatchObject({ endpoints: mcp.backendEndpoints, serverName: 'mcp.internal' });
     expect(backend.clientCertificate.certFile).toMatch(/\/routes\/mcp\/client\.crt$/);
-    const secrets = pod(objects).volumes.flatMap((v: any) => v.projected?.sources ?? []).map((s: any) => s.secret).filter(Boolean);
-    expect(secrets.find((s: any) => s.name === 'gateway-client').items.map((i: any) => i.key).sort()).toEqual(['tls.crt', 'tls.key']);
+    const secrets = pod(objects)
+      .volumes.flatMap((v: any) => v.projected?.sources ?? [])
+      .map((s: any) => s.secret)
+      .filter(Boolean);
+    expect(
+      secrets
+        .find((s: any) => s.name === 'gateway-client')
+        .items.map((i: any) => i.key)
+        .sort(),
+    ).toEqual(['tls.crt', 'tls.key']);
   });
   it('are refused on another port, and with agentgateway, which calls the backend itself', () => {
-    expect(() => manifests({ gateway, mcp: { ...mcp, backendEndpoints: ['https://mcp-0.tools.svc:1'] } })).toThrow(/backendEndpoints\[0\].*port of backend, 5443/);
+    expect(() =>
+      manifests({ gateway, mcp: { ...mcp, backendEndpoints: ['https://mcp-0.tools.svc:1'] } }),
+    ).toThrow(/backendEndpoints\[0\].*port of backend, 5443/);
     expect(() => manifests({ mcp })).toThrow(/backendEndpoints.*must be left out with agentgateway/);
   });
 });
@@ -159,7 +276,10 @@ describe('several endpoints, a client certificate, another name', () => {
 describe('tracing', () => {
   const tracing = {
     url: 'https://collector.observability.svc:4318/v1/traces',
-    peer: Peer.pods({ app: 'collector' }, { namespaceLabels: { 'kubernetes.io/metadata.name': 'observability' } }),
+    peer: Peer.pods(
+      { app: 'collector' },
+      { namespaceLabels: { 'kubernetes.io/metadata.name': 'observability' } },
+    ),
     ca: CaBundle.fromConfigMap('collector-ca'),
     authorization: SecretSource.existing('collector', 'header'),
     sampleRatio: 0.1,
@@ -168,48 +288,93 @@ describe('tracing', () => {
   it('reaches the config, its files are mounted, and the NetworkPolicy opens the way to the collector alone', () => {
     const objects = manifests({ gateway: { tracing } });
     const made = JSON.parse(dataOf(objects, 'config.json')).tracing;
-    expect(made).toEqual({ url: tracing.url, caFile: '/etc/gateway/ca/tracing.crt', authorization: { file: '/etc/gateway/credentials/tracing' }, sampleRatio: 0.1, timeoutSeconds: 0.5 });
-    const mounted = pod(objects).volumes.flatMap((v: any) => v.projected?.sources ?? []).flatMap((s: any) => [s.secret, s.configMap]).filter((s: any) => s?.name.startsWith('collector'));
-    expect(mounted).toEqual(expect.arrayContaining([
-      { name: 'collector', items: [{ key: 'header', path: 'credentials/tracing' }] }, { name: 'collector-ca', items: [{ key: 'ca.crt', path: 'ca/tracing.crt' }] },
-    ]));
+    expect(made).toEqual({
+      url: tracing.url,
+      caFile: '/etc/gateway/ca/tracing.crt',
+      authorization: { file: '/etc/gateway/credentials/tracing' },
+      sampleRatio: 0.1,
+      timeoutSeconds: 0.5,
+    });
+    const mounted = pod(objects)
+      .volumes.flatMap((v: any) => v.projected?.sources ?? [])
+      .flatMap((s: any) => [s.secret, s.configMap])
+      .filter((s: any) => s?.name.startsWith('collector'));
+    expect(mounted).toEqual(
+      expect.arrayContaining([
+        { name: 'collector', items: [{ key: 'header', path: 'credentials/tracing' }] },
+        { name: 'collector-ca', items: [{ key: 'ca.crt', path: 'ca/tracing.crt' }] },
+      ]),
+    );
     expect(mounted).toHaveLength(2);
-    const rules = objects.filter((o) => o.kind === 'NetworkPolicy').flatMap((o) => o.spec.egress).filter((rule: any) => JSON.stringify(rule.to).includes('collector'));
+    const rules = objects
+      .filter((o) => o.kind === 'NetworkPolicy')
+      .flatMap((o) => o.spec.egress)
+      .filter((rule: any) => JSON.stringify(rule.to).includes('collector'));
     expect(rules.map((rule: any) => rule.ports)).toEqual([[{ port: 4318, protocol: 'TCP' }]]);
   });
   it('carries its library, in a ConfigMap of its own that fits the annotation of kubectl apply, only where there is a collector', () => {
-    const chunk = (options: GatewayOptions) => all(manifests(options), 'ConfigMap').filter((o) => 'vendor-opentelemetry.mjs' in o.data);
+    const chunk = (options: GatewayOptions) =>
+      all(manifests(options), 'ConfigMap').filter((o) => 'vendor-opentelemetry.mjs' in o.data);
     const [map, ...more] = chunk({ gateway: { tracing } });
     expect(more).toEqual([]);
     expect(Object.keys(map.data)).toEqual(['vendor-opentelemetry.mjs']);
-    expect(map.data['vendor-opentelemetry.mjs']).toBe(readFileSync(join(root, 'assets', 'vendor-opentelemetry.mjs'), 'utf8'));
+    expect(map.data['vendor-opentelemetry.mjs']).toBe(
+      readFileSync(join(root, 'assets', 'vendor-opentelemetry.mjs'), 'utf8'),
+    );
     expect(Buffer.byteLength(JSON.stringify(map))).toBeLessThan(CONFIG_MAP_BUDGET);
     expect(JSON.stringify(pod(manifests({ gateway: { tracing } })).volumes)).toContain(map.metadata.name);
     expect(chunk(everything)).toEqual([]);
     expect(JSON.stringify(pod(manifests(everything)).volumes)).not.toContain('opentelemetry');
   });
-  it('is refused with a CA and no TLS, with a ratio beyond 1, and its secret is nobody else\'s to read', () => {
-    expect(() => manifests({ gateway: { tracing: { ...tracing, url: 'http://collector:4318/v1/traces' } } })).toThrow(/\[test\/Gateway\] tracing\.caFile: must go with an https url/);
-    expect(() => manifests({ gateway: { tracing: { ...tracing, sampleRatio: 2 } } })).toThrow(/tracing\.sampleRatio: must be a number from 0 to 1, got 2/);
-    expect(() => manifests({ gateway: { tracing }, secrets: ['collector'] })).toThrow(/must not name a credential of the gateway itself/);
+  it("is refused with a CA and no TLS, with a ratio beyond 1, and its secret is nobody else's to read", () => {
+    expect(() =>
+      manifests({ gateway: { tracing: { ...tracing, url: 'http://collector:4318/v1/traces' } } }),
+    ).toThrow(/\[test\/Gateway\] tracing\.caFile: must go with an https url/);
+    expect(() => manifests({ gateway: { tracing: { ...tracing, sampleRatio: 2 } } })).toThrow(
+      /tracing\.sampleRatio: must be a number from 0 to 1, got 2/,
+    );
+    expect(() => manifests({ gateway: { tracing }, secrets: ['collector'] })).toThrow(
+      /must not name a credential of the gateway itself/,
+    );
   });
 });
 
 describe('a token exchange', () => {
   const gateway = { dataPlane: DataPlane.direct() };
-  const tokenExchange = { url: 'https://idp.tools.svc:8443/token', peer: Peer.pods({ app: 'idp' }), clientId: 'gateway', clientSecret: SecretSource.existing('exchange', 'secret'), audience: 'tools' };
+  const tokenExchange = {
+    url: 'https://idp.tools.svc:8443/token',
+    peer: Peer.pods({ app: 'idp' }),
+    clientId: 'gateway',
+    clientSecret: SecretSource.existing('exchange', 'secret'),
+    audience: 'tools',
+  };
   it('reaches the config, its secret is mounted, and the NetworkPolicy opens the way to it', () => {
     const objects = manifests({ gateway, mcp: { tokenExchange } });
     const { credential } = JSON.parse(dataOf(objects, 'config.json')).routes[0].backend;
-    expect(credential).toMatchObject({ kind: 'exchange', url: tokenExchange.url, clientId: 'gateway', audience: 'tools' });
+    expect(credential).toMatchObject({
+      kind: 'exchange',
+      url: tokenExchange.url,
+      clientId: 'gateway',
+      audience: 'tools',
+    });
     expect(JSON.stringify(pod(objects).volumes)).toContain('"exchange"');
     expect(credential.clientSecret.file).toMatch(/routes\/mcp\/exchange-secret$/);
-    const policy = objects.find((o: any) => o.kind === 'NetworkPolicy' && JSON.stringify(o).includes('"app":"idp"')) as any;
-    expect(policy.spec.egress.find((rule: any) => JSON.stringify(rule.to).includes('idp')).ports).toEqual([{ port: 8443, protocol: 'TCP' }]);
+    const policy = objects.find(
+      (o: any) => o.kind === 'NetworkPolicy' && JSON.stringify(o).includes('"app":"idp"'),
+    ) as any;
+    expect(policy.spec.egress.find((rule: any) => JSON.stringify(rule.to).includes('idp')).ports).toEqual([
+      { port: 8443, protocol: 'TCP' },
+    ]);
   });
   it('is refused beside a credential, without a name for the backend, and with agentgateway', () => {
-    expect(() => manifests({ gateway, mcp: { tokenExchange, credential: SecretSource.existing('backend', 'token') } })).toThrow(/must not stand beside a credential/);
-    expect(() => manifests({ gateway, mcp: { tokenExchange: { ...tokenExchange, audience: undefined } } })).toThrow(/must name the backend by audience or resource/);
-    expect(() => manifests({ mcp: { tokenExchange } })).toThrow(/tokenExchange.*must be left out with agentgateway/);
+    expect(() =>
+      manifests({ gateway, mcp: { tokenExchange, credential: SecretSource.existing('backend', 'token') } }),
+    ).toThrow(/must not stand beside a credential/);
+    expect(() =>
+      manifests({ gateway, mcp: { tokenExchange: { ...tokenExchange, audience: undefined } } }),
+    ).toThrow(/must name the backend by audience or resource/);
+    expect(() => manifests({ mcp: { tokenExchange } })).toThrow(
+      /tokenExchange.*must be left out with agentgateway/,
+    );
   });
 });

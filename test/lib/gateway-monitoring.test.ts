@@ -2,14 +2,26 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Duration } from 'cdk8s';
-import { AgentGatewayProps, GatewayAlert, GatewayMonitoring, GatewayMonitoringProps, JwksSource, Peer, ReplayStore, StoreFailure } from '../../lib';
+import {
+  AgentGatewayProps,
+  GatewayAlert,
+  GatewayMonitoring,
+  GatewayMonitoringProps,
+  JwksSource,
+  Peer,
+  ReplayStore,
+  StoreFailure,
+} from '../../lib';
 import { describeCrds, validator } from '../support/crds';
 import { monitoredGateway } from '../support/monitored';
 import { jwks, Manifest, newChart, only, problems, root, synth } from '../support/synth';
 
 const peer = Peer.pods({ app: 'a' });
 /** Of a gateway whose settings can raise every alert, but for what is said. */
-const monitored = (settings: Partial<AgentGatewayProps> = {}, props: Partial<GatewayMonitoringProps> = {}) => {
+const monitored = (
+  settings: Partial<AgentGatewayProps> = {},
+  props: Partial<GatewayMonitoringProps> = {},
+) => {
   const chart = newChart();
   new GatewayMonitoring(chart, 'Monitoring', { gateway: monitoredGateway(chart, settings), ...props });
   return chart;
@@ -20,20 +32,44 @@ const reference = (page: string) => readFileSync(join(root, 'docs', 'reference',
 
 describe('GatewayMonitoring', () => {
   it('scrapes the pods on the port that only the scraper reaches', () => {
-    const objects = synth(monitored({}, { scrapeInterval: Duration.seconds(15), labels: { release: 'prometheus' } }));
+    const objects = synth(
+      monitored({}, { scrapeInterval: Duration.seconds(15), labels: { release: 'prometheus' } }),
+    );
     const { metadata, spec } = only(objects, 'PodMonitor');
-    expect(metadata).toMatchObject({ name: 'agentgateway', namespace: 'aiops', labels: { release: 'prometheus' } });
-    expect(spec.podMetricsEndpoints).toEqual([{ port: 'admin', path: '/metrics', scheme: 'http', interval: '15s' }]);
+    expect(metadata).toMatchObject({
+      name: 'agentgateway',
+      namespace: 'aiops',
+      labels: { release: 'prometheus' },
+    });
+    expect(spec.podMetricsEndpoints).toEqual([
+      { port: 'admin', path: '/metrics', scheme: 'http', interval: '15s' },
+    ]);
     const pod = only(objects, 'Deployment').spec.template;
     expect(pod.metadata.labels).toMatchObject(spec.selector.matchLabels);
-    expect(pod.spec.containers[0].ports).toContainEqual({ name: 'admin', containerPort: 9090, protocol: 'TCP' });
+    expect(pod.spec.containers[0].ports).toContainEqual({
+      name: 'admin',
+      containerPort: 9090,
+      protocol: 'TCP',
+    });
   });
   it('has an alert for each thing, and none that the settings cannot raise', () => {
     expect(new Set(namesOf(synth(monitored())))).toEqual(new Set(Object.values(GatewayAlert)));
     const rare = [GatewayAlert.KEYS_STALE, GatewayAlert.REPLAY_UNCHECKED, GatewayAlert.SPANS_DROPPED];
-    expect(namesOf(synth(monitored({ jwks: jwks(), replayStore: undefined, tracing: undefined })))).toEqual(Object.values(GatewayAlert).filter((alert) => !rare.includes(alert)));
-    expect(namesOf(synth(monitored({ replayStore: ReplayStore.redis({ host: 'redis', peer, onFailure: StoreFailure.DENY }) })))).not.toContain(GatewayAlert.REPLAY_UNCHECKED);
-    expect(namesOf(synth(monitored({}, { without: [GatewayAlert.ABSENT] })))).not.toContain(GatewayAlert.ABSENT);
+    expect(namesOf(synth(monitored({ jwks: jwks(), replayStore: undefined, tracing: undefined })))).toEqual(
+      Object.values(GatewayAlert).filter((alert) => !rare.includes(alert)),
+    );
+    expect(
+      namesOf(
+        synth(
+          monitored({
+            replayStore: ReplayStore.redis({ host: 'redis', peer, onFailure: StoreFailure.DENY }),
+          }),
+        ),
+      ),
+    ).not.toContain(GatewayAlert.REPLAY_UNCHECKED);
+    expect(namesOf(synth(monitored({}, { without: [GatewayAlert.ABSENT] })))).not.toContain(
+      GatewayAlert.ABSENT,
+    );
   });
   it('reads metrics, labels and reasons that there are, of this gateway only', () => {
     const [metrics, errors] = [reference('metrics.md'), reference('errors.md')];
@@ -43,42 +79,96 @@ describe('GatewayMonitoring', () => {
       for (const [, metric, matchers] of selectors) {
         expect([alert, matchers]).toEqual([alert, expect.stringMatching(/^job="aiops\/other"(,|$)/)]);
         if (metric === 'up') continue;
-        const row = metrics.split('\n').find((line) => line.startsWith(`| \`${metric.replace(/_count$/, '')}\` |`));
+        const row = metrics
+          .split('\n')
+          .find((line) => line.startsWith(`| \`${metric.replace(/_count$/, '')}\` |`));
         expect([alert, metric, row]).toEqual([alert, metric, expect.any(String)]);
-        for (const [, label] of matchers.matchAll(/, ([a-z]+)[!=]/g)) expect([alert, row]).toEqual([alert, expect.stringContaining(`\`${label}\``)]);
+        for (const [, label] of matchers.matchAll(/, ([a-z]+)[!=]/g)) {
+          expect([alert, row]).toEqual([alert, expect.stringContaining(`\`${label}\``)]);
+        }
         for (const [, reasons] of matchers.matchAll(/reason!?=~"([^"]+)"/g)) {
-          for (const reason of reasons.split('|')) expect([alert, reason, new RegExp(`^\\| \`${reason}\` \\|`, 'm').test(errors)]).toEqual([alert, reason, true]);
+          for (const reason of reasons.split('|')) {
+            expect([alert, reason, new RegExp(`^\\| \`${reason}\` \\|`, 'm').test(errors)]).toEqual([
+              alert,
+              reason,
+              true,
+            ]);
+          }
         }
       }
     }
   });
   it('takes every plight of the gateway itself for one', () => {
-    const [, section] = /^## [^\n]*gateway[^\n]*\n([\s\S]*?)(?=^## |(?![\s\S]))/mi.exec(reference('errors.md'))!;
+    const [, section] = /^## [^\n]*gateway[^\n]*\n([\s\S]*?)(?=^## |(?![\s\S]))/im.exec(
+      reference('errors.md'),
+    )!;
     const own = [...section.matchAll(/^\| `([a-z_]+)` \|/gm)].map(([, reason]) => reason).sort();
     const { expr } = rulesOf(synth(monitored())).find(({ alert }) => alert === GatewayAlert.UNABLE)!;
     expect(/reason=~"([^"]+)"/.exec(expr)![1].split('|').sort()).toEqual(own);
   });
   it('says in an alert only what its expression knows, and where to read on', () => {
-    for (const { alert, expr, annotations, labels } of rulesOf(synth(monitored({}, { runbookUrl: 'https://runbooks.example/', alertLabels: { team: 'platform' } })))) {
+    for (const { alert, expr, annotations, labels } of rulesOf(
+      synth(monitored({}, { runbookUrl: 'https://runbooks.example/', alertLabels: { team: 'platform' } })),
+    )) {
       const by = (/by \(([a-z, ]+)\)/.exec(expr)?.[1] ?? '').split(', ');
-      for (const [, label] of `${annotations.summary} ${annotations.description}`.matchAll(/\$labels\.([a-z]+)/g)) expect([alert, by]).toEqual([alert, expect.arrayContaining([label])]);
-      expect([annotations.runbook_url, labels.team, ['critical', 'warning'].includes(labels.severity)]).toEqual([`https://runbooks.example/${alert}`, 'platform', true]);
+      for (const [, label] of `${annotations.summary} ${annotations.description}`.matchAll(
+        /\$labels\.([a-z]+)/g,
+      )) {
+        expect([alert, by]).toEqual([alert, expect.arrayContaining([label])]);
+      }
+      expect([
+        annotations.runbook_url,
+        labels.team,
+        ['critical', 'warning'].includes(labels.severity),
+      ]).toEqual([`https://runbooks.example/${alert}`, 'platform', true]);
     }
   });
   it('waits for as many fetches as the key set is refreshed, and for the memory that the pod has', () => {
-    const expr = (name: GatewayAlert) => rulesOf(synth(monitored({ workers: 2, jwks: JwksSource.fromUrl('https://as.example/jwks', { peer, refresh: Duration.minutes(5) }) }))).find(({ alert }) => alert === name)!.expr;
-    expect(expr(GatewayAlert.KEYS_STALE)).toBe('max by (issuer) (agentgateway_jwks_age_seconds{job="aiops/agentgateway", issuer="default"}) > 900');
+    const expr = (name: GatewayAlert) =>
+      rulesOf(
+        synth(
+          monitored({
+            workers: 2,
+            jwks: JwksSource.fromUrl('https://as.example/jwks', { peer, refresh: Duration.minutes(5) }),
+          }),
+        ),
+      ).find(({ alert }) => alert === name)!.expr;
+    expect(expr(GatewayAlert.KEYS_STALE)).toBe(
+      'max by (issuer) (agentgateway_jwks_age_seconds{job="aiops/agentgateway", issuer="default"}) > 900',
+    );
     expect(expr(GatewayAlert.MEMORY_SHORT)).toMatch(new RegExp(` > ${0.9 * 320 * 2 ** 20}$`));
   });
   it.each<[string, Partial<GatewayMonitoringProps>, string]>([
-    ['an interval longer than a window', { scrapeInterval: Duration.minutes(2) }, 'scrapeInterval: must be whole seconds from 5 to 60, got "2 minutes"'],
-    ['an interval of no time', { scrapeInterval: Duration.millis(100) }, 'scrapeInterval: must be whole seconds from 5 to 60, got "100 millis"'],
-    ['a runbook that is none', { runbookUrl: 'runbooks/{{ .x }}' }, 'runbookUrl: must be an http or https URL, got "runbooks/{{ .x }}"'],
-    ['an alert that is none', { without: ['Down' as GatewayAlert] }, 'without: must name alerts: AgentgatewayAbsent, '],
-    ['one severity for all', { alertLabels: { severity: 'page' } }, 'alertLabels.severity: must be left out: each alert has its own, got "page"'],
+    [
+      'an interval longer than a window',
+      { scrapeInterval: Duration.minutes(2) },
+      'scrapeInterval: must be whole seconds from 5 to 60, got "2 minutes"',
+    ],
+    [
+      'an interval of no time',
+      { scrapeInterval: Duration.millis(100) },
+      'scrapeInterval: must be whole seconds from 5 to 60, got "100 millis"',
+    ],
+    [
+      'a runbook that is none',
+      { runbookUrl: 'runbooks/{{ .x }}' },
+      'runbookUrl: must be an http or https URL, got "runbooks/{{ .x }}"',
+    ],
+    [
+      'an alert that is none',
+      { without: ['Down' as GatewayAlert] },
+      'without: must name alerts: AgentgatewayAbsent, ',
+    ],
+    [
+      'one severity for all',
+      { alertLabels: { severity: 'page' } },
+      'alertLabels.severity: must be left out: each alert has its own, got "page"',
+    ],
   ])('refuses %s', (_, props, message) => expect(() => monitored({}, props)).toThrow(message));
   it('refuses a gateway that nobody may scrape', () => {
-    expect(problems(() => monitored({ metricsPeer: undefined })).join('\n')).toContain('gateway.metricsPeer: must be given: the NetworkPolicy lets nobody scrape; for example Peer.pods(');
+    expect(problems(() => monitored({ metricsPeer: undefined })).join('\n')).toContain(
+      'gateway.metricsPeer: must be given: the NetworkPolicy lets nobody scrape; for example Peer.pods(',
+    );
   });
 });
 

@@ -4,11 +4,16 @@ const digest = `sha256:${'0123456789abcdef'.repeat(4)}`;
 
 describe('Image', () => {
   it('is a reference with a digest', () => {
-    expect(Image.fromDigest(`registry.example:5000/a/b:1.2@${digest}`).reference).toBe(`registry.example:5000/a/b:1.2@${digest}`);
+    expect(Image.fromDigest(`registry.example:5000/a/b:1.2@${digest}`).reference).toBe(
+      `registry.example:5000/a/b:1.2@${digest}`,
+    );
     expect(Image.of({ repository: 'node', tag: '24', digest }).reference).toBe(`node:24@${digest}`);
   });
   it.each([
-    ['node:24', 'image: must be pinned by digest (repository:tag@sha256:<64 hex>), because a tag can be moved, got "node:24"; run "crane digest node:24" and append "@" and what it prints, or say Image.unpinned(reference, reason)'],
+    [
+      'node:24',
+      'image: must be pinned by digest (repository:tag@sha256:<64 hex>), because a tag can be moved, got "node:24"; run "crane digest node:24" and append "@" and what it prints, or say Image.unpinned(reference, reason)',
+    ],
     [`node:${digest}`, 'a digest stands after "@", not after ":"'],
     [`node@${digest}0`, 'image.digest: must be "sha256:" and 64 lower-case hexadecimal digits'],
     [`Node@${digest}`, 'image.repository: must be a lower-case registry path'],
@@ -17,6 +22,8 @@ describe('Image', () => {
   });
   it('can be unpinned for a reason, and for none it cannot', () => {
     expect(Image.unpinned('node:24', 'a test cluster').reference).toBe('node:24');
-    expect(() => Image.unpinned('node:24', '')).toThrow('reason: must say in at least 10 characters why this image is not pinned');
+    expect(() => Image.unpinned('node:24', '')).toThrow(
+      'reason: must say in at least 10 characters why this image is not pinned',
+    );
   });
 });

@@ -1,12 +1,32 @@
 import { JwksSource, McpRoute, Peer, RedisTopology, ReplayStore } from '../../lib';
-import { backendPeer, gatewayChart, Manifest, manifests, newChart, newGateway, only, problems, synth } from '../support/synth';
+import {
+  backendPeer,
+  gatewayChart,
+  Manifest,
+  manifests,
+  newChart,
+  newGateway,
+  only,
+  problems,
+  synth,
+} from '../support/synth';
 
 const policy = (objects: Manifest[]) => only(objects, 'NetworkPolicy').spec;
-const egress = (objects: Manifest[]) => policy(objects).egress.map((rule: Manifest) => `${JSON.stringify(Object.values(rule.to[0])[0])} ${rule.ports.map((p: Manifest) => p.port)}`);
+const egress = (objects: Manifest[]) =>
+  policy(objects).egress.map(
+    (rule: Manifest) =>
+      `${JSON.stringify(Object.values(rule.to[0])[0])} ${rule.ports.map((p: Manifest) => p.port)}`,
+  );
 
 describe('the network policy', () => {
   it('never has a rule without its peer', () => {
-    const chart = gatewayChart({ secrets: ['db'], gateway: { replayStore: ReplayStore.redis({ host: 'redis', peer: Peer.pods({ app: 'redis' }) }), metricsPeer: Peer.namespace('monitoring') } });
+    const chart = gatewayChart({
+      secrets: ['db'],
+      gateway: {
+        replayStore: ReplayStore.redis({ host: 'redis', peer: Peer.pods({ app: 'redis' }) }),
+        metricsPeer: Peer.namespace('monitoring'),
+      },
+    });
     const { ingress, egress: out, policyTypes } = policy(synth(chart));
     expect(policyTypes).toEqual(['Ingress', 'Egress']);
     for (const rule of ingress) expect(rule.from.length).toBeGreaterThan(0);
@@ -18,51 +38,106 @@ describe('the network policy', () => {
   });
   it('lets clients to 8080, the scraper to 9090, nobody to agentgateway', () => {
     const chart = newChart();
-    const gateway = newGateway(chart, { metricsPeer: Peer.pods({ app: 'prometheus' }, { namespaceLabels: { 'kubernetes.io/metadata.name': 'monitoring' } }) });
+    const gateway = newGateway(chart, {
+      metricsPeer: Peer.pods(
+        { app: 'prometheus' },
+        { namespaceLabels: { 'kubernetes.io/metadata.name': 'monitoring' } },
+      ),
+    });
     gateway.allowFrom(Peer.pods({ app: 'ai-agent' }));
     new McpRoute(chart, 'Mcp', { gateway, backend: 'mcp:5000', backendPeer });
     expect(policy(synth(chart)).ingress).toEqual([
-      { from: [{ podSelector: { matchLabels: { app: 'ai-agent' } } }], ports: [{ port: 8080, protocol: 'TCP' }] },
-      { from: [{ namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'monitoring' } }, podSelector: { matchLabels: { app: 'prometheus' } } }], ports: [{ port: 9090, protocol: 'TCP' }] },
+      {
+        from: [{ podSelector: { matchLabels: { app: 'ai-agent' } } }],
+        ports: [{ port: 8080, protocol: 'TCP' }],
+      },
+      {
+        from: [
+          {
+            namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'monitoring' } },
+            podSelector: { matchLabels: { app: 'prometheus' } },
+          },
+        ],
+        ports: [{ port: 9090, protocol: 'TCP' }],
+      },
     ]);
   });
   it('lets out to DNS and the backend, and to each thing that the config talks to when it does', () => {
     const usual = egress(manifests());
-    expect(usual).toEqual([expect.stringMatching(/kube-system.* 53,53$/), expect.stringMatching(/"app":"mcp".* 5000$/)]);
-    const more = egress(manifests({
-      secrets: ['db'],
-      gateway: { jwks: JwksSource.fromUrl('https://idp.example/jwks', { peer: Peer.cidr('203.0.113.7/32') }), replayStore: ReplayStore.redis({ host: 'redis', peer: Peer.pods({ app: 'redis' }) }) },
-    }));
+    expect(usual).toEqual([
+      expect.stringMatching(/kube-system.* 53,53$/),
+      expect.stringMatching(/"app":"mcp".* 5000$/),
+    ]);
+    const more = egress(
+      manifests({
+        secrets: ['db'],
+        gateway: {
+          jwks: JwksSource.fromUrl('https://idp.example/jwks', { peer: Peer.cidr('203.0.113.7/32') }),
+          replayStore: ReplayStore.redis({ host: 'redis', peer: Peer.pods({ app: 'redis' }) }),
+        },
+      }),
+    );
     expect(more.slice(2)).toEqual([
-      expect.stringMatching(/"app":"redis".* 6379$/), expect.stringMatching(/203\.0\.113\.7\/32.* 443$/), expect.stringMatching(/10\.96\.0\.1\/32.* 443$/), expect.stringMatching(/172\.18\.0\.2\/32.* 6443$/),
+      expect.stringMatching(/"app":"redis".* 6379$/),
+      expect.stringMatching(/203\.0\.113\.7\/32.* 443$/),
+      expect.stringMatching(/10\.96\.0\.1\/32.* 443$/),
+      expect.stringMatching(/172\.18\.0\.2\/32.* 6443$/),
     ]);
   });
   it.each(['0.0.0.0/0', '::/0'])('cannot be opened to %s', (range) => {
-    expect(() => Peer.cidr(range)).toThrow(`cidr: must not be the whole internet, got "${range}"; name the range that the backend lives in, or its pods with Peer.pods`);
+    expect(() => Peer.cidr(range)).toThrow(
+      `cidr: must not be the whole internet, got "${range}"; name the range that the backend lives in, or its pods with Peer.pods`,
+    );
   });
   it.each(['10.0.0.1', 'x/8', '10.0.0.0/33'])('refuses the range %s', (range) => {
     expect(() => Peer.cidr(range)).toThrow(/cidr: must be an IP address, "\/" and a prefix length, got/);
   });
   it.each([
-    ['10.1.2.3/8', '10.0.0.0/8'], ['203.0.113.7/24', '203.0.113.0/24'], ['10.0.0.0/08', '10.0.0.0/8'], ['192.0.2.129/25', '192.0.2.128/25'], ['fd00::1/8', 'fd00::/8'], ['FD00::/8', 'fd00::/8'], ['2001:db8:0:0::/32', '2001:db8::/32'],
+    ['10.1.2.3/8', '10.0.0.0/8'],
+    ['203.0.113.7/24', '203.0.113.0/24'],
+    ['10.0.0.0/08', '10.0.0.0/8'],
+    ['192.0.2.129/25', '192.0.2.128/25'],
+    ['fd00::1/8', 'fd00::/8'],
+    ['FD00::/8', 'fd00::/8'],
+    ['2001:db8:0:0::/32', '2001:db8::/32'],
   ])('refuses %s, which the API server refuses, and says what was meant', (range, meant) => {
     expect(() => Peer.cidr(range)).toThrow(`got "${range}"; did you mean "${meant}"?`);
     expect(() => Peer.cidr(meant)).not.toThrow();
   });
-  it.each(['fe80::1%eth0/64', '::ffff:10.0.0.0/104', '::ffff:a00:0/104'])('refuses %s, which is no range of its family', (range) => {
-    expect(() => Peer.cidr(range)).toThrow(/cidr: must be an IP address/);
-  });
-  it.each(['10.0.0.0/8', '192.0.2.1/32', 'fd00::/8', '2001:db8::1/128', '2001:db8:1:2::/64', '::1/128'])('takes %s', (range) => expect(() => Peer.cidr(range)).not.toThrow());
+  it.each(['fe80::1%eth0/64', '::ffff:10.0.0.0/104', '::ffff:a00:0/104'])(
+    'refuses %s, which is no range of its family',
+    (range) => {
+      expect(() => Peer.cidr(range)).toThrow(/cidr: must be an IP address/);
+    },
+  );
+  it.each(['10.0.0.0/8', '192.0.2.1/32', 'fd00::/8', '2001:db8::1/128', '2001:db8:1:2::/64', '::1/128'])(
+    'takes %s',
+    (range) => expect(() => Peer.cidr(range)).not.toThrow(),
+  );
   it.each<[string, RedisTopology, number[]]>([
     ['members of a cluster', RedisTopology.cluster('redis-1:7001', 'redis-2:7002'), [7000, 7001, 7002]],
-    ['sentinels, and the servers behind them', RedisTopology.sentinel({ master: 'jti', sentinels: ['s2:26380'] }), [7000, 26380, 6379]],
+    [
+      'sentinels, and the servers behind them',
+      RedisTopology.sentinel({ master: 'jti', sentinels: ['s2:26380'] }),
+      [7000, 26380, 6379],
+    ],
   ])('reaches %s on every port that they are given', (_, topology, ports) => {
-    const store = (peer: Peer) => ({ gateway: { replayStore: ReplayStore.redis({ host: 'redis', port: 7000, peer, topology }) } });
-    const rule = only(manifests(store(Peer.pods({ app: 'redis' }))), 'NetworkPolicy').spec.egress.find((r: any) => JSON.stringify(r.to).includes('"redis"'));
+    const store = (peer: Peer) => ({
+      gateway: { replayStore: ReplayStore.redis({ host: 'redis', port: 7000, peer, topology }) },
+    });
+    const rule = only(manifests(store(Peer.pods({ app: 'redis' }))), 'NetworkPolicy').spec.egress.find(
+      (r: any) => JSON.stringify(r.to).includes('"redis"'),
+    );
     expect(rule.ports.map(({ port }: any) => port)).toEqual(ports);
-    expect(problems(() => gatewayChart(store(Peer.pods({ app: 'redis' }, { port: 26379 })))).join()).toContain('replayStore.peer: must have no port with a cluster or sentinels: the addresses have theirs, got 26379');
+    expect(
+      problems(() => gatewayChart(store(Peer.pods({ app: 'redis' }, { port: 26379 })))).join(),
+    ).toContain(
+      'replayStore.peer: must have no port with a cluster or sentinels: the addresses have theirs, got 26379',
+    );
   });
   it('admits clients whatever port they come from, and no peer that names one', () => {
-    expect(() => newGateway(newChart()).allowFrom(Peer.pods({ app: 'a' }, { port: 9999 }))).toThrow('allowFrom: must be given a peer without a port: clients connect from any, got 9999');
+    expect(() => newGateway(newChart()).allowFrom(Peer.pods({ app: 'a' }, { port: 9999 }))).toThrow(
+      'allowFrom: must be given a peer without a port: clients connect from any, got 9999',
+    );
   });
 });

@@ -25,9 +25,17 @@ describe('the Dockerfile', () => {
     expect(/^ARG CHECK_IMAGE=(.*)$/m.exec(dockerfile)![1]).toMatch(/@sha256:[0-9a-f]{64}$/);
     expect(dockerfile).toMatch(/^ARG RUNTIME_IMAGE$/m);
     const [, script] = /^RUN node -e '(.*)' "\$\{RUNTIME_IMAGE\}"$/m.exec(dockerfile)!;
-    const check = (image: string) => () => execFileSync(process.execPath, ['-e', script, image], { stdio: 'pipe' });
+    const check = (image: string) => () =>
+      execFileSync(process.execPath, ['-e', script, image], { stdio: 'pipe' });
     expect(check(`gcr.io/distroless/nodejs24-debian12@sha256:${'a'.repeat(64)}`)).not.toThrow();
-    for (const image of ['', 'gcr.io/distroless/nodejs24-debian12', 'gcr.io/distroless/nodejs24-debian12:nonroot', `x@sha256:${'a'.repeat(63)}`]) expect(check(image)).toThrow(/must be pinned by digest/);
+    for (const image of [
+      '',
+      'gcr.io/distroless/nodejs24-debian12',
+      'gcr.io/distroless/nodejs24-debian12:nonroot',
+      `x@sha256:${'a'.repeat(63)}`,
+    ]) {
+      expect(check(image)).toThrow(/must be pinned by digest/);
+    }
   });
   it('refuses assets that are not those of the manifest', () => {
     const dir = mkdtempSync(join(tmpdir(), 'agw-image-'));
@@ -43,24 +51,52 @@ describe('the Dockerfile', () => {
     }
   });
   it('is sent the assets and nothing else', () => {
-    expect(readFileSync(join(root, '.dockerignore'), 'utf8').trim().split('\n')).toEqual(['**', '!assets/*.mjs', '!assets/manifest.json', '!assets/sbom.cdx.json', '!assets/THIRD-PARTY-NOTICES.txt']);
+    expect(readFileSync(join(root, '.dockerignore'), 'utf8').trim().split('\n')).toEqual([
+      '**',
+      '!assets/*.mjs',
+      '!assets/manifest.json',
+      '!assets/sbom.cdx.json',
+      '!assets/THIRD-PARTY-NOTICES.txt',
+    ]);
   });
 });
 
-const bom = JSON.parse(asset('sbom.cdx.json')) as { components: { type: string; name: string; version: string; hashes?: { content: string }[] }[] };
+const bom = JSON.parse(asset('sbom.cdx.json')) as {
+  components: { type: string; name: string; version: string; hashes?: { content: string }[] }[];
+};
 
 describe('the bundle', () => {
   it('is the same wherever it is made, and names no place', () => {
     const dir = mkdtempSync(join(tmpdir(), 'agw-elsewhere-'));
     try {
-      for (const name of ['package.json', 'proxy/src', 'proxy/bundle.mjs', 'proxy/sbom.mjs', 'proxy/package.json', 'proxy/tsconfig.json']) cpSync(join(root, name), join(dir, name), { recursive: true });
+      for (const name of [
+        'package.json',
+        'proxy/src',
+        'proxy/bundle.mjs',
+        'proxy/sbom.mjs',
+        'proxy/package.json',
+        'proxy/tsconfig.json',
+      ]) {
+        cpSync(join(root, name), join(dir, name), { recursive: true });
+      }
       // OpenTelemetry's exporter imports packages of which nothing is left in the bundle.
-      const packages = ['esbuild', '@esbuild', '@opentelemetry', ...bom.components.filter(({ type }) => type === 'library').map(({ name }) => name)];
-      for (const name of packages) cpSync(join(root, 'node_modules', name), join(dir, 'node_modules', name), { recursive: true });
+      const packages = [
+        'esbuild',
+        '@esbuild',
+        '@opentelemetry',
+        ...bom.components.filter(({ type }) => type === 'library').map(({ name }) => name),
+      ];
+      for (const name of packages) {
+        cpSync(join(root, 'node_modules', name), join(dir, 'node_modules', name), { recursive: true });
+      }
       execFileSync('mkdir', [join(dir, 'assets')]);
       execFileSync(process.execPath, [join(dir, 'proxy', 'bundle.mjs')], { cwd: tmpdir(), stdio: 'pipe' });
       const made = readdirSync(join(dir, 'assets')).sort();
-      expect(made).toEqual(readdirSync(join(root, 'assets')).filter((name) => name !== 'types').sort());
+      expect(made).toEqual(
+        readdirSync(join(root, 'assets'))
+          .filter((name) => name !== 'types')
+          .sort(),
+      );
       for (const name of made) {
         expect([name, readFileSync(join(dir, 'assets', name), 'utf8') === asset(name)]).toEqual([name, true]);
         expect(asset(name)).not.toContain(root);
@@ -74,24 +110,54 @@ describe('the bundle', () => {
 describe('the bill of materials', () => {
   it('is valid CycloneDX 1.6', () => {
     // The library is ESM with a CommonJS side that jest cannot map; a process of its own can.
-    const script = "import { Spec, Validation } from '@cyclonedx/cyclonedx-library'; import { readFileSync } from 'node:fs';"
-      + 'const fault = await new Validation.JsonStrictValidator(Spec.Version.v1dot6).validate(readFileSync(process.argv[1], \'utf8\')); if (fault !== null) { console.error(JSON.stringify(fault)); process.exit(1); }';
-    const validate = (file: string) => execFileSync(process.execPath, ['--input-type=module', '-e', script, file], { cwd: join(root, 'proxy'), stdio: 'pipe' });
+    const script =
+      "import { Spec, Validation } from '@cyclonedx/cyclonedx-library'; import { readFileSync } from 'node:fs';" +
+      "const fault = await new Validation.JsonStrictValidator(Spec.Version.v1dot6).validate(readFileSync(process.argv[1], 'utf8')); if (fault !== null) { console.error(JSON.stringify(fault)); process.exit(1); }";
+    const validate = (file: string) =>
+      execFileSync(process.execPath, ['--input-type=module', '-e', script, file], {
+        cwd: join(root, 'proxy'),
+        stdio: 'pipe',
+      });
     expect(() => validate(join(root, 'assets', 'sbom.cdx.json'))).not.toThrow();
     expect(() => validate(join(root, 'package.json'))).toThrow();
   });
   it('goes with the licence of everything that it names', () => {
     const notices = asset('THIRD-PARTY-NOTICES.txt');
-    for (const { name, version } of bom.components.filter(({ type }) => type === 'library')) expect(notices).toMatch(new RegExp(`^${name} ${version.replace(/\./g, '\\.')}\\n\\n\\S`, 'm'));
+    for (const { name, version } of bom.components.filter(({ type }) => type === 'library')) {
+      expect(notices).toMatch(new RegExp(`^${name} ${version.replace(/\./g, '\\.')}\\n\\n\\S`, 'm'));
+    }
     expect(notices).toMatch(/Permission is hereby granted, free of charge/);
   });
   it('names what is in the chunks, in the version that is installed, and every chunk with its hash', () => {
     const names = bom.components.filter(({ type }) => type === 'library').map(({ name }) => name);
-    expect(names).toEqual(expect.arrayContaining(['zod', 'prom-client', 'ioredis', 'jose', 'rate-limiter-flexible', '@opentelemetry/sdk-trace', '@opentelemetry/exporter-trace-otlp-http']));
+    expect(names).toEqual(
+      expect.arrayContaining([
+        'zod',
+        'prom-client',
+        'ioredis',
+        'jose',
+        'rate-limiter-flexible',
+        '@opentelemetry/sdk-trace',
+        '@opentelemetry/exporter-trace-otlp-http',
+      ]),
+    );
     for (const { name, version } of bom.components.filter(({ type }) => type === 'library')) {
-      expect([name, version]).toEqual([name, (JSON.parse(readFileSync(join(root, 'node_modules', name, 'package.json'), 'utf8')) as { version: string }).version]);
+      expect([name, version]).toEqual([
+        name,
+        (
+          JSON.parse(readFileSync(join(root, 'node_modules', name, 'package.json'), 'utf8')) as {
+            version: string;
+          }
+        ).version,
+      ]);
     }
     const manifest = JSON.parse(asset('manifest.json')) as Record<string, string>;
-    expect(Object.fromEntries(bom.components.filter(({ type }) => type === 'file').map(({ name, hashes }) => [name, hashes![0].content]))).toEqual(manifest);
+    expect(
+      Object.fromEntries(
+        bom.components
+          .filter(({ type }) => type === 'file')
+          .map(({ name, hashes }) => [name, hashes![0].content]),
+      ),
+    ).toEqual(manifest);
   });
 });

@@ -1,6 +1,14 @@
 /** An app of its own for test/e2e/cluster/admission.test.ts, which is ESM: three namespaces that differ in their admission, and a gateway for the strict one. */
 import { App, Chart } from 'cdk8s';
-import { Admission, AdmissionRule, AgentGateway, ApiServerAccess, HardenedNamespace, JwksSource, SecretsRoute } from '../../lib';
+import {
+  Admission,
+  AdmissionRule,
+  AgentGateway,
+  ApiServerAccess,
+  HardenedNamespace,
+  JwksSource,
+  SecretsRoute,
+} from '../../lib';
 
 const [jwks] = process.argv.slice(2) as [string];
 const app = new App();
@@ -17,6 +25,9 @@ const gateway = new AgentGateway(chart, 'Gateway', {
 new SecretsRoute(chart, 'Secrets', { gateway, secretNames: ['database-credentials'] });
 const others = new Chart(app, 'others');
 new HardenedNamespace(others, 'Warned', { name: 'warned', admission: Admission.warn() });
-new HardenedNamespace(others, 'Excepted', { name: 'excepted', admission: Admission.deny({ without: [AdmissionRule.IMAGE_DIGEST] }) });
+new HardenedNamespace(others, 'Excepted', {
+  name: 'excepted',
+  admission: Admission.deny({ without: [AdmissionRule.IMAGE_DIGEST] }),
+});
 new HardenedNamespace(others, 'Plain', { name: 'plain', admission: Admission.none() });
 app.synth();

@@ -5,8 +5,17 @@ import { AgentGateway, AuthProfile, JwksSource, McpRoute, Peer } from '../../lib
 const [jwks, selfJwks] = process.argv.slice(2) as [string, string];
 const app = new App();
 const chart = new Chart(app, 'joined', { namespace: 'aiops' });
-const gateway = new AgentGateway(chart, 'Gateway', { issuer: 'https://as.example', audience: 'mcp-gateway', jwks: JwksSource.fromFile(jwks) });
+const gateway = new AgentGateway(chart, 'Gateway', {
+  issuer: 'https://as.example',
+  audience: 'mcp-gateway',
+  jwks: JwksSource.fromFile(jwks),
+});
 const mcp = { gateway, backend: 'mcp:5000', backendPeer: Peer.pods({ app: 'mcp' }) };
 new McpRoute(chart, 'Mcp', { ...mcp });
-new McpRoute(chart, 'SelfMcp', { ...mcp, name: 'self-mcp', pathPrefix: '/self/mcp', auth: AuthProfile.selfSigned({ issuer: 'my-app-aiops', jwks: JwksSource.fromFile(selfJwks) }) });
+new McpRoute(chart, 'SelfMcp', {
+  ...mcp,
+  name: 'self-mcp',
+  pathPrefix: '/self/mcp',
+  auth: AuthProfile.selfSigned({ issuer: 'my-app-aiops', jwks: JwksSource.fromFile(selfJwks) }),
+});
 app.synth();

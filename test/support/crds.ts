@@ -10,9 +10,13 @@ const crds = join(root, '..', 'shared', 'crds');
 /** Judges an object by the schema of the version that it names. */
 export function validator(file: string, apiVersion: string): ValidateFunction {
   const { spec } = parse(readFileSync(join(crds, file), 'utf8'));
-  const { schema } = spec.versions.find((v: { name: string; served: boolean }) => `${spec.group}/${v.name}` === apiVersion && v.served);
+  const { schema } = spec.versions.find(
+    (v: { name: string; served: boolean }) => `${spec.group}/${v.name}` === apiVersion && v.served,
+  );
   // Patterns are Go's: JavaScript has no flag inside of one.
-  return new Ajv({ strict: false, validateFormats: false }).compile(JSON.parse(JSON.stringify(schema.openAPIV3Schema).replaceAll('(?i)', '')));
+  return new Ajv({ strict: false, validateFormats: false }).compile(
+    JSON.parse(JSON.stringify(schema.openAPIV3Schema).replaceAll('(?i)', '')),
+  );
 }
 
 /** A skip says why. */

@@ -1,6 +1,17 @@
 /** An app of its own for test/e2e/exposure.test.ts, which is ESM: a gateway with three routes, of which clients outside reach two, and one with a certificate of its own. */
 import { App, Chart } from 'cdk8s';
-import { AgentGateway, ApiServerAccess, AuthProfile, DataPlane, GatewayCertificate, GatewayExposure, JwksSource, McpRoute, Peer, SecretsRoute } from '../../lib';
+import {
+  AgentGateway,
+  ApiServerAccess,
+  AuthProfile,
+  DataPlane,
+  GatewayCertificate,
+  GatewayExposure,
+  JwksSource,
+  McpRoute,
+  Peer,
+  SecretsRoute,
+} from '../../lib';
 
 const [jwks] = process.argv.slice(2) as [string];
 const app = new App();
@@ -18,8 +29,18 @@ const backend = { gateway, backend: 'mcp:5000', backendPeer: Peer.pods({ app: 'm
 new McpRoute(chart, 'Mcp', backend);
 new McpRoute(chart, 'Tools', { ...backend, pathPrefix: '/tools', auth: AuthProfile.selfSigned() });
 new SecretsRoute(chart, 'Secrets', { gateway, secretNames: ['database-credentials'] });
-new GatewayExposure(chart, 'Exposure', { gateway, parents: [{ name: 'public', namespace: 'ingress', sectionName: 'https' }], peer: Peer.namespace('ingress') });
-const inside = new AgentGateway(chart, 'Inside', { name: 'inside', issuer: 'https://as.example', audience: 'inside', jwks: JwksSource.fromFile(jwks), tlsSecretName: 'inside-tls' });
+new GatewayExposure(chart, 'Exposure', {
+  gateway,
+  parents: [{ name: 'public', namespace: 'ingress', sectionName: 'https' }],
+  peer: Peer.namespace('ingress'),
+});
+const inside = new AgentGateway(chart, 'Inside', {
+  name: 'inside',
+  issuer: 'https://as.example',
+  audience: 'inside',
+  jwks: JwksSource.fromFile(jwks),
+  tlsSecretName: 'inside-tls',
+});
 new McpRoute(chart, 'InsideMcp', { ...backend, gateway: inside });
 new GatewayCertificate(chart, 'Certificate', { gateway: inside, issuer: 'internal', clusterIssuer: true });
 app.synth();

@@ -1,5 +1,14 @@
 import { Chart } from 'cdk8s';
-import { AgentGateway, AgentGatewayProps, DataPlane, JwksSource, McpRoute, Peer, ReplayStore, StoreFailure } from '../../lib';
+import {
+  AgentGateway,
+  AgentGatewayProps,
+  DataPlane,
+  JwksSource,
+  McpRoute,
+  Peer,
+  ReplayStore,
+  StoreFailure,
+} from '../../lib';
 
 const peer = Peer.pods({ app: 'a' });
 

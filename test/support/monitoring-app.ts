@@ -5,5 +5,10 @@ import { GatewayMonitoring } from '../../lib';
 
 const app = new App();
 const chart = new Chart(app, 'monitored', { namespace: 'aiops' });
-new GatewayMonitoring(chart, 'Monitoring', { gateway: monitoredGateway(chart), labels: { release: 'prometheus' }, alertLabels: { team: 'platform' }, runbookUrl: 'https://runbooks.example/' });
+new GatewayMonitoring(chart, 'Monitoring', {
+  gateway: monitoredGateway(chart),
+  labels: { release: 'prometheus' },
+  alertLabels: { team: 'platform' },
+  runbookUrl: 'https://runbooks.example/',
+});
 app.synth();

@@ -1,6 +1,13 @@
 /** An app of its own for test/e2e/cluster/api-server.test.ts, which is ESM: writes the manifests of a gateway that reads Secrets in a hardened namespace, and its audit policy. */
 import { App, Chart } from 'cdk8s';
-import { AgentGateway, ApiServerAccess, AuditPolicy, HardenedNamespace, JwksSource, SecretsRoute } from '../../lib';
+import {
+  AgentGateway,
+  ApiServerAccess,
+  AuditPolicy,
+  HardenedNamespace,
+  JwksSource,
+  SecretsRoute,
+} from '../../lib';
 
 const [jwks, auditPolicy, ...secretNames] = process.argv.slice(2) as [string, string, ...string[]];
 const app = new App();

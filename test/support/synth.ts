@@ -1,6 +1,15 @@
 import { join } from 'node:path';
 import { App, Chart, Testing } from 'cdk8s';
-import { AgentGateway, AgentGatewayProps, ApiServerAccess, JwksSource, McpRoute, McpRouteProps, Peer, SecretsRoute } from '../../lib';
+import {
+  AgentGateway,
+  AgentGatewayProps,
+  ApiServerAccess,
+  JwksSource,
+  McpRoute,
+  McpRouteProps,
+  Peer,
+  SecretsRoute,
+} from '../../lib';
 
 /* eslint-disable @typescript-eslint/no-explicit-any */
 export type Manifest = Record<string, any>;
@@ -12,18 +21,34 @@ export const apiServer = ApiServerAccess.of({ serviceIp: '10.96.0.1', endpoints:
 
 export const newChart = (): Chart => new Chart(Testing.app(), 'test', { namespace: 'aiops' });
 
-export function newGateway(chart: Chart, props: Partial<AgentGatewayProps> = {}, id = 'Gateway'): AgentGateway {
-  return new AgentGateway(chart, id, { issuer: 'https://idp.example', audience: 'mcp-gateway', jwks: jwks(), ...props });
+export function newGateway(
+  chart: Chart,
+  props: Partial<AgentGatewayProps> = {},
+  id = 'Gateway',
+): AgentGateway {
+  return new AgentGateway(chart, id, {
+    issuer: 'https://idp.example',
+    audience: 'mcp-gateway',
+    jwks: jwks(),
+    ...props,
+  });
 }
 
-export interface GatewayOptions { readonly gateway?: Partial<AgentGatewayProps>; readonly mcp?: Partial<McpRouteProps>; readonly secrets?: string[]; readonly secretKeys?: { [name: string]: string[] } }
+export interface GatewayOptions {
+  readonly gateway?: Partial<AgentGatewayProps>;
+  readonly mcp?: Partial<McpRouteProps>;
+  readonly secrets?: string[];
+  readonly secretKeys?: { [name: string]: string[] };
+}
 
 /** A gateway with an MCP route, and a secrets route where names are given. */
 export function gatewayChart({ gateway: props, mcp, secrets, secretKeys }: GatewayOptions = {}): Chart {
   const chart = newChart();
   const gateway = newGateway(chart, { ...(secrets === undefined ? {} : { apiServer }), ...props });
   new McpRoute(chart, 'Mcp', { gateway, backend: 'mcp:5000', backendPeer, ...mcp });
-  if (secrets !== undefined) new SecretsRoute(chart, 'Secrets', { gateway, secretNames: secrets, secretKeys });
+  if (secrets !== undefined) {
+    new SecretsRoute(chart, 'Secrets', { gateway, secretNames: secrets, secretKeys });
+  }
   return chart;
 }
 
@@ -33,12 +58,17 @@ export const manifests = (options?: GatewayOptions): Manifest[] => synth(gateway
 export const all = (objects: Manifest[], kind: string): Manifest[] => objects.filter((o) => o.kind === kind);
 export function only(objects: Manifest[], kind: string, name?: string): Manifest {
   const found = all(objects, kind).filter((o) => name === undefined || o.metadata.name === name);
-  if (found.length !== 1) throw new Error(`want one ${kind}, got ${found.length} of ${objects.map((o) => `${o.kind}/${o.metadata.name}`).join(', ')}`);
+  if (found.length !== 1) {
+    throw new Error(
+      `want one ${kind}, got ${found.length} of ${objects.map((o) => `${o.kind}/${o.metadata.name}`).join(', ')}`,
+    );
+  }
   return found[0];
 }
 
 export const pod = (objects: Manifest[]): Manifest => only(objects, 'Deployment').spec.template.spec;
-export const container = (objects: Manifest[], name = 'dpop-proxy'): Manifest => pod(objects).containers.find((c: Manifest) => c.name === name);
+export const container = (objects: Manifest[], name = 'dpop-proxy'): Manifest =>
+  pod(objects).containers.find((c: Manifest) => c.name === name);
 
 /** The ConfigMap that has this key. */
 export function dataOf(objects: Manifest[], key: string): string {
@@ -55,6 +85,9 @@ export function problems(build: (app: App) => Chart | void): string[] {
     (built === undefined ? app : App.of(built)).synth();
     return [];
   } catch (cause) {
-    return (cause as Error).message.split('\n').map((line) => line.trim()).filter((line) => line !== '' && !line.startsWith('Validation failed'));
+    return (cause as Error).message
+      .split('\n')
+      .map((line) => line.trim())
+      .filter((line) => line !== '' && !line.startsWith('Validation failed'));
   }
 }

@@ -17,21 +17,37 @@ export interface AdminContext {
 export function createAdminServer({ metrics, waitingFor, alive = () => true }: AdminContext): Server {
   return createServer((request, response) => {
     const answer = (status: number, type: string, body: string) => {
-      response.writeHead(status, { 'Content-Type': type, 'Cache-Control': 'no-store', 'Content-Length': Buffer.byteLength(body) });
+      response.writeHead(status, {
+        'Content-Type': type,
+        'Cache-Control': 'no-store',
+        'Content-Length': Buffer.byteLength(body),
+      });
       response.end(request.method === 'HEAD' ? undefined : body);
     };
     const failed = () => answer(500, 'text/plain', 'no answer\n');
-    if (request.method !== 'GET' && request.method !== 'HEAD') return answer(405, 'text/plain', 'method not allowed\n');
+    if (request.method !== 'GET' && request.method !== 'HEAD')
+      return answer(405, 'text/plain', 'method not allowed\n');
     switch (request.url) {
       case '/livez':
       case '/healthz':
-        return alive() ? answer(200, 'application/json', '{"status":"ok"}') : answer(503, 'application/json', '{"status":"stalled"}');
+        return alive()
+          ? answer(200, 'application/json', '{"status":"ok"}')
+          : answer(503, 'application/json', '{"status":"stalled"}');
       case '/readyz':
-        return void Promise.resolve(waitingFor()).then((waiting) => {
-          answer(waiting.length === 0 ? 200 : 503, 'application/json', JSON.stringify({ status: waiting.length === 0 ? 'ok' : 'not ready', waitingFor: waiting }));
-        }).catch(failed);
+        return void Promise.resolve(waitingFor())
+          .then((waiting) => {
+            answer(
+              waiting.length === 0 ? 200 : 503,
+              'application/json',
+              JSON.stringify({ status: waiting.length === 0 ? 'ok' : 'not ready', waitingFor: waiting }),
+            );
+          })
+          .catch(failed);
       case '/metrics':
-        return void metrics.text().then((text) => answer(200, metrics.contentType, text)).catch(failed);
+        return void metrics
+          .text()
+          .then((text) => answer(200, metrics.contentType, text))
+          .catch(failed);
       default:
         return answer(404, 'text/plain', 'not found\n');
     }

@@ -8,7 +8,9 @@ export function decodeBase64url(text: string): Buffer | undefined {
   if (!ALPHABET.test(text) || text.length % 4 === 1) return undefined;
   const bytes = Buffer.from(text, 'base64url');
   const unusedBits = text.length % 4 === 2 ? 15 : text.length % 4 === 3 ? 3 : 0;
-  return unusedBits !== 0 && (sextet(text.charCodeAt(text.length - 1)) & unusedBits) !== 0 ? undefined : bytes;
+  return unusedBits !== 0 && (sextet(text.charCodeAt(text.length - 1)) & unusedBits) !== 0
+    ? undefined
+    : bytes;
 }
 
 function sextet(c: number): number {

@@ -2,7 +2,8 @@ import type { JsonObject } from './strict-json.js';
 
 export const isString = (value: unknown): value is string => typeof value === 'string' && value !== '';
 /** RFC 7519 2 NumericDate; a bound keeps 1e308 out of the arithmetic. */
-export const isDate = (value: unknown): value is number => typeof value === 'number' && value >= 0 && value < 1e11;
+export const isDate = (value: unknown): value is number =>
+  typeof value === 'number' && value >= 0 && value < 1e11;
 
 /** RFC 9449 11.1: the server may bound jti; longer ones are refused rather than cut. */
 export const isTokenId = (value: unknown): value is string => isString(value) && value.length <= 256;
@@ -10,11 +11,19 @@ export const isTokenId = (value: unknown): value is string => isString(value) &&
 /** RFC 7519 4.1.3: aud is a string or an array of strings; one of them must be ours. */
 export function audienceFits(aud: unknown, accepted: readonly string[]): boolean {
   if (typeof aud === 'string') return accepted.includes(aud);
-  return Array.isArray(aud) && aud.every((a) => typeof a === 'string') && aud.some((a) => accepted.includes(a as string));
+  return (
+    Array.isArray(aud) &&
+    aud.every((a) => typeof a === 'string') &&
+    aud.some((a) => accepted.includes(a as string))
+  );
 }
 
 /** RFC 7519 4.1.4, 4.1.5 with leeway: `undefined` if the claim is fine or absent. */
-export function timeProblem(claims: JsonObject, now: number, leeway: number): 'expired' | 'early' | 'malformed' | undefined {
+export function timeProblem(
+  claims: JsonObject,
+  now: number,
+  leeway: number,
+): 'expired' | 'early' | 'malformed' | undefined {
   const { exp, nbf } = claims;
   if (exp !== undefined) {
     if (!isDate(exp)) return 'malformed';

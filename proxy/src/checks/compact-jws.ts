@@ -18,8 +18,14 @@ export function splitJws(text: string): JwsParts | undefined {
   if (text.length > MAX_LENGTH) return undefined;
   const first = text.indexOf('.');
   const second = text.indexOf('.', first + 1);
-  if (first <= 0 || second <= first + 1 || second === text.length - 1 || text.indexOf('.', second + 1) !== -1) return undefined;
-  return { header: text.slice(0, first), payload: text.slice(first + 1, second), signature: text.slice(second + 1), signed: text.slice(0, second) };
+  if (first <= 0 || second <= first + 1 || second === text.length - 1 || text.indexOf('.', second + 1) !== -1)
+    return undefined;
+  return {
+    header: text.slice(0, first),
+    payload: text.slice(first + 1, second),
+    signature: text.slice(second + 1),
+    signed: text.slice(0, second),
+  };
 }
 
 /** A part that holds a JSON object: canonical base64url, UTF-8, unique members. */

@@ -3,7 +3,12 @@ import type { Algorithm } from '../config/index.js';
 import { decodeBase64url } from './base64url.js';
 
 export type ImportedKey =
-  | { readonly ok: true; readonly key: KeyObject; readonly algorithms: readonly Algorithm[]; /** RFC 7638, SHA-256, base64url. */ readonly thumbprint: string }
+  | {
+      readonly ok: true;
+      readonly key: KeyObject;
+      readonly algorithms: readonly Algorithm[];
+      /** RFC 7638, SHA-256, base64url. */ readonly thumbprint: string;
+    }
   | { readonly ok: false; readonly why: string };
 
 /** RFC 7518 6.2.2, 6.3.2, 6.4.1: members that only a private or symmetric key has; refused even when empty (CVE-2026-54431). */
@@ -14,7 +19,8 @@ const CURVES: Readonly<Record<string, { readonly bytes: number; readonly algorit
   'P-384': { bytes: 48, algorithm: 'ES384' },
 };
 
-type Judged = { readonly members: Record<string, string>; readonly algorithms: readonly Algorithm[] } | string;
+type Judged =
+  { readonly members: Record<string, string>; readonly algorithms: readonly Algorithm[] } | string;
 
 /**
  * Judges a public JWK before any library sees it, then imports it. Never throws.
@@ -26,10 +32,19 @@ export function importJwk(jwk: unknown): ImportedKey {
   const secret = PRIVATE.find((name) => name in key);
   if (secret !== undefined) return refuse(`jwk must be public, got member ${secret}`);
   if (key.use !== undefined && key.use !== 'sig') return refuse('use must be sig');
-  if (key.key_ops !== undefined && !(Array.isArray(key.key_ops) && key.key_ops.includes('verify'))) return refuse('key_ops must include verify');
-  const judged = key.kty === 'RSA' ? judgeRsa(key) : key.kty === 'EC' ? judgeEc(key) : key.kty === 'OKP' ? judgeOkp(key) : 'kty must be RSA, EC or OKP';
+  if (key.key_ops !== undefined && !(Array.isArray(key.key_ops) && key.key_ops.includes('verify')))
+    return refuse('key_ops must include verify');
+  const judged =
+    key.kty === 'RSA'
+      ? judgeRsa(key)
+      : key.kty === 'EC'
+        ? judgeEc(key)
+        : key.kty === 'OKP'
+          ? judgeOkp(key)
+          : 'kty must be RSA, EC or OKP';
   if (typeof judged === 'string') return refuse(judged);
-  const algorithms = key.alg === undefined ? judged.algorithms : judged.algorithms.filter((a) => a === key.alg);
+  const algorithms =
+    key.alg === undefined ? judged.algorithms : judged.algorithms.filter((a) => a === key.alg);
   if (algorithms.length === 0) return refuse('alg does not fit the key');
   try {
     return {
@@ -49,7 +64,8 @@ const refuse = (why: string): ImportedKey => ({ ok: false, why });
 function judgeRsa({ n, e }: Record<string, unknown>): Judged {
   const modulus = octets(n);
   const exponent = octets(e);
-  if (modulus === undefined || exponent === undefined || modulus[0] === 0 || exponent[0] === 0) return 'n and e must be canonical base64url without leading zeros';
+  if (modulus === undefined || exponent === undefined || modulus[0] === 0 || exponent[0] === 0)
+    return 'n and e must be canonical base64url without leading zeros';
   const bits = modulus.length * 8 - Math.clz32(modulus[0]!) + 24;
   if (bits < 2048 || bits > 4096) return `n must have 2048 to 4096 bits, got ${bits}`;
   if (exponent.length > 4) return 'e must be at most 32 bits';
@@ -61,8 +77,12 @@ function judgeRsa({ n, e }: Record<string, unknown>): Judged {
 function judgeEc({ crv, x, y }: Record<string, unknown>): Judged {
   const curve = typeof crv === 'string' && Object.hasOwn(CURVES, crv) ? CURVES[crv]! : undefined;
   if (curve === undefined) return 'crv must be P-256 or P-384';
-  if (octets(x)?.length !== curve.bytes || octets(y)?.length !== curve.bytes) return `x and y must be ${curve.bytes} octets of canonical base64url`; // RFC 7518 6.2.1.2
-  return { members: { crv: crv as string, kty: 'EC', x: x as string, y: y as string }, algorithms: [curve.algorithm] };
+  if (octets(x)?.length !== curve.bytes || octets(y)?.length !== curve.bytes)
+    return `x and y must be ${curve.bytes} octets of canonical base64url`; // RFC 7518 6.2.1.2
+  return {
+    members: { crv: crv as string, kty: 'EC', x: x as string, y: y as string },
+    algorithms: [curve.algorithm],
+  };
 }
 
 function judgeOkp({ crv, x }: Record<string, unknown>): Judged {
@@ -71,4 +91,5 @@ function judgeOkp({ crv, x }: Record<string, unknown>): Judged {
   return { members: { crv: 'Ed25519', kty: 'OKP', x: x as string }, algorithms: ['EdDSA', 'Ed25519'] };
 }
 
-const octets = (value: unknown): Buffer | undefined => (typeof value === 'string' && value !== '' ? decodeBase64url(value) : undefined);
+const octets = (value: unknown): Buffer | undefined =>
+  typeof value === 'string' && value !== '' ? decodeBase64url(value) : undefined;

@@ -14,9 +14,16 @@ export const STATELESS_SINCE = '2026-07-28';
 export const WITHOUT_VERSION = '2025-03-26';
 
 /** Methods whose parameter is named in Mcp-Name. */
-const NAMED: Readonly<Record<string, 'name' | 'uri'>> = { 'tools/call': 'name', 'prompts/get': 'name', 'resources/read': 'uri', 'resources/subscribe': 'uri', 'resources/unsubscribe': 'uri' };
+const NAMED: Readonly<Record<string, 'name' | 'uri'>> = {
+  'tools/call': 'name',
+  'prompts/get': 'name',
+  'resources/read': 'uri',
+  'resources/subscribe': 'uri',
+  'resources/unsubscribe': 'uri',
+};
 /** Those of them for which revision 2026-07-28 requires the header. */
-export const requiresName = (method: string): boolean => method === 'tools/call' || method === 'prompts/get' || method === 'resources/read';
+export const requiresName = (method: string): boolean =>
+  method === 'tools/call' || method === 'prompts/get' || method === 'resources/read';
 
 const MAX_BATCH = 100;
 /** Of arguments that a tool may take. */
@@ -32,7 +39,7 @@ export function readCalls(body: Buffer): readonly McpCall[] | undefined {
   const outer = parseJsonObject(`{"m":${utf8(body) ?? ''}}`, MAX_DEPTH);
   if (outer === undefined || Object.keys(outer).length !== 1) return undefined;
   const message = outer.m;
-  const messages = Array.isArray(message) ? message as unknown[] : [message];
+  const messages = Array.isArray(message) ? (message as unknown[]) : [message];
   if (messages.length === 0 || messages.length > MAX_BATCH) return undefined;
   const calls: McpCall[] = [];
   for (const one of messages) {
@@ -41,9 +48,18 @@ export function readCalls(body: Buffer): readonly McpCall[] | undefined {
     if (method !== undefined && typeof method !== 'string') return undefined;
     if (looksLike(one, ['jsonrpc', 'id', 'method', 'params'])) return undefined;
     const member = method === undefined ? undefined : NAMED[method];
-    const name = member === undefined || typeof params !== 'object' || params === null ? undefined : (params as Record<string, unknown>)[member];
+    const name =
+      member === undefined || typeof params !== 'object' || params === null
+        ? undefined
+        : (params as Record<string, unknown>)[member];
     if (name !== undefined && typeof name !== 'string') return undefined;
-    if (member !== undefined && typeof params === 'object' && params !== null && looksLike(params, ['name', 'uri'])) return undefined;
+    if (
+      member !== undefined &&
+      typeof params === 'object' &&
+      params !== null &&
+      looksLike(params, ['name', 'uri'])
+    )
+      return undefined;
     calls.push({ method, name });
   }
   return calls;
@@ -67,4 +83,5 @@ function utf8(bytes: Buffer): string | undefined {
 }
 
 /** Whether a rule's method, exact or `prefix/*`, is this one. */
-export const methodFits = (rule: string, method: string): boolean => (rule.endsWith('/*') ? method.startsWith(rule.slice(0, -1)) : method === rule);
+export const methodFits = (rule: string, method: string): boolean =>
+  rule.endsWith('/*') ? method.startsWith(rule.slice(0, -1)) : method === rule;

@@ -23,7 +23,10 @@ export function timeOfNonce(nonce: string, keys: readonly Buffer[]): number | un
   if (bytes === undefined) return undefined;
   const time = bytes.subarray(0, TIME_BYTES);
   const found = bytes.subarray(TIME_BYTES);
-  return keys.some((key) => timingSafeEqual(tag(key, time), found)) ? time.readUIntBE(0, TIME_BYTES) : undefined;
+  return keys.some((key) => timingSafeEqual(tag(key, time), found))
+    ? time.readUIntBE(0, TIME_BYTES)
+    : undefined;
 }
 
-const tag = (key: Buffer, time: Buffer): Buffer => createHmac('sha256', key).update(PURPOSE).update(time).digest().subarray(0, TAG_BYTES);
+const tag = (key: Buffer, time: Buffer): Buffer =>
+  createHmac('sha256', key).update(PURPOSE).update(time).digest().subarray(0, TAG_BYTES);

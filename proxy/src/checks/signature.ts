@@ -13,7 +13,10 @@ const SCHEMES: Record<Algorithm, Scheme> = {
   ES256: { hash: 'sha256', bytes: 64, options: { dsaEncoding: 'ieee-p1363' } },
   ES384: { hash: 'sha384', bytes: 96, options: { dsaEncoding: 'ieee-p1363' } },
   RS256: { hash: 'sha256', options: { padding: constants.RSA_PKCS1_PADDING } },
-  PS256: { hash: 'sha256', options: { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: constants.RSA_PSS_SALTLEN_DIGEST } },
+  PS256: {
+    hash: 'sha256',
+    options: { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: constants.RSA_PSS_SALTLEN_DIGEST },
+  },
   EdDSA: { hash: null, bytes: 64, options: {} },
   Ed25519: { hash: null, bytes: 64, options: {} },
 };

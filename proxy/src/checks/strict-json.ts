@@ -15,7 +15,7 @@ export function parseJsonObject(text: string, maxDepth = MAX_DEPTH): JsonObject 
     return undefined;
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
-  return hasUniqueMembers(text, maxDepth) ? value as JsonObject : undefined;
+  return hasUniqueMembers(text, maxDepth) ? (value as JsonObject) : undefined;
 }
 
 /** Names of one object: a short list is looked through faster than a set is made. */
@@ -47,19 +47,21 @@ function hasUniqueMembers(text: string, maxDepth: number): boolean {
         open.push(null);
         nameComes = false;
         break;
-      case 0x7d: case 0x5d: // } ]
+      case 0x7d:
+      case 0x5d: // } ]
         open.pop();
         nameComes = false;
         break;
       case 0x2c: // ,
         nameComes = open[open.length - 1] != null;
         break;
-      case 0x22: { // "
+      case 0x22: {
+        // "
         const end = stringEnd(text, i);
         if (nameComes) {
           const raw = text.slice(i + 1, end);
           // An escape can spell the same name another way.
-          const name = raw.includes('\\') ? JSON.parse(text.slice(i, end + 1)) as string : raw;
+          const name = raw.includes('\\') ? (JSON.parse(text.slice(i, end + 1)) as string) : raw;
           const names = open[open.length - 1]!;
           if (!names.add(name)) return false;
           nameComes = false;

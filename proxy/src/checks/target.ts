@@ -5,9 +5,15 @@ import { parseHtu } from './uri.js';
  * The expected URI is a configured public origin with the path as received: a client cannot choose it through Host.
  * @param path canonical, see `canonicalPath`
  */
-export function htuFits(htu: string, publicOrigins: readonly string[], path: string, strict: boolean): boolean {
+export function htuFits(
+  htu: string,
+  publicOrigins: readonly string[],
+  path: string,
+  strict: boolean,
+): boolean {
   for (const origin of publicOrigins) {
-    if (htu.length === origin.length + path.length && htu.startsWith(origin) && htu.endsWith(path)) return true;
+    if (htu.length === origin.length + path.length && htu.startsWith(origin) && htu.endsWith(path))
+      return true;
   }
   const parsed = parseHtu(htu);
   if (parsed === undefined || (strict && parsed.hasQueryOrFragment)) return false;

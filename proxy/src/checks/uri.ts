@@ -7,15 +7,16 @@ const UNRESERVED = /[A-Za-z0-9._~-]/;
 /** RFC 3986 3.3: "/" and pchar, at least one "/". */
 const PATH = /^(?:\/(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})*)+$/;
 /** RFC 3986 3.2.2 without IPvFuture; userinfo has no place in htu (RFC 9110 4.2.4). */
-const HTTP_URI = /^([A-Za-z]+):\/\/(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]+)(?::([0-9]{0,5}))?([^?#]*)(\?[^#]*)?(#.*)?$/;
+const HTTP_URI =
+  /^([A-Za-z]+):\/\/(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]+)(?::([0-9]{0,5}))?([^?#]*)(\?[^#]*)?(#.*)?$/;
 
 /** RFC 3986 6.2.2.1, 6.2.2.2: upper-case %XX, unreserved characters decoded. */
 export function normalisePercent(text: string): string {
   return text.includes('%')
     ? text.replace(/%([0-9A-Fa-f]{2})/g, (_, hex: string) => {
-      const char = String.fromCharCode(parseInt(hex, 16));
-      return UNRESERVED.test(char) ? char : `%${hex.toUpperCase()}`;
-    })
+        const char = String.fromCharCode(parseInt(hex, 16));
+        return UNRESERVED.test(char) ? char : `%${hex.toUpperCase()}`;
+      })
     : text;
 }
 
@@ -27,7 +28,12 @@ export function canonicalPath(raw: string): string | undefined {
   if (SIMPLE.test(raw)) return raw;
   if (!PATH.test(raw) || raw.includes(';')) return undefined;
   const path = normalisePercent(raw);
-  if (path.includes('//') || /%(2F|5C|0[0-9A-F]|1[0-9A-F]|7F|25|3B)/.test(path) || /\/\.\.?(?:\/|$)/.test(path)) return undefined;
+  if (
+    path.includes('//') ||
+    /%(2F|5C|0[0-9A-F]|1[0-9A-F]|7F|25|3B)/.test(path) ||
+    /\/\.\.?(?:\/|$)/.test(path)
+  )
+    return undefined;
   return isUtf8(path) ? path : undefined;
 }
 
@@ -77,12 +83,18 @@ export function parseHtu(htu: string): Htu | undefined {
   if (!PATH.test(path) || /%(?![0-9A-Fa-f]{2})/.test(rawHost)) return undefined;
   const number = port === '' ? '' : String(Number(port));
   if (number !== '' && Number(number) > 65535) return undefined;
-  const authority = normalisePercent(rawHost).toLowerCase() + (number === '' || number === (scheme === 'http' ? '80' : '443') ? '' : `:${number}`);
-  return { uri: `${scheme}://${authority}${removeDotSegments(normalisePercent(path))}`, hasQueryOrFragment: query !== undefined || fragment !== undefined };
+  const authority =
+    normalisePercent(rawHost).toLowerCase() +
+    (number === '' || number === (scheme === 'http' ? '80' : '443') ? '' : `:${number}`);
+  return {
+    uri: `${scheme}://${authority}${removeDotSegments(normalisePercent(path))}`,
+    hasQueryOrFragment: query !== undefined || fragment !== undefined,
+  };
 }
 
 /** RFC 9110 7.2: uri-host, not empty as http has it (4.2.1), and perhaps a port. */
-export const isHost = (text: string): boolean => /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]+)(:[0-9]{0,5})?$/.test(text);
+export const isHost = (text: string): boolean =>
+  /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]+)(:[0-9]{0,5})?$/.test(text);
 
 /** scheme://authority in normal form; `undefined` for anything else. */
 export function parseOrigin(text: string): string | undefined {

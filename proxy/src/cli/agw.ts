@@ -18,10 +18,15 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   'jwks retire': jwksRetire,
   'token mint': tokenMint,
   'proof mint': proofMint,
-  'explain': explain,
+  explain: explain,
 };
 
-const USAGE = ['usage:', 'agw serve --config FILE', 'agw check --config FILE', ...Object.values(COMMANDS).map(({ usage }) => `agw ${usage}`)].join('\n  ');
+const USAGE = [
+  'usage:',
+  'agw serve --config FILE',
+  'agw check --config FILE',
+  ...Object.values(COMMANDS).map(({ usage }) => `agw ${usage}`),
+].join('\n  ');
 
 async function main(argv: readonly string[]): Promise<number> {
   const [first = '', second = ''] = argv;
@@ -38,10 +43,17 @@ async function main(argv: readonly string[]): Promise<number> {
     return help ? 0 : 2;
   }
   try {
-    return (await command.run(argv.slice(name!.split(' ').length), { out: (text) => process.stdout.write(`${text}\n`) })) ?? 0;
+    return (
+      (await command.run(argv.slice(name!.split(' ').length), {
+        out: (text) => process.stdout.write(`${text}\n`),
+      })) ?? 0
+    );
   } catch (cause) {
-    const ofCall = cause instanceof CliError || (cause as NodeJS.ErrnoException).code?.startsWith('ERR_PARSE_ARGS');
-    process.stderr.write(`agw: ${(cause as Error).message}\n${ofCall ? `usage: agw ${command.usage}\n` : ''}`);
+    const ofCall =
+      cause instanceof CliError || (cause as NodeJS.ErrnoException).code?.startsWith('ERR_PARSE_ARGS');
+    process.stderr.write(
+      `agw: ${(cause as Error).message}\n${ofCall ? `usage: agw ${command.usage}\n` : ''}`,
+    );
     return ofCall ? 2 : 1;
   }
 }

@@ -13,7 +13,9 @@ export interface Command {
 /** A fault of the call: what it concerns, what it should be, what it is, what to do. One line on stderr, exit 2. */
 export class CliError extends Error {
   constructor(where: string, want: string, got?: string, next?: string) {
-    super(`${where}: ${want}${got === undefined ? '' : `, got ${got}`}${next === undefined ? '' : `; ${next}`}`);
+    super(
+      `${where}: ${want}${got === undefined ? '' : `, got ${got}`}${next === undefined ? '' : `; ${next}`}`,
+    );
   }
 }
 
@@ -27,6 +29,11 @@ export function required(values: Readonly<Record<string, unknown>>, name: string
 /** A whole number of seconds. */
 export function wholeSeconds(value: string, name: string, max: number): number {
   const number = Number(value);
-  if (!Number.isInteger(number) || number < 1 || number > max) throw new CliError(`--${name}`, `must be a whole number of seconds from 1 to ${max}`, JSON.stringify(value));
+  if (!Number.isInteger(number) || number < 1 || number > max)
+    throw new CliError(
+      `--${name}`,
+      `must be a whole number of seconds from 1 to ${max}`,
+      JSON.stringify(value),
+    );
   return number;
 }

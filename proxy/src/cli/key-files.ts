@@ -7,7 +7,11 @@ export function readText(file: string, option: string): string {
   try {
     return readFileSync(file, 'utf8');
   } catch (cause) {
-    throw new CliError(`--${option}`, 'must be a readable file', `${file} (${(cause as NodeJS.ErrnoException).code})`);
+    throw new CliError(
+      `--${option}`,
+      'must be a readable file',
+      `${file} (${(cause as NodeJS.ErrnoException).code})`,
+    );
   }
 }
 
@@ -16,7 +20,12 @@ export function readPrivateKey(file: string, option: string): KeyObject {
     return createPrivateKey(readText(file, option));
   } catch (cause) {
     if (cause instanceof CliError) throw cause;
-    throw new CliError(`--${option}`, 'must be a private key in PEM', file, 'make one with "agw keys generate"');
+    throw new CliError(
+      `--${option}`,
+      'must be a private key in PEM',
+      file,
+      'make one with "agw keys generate"',
+    );
   }
 }
 
@@ -37,7 +46,11 @@ export function algorithmOf(key: KeyObject, option: string): Algorithm {
   if (type === 'ed25519') return 'EdDSA';
   if (type === 'ec' && details?.namedCurve === 'prime256v1') return 'ES256';
   if (type === 'ec' && details?.namedCurve === 'secp384r1') return 'ES384';
-  throw new CliError(`--${option}`, 'must be an RSA, P-256, P-384 or Ed25519 key', String(details?.namedCurve ?? type));
+  throw new CliError(
+    `--${option}`,
+    'must be an RSA, P-256, P-384 or Ed25519 key',
+    String(details?.namedCurve ?? type),
+  );
 }
 
 /** New files only, unless told otherwise: a key that is overwritten is gone. */

@@ -8,7 +8,16 @@ import { algorithmOf, readPrivateKey } from './key-files.js';
 export const proofMint: Command = {
   usage: 'proof mint --key client.pem --htm METHOD --htu URL [--token ACCESS_TOKEN] [--nonce NONCE]',
   async run(args, { out }) {
-    const { values } = parseArgs({ args: [...args], options: { key: { type: 'string' }, htm: { type: 'string' }, htu: { type: 'string' }, token: { type: 'string' }, nonce: { type: 'string' } } });
+    const { values } = parseArgs({
+      args: [...args],
+      options: {
+        key: { type: 'string' },
+        htm: { type: 'string' },
+        htu: { type: 'string' },
+        token: { type: 'string' },
+        nonce: { type: 'string' },
+      },
+    });
     const key = readPrivateKey(required(values, 'key'), 'key');
     const claims = {
       jti: randomUUID(),
@@ -19,6 +28,10 @@ export const proofMint: Command = {
       ...(values.nonce === undefined ? {} : { nonce: values.nonce }),
     };
     const jwk = await exportJWK(createPublicKey(key));
-    out(await new SignJWT(claims).setProtectedHeader({ typ: 'dpop+jwt', alg: algorithmOf(key, 'key'), jwk }).sign(key)); // RFC 9449 4.2
+    out(
+      await new SignJWT(claims)
+        .setProtectedHeader({ typ: 'dpop+jwt', alg: algorithmOf(key, 'key'), jwk })
+        .sign(key),
+    ); // RFC 9449 4.2
   },
 };

@@ -6,7 +6,9 @@ import { algorithm, fileRef, label, must, nonEmpty, seconds } from './fields.js'
 const mode = z._default(z.enum(['strict', 'optional', 'permissive']), 'strict');
 
 /** RFC 6749 3.3 scope-token. */
-export const scope = z.string().check(must('must be an OAuth scope token', (v: string) => /^[\x21\x23-\x5b\x5d-\x7e]+$/.test(v)));
+export const scope = z
+  .string()
+  .check(must('must be an OAuth scope token', (v: string) => /^[\x21\x23-\x5b\x5d-\x7e]+$/.test(v)));
 
 /** What every profile that takes an access token of an authorization server has. */
 const accessTokenAuth = {
@@ -30,14 +32,16 @@ const proofAuth = {
   /** Refuse an htu that carries a query or a fragment instead of ignoring them (RFC 9449 4.2). */
   strictHtu: z._default(z.boolean(), false),
   /** Present: every proof must carry a nonce of ours (RFC 9449 9). */
-  nonce: z.optional(z.strictObject({
-    /** One secret of at least 32 characters a line: the first makes nonces, all are accepted, and a removed one still is for `lifetimeSeconds`. */
-    keys: fileRef,
-    /** How long a nonce is good; a fresh one is offered at half of it. */
-    lifetimeSeconds: z._default(seconds(10, 3600), 300),
-    /** The nonce alone says when the proof was made, for clients with wrong clocks (RFC 9449 11.1). */
-    timeFromNonce: z._default(z.boolean(), false),
-  })),
+  nonce: z.optional(
+    z.strictObject({
+      /** One secret of at least 32 characters a line: the first makes nonces, all are accepted, and a removed one still is for `lifetimeSeconds`. */
+      keys: fileRef,
+      /** How long a nonce is good; a fresh one is offered at half of it. */
+      lifetimeSeconds: z._default(seconds(10, 3600), 300),
+      /** The nonce alone says when the proof was made, for clients with wrong clocks (RFC 9449 11.1). */
+      timeFromNonce: z._default(z.boolean(), false),
+    }),
+  ),
 };
 
 /** RFC 9449: bound access tokens with a proof, and nothing else. */

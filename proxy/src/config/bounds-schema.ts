@@ -2,42 +2,58 @@
 import * as z from 'zod/mini';
 import { seconds, whole } from './fields.js';
 
-export const limits = z.prefault(z.strictObject({
-  maxHeaderBytes: z._default(whole(1024, 65_536, 'bytes'), 16_384),
-  maxHeaderCount: z._default(whole(10, 1000, 'headers'), 100),
-  maxUrlBytes: z._default(whole(256, 65_536, 'bytes'), 8_192),
-  maxBodyBytes: z._default(whole(0, 1_073_741_824, 'bytes'), 4_194_304),
-  /** Time a client has to send its header block. */
-  headersTimeoutSeconds: z._default(seconds(1, 120), 10),
-  /** Time without a byte of a request body after which the client is cut off. */
-  bodyIdleTimeoutSeconds: z._default(seconds(1, 600), 15),
-  /** A body that has come slower than this on the whole, once `bodyIdleTimeoutSeconds` are over, is cut off too: a byte now and then is no progress. */
-  minBodyBytesPerSecond: z._default(whole(0, 1_073_741_824, 'bytes'), 500),
-  /** Each of HTTP/2 with up to 100 requests at a time. */
-  maxConnections: z._default(whole(1, 1_000_000, 'connections'), 10_000),
-  /** Of one address; `trustedPeers` bring many clients and are not counted. */
-  maxConnectionsPerAddress: z._default(whole(1, 1_000_000, 'connections'), 1_000),
-  /** Proofs whose signature waits to be verified; more are refused with 503 at once. 4096 take about a quarter of a second. */
-  maxUnverified: z._default(whole(1, 1_000_000, 'proofs'), 4_096),
-  /** Requests of one address, whatever becomes of them, before it is answered 429 without any cryptography; absent: no bound. An IPv6 address counts as its /64. */
-  requestsPerAddress: z.optional(z.strictObject({ maxTokens: whole(1, 1_000_000, 'requests'), tokensPerSecond: whole(1, 1_000_000, 'requests') })),
-  /** Refused requests one address may cause before it is answered 429 without any cryptography. An IPv6 address counts as its /64. */
-  refusalsPerAddress: z._default(z.strictObject({ maxTokens: whole(1, 1_000_000, 'refusals'), tokensPerSecond: whole(1, 1_000_000, 'refusals') }),
-    { maxTokens: 500, tokensPerSecond: 100 }),
-}), {});
+export const limits = z.prefault(
+  z.strictObject({
+    maxHeaderBytes: z._default(whole(1024, 65_536, 'bytes'), 16_384),
+    maxHeaderCount: z._default(whole(10, 1000, 'headers'), 100),
+    maxUrlBytes: z._default(whole(256, 65_536, 'bytes'), 8_192),
+    maxBodyBytes: z._default(whole(0, 1_073_741_824, 'bytes'), 4_194_304),
+    /** Time a client has to send its header block. */
+    headersTimeoutSeconds: z._default(seconds(1, 120), 10),
+    /** Time without a byte of a request body after which the client is cut off. */
+    bodyIdleTimeoutSeconds: z._default(seconds(1, 600), 15),
+    /** A body that has come slower than this on the whole, once `bodyIdleTimeoutSeconds` are over, is cut off too: a byte now and then is no progress. */
+    minBodyBytesPerSecond: z._default(whole(0, 1_073_741_824, 'bytes'), 500),
+    /** Each of HTTP/2 with up to 100 requests at a time. */
+    maxConnections: z._default(whole(1, 1_000_000, 'connections'), 10_000),
+    /** Of one address; `trustedPeers` bring many clients and are not counted. */
+    maxConnectionsPerAddress: z._default(whole(1, 1_000_000, 'connections'), 1_000),
+    /** Proofs whose signature waits to be verified; more are refused with 503 at once. 4096 take about a quarter of a second. */
+    maxUnverified: z._default(whole(1, 1_000_000, 'proofs'), 4_096),
+    /** Requests of one address, whatever becomes of them, before it is answered 429 without any cryptography; absent: no bound. An IPv6 address counts as its /64. */
+    requestsPerAddress: z.optional(
+      z.strictObject({
+        maxTokens: whole(1, 1_000_000, 'requests'),
+        tokensPerSecond: whole(1, 1_000_000, 'requests'),
+      }),
+    ),
+    /** Refused requests one address may cause before it is answered 429 without any cryptography. An IPv6 address counts as its /64. */
+    refusalsPerAddress: z._default(
+      z.strictObject({
+        maxTokens: whole(1, 1_000_000, 'refusals'),
+        tokensPerSecond: whole(1, 1_000_000, 'refusals'),
+      }),
+      { maxTokens: 500, tokensPerSecond: 100 },
+    ),
+  }),
+  {},
+);
 
-export const upstream = z.prefault(z.strictObject({
-  connectTimeoutSeconds: z._default(seconds(0.1, 60), 5),
-  /** Time from the end of the request to the first byte of the answer. */
-  firstByteTimeoutSeconds: z._default(seconds(1, 3600), 60),
-  /** Time without a byte of the answer after which a stream is ended; above the server's keep-alive comments. */
-  idleTimeoutSeconds: z._default(seconds(1, 86_400), 300),
-  /** An answer as a whole, streams too; absent: they end with their token. */
-  totalTimeoutSeconds: z.optional(seconds(1, 604_800)),
-  /** How long a stream may outlast the `exp` of the token that opened it. */
-  expiryGraceSeconds: z._default(seconds(0, 86_400), 10),
-  /** Connections to one backend. */
-  maxSockets: z._default(whole(1, 65_536, 'connections'), 1024),
-  /** Requests that may wait for one of them; more are refused with 503. */
-  maxQueued: z._default(whole(1, 65_536, 'requests'), 1024),
-}), {});
+export const upstream = z.prefault(
+  z.strictObject({
+    connectTimeoutSeconds: z._default(seconds(0.1, 60), 5),
+    /** Time from the end of the request to the first byte of the answer. */
+    firstByteTimeoutSeconds: z._default(seconds(1, 3600), 60),
+    /** Time without a byte of the answer after which a stream is ended; above the server's keep-alive comments. */
+    idleTimeoutSeconds: z._default(seconds(1, 86_400), 300),
+    /** An answer as a whole, streams too; absent: they end with their token. */
+    totalTimeoutSeconds: z.optional(seconds(1, 604_800)),
+    /** How long a stream may outlast the `exp` of the token that opened it. */
+    expiryGraceSeconds: z._default(seconds(0, 86_400), 10),
+    /** Connections to one backend. */
+    maxSockets: z._default(whole(1, 65_536, 'connections'), 1024),
+    /** Requests that may wait for one of them; more are refused with 503. */
+    maxQueued: z._default(whole(1, 65_536, 'requests'), 1024),
+  }),
+  {},
+);

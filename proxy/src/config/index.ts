@@ -1,4 +1,23 @@
 export { parseConfig, parseConfigText, type Parsed } from './parse.js';
 export type { Intact } from './relations.js';
-export type { Algorithm, Auth, Config, ConfigInput, DpopAuth, ExchangeConfig, IntrospectionConfig, Issuer, McpRoute, McpRule, MixedAuth, MtlsAuth, RateLimitConfig, ReplayConfig, Route, SecretsRoute, SelfSignedAuth, TracingConfig } from './schema.js';
+export type {
+  Algorithm,
+  Auth,
+  Config,
+  ConfigInput,
+  DpopAuth,
+  ExchangeConfig,
+  IntrospectionConfig,
+  Issuer,
+  McpRoute,
+  McpRule,
+  MixedAuth,
+  MtlsAuth,
+  RateLimitConfig,
+  ReplayConfig,
+  Route,
+  SecretsRoute,
+  SelfSignedAuth,
+  TracingConfig,
+} from './schema.js';
 export { weakenings } from './weakenings.js';

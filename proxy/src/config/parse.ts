@@ -2,7 +2,13 @@ import type * as z from 'zod/mini';
 import { relationProblems, show, type Intact, type Problem } from './relations.js';
 import { configSchema, entrySchemas, type Config } from './schema.js';
 
-export type Parsed = { readonly ok: true; readonly config: Config } | { readonly ok: false; readonly problems: readonly string[]; /** What can still be looked at. */ readonly intact: Intact };
+export type Parsed =
+  | { readonly ok: true; readonly config: Config }
+  | {
+      readonly ok: false;
+      readonly problems: readonly string[];
+      /** What can still be looked at. */ readonly intact: Intact;
+    };
 
 /**
  * Judges a config: every fault at once, each as `where: want, got value; next`.
@@ -11,7 +17,10 @@ export type Parsed = { readonly ok: true; readonly config: Config } | { readonly
 export function parseConfig(raw: unknown): Parsed {
   const result = configSchema.safeParse(raw);
   const intact = result.success ? result.data : intactOf(raw);
-  const problems = [...(result.success ? [] : result.error.issues.flatMap((issue) => shapeProblems(issue, raw))), ...relationProblems(intact)];
+  const problems = [
+    ...(result.success ? [] : result.error.issues.flatMap((issue) => shapeProblems(issue, raw))),
+    ...relationProblems(intact),
+  ];
   if (problems.length > 0) return { ok: false, problems: [...new Set(problems.map(say))], intact };
   return { ok: true, config: result.data! };
 }
@@ -19,13 +28,17 @@ export function parseConfig(raw: unknown): Parsed {
 /** What has the right shape of a config that as a whole has not: every key by itself, every entry of its lists by itself. */
 function intactOf(raw: unknown): Intact {
   const values = (typeof raw === 'object' && raw !== null ? raw : {}) as Record<string, unknown>;
-  const partOf = (schema: { safeParse(value: unknown): { data?: unknown } }, value: unknown): unknown => schema.safeParse(value).data;
-  return Object.fromEntries(Object.entries(configSchema.shape).map(([key, schema]) => {
-    const value = values[key];
-    const entry = entrySchemas[key as keyof typeof entrySchemas] as (typeof entrySchemas)[keyof typeof entrySchemas] | undefined;
-    if (entry === undefined) return [key, partOf(schema, value)];
-    return [key, Array.isArray(value) ? value.map((v) => partOf(entry, v)) : []];
-  })) as unknown as Intact;
+  const partOf = (schema: { safeParse(value: unknown): { data?: unknown } }, value: unknown): unknown =>
+    schema.safeParse(value).data;
+  return Object.fromEntries(
+    Object.entries(configSchema.shape).map(([key, schema]) => {
+      const value = values[key];
+      const entry = entrySchemas[key as keyof typeof entrySchemas] as
+        (typeof entrySchemas)[keyof typeof entrySchemas] | undefined;
+      if (entry === undefined) return [key, partOf(schema, value)];
+      return [key, Array.isArray(value) ? value.map((v) => partOf(entry, v)) : []];
+    }),
+  ) as unknown as Intact;
 }
 
 /** JSON text to config; a syntax error is a problem like any other. */
@@ -33,7 +46,11 @@ export function parseConfigText(text: string): Parsed {
   try {
     return parseConfig(JSON.parse(text));
   } catch (cause) {
-    return { ok: false, problems: [say({ where: 'config', want: 'must be JSON', got: (cause as Error).message })], intact: intactOf(undefined) };
+    return {
+      ok: false,
+      problems: [say({ where: 'config', want: 'must be JSON', got: (cause as Error).message })],
+      intact: intactOf(undefined),
+    };
   }
 }
 
@@ -48,18 +65,45 @@ function shapeProblems(issue: Issue, raw: unknown): Problem[] {
   const value = at(raw, issue.path);
   switch (issue.code) {
     case 'unrecognized_keys':
-      return issue.keys.map((key) => ({ where: joined(where, key), want: 'is not a known key', next: nearest(key, knownKeys(issue.path, raw)) }));
+      return issue.keys.map((key) => ({
+        where: joined(where, key),
+        want: 'is not a known key',
+        next: nearest(key, knownKeys(issue.path, raw)),
+      }));
     case 'invalid_type':
-      return [{ where, want: value === undefined ? `is required (${issue.expected})` : `must be of type ${issue.expected}`, got: show(value) }];
+      return [
+        {
+          where,
+          want: value === undefined ? `is required (${issue.expected})` : `must be of type ${issue.expected}`,
+          got: show(value),
+        },
+      ];
     case 'invalid_value':
-      return [{ where, want: `must be ${oneOf(issue.values)}`, got: show(value), next: nearest(String(value), issue.values.map(String)) }];
+      return [
+        {
+          where,
+          want: `must be ${oneOf(issue.values)}`,
+          got: show(value),
+          next: nearest(String(value), issue.values.map(String)),
+        },
+      ];
     case 'invalid_union': {
       if ('discriminator' in issue && issue.discriminator !== undefined) {
-        return [{ where, want: `must be ${oneOf((issue as { options?: readonly unknown[] }).options ?? [])}`, got: show(value) }];
+        return [
+          {
+            where,
+            want: `must be ${oneOf((issue as { options?: readonly unknown[] }).options ?? [])}`,
+            got: show(value),
+          },
+        ];
       }
       // The branch with the fewest faults is the one that was meant.
-      const branches = issue.errors.map((errors) => errors.flatMap((e) => shapeProblems({ ...e, path: [...issue.path, ...e.path] } as Issue, raw)));
-      return branches.sort((a, b) => a.length - b.length)[0] ?? [{ where, want: issue.message, got: show(value) }];
+      const branches = issue.errors.map((errors) =>
+        errors.flatMap((e) => shapeProblems({ ...e, path: [...issue.path, ...e.path] } as Issue, raw)),
+      );
+      return (
+        branches.sort((a, b) => a.length - b.length)[0] ?? [{ where, want: issue.message, got: show(value) }]
+      );
     }
     case 'custom': {
       const next = (issue.params as { next?: (v: unknown) => string | undefined } | undefined)?.next?.(value);
@@ -70,10 +114,16 @@ function shapeProblems(issue: Issue, raw: unknown): Problem[] {
   }
 }
 
-const oneOf = (values: readonly unknown[]) => (values.length === 1 ? show(values[0]) : `one of ${values.map(show).join(', ')}`);
+const oneOf = (values: readonly unknown[]) =>
+  values.length === 1 ? show(values[0]) : `one of ${values.map(show).join(', ')}`;
 
 function pathText(path: readonly PropertyKey[]): string {
-  return path.reduce<string>((text, key) => (typeof key === 'number' ? `${text}[${key}]` : joined(text, String(key))), '') || 'config';
+  return (
+    path.reduce<string>(
+      (text, key) => (typeof key === 'number' ? `${text}[${key}]` : joined(text, String(key))),
+      '',
+    ) || 'config'
+  );
 }
 
 const joined = (where: string, key: string) => (where === '' || where === 'config' ? key : `${where}.${key}`);
@@ -93,16 +143,30 @@ function knownKeys(path: readonly PropertyKey[], raw: unknown): string[] {
   return Object.keys((unwrap(schema, value) as Def)._zod.def.shape ?? {});
 }
 
-interface Def { readonly _zod: { readonly def: { readonly type: string; readonly innerType?: unknown; readonly element?: unknown; readonly shape?: Record<string, unknown>; readonly options?: readonly unknown[] } } }
+interface Def {
+  readonly _zod: {
+    readonly def: {
+      readonly type: string;
+      readonly innerType?: unknown;
+      readonly element?: unknown;
+      readonly shape?: Record<string, unknown>;
+      readonly options?: readonly unknown[];
+    };
+  };
+}
 
 function unwrap(schema: unknown, value: unknown): unknown {
   const { def } = (schema as Def)._zod;
   if (def.innerType !== undefined) return unwrap(def.innerType, value);
   if (def.options === undefined) return schema;
-  const fits = (option: unknown) => Object.entries((option as Def)._zod.def.shape ?? {}).every(([key, member]) => {
-    const expected = (member as { _zod: { def: { type: string; values?: unknown[] } } })._zod.def;
-    return expected.type !== 'literal' || expected.values?.includes((value as Record<string, unknown> | undefined)?.[key]);
-  });
+  const fits = (option: unknown) =>
+    Object.entries((option as Def)._zod.def.shape ?? {}).every(([key, member]) => {
+      const expected = (member as { _zod: { def: { type: string; values?: unknown[] } } })._zod.def;
+      return (
+        expected.type !== 'literal' ||
+        expected.values?.includes((value as Record<string, unknown> | undefined)?.[key])
+      );
+    });
   return unwrap(def.options.find(fits) ?? def.options[0], value);
 }
 
@@ -113,7 +177,10 @@ function member(schema: unknown, key: PropertyKey): unknown {
 
 /** A known word at most two edits away. */
 function nearest(word: string, known: readonly string[]): string {
-  const close = known.map((k) => [distance(word.toLowerCase(), k.toLowerCase()), k] as const).filter(([d]) => d <= 2).sort((a, b) => a[0] - b[0])[0];
+  const close = known
+    .map((k) => [distance(word.toLowerCase(), k.toLowerCase()), k] as const)
+    .filter(([d]) => d <= 2)
+    .sort((a, b) => a[0] - b[0])[0];
   return close === undefined ? `known: ${known.join(', ')}` : `did you mean ${JSON.stringify(close[1])}?`;
 }
 
@@ -121,7 +188,8 @@ function distance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, i) => i);
   for (let i = 1; i <= a.length; i++) {
     const next = [i];
-    for (let j = 1; j <= b.length; j++) next[j] = Math.min(next[j - 1]! + 1, row[j]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1));
+    for (let j = 1; j <= b.length; j++)
+      next[j] = Math.min(next[j - 1]! + 1, row[j]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1));
     row = next;
   }
   return row[b.length]!;

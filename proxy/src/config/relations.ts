@@ -12,7 +12,9 @@ export interface Problem {
 const RESERVED = ['/healthz', '/.well-known'];
 
 /** Of a config that may have faults: the parts that have the right shape, each by itself; a Config is one with all of them. */
-export type Intact = { readonly [K in Exclude<keyof Config, 'issuers' | 'routes'>]?: Config[K] | undefined } & {
+export type Intact = {
+  readonly [K in Exclude<keyof Config, 'issuers' | 'routes'>]?: Config[K] | undefined;
+} & {
   /** In their places; `undefined` for one that is not intact. */
   readonly issuers: readonly (Issuer | undefined)[];
   readonly routes: readonly (Route | undefined)[];
@@ -20,26 +22,46 @@ export type Intact = { readonly [K in Exclude<keyof Config, 'issuers' | 'routes'
 
 /** What one field cannot say alone: rules between fields, as far as those are intact. */
 export function relationProblems(config: Intact): Problem[] {
-  return [...replayProblems(config), ...issuerProblems(config), ...edgeProblems(config), ...tracingProblems(config), ...routeProblems(config)];
+  return [
+    ...replayProblems(config),
+    ...issuerProblems(config),
+    ...edgeProblems(config),
+    ...tracingProblems(config),
+    ...routeProblems(config),
+  ];
 }
 
 function replayProblems({ replay, replicas = 1 }: Intact): Problem[] {
   if (replay?.store !== 'memory' || replicas === 1) return [];
-  return [{
-    where: 'replay.store',
-    want: `must be shared by all ${replicas} replicas, or each of them accepts the same proof once`,
-    got: '"memory"',
-    next: 'use the redis store, or one replica',
-  }];
+  return [
+    {
+      where: 'replay.store',
+      want: `must be shared by all ${replicas} replicas, or each of them accepts the same proof once`,
+      got: '"memory"',
+      next: 'use the redis store, or one replica',
+    },
+  ];
 }
 
 function issuerProblems({ issuers }: Intact): Problem[] {
   return [
-    ...repeated(issuers.map((i) => i?.name)).map(([at, first]) => duplicate(`issuers[${at}].name`, issuers[at]!.name, `issuers[${first}]`)),
-    ...repeated(issuers.map((i) => i?.issuer)).map(([at, first]) => duplicate(`issuers[${at}].issuer`, issuers[at]!.issuer, `issuers[${first}]`)),
-    ...issuers.flatMap((issuer, i): Problem[] => (issuer !== undefined && issuer.jwks === undefined && issuer.introspection === undefined
-      ? [{ where: `issuers[${i}].jwks`, want: 'is required where there is no introspection: nothing else says which tokens are good', got: 'nothing' }]
-      : [])),
+    ...repeated(issuers.map((i) => i?.name)).map(([at, first]) =>
+      duplicate(`issuers[${at}].name`, issuers[at]!.name, `issuers[${first}]`),
+    ),
+    ...repeated(issuers.map((i) => i?.issuer)).map(([at, first]) =>
+      duplicate(`issuers[${at}].issuer`, issuers[at]!.issuer, `issuers[${first}]`),
+    ),
+    ...issuers.flatMap((issuer, i): Problem[] =>
+      issuer !== undefined && issuer.jwks === undefined && issuer.introspection === undefined
+        ? [
+            {
+              where: `issuers[${i}].jwks`,
+              want: 'is required where there is no introspection: nothing else says which tokens are good',
+              got: 'nothing',
+            },
+          ]
+        : [],
+    ),
   ];
 }
 
@@ -47,14 +69,31 @@ function issuerProblems({ issuers }: Intact): Problem[] {
 function edgeProblems({ originFrom, trustedPeers, listen, routes }: Intact): Problem[] {
   const problems: Problem[] = [];
   if (originFrom === 'forwarded' && trustedPeers?.length === 0) {
-    problems.push({ where: 'originFrom', want: 'must go with trustedPeers: from anybody else X-Forwarded-Host is the client\'s own word', got: show(originFrom), next: 'list the ranges of the ingress' });
+    problems.push({
+      where: 'originFrom',
+      want: "must go with trustedPeers: from anybody else X-Forwarded-Host is the client's own word",
+      got: show(originFrom),
+      next: 'list the ranges of the ingress',
+    });
   }
   routes.forEach((route, i) => {
     if (route?.auth.profile !== 'mtls') return;
     const { certificateFrom } = route.auth;
     const where = `routes[${i}].auth.certificateFrom`;
-    if (certificateFrom === 'tls' && listen !== undefined && listen.tls === undefined) problems.push({ where, want: 'must go with listen.tls, or no connection has a certificate', got: '"tls"', next: 'set listen.tls, or use "header" behind a trusted peer' });
-    if (certificateFrom === 'header' && trustedPeers?.length === 0) problems.push({ where, want: 'must go with trustedPeers: from anybody else Client-Cert is the client\'s own word', got: '"header"', next: 'list the ranges of the proxy that ends TLS' });
+    if (certificateFrom === 'tls' && listen !== undefined && listen.tls === undefined)
+      problems.push({
+        where,
+        want: 'must go with listen.tls, or no connection has a certificate',
+        got: '"tls"',
+        next: 'set listen.tls, or use "header" behind a trusted peer',
+      });
+    if (certificateFrom === 'header' && trustedPeers?.length === 0)
+      problems.push({
+        where,
+        want: "must go with trustedPeers: from anybody else Client-Cert is the client's own word",
+        got: '"header"',
+        next: 'list the ranges of the proxy that ends TLS',
+      });
   });
   return problems;
 }
@@ -68,7 +107,9 @@ function routeProblems({ routes, issuers, listen, admin, replay }: Intact): Prob
   /** Absent: one that is not intact may have any name. */
   const known = issuers.includes(undefined) || issuers.length === 0 ? undefined : issuers.map((i) => i!.name);
   const problems: Problem[] = [
-    ...repeated(routes.map((r) => r?.name)).map(([at, first]) => duplicate(`routes[${at}].name`, routes[at]!.name, `routes[${first}]`)),
+    ...repeated(routes.map((r) => r?.name)).map(([at, first]) =>
+      duplicate(`routes[${at}].name`, routes[at]!.name, `routes[${first}]`),
+    ),
     ...repeated(routes.map((r) => r?.pathPrefix)).map(([at, first]): Problem => ({
       where: `routes[${at}].pathPrefix`,
       want: `must differ from that of routes[${first}] ("${routes[first]!.name}"), which shadows it`,
@@ -77,41 +118,87 @@ function routeProblems({ routes, issuers, listen, admin, replay }: Intact): Prob
     })),
   ];
   if (listen !== undefined && listen.port === admin?.port) {
-    problems.push({ where: 'admin.port', want: 'must differ from listen.port: metrics are never on the traffic port', got: show(admin.port) });
+    problems.push({
+      where: 'admin.port',
+      want: 'must differ from listen.port: metrics are never on the traffic port',
+      got: show(admin.port),
+    });
   }
   routes.forEach((route, at) => {
     if (route === undefined) return;
     const where = `routes[${at}]`;
     for (const reserved of RESERVED) {
       if (route.pathPrefix === reserved || route.pathPrefix.startsWith(`${reserved}/`)) {
-        problems.push({ where: `${where}.pathPrefix`, want: `must not lie under ${reserved}, which the gateway answers itself`, got: show(route.pathPrefix) });
+        problems.push({
+          where: `${where}.pathPrefix`,
+          want: `must not lie under ${reserved}, which the gateway answers itself`,
+          got: show(route.pathPrefix),
+        });
       }
     }
     route.auth.issuers.forEach((name, i) => {
       if (known !== undefined && !known.includes(name)) {
-        problems.push({ where: `${where}.auth.issuers[${i}]`, want: 'must name an entry of issuers', got: show(name), next: `known: ${known.map(show).join(', ')}` });
+        problems.push({
+          where: `${where}.auth.issuers[${i}]`,
+          want: 'must name an entry of issuers',
+          got: show(name),
+          next: `known: ${known.map(show).join(', ')}`,
+        });
       }
     });
-    const asked = issuers.filter((issuer): issuer is Issuer => issuer?.introspection !== undefined && route.auth.issuers.includes(issuer.name));
+    const asked = issuers.filter(
+      (issuer): issuer is Issuer =>
+        issuer?.introspection !== undefined && route.auth.issuers.includes(issuer.name),
+    );
     if (asked.length > 1) {
-      problems.push({ where: `${where}.auth.issuers`, want: 'must name at most one issuer with introspection: an opaque token does not say whose it is', got: show(asked.map((i) => i.name)) });
+      problems.push({
+        where: `${where}.auth.issuers`,
+        want: 'must name at most one issuer with introspection: an opaque token does not say whose it is',
+        got: show(asked.map((i) => i.name)),
+      });
     }
     if (route.auth.profile === 'selfSigned' && asked.length > 0) {
-      problems.push({ where: `${where}.auth.issuers`, want: 'must name issuers with jwks only: a self-signed token is never introspected', got: show(asked.map((i) => i.name)) });
+      problems.push({
+        where: `${where}.auth.issuers`,
+        want: 'must name issuers with jwks only: a self-signed token is never introspected',
+        got: show(asked.map((i) => i.name)),
+      });
     }
     if (route.rateLimit?.shared === true) {
       const { maxTokens, tokensPerFill, fillIntervalSeconds } = route.rateLimit;
       const fillSeconds = (maxTokens / tokensPerFill) * fillIntervalSeconds;
-      if (replay !== undefined && replay.store !== 'redis') problems.push({ where: `${where}.rateLimit.shared`, want: 'must go with a redis replay store, which keeps the buckets', got: 'true', next: 'use the redis store, or leave it out' });
-      if (fillSeconds < 1) problems.push({ where: `${where}.rateLimit`, want: 'must take at least a second to fill where it is shared', got: `${show(fillSeconds)} s`, next: 'raise maxTokens, or lower tokensPerFill' });
+      if (replay !== undefined && replay.store !== 'redis')
+        problems.push({
+          where: `${where}.rateLimit.shared`,
+          want: 'must go with a redis replay store, which keeps the buckets',
+          got: 'true',
+          next: 'use the redis store, or leave it out',
+        });
+      if (fillSeconds < 1)
+        problems.push({
+          where: `${where}.rateLimit`,
+          want: 'must take at least a second to fill where it is shared',
+          got: `${show(fillSeconds)} s`,
+          next: 'raise maxTokens, or lower tokensPerFill',
+        });
     }
     if (route.kind === 'secrets' && route.auth.profile === 'mixed') {
-      problems.push({ where: `${where}.auth.profile`, want: 'must not be "mixed" on a secrets route: a stolen unbound token would read Secrets', got: '"mixed"', next: 'use "dpop"' });
+      problems.push({
+        where: `${where}.auth.profile`,
+        want: 'must not be "mixed" on a secrets route: a stolen unbound token would read Secrets',
+        got: '"mixed"',
+        next: 'use "dpop"',
+      });
     }
     if (route.kind === 'secrets') {
       const { secretNames, secretKeys } = route.backend;
       for (const name of Object.keys(secretKeys).filter((n) => !secretNames.includes(n))) {
-        problems.push({ where: `${where}.backend.secretKeys`, want: 'must name Secrets of secretNames', got: show(name), next: `known: ${secretNames.map(show).join(', ')}` });
+        problems.push({
+          where: `${where}.backend.secretKeys`,
+          want: 'must name Secrets of secretNames',
+          got: show(name),
+          next: `known: ${secretNames.map(show).join(', ')}`,
+        });
       }
     }
     if (route.kind === 'secrets' && route.auth.mode !== 'strict') {
@@ -125,11 +212,30 @@ function routeProblems({ routes, issuers, listen, admin, replay }: Intact): Prob
     if (route.kind === 'mcp' && route.backend.credential.kind === 'exchange') {
       const { audience, resource } = route.backend.credential;
       const at = `${where}.backend.credential`;
-      if (audience === undefined && resource === undefined) problems.push({ where: at, want: 'must name the backend by audience or resource, or the token it gets is good anywhere', got: 'neither' });
-      if (route.auth.mode !== 'strict') problems.push({ where: `${where}.auth.mode`, want: 'must be "strict" where tokens are exchanged: who has none has nothing to exchange', got: show(route.auth.mode) });
-      if (route.auth.profile === 'selfSigned') problems.push({ where: `${at}.kind`, want: 'must not be "exchange" on a selfSigned route: its tokens are no authorization server\'s', got: '"exchange"' });
+      if (audience === undefined && resource === undefined)
+        problems.push({
+          where: at,
+          want: 'must name the backend by audience or resource, or the token it gets is good anywhere',
+          got: 'neither',
+        });
+      if (route.auth.mode !== 'strict')
+        problems.push({
+          where: `${where}.auth.mode`,
+          want: 'must be "strict" where tokens are exchanged: who has none has nothing to exchange',
+          got: show(route.auth.mode),
+        });
+      if (route.auth.profile === 'selfSigned')
+        problems.push({
+          where: `${at}.kind`,
+          want: 'must not be "exchange" on a selfSigned route: its tokens are no authorization server\'s',
+          got: '"exchange"',
+        });
     }
-    if (route.kind === 'mcp' && route.backend.credential.kind === 'verifiedToken' && !isLoopback(route.backend.url)) {
+    if (
+      route.kind === 'mcp' &&
+      route.backend.credential.kind === 'verifiedToken' &&
+      !isLoopback(route.backend.url)
+    ) {
       problems.push({
         where: `${where}.backend.credential.kind`,
         want: 'must not be "verifiedToken" for a backend outside the pod: MCP forbids passing the client\'s token on',
@@ -142,15 +248,28 @@ function routeProblems({ routes, issuers, listen, admin, replay }: Intact): Prob
       const { protocol } = new URL(url);
       if (protocol !== 'https:') {
         for (const key of ['caFile', 'clientCertificate', 'serverName'] as const) {
-          if (route.backend[key] !== undefined) problems.push({ where: `${where}.backend.${key}`, want: 'must go with an https backend', got: show(url) });
+          if (route.backend[key] !== undefined)
+            problems.push({
+              where: `${where}.backend.${key}`,
+              want: 'must go with an https backend',
+              got: show(url),
+            });
         }
       }
       endpoints.forEach((endpoint, i) => {
         const at = `${where}.backend.endpoints[${i}]`;
-        if (new URL(endpoint).protocol !== protocol) problems.push({ where: at, want: `must be ${protocol}// as url is`, got: show(endpoint) });
-        if (credential.kind === 'verifiedToken' && !isLoopback(endpoint)) problems.push({ where: at, want: 'must be in the pod where the credential is "verifiedToken"', got: show(endpoint) });
+        if (new URL(endpoint).protocol !== protocol)
+          problems.push({ where: at, want: `must be ${protocol}// as url is`, got: show(endpoint) });
+        if (credential.kind === 'verifiedToken' && !isLoopback(endpoint))
+          problems.push({
+            where: at,
+            want: 'must be in the pod where the credential is "verifiedToken"',
+            got: show(endpoint),
+          });
       });
-      repeated(endpoints).forEach(([i, first]) => problems.push(duplicate(`${where}.backend.endpoints[${i}]`, endpoints[i]!, `endpoints[${first}]`)));
+      repeated(endpoints).forEach(([i, first]) =>
+        problems.push(duplicate(`${where}.backend.endpoints[${i}]`, endpoints[i]!, `endpoints[${first}]`)),
+      );
     }
   });
   return problems;
@@ -169,10 +288,14 @@ function repeated(values: readonly (string | undefined)[]): [number, number][] {
   });
 }
 
-const duplicate = (where: string, got: string, other: string): Problem => ({ where, want: `must be unique, ${other} has it too`, got: show(got) });
+const duplicate = (where: string, got: string, other: string): Problem => ({
+  where,
+  want: `must be unique, ${other} has it too`,
+  got: show(got),
+});
 
 /** A value as it would stand in the file, cut short so that a wrong file cannot flood the log. */
 export function show(value: unknown): string {
-  const text = value === undefined ? 'nothing' : JSON.stringify(value) ?? String(value);
+  const text = value === undefined ? 'nothing' : (JSON.stringify(value) ?? String(value));
   return text.length > 80 ? `${text.slice(0, 77)}...` : text;
 }

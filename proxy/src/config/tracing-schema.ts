@@ -12,9 +12,15 @@ export const tracing = z.strictObject({
    * How many of all requests are recorded: 0 none, 1 all. A client that says "not sampled" is not; one that says "sampled" is as likely to be as any other, whatever trace id it chose: the number of
    * spans is the operator's to decide. Backends are told what was decided.
    */
-  sampleRatio: z._default(z.number().check(must('must be a number from 0 to 1', (v: number) => v >= 0 && v <= 1)), 1),
+  sampleRatio: z._default(
+    z.number().check(must('must be a number from 0 to 1', (v: number) => v >= 0 && v <= 1)),
+    1,
+  ),
   /** `service.name` of the resource (OpenTelemetry semantic conventions). */
-  serviceName: z._default(z.string().check(must('must be 1 to 255 characters', (v: string) => v.length >= 1 && v.length <= 255)), 'agentgateway-dpop-proxy'),
+  serviceName: z._default(
+    z.string().check(must('must be 1 to 255 characters', (v: string) => v.length >= 1 && v.length <= 255)),
+    'agentgateway-dpop-proxy',
+  ),
   /** One export, with its retries; what is not there by then is dropped. */
   timeoutSeconds: z._default(seconds(0.1, 60), 10),
   /** The longest that spans wait for company before they are sent. */

@@ -14,7 +14,8 @@ const CREDENTIALS = /^([A-Za-z][A-Za-z0-9-]*) +([A-Za-z0-9._~+/-]+=*)$/;
 export function readCredentials(headers: HeaderFields): Credentials | Denial | undefined {
   const value = headers.get('authorization');
   if (value === undefined) return undefined;
-  if (headers.repeated('authorization')) return deny('credentials_ambiguous', 'more than one Authorization header');
+  if (headers.repeated('authorization'))
+    return deny('credentials_ambiguous', 'more than one Authorization header');
   const match = CREDENTIALS.exec(value);
   if (match === null) return deny('token_malformed', 'Authorization is not "scheme token68"');
   return { scheme: match[1]!.toLowerCase(), token: match[2]! };

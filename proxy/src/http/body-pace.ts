@@ -11,6 +11,9 @@ export function bodyPace({ bodyIdleTimeoutSeconds, minBodyBytesPerSecond }: Conf
   const began = performance.now();
   return (bytes) => {
     if (minBodyBytesPerSecond === 0) return bodyIdleTimeoutSeconds;
-    return Math.min(bodyIdleTimeoutSeconds, bodyIdleTimeoutSeconds + bytes / minBodyBytesPerSecond - (performance.now() - began) / 1000);
+    return Math.min(
+      bodyIdleTimeoutSeconds,
+      bodyIdleTimeoutSeconds + bytes / minBodyBytesPerSecond - (performance.now() - began) / 1000,
+    );
   };
 }

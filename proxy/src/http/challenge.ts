@@ -11,22 +11,36 @@ export interface ChallengeContext {
 
 type Scheme = 'DPoP' | 'Bearer';
 /** Schemes that a profile takes, the better one first. */
-const SCHEMES: Readonly<Record<Auth['profile'], readonly Scheme[]>> = { dpop: ['DPoP'], mixed: ['DPoP', 'Bearer'], mtls: ['Bearer'], selfSigned: ['Bearer'] };
+const SCHEMES: Readonly<Record<Auth['profile'], readonly Scheme[]>> = {
+  dpop: ['DPoP'],
+  mixed: ['DPoP', 'Bearer'],
+  mtls: ['Bearer'],
+  selfSigned: ['Bearer'],
+};
 
 /**
  * The WWW-Authenticate values of a refusal: RFC 9449 7.1 and 7.2, RFC 6750 3, RFC 9728 5.1. Where several schemes are offered the error stands in the one
  * that the client used, or in all if that is not clear. No error when no credentials were sent; never a word of the client's.
  */
-export function challenges({ reason, scopes }: Denial, { auth, resourceMetadata, scheme }: ChallengeContext): string[] {
+export function challenges(
+  { reason, scopes }: Denial,
+  { auth, resourceMetadata, scheme }: ChallengeContext,
+): string[] {
   const { status, error, say } = meaningOf(reason);
   if (error === undefined && status !== 401) return [];
   const offered = SCHEMES[auth.profile];
   const used = offered.find((name) => name.toLowerCase() === scheme);
-  const blamed = error === 'invalid_dpop_proof' || error === 'use_dpop_nonce' ? 'DPoP' : error === 'invalid_request' ? undefined : used;
+  const blamed =
+    error === 'invalid_dpop_proof' || error === 'use_dpop_nonce'
+      ? 'DPoP'
+      : error === 'invalid_request'
+        ? undefined
+        : used;
   const wanted = scopes ?? (auth.profile === 'selfSigned' ? [] : auth.requiredScopes);
   return offered.map((name) => {
     const params: string[] = [];
-    if (error !== undefined && (blamed === undefined || blamed === name)) params.push(`error="${error}"`, `error_description="${say}"`);
+    if (error !== undefined && (blamed === undefined || blamed === name))
+      params.push(`error="${error}"`, `error_description="${say}"`);
     if (wanted.length > 0) params.push(`scope="${wanted.join(' ')}"`);
     if (name === 'DPoP' && 'proofAlgorithms' in auth) params.push(`algs="${auth.proofAlgorithms.join(' ')}"`);
     if (resourceMetadata !== undefined) params.push(`resource_metadata="${resourceMetadata}"`);

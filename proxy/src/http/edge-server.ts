@@ -30,7 +30,10 @@ export interface EdgeServer {
 }
 
 /** The socket that clients reach, with the bounds that hold before a request is one. */
-export function createEdgeServer({ limits, peers, onRefused, onUnreadable, tls, askForCertificate }: EdgeServerOptions, handle: Handle): EdgeServer {
+export function createEdgeServer(
+  { limits, peers, onRefused, onUnreadable, tls, askForCertificate }: EdgeServerOptions,
+  handle: Handle,
+): EdgeServer {
   const options = {
     maxHeaderSize: limits.maxHeaderBytes,
     headersTimeout: limits.headersTimeoutSeconds * 1000,
@@ -39,12 +42,26 @@ export function createEdgeServer({ limits, peers, onRefused, onUnreadable, tls, 
     keepAliveTimeout: 65_000,
     rejectNonStandardBodyWrites: true,
   };
-  const server = tls === undefined
-    ? http.createServer(options, oneAtATime(handle))
-    : https.createServer({ ...options, ...tls, handshakeTimeout: limits.headersTimeoutSeconds * 1000, minVersion: 'TLSv1.2', ALPNProtocols: ['h2', 'http/1.1'], requestCert: askForCertificate, rejectUnauthorized: false }, oneAtATime(handle));
+  const server =
+    tls === undefined
+      ? http.createServer(options, oneAtATime(handle))
+      : https.createServer(
+          {
+            ...options,
+            ...tls,
+            handshakeTimeout: limits.headersTimeoutSeconds * 1000,
+            minVersion: 'TLSv1.2',
+            ALPNProtocols: ['h2', 'http/1.1'],
+            requestCert: askForCertificate,
+            rejectUnauthorized: false,
+          },
+          oneAtATime(handle),
+        );
   const sessions = tls === undefined ? undefined : createHttp2Sessions(limits, handle);
   if (sessions !== undefined) divert(server, sessions);
-  answerUnreadable(server, (reason, socket) => onUnreadable(reason, plainAddress(socket.remoteAddress ?? 'unknown')));
+  answerUnreadable(server, (reason, socket) =>
+    onUnreadable(reason, plainAddress(socket.remoteAddress ?? 'unknown')),
+  );
   server.maxConnections = limits.maxConnections;
   server.on('drop', () => onRefused('total'));
   capPerAddress(server, limits.maxConnectionsPerAddress, peers, () => onRefused('address'));

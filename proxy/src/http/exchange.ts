@@ -1,20 +1,35 @@
 import { ServerResponse, type IncomingMessage } from 'node:http';
-import { constants, type Http2ServerRequest, type OutgoingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
+import {
+  constants,
+  type Http2ServerRequest,
+  type OutgoingHttpHeaders,
+  type ServerHttp2Stream,
+} from 'node:http2';
 import type { Readable, Writable } from 'node:stream';
 
 /** A client's request, of either protocol. */
-export type ClientMessage = Readable & Pick<IncomingMessage, 'method' | 'url' | 'httpVersion' | 'headers' | 'rawHeaders' | 'complete' | 'socket'>;
+export type ClientMessage = Readable &
+  Pick<IncomingMessage, 'method' | 'url' | 'httpVersion' | 'headers' | 'rawHeaders' | 'complete' | 'socket'>;
 /** Its answer. Of HTTP/2 the stream itself: node's own imitation of a ServerResponse says `finish` of answers that were cut, and nothing of a HEAD that was. */
 export type ClientAnswer = Writable & { readonly headersSent: boolean };
 
 const { NGHTTP2_NO_ERROR } = constants;
 /** RFC 9113 8.2.2: they speak of a connection, and are malformed here. */
-const CONNECTION_SPECIFIC = new Set(['connection', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'upgrade', 'te', 'http2-settings']);
+const CONNECTION_SPECIFIC = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'transfer-encoding',
+  'upgrade',
+  'te',
+  'http2-settings',
+]);
 /** An answer of our own, a few hundred bytes, that its client's window does not let out by then is given up. */
 const TAKE_MS = 5_000;
 
 /** The stream of a request of HTTP/2. */
-export const streamOf = (message: ClientMessage): ServerHttp2Stream | undefined => (message as Partial<Http2ServerRequest>).stream;
+export const streamOf = (message: ClientMessage): ServerHttp2Stream | undefined =>
+  (message as Partial<Http2ServerRequest>).stream;
 
 /** @param headers name, value …, a name maybe more than once */
 export function beginAnswer(response: ClientAnswer, status: number, headers: readonly string[]): void {
@@ -35,7 +50,9 @@ function http2Fields(status: number, headers: readonly string[]): OutgoingHttpHe
     const before = fields[name];
     if (CONNECTION_SPECIFIC.has(name)) continue;
     if (before === undefined) fields[name] = value;
-    else fields[name] = name === 'www-authenticate' ? [before, value].flat().map(String) : `${String(before)}, ${value}`;
+    else
+      fields[name] =
+        name === 'www-authenticate' ? [before, value].flat().map(String) : `${String(before)}, ${value}`;
   }
   return fields;
 }
@@ -46,9 +63,19 @@ export function flushHead(response: ClientAnswer): void {
 }
 
 /** An answer that is there as a whole. What is unread of the request ends with it: on HTTP/1.1 with the connection, if `headers` say so, on HTTP/2 with the stream (RFC 9113 8.1). */
-export function answerWhole(message: ClientMessage, response: ClientAnswer, status: number, headers: readonly string[], body: string | Buffer): void {
+export function answerWhole(
+  message: ClientMessage,
+  response: ClientAnswer,
+  status: number,
+  headers: readonly string[],
+  body: string | Buffer,
+): void {
   const unread = hasUnreadBody(message);
-  beginAnswer(response, status, status === 204 ? headers : [...headers, 'Content-Length', String(Buffer.byteLength(body))]);
+  beginAnswer(
+    response,
+    status,
+    status === 204 ? headers : [...headers, 'Content-Length', String(Buffer.byteLength(body))],
+  );
   const stream = streamOf(message);
   if (stream !== undefined) {
     const timer = setTimeout(() => cutOff(response), TAKE_MS);
@@ -67,7 +94,9 @@ export function whenFinished(response: ClientAnswer, then: () => void): void {
   response.once('finish', then);
   if (response instanceof ServerResponse) return;
   const stream = response as ServerHttp2Stream;
-  stream.prependOnceListener('close', () => { if (!stream.aborted && stream.rstCode === NGHTTP2_NO_ERROR) then(); });
+  stream.prependOnceListener('close', () => {
+    if (!stream.aborted && stream.rstCode === NGHTTP2_NO_ERROR) then();
+  });
 }
 
 /**
@@ -90,7 +119,11 @@ export function announceClose(response: ClientAnswer): void {
 export function hasUnreadBody(message: ClientMessage): boolean {
   const { complete, headers } = message;
   if (complete) return false;
-  return streamOf(message)?.endAfterHeaders === false || headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) !== 0;
+  return (
+    streamOf(message)?.endAfterHeaders === false ||
+    headers['transfer-encoding'] !== undefined ||
+    Number(headers['content-length'] ?? 0) !== 0
+  );
 }
 
 /** At `end`: whether the body is. HTTP/2 says `end` of one that was reset half-way, too. */
@@ -110,5 +143,7 @@ export function giveUp(message: ClientMessage): void {
 export function onceGone(message: ClientMessage, gone: () => void): () => void {
   const carrier: Readable = streamOf(message) ?? message.socket;
   carrier.once('close', gone);
-  return () => { carrier.off('close', gone); };
+  return () => {
+    carrier.off('close', gone);
+  };
 }

@@ -45,7 +45,13 @@ export function createHttp2Sessions(limits: Config['limits'], handle: Handle): H
   const members = new Set<Member>();
   let closing = false;
   const server = http2.createServer({
-    settings: { enablePush: false, maxConcurrentStreams: MAX_STREAMS, initialWindowSize: STREAM_WINDOW_BYTES, maxHeaderListSize: limits.maxHeaderBytes, enableConnectProtocol: false },
+    settings: {
+      enablePush: false,
+      maxConcurrentStreams: MAX_STREAMS,
+      initialWindowSize: STREAM_WINDOW_BYTES,
+      maxHeaderListSize: limits.maxHeaderBytes,
+      enableConnectProtocol: false,
+    },
     // More than accept lets through, and the pseudo-header fields: it answers 431, and beyond that the stream is reset (ENHANCE_YOUR_CALM).
     maxHeaderListPairs: limits.maxHeaderCount + 8,
     // Within one read, which we cannot interrupt: nghttp2 reads no more then, but leaves the session open. `countReset` closes it.
@@ -76,7 +82,8 @@ export function createHttp2Sessions(limits: Config['limits'], handle: Handle): H
   /** However a stream fails its client, by RST_STREAM or by frames that make us send one (CVE-2025-8671), it has cost us a request. */
   const countReset = (member: Member) => {
     const now = performance.now();
-    member.resets = Math.min(RESET_BURST, member.resets + ((now - member.resetAt) / 1000) * RESETS_PER_SECOND) - 1;
+    member.resets =
+      Math.min(RESET_BURST, member.resets + ((now - member.resetAt) / 1000) * RESETS_PER_SECOND) - 1;
     member.resetAt = now;
     if (member.resets < 0) member.session.close();
   };
@@ -92,7 +99,15 @@ export function createHttp2Sessions(limits: Config['limits'], handle: Handle): H
 
   const admit = (session: ServerHttp2Session, socket: TLSSocket) => {
     session.setLocalWindowSize(4 * STREAM_WINDOW_BYTES);
-    const member: Member = { session, socket, streams: 0, until: performance.now() + limits.headersTimeoutSeconds * 1000, over: false, resets: RESET_BURST, resetAt: performance.now() };
+    const member: Member = {
+      session,
+      socket,
+      streams: 0,
+      until: performance.now() + limits.headersTimeoutSeconds * 1000,
+      over: false,
+      resets: RESET_BURST,
+      resetAt: performance.now(),
+    };
     members.add(member);
     socket.once('close', () => members.delete(member));
     session.on('stream', (stream) => {

@@ -30,7 +30,8 @@ export function readBody(message: ClientMessage, limits: Config['limits']): Prom
       clearTimeout(timer);
       timer = setTimeout(stalled, pace(bytes) * 1000);
       if (bytes > maxBytes) settle(deny('body_too_large', `at most ${maxBytes} bytes`));
-      else if (held > MAX_HELD_BYTES) settle(deny('overloaded', 'bodies that rules are for', { retryAfterSeconds: RETRY_AFTER_SECONDS }));
+      else if (held > MAX_HELD_BYTES)
+        settle(deny('overloaded', 'bodies that rules are for', { retryAfterSeconds: RETRY_AFTER_SECONDS }));
       else chunks.push(chunk);
     };
     const gone = () => settle(deny('body_stalled', 'the client went away'));

@@ -12,7 +12,7 @@ export function receive(message: ClientMessage, id: string, now: number, peers: 
   const headers = headerFields(stream === undefined ? message.rawHeaders : http2Fields(message.rawHeaders));
   const peer = plainAddress(message.socket.remoteAddress ?? 'unknown');
   const fromTrustedPeer = peers.has(peer);
-  const address = fromTrustedPeer ? forwardedFor(headers, peers) ?? peer : peer;
+  const address = fromTrustedPeer ? (forwardedFor(headers, peers) ?? peer) : peer;
   return {
     id,
     receivedAt: now,
@@ -23,7 +23,10 @@ export function receive(message: ClientMessage, id: string, now: number, peers: 
     method: message.method ?? '',
     target: message.url ?? '',
     headers,
-    framing: headers.get('transfer-encoding') !== undefined ? 'chunked' : headers.get('content-length') ?? (stream?.endAfterHeaders === false ? 'chunked' : undefined),
+    framing:
+      headers.get('transfer-encoding') !== undefined
+        ? 'chunked'
+        : (headers.get('content-length') ?? (stream?.endAfterHeaders === false ? 'chunked' : undefined)),
     facts: {},
     reply: {},
     tlsCertificate: () => (message.socket as Partial<TLSSocket>).getPeerX509Certificate?.()?.raw,
@@ -46,7 +49,11 @@ function http2Fields(raw: readonly string[]): string[] {
 
 /** The last address of X-Forwarded-For that no trusted peer has: what stands before it is the client's own word. */
 function forwardedFor(headers: HeaderFields, peers: TrustedPeers): string | undefined {
-  const hops = headers.raw.flatMap((name, i) => (i % 2 === 0 && name.toLowerCase() === 'x-forwarded-for' ? headers.raw[i + 1]!.split(',') : [])).map((hop) => plainAddress(hop.trim()));
+  const hops = headers.raw
+    .flatMap((name, i) =>
+      i % 2 === 0 && name.toLowerCase() === 'x-forwarded-for' ? headers.raw[i + 1]!.split(',') : [],
+    )
+    .map((hop) => plainAddress(hop.trim()));
   const client = hops.findLast((hop) => !peers.has(hop));
   return client !== undefined && isIP(client) !== 0 ? client : undefined;
 }

@@ -1,10 +1,17 @@
 import type { Config, Route } from '../config/index.js';
 
 /** Path of a route as clients see it. */
-export const publicPathOf = (config: Pick<Config, 'publicPathPrefix'>, route: Pick<Route, 'pathPrefix'>): string => (config.publicPathPrefix ?? '') + route.pathPrefix;
+export const publicPathOf = (
+  config: Pick<Config, 'publicPathPrefix'>,
+  route: Pick<Route, 'pathPrefix'>,
+): string => (config.publicPathPrefix ?? '') + route.pathPrefix;
 
 /** The canonical URI of a route: its `resource` of RFC 9728 and RFC 8707, and the audience of tokens for it (MCP). */
-export const resourceOf = (config: Pick<Config, 'publicPathPrefix'>, route: Pick<Route, 'pathPrefix'>, origin: string): string => origin + publicPathOf(config, route);
+export const resourceOf = (
+  config: Pick<Config, 'publicPathPrefix'>,
+  route: Pick<Route, 'pathPrefix'>,
+  origin: string,
+): string => origin + publicPathOf(config, route);
 
 /** RFC 9728 3: the well-known string stands before the path of the resource. */
 export const WELL_KNOWN = '/.well-known/oauth-protected-resource';
@@ -12,19 +19,34 @@ export const WELL_KNOWN = '/.well-known/oauth-protected-resource';
 /** Whether access tokens come from an authorization server, which clients then want to discover. */
 export const hasMetadata = (route: Route): boolean => route.auth.profile !== 'selfSigned';
 
-export const metadataUrl = (config: Pick<Config, 'publicPathPrefix'>, route: Route, origin: string): string | undefined =>
-  (hasMetadata(route) ? origin + WELL_KNOWN + publicPathOf(config, route) : undefined);
+export const metadataUrl = (
+  config: Pick<Config, 'publicPathPrefix'>,
+  route: Route,
+  origin: string,
+): string | undefined => (hasMetadata(route) ? origin + WELL_KNOWN + publicPathOf(config, route) : undefined);
 
 /** RFC 9728 2, from the same config that judges the tokens. */
-export function resourceMetadata(config: Pick<Config, 'publicPathPrefix' | 'issuers'>, route: Route, origin: string): Readonly<Record<string, unknown>> {
+export function resourceMetadata(
+  config: Pick<Config, 'publicPathPrefix' | 'issuers'>,
+  route: Route,
+  origin: string,
+): Readonly<Record<string, unknown>> {
   const { auth } = route;
   if (auth.profile === 'selfSigned') throw new TypeError('self-signed tokens have no authorization server');
-  const rules = route.kind === 'mcp' ? route.allow ?? [] : [];
+  const rules = route.kind === 'mcp' ? (route.allow ?? []) : [];
   const scopes = [...new Set([...auth.requiredScopes, ...rules.flatMap((rule) => rule.requiredScopes)])];
-  const proofs = auth.profile === 'mtls' ? {} : { dpop_signing_alg_values_supported: auth.proofAlgorithms, dpop_bound_access_tokens_required: auth.profile === 'dpop' };
+  const proofs =
+    auth.profile === 'mtls'
+      ? {}
+      : {
+          dpop_signing_alg_values_supported: auth.proofAlgorithms,
+          dpop_bound_access_tokens_required: auth.profile === 'dpop',
+        };
   return {
     resource: resourceOf(config, route, origin),
-    authorization_servers: config.issuers.filter((i) => auth.issuers.includes(i.name) && URL.canParse(i.issuer)).map((i) => i.issuer),
+    authorization_servers: config.issuers
+      .filter((i) => auth.issuers.includes(i.name) && URL.canParse(i.issuer))
+      .map((i) => i.issuer),
     ...(scopes.length === 0 ? {} : { scopes_supported: scopes }),
     bearer_methods_supported: ['header'],
     ...proofs,

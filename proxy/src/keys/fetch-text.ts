@@ -20,13 +20,26 @@ export class StatusError extends Error {
 }
 
 /** GET (or POST of a form) for a small text. Follows no redirect, reads no more than `maxBytes`, waits no longer than `timeoutSeconds` in all; rejects otherwise. */
-export function fetchText(url: string, { caFile, timeoutSeconds, maxBytes, form }: FetchOptions): Promise<string> {
+export function fetchText(
+  url: string,
+  { caFile, timeoutSeconds, maxBytes, form }: FetchOptions,
+): Promise<string> {
   return new Promise((resolve, reject) => {
     const headers = {
       Accept: 'application/json',
-      ...(form === undefined ? {} : { 'Authorization': form.authorization, 'Content-Type': 'application/x-www-form-urlencoded', 'Content-Length': Buffer.byteLength(form.body) }),
+      ...(form === undefined
+        ? {}
+        : {
+            Authorization: form.authorization,
+            'Content-Type': 'application/x-www-form-urlencoded',
+            'Content-Length': Buffer.byteLength(form.body),
+          }),
     };
-    const options = { method: form === undefined ? 'GET' : 'POST', headers, ...(caFile === undefined ? {} : { ca: readFileSync(caFile, 'utf8') }) };
+    const options = {
+      method: form === undefined ? 'GET' : 'POST',
+      headers,
+      ...(caFile === undefined ? {} : { ca: readFileSync(caFile, 'utf8') }),
+    };
     const request = (url.startsWith('https:') ? https : http).request(url, options, (answer) => {
       if (answer.statusCode !== 200) return request.destroy(new StatusError(answer.statusCode!));
       const chunks: Buffer[] = [];
@@ -36,10 +49,15 @@ export function fetchText(url: string, { caFile, timeoutSeconds, maxBytes, form 
         if (bytes > maxBytes) request.destroy(new Error(`more than ${maxBytes} bytes`));
         chunks.push(chunk);
       });
-      answer.on('end', () => (answer.complete ? resolve(Buffer.concat(chunks).toString('utf8')) : reject(new Error('cut off'))));
+      answer.on('end', () =>
+        answer.complete ? resolve(Buffer.concat(chunks).toString('utf8')) : reject(new Error('cut off')),
+      );
       answer.on('error', reject);
     });
-    const timer = setTimeout(() => request.destroy(new Error(`no answer in ${timeoutSeconds} s`)), timeoutSeconds * 1000);
+    const timer = setTimeout(
+      () => request.destroy(new Error(`no answer in ${timeoutSeconds} s`)),
+      timeoutSeconds * 1000,
+    );
     request.on('error', reject);
     request.on('close', () => clearTimeout(timer));
     request.end(form?.body);

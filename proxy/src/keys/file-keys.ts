@@ -19,7 +19,10 @@ export function openFileKeys(file: string, { now, onProblem, onLoaded }: FileKey
     onProblem,
     onContent: (text) => {
       const parsed = parseJwks(text);
-      if (!parsed.ok) return onProblem(`${file}: ${parsed.problems.join('; ')}; ${keys.length === 0 ? 'no key is trusted' : 'the keys read before stay in use'}`);
+      if (!parsed.ok)
+        return onProblem(
+          `${file}: ${parsed.problems.join('; ')}; ${keys.length === 0 ? 'no key is trusted' : 'the keys read before stay in use'}`,
+        );
       keys = parsed.keys;
       generation += 1;
       loadedAt = now();
@@ -28,7 +31,9 @@ export function openFileKeys(file: string, { now, onProblem, onLoaded }: FileKey
   });
   return {
     find: (kid) => keysFor(keys, kid),
-    async refresh() { watched.check(); },
+    async refresh() {
+      watched.check();
+    },
     ready: () => keys.length > 0,
     generation: () => generation,
     ageSeconds: () => now() - loadedAt,

@@ -24,7 +24,10 @@ interface Known {
 }
 
 /** RFC 7662 with client_secret_basic: one question a token at a time, answers kept for `cacheSeconds` and never past the token's exp (4). */
-export function createIntrospector(config: IntrospectionConfig, { now, secret, onProblem }: IntrospectorOptions): Introspector {
+export function createIntrospector(
+  config: IntrospectionConfig,
+  { now, secret, onProblem }: IntrospectorOptions,
+): Introspector {
   const cache = new Lru<string, Known>(config.maxEntries);
   const open = new Map<string, Promise<Introspection>>();
 
@@ -32,17 +35,30 @@ export function createIntrospector(config: IntrospectionConfig, { now, secret, o
     const password = secret.value();
     if (password === undefined) return 'unavailable';
     // RFC 6749 2.3.1: both are form-encoded first.
-    const basic = Buffer.from(`${encodeURIComponent(config.clientId)}:${encodeURIComponent(password)}`).toString('base64');
+    const basic = Buffer.from(
+      `${encodeURIComponent(config.clientId)}:${encodeURIComponent(password)}`,
+    ).toString('base64');
     try {
       const text = await fetchText(config.url, {
-        caFile: config.caFile, timeoutSeconds: config.timeoutSeconds, maxBytes: MAX_BYTES,
-        form: { body: new URLSearchParams({ token, token_type_hint: 'access_token' }).toString(), authorization: `Basic ${basic}` },
+        caFile: config.caFile,
+        timeoutSeconds: config.timeoutSeconds,
+        maxBytes: MAX_BYTES,
+        form: {
+          body: new URLSearchParams({ token, token_type_hint: 'access_token' }).toString(),
+          authorization: `Basic ${basic}`,
+        },
       });
       const answer = parseJsonObject(text);
       if (typeof answer?.active !== 'boolean') throw new Error('the answer has no "active"');
       const said = answer.active ? answer : 'inactive';
       const exp = typeof answer.exp === 'number' ? answer.exp : Infinity;
-      cache.set(hash, { said, until: Math.min(now() + (answer.active ? config.cacheSeconds : Math.min(INACTIVE_SECONDS, config.cacheSeconds)), exp) });
+      cache.set(hash, {
+        said,
+        until: Math.min(
+          now() + (answer.active ? config.cacheSeconds : Math.min(INACTIVE_SECONDS, config.cacheSeconds)),
+          exp,
+        ),
+      });
       return said;
     } catch (cause) {
       onProblem(`${config.url}: ${(cause as Error).message}; tokens that are not known are refused`);

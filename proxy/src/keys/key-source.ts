@@ -38,7 +38,10 @@ export interface NonceKeys {
 export type Introspection = Readonly<Record<string, unknown>> | 'inactive' | 'unavailable';
 
 /** What became of a caller's token at the authorization server (RFC 8693). */
-export type Exchanged = { readonly kind: 'token'; readonly token: string } | { readonly kind: 'refused' } | { readonly kind: 'unavailable'; readonly why: string };
+export type Exchanged =
+  | { readonly kind: 'token'; readonly token: string }
+  | { readonly kind: 'refused' }
+  | { readonly kind: 'unavailable'; readonly why: string };
 
 export interface Exchanger {
   /** The backend did not take what the caller's token was exchanged for. */

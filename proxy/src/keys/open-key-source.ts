@@ -5,7 +5,14 @@ import type { KeySource } from './key-source.js';
 import { openRemoteKeys } from './remote-keys.js';
 
 /** Of an issuer whose tokens are introspected, all of them: no JWT of it verifies. */
-const NO_KEYS: KeySource = { find: () => [], refresh: async () => {}, ready: () => true, generation: () => 0, ageSeconds: () => 0, close: () => {} };
+const NO_KEYS: KeySource = {
+  find: () => [],
+  refresh: async () => {},
+  ready: () => true,
+  generation: () => 0,
+  ageSeconds: () => 0,
+  close: () => {},
+};
 
 export interface KeySourceOptions {
   readonly now: Clock;

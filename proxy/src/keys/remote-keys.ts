@@ -30,7 +30,11 @@ export function openRemoteKeys(jwks: RemoteJwks, { now, onProblem, onLoaded }: R
 
   const load = async () => {
     try {
-      const text = await fetchText(jwks.url, { caFile: jwks.caFile, timeoutSeconds: jwks.timeoutSeconds, maxBytes: MAX_BYTES });
+      const text = await fetchText(jwks.url, {
+        caFile: jwks.caFile,
+        timeoutSeconds: jwks.timeoutSeconds,
+        maxBytes: MAX_BYTES,
+      });
       // The same set again is as new as another, but nothing that was verified under it has to be verified again.
       if (text !== lastText) {
         const parsed = parseJwks(text);
@@ -42,7 +46,9 @@ export function openRemoteKeys(jwks: RemoteJwks, { now, onProblem, onLoaded }: R
       }
       loadedAt = now();
     } catch (cause) {
-      onProblem(`${jwks.url}: ${(cause as Error).message}; ${keys.length === 0 ? 'no key is trusted' : 'the keys fetched before stay in use'}`);
+      onProblem(
+        `${jwks.url}: ${(cause as Error).message}; ${keys.length === 0 ? 'no key is trusted' : 'the keys fetched before stay in use'}`,
+      );
     }
   };
   const refresh = (): Promise<void> => {
@@ -51,7 +57,9 @@ export function openRemoteKeys(jwks: RemoteJwks, { now, onProblem, onLoaded }: R
     // A clock that was set back makes it negative: no reason to wait until the old time comes again.
     if (sinceAttempt >= 0 && sinceAttempt < jwks.cooldownSeconds) return Promise.resolve();
     attemptedAt = now();
-    fetching = load().finally(() => { fetching = undefined; });
+    fetching = load().finally(() => {
+      fetching = undefined;
+    });
     return fetching;
   };
   // Due when the set is old, or when there is none; the cooldown paces attempts that fail.

@@ -17,7 +17,9 @@ export function rootsProblem(text: string): string | undefined {
   const found = text.match(CERTIFICATE);
   if (found === null) return 'must hold PEM certificates, got none';
   const bad = found.findIndex((pem) => !isCertificate(pem));
-  return bad === -1 ? undefined : `must hold PEM certificates, got something else in place ${bad + 1} of ${found.length}`;
+  return bad === -1
+    ? undefined
+    : `must hold PEM certificates, got something else in place ${bad + 1} of ${found.length}`;
 }
 
 function isCertificate(pem: string): boolean {
@@ -30,13 +32,19 @@ function isCertificate(pem: string): boolean {
 }
 
 /** A mounted bundle of root certificates, followed through rotations; a broken one leaves the one before in place. */
-export function openRootCertificates(file: string, { onProblem, onLoaded }: SecretFileOptions): RootCertificates {
+export function openRootCertificates(
+  file: string,
+  { onProblem, onLoaded }: SecretFileOptions,
+): RootCertificates {
   let good: string | undefined;
   const watched = watchFile(file, {
     onProblem,
     onContent: (text) => {
       const problem = rootsProblem(text);
-      if (problem !== undefined) return onProblem(`${file}: ${problem}; ${good === undefined ? 'no backend is trusted' : 'those read before stay in use'}`);
+      if (problem !== undefined)
+        return onProblem(
+          `${file}: ${problem}; ${good === undefined ? 'no backend is trusted' : 'those read before stay in use'}`,
+        );
       good = text;
       onLoaded?.();
     },

@@ -21,7 +21,10 @@ export function openSecretFile(file: string, { onProblem, onLoaded }: SecretFile
     onProblem,
     onContent: (text) => {
       const trimmed = text.replace(/\r?\n$/, '');
-      if (!/^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/.test(trimmed)) return onProblem(`${file}: must hold one line of visible ASCII; ${value === undefined ? 'there is no credential' : 'the one read before stays in use'}`);
+      if (!/^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/.test(trimmed))
+        return onProblem(
+          `${file}: must hold one line of visible ASCII; ${value === undefined ? 'there is no credential' : 'the one read before stays in use'}`,
+        );
       value = trimmed;
       onLoaded?.();
     },

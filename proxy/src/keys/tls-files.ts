@@ -29,7 +29,10 @@ export function pairProblem(pair: { readonly cert: string; readonly key: string 
 }
 
 /** A mounted certificate chain and its key, followed through rotations; halves that do not fit each other yet, or at all, leave the last good pair in place. */
-export function openTlsFiles({ certFile, keyFile }: { readonly certFile: string; readonly keyFile: string }, { onProblem, onLoaded }: SecretFileOptions): TlsFiles {
+export function openTlsFiles(
+  { certFile, keyFile }: { readonly certFile: string; readonly keyFile: string },
+  { onProblem, onLoaded }: SecretFileOptions,
+): TlsFiles {
   let cert: string | undefined;
   let key: string | undefined;
   let good: { readonly cert: string; readonly key: string } | undefined;
@@ -38,7 +41,10 @@ export function openTlsFiles({ certFile, keyFile }: { readonly certFile: string;
   let problem: string | undefined;
   const complain = () => {
     clearTimeout(doubt);
-    if (problem !== undefined) onProblem(`${certFile}, ${keyFile}: ${problem}; ${good === undefined ? 'there is no certificate' : 'the pair read before stays in use'}`);
+    if (problem !== undefined)
+      onProblem(
+        `${certFile}, ${keyFile}: ${problem}; ${good === undefined ? 'there is no certificate' : 'the pair read before stays in use'}`,
+      );
     problem = undefined;
   };
   const take = () => {
@@ -55,12 +61,26 @@ export function openTlsFiles({ certFile, keyFile }: { readonly certFile: string;
     onLoaded?.();
   };
   const files = [
-    watchFile(certFile, { onProblem, onContent: (text) => { cert = text; take(); } }),
-    watchFile(keyFile, { onProblem, onContent: (text) => { key = text; take(); } }),
+    watchFile(certFile, {
+      onProblem,
+      onContent: (text) => {
+        cert = text;
+        take();
+      },
+    }),
+    watchFile(keyFile, {
+      onProblem,
+      onContent: (text) => {
+        key = text;
+        take();
+      },
+    }),
   ];
   return {
     current: () => good,
-    follow: (target) => { server = target; },
+    follow: (target) => {
+      server = target;
+    },
     refresh: () => {
       for (const file of files) file.check();
       complain(); // both are what they are now

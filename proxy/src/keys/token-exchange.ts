@@ -33,29 +33,56 @@ interface Known {
  * RFC 8693: the caller's token for one that is the backend's, from the authorization server, with client_secret_basic. Kept until it expires, and never longer than the caller's; one
  * question a token at a time.
  */
-export function createTokenExchange(config: ExchangeConfig, { now, secret, onProblem }: TokenExchangeOptions): Exchanger {
+export function createTokenExchange(
+  config: ExchangeConfig,
+  { now, secret, onProblem }: TokenExchangeOptions,
+): Exchanger {
   const cache = new Lru<string, Known>(config.maxEntries);
   const open = new Map<string, Promise<Exchanged>>();
 
   const ask = async (token: string, key: string, notAfter: number): Promise<Exchanged> => {
     const password = secret.value();
-    if (password === undefined) return { kind: 'unavailable', why: `${config.clientSecret.file} holds no secret` };
-    const form = new URLSearchParams({ grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange', subject_token: token, subject_token_type: ACCESS_TOKEN, requested_token_type: ACCESS_TOKEN });
+    if (password === undefined)
+      return { kind: 'unavailable', why: `${config.clientSecret.file} holds no secret` };
+    const form = new URLSearchParams({
+      grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
+      subject_token: token,
+      subject_token_type: ACCESS_TOKEN,
+      requested_token_type: ACCESS_TOKEN,
+    });
     if (config.audience !== undefined) form.set('audience', config.audience);
     if (config.resource !== undefined) form.set('resource', config.resource);
     if (config.scopes.length > 0) form.set('scope', config.scopes.join(' '));
     // RFC 6749 2.3.1: both are form-encoded first.
-    const basic = Buffer.from(`${encodeURIComponent(config.clientId)}:${encodeURIComponent(password)}`).toString('base64');
+    const basic = Buffer.from(
+      `${encodeURIComponent(config.clientId)}:${encodeURIComponent(password)}`,
+    ).toString('base64');
     try {
-      const text = await fetchText(config.url, { caFile: config.caFile, timeoutSeconds: config.timeoutSeconds, maxBytes: MAX_BYTES, form: { body: form.toString(), authorization: `Basic ${basic}` } });
+      const text = await fetchText(config.url, {
+        caFile: config.caFile,
+        timeoutSeconds: config.timeoutSeconds,
+        maxBytes: MAX_BYTES,
+        form: { body: form.toString(), authorization: `Basic ${basic}` },
+      });
       const answer = parseJsonObject(text);
       // RFC 8693 2.2.1; a bound token would need a key of ours.
-      if (typeof answer?.access_token !== 'string' || !/^[\x21-\x7e]+$/.test(answer.access_token)) throw new Error('the answer has no access_token');
-      if (typeof answer.token_type !== 'string' || answer.token_type.toLowerCase() !== 'bearer') throw new Error('the answer\'s token_type is not Bearer');
+      if (typeof answer?.access_token !== 'string' || !/^[\x21-\x7e]+$/.test(answer.access_token))
+        throw new Error('the answer has no access_token');
+      if (typeof answer.token_type !== 'string' || answer.token_type.toLowerCase() !== 'bearer')
+        throw new Error("the answer's token_type is not Bearer");
       // 2.2.1 again: what else it may issue is no bearer of access.
-      if (answer.issued_token_type !== undefined && answer.issued_token_type !== ACCESS_TOKEN && answer.issued_token_type !== JWT) throw new Error('the answer\'s issued_token_type is no access token');
-      const seconds = typeof answer.expires_in === 'number' && answer.expires_in > 0 ? answer.expires_in : UNSTATED_SECONDS;
-      cache.set(key, { token: answer.access_token, until: Math.min(now() + seconds - MARGIN_SECONDS, notAfter) });
+      if (
+        answer.issued_token_type !== undefined &&
+        answer.issued_token_type !== ACCESS_TOKEN &&
+        answer.issued_token_type !== JWT
+      )
+        throw new Error("the answer's issued_token_type is no access token");
+      const seconds =
+        typeof answer.expires_in === 'number' && answer.expires_in > 0 ? answer.expires_in : UNSTATED_SECONDS;
+      cache.set(key, {
+        token: answer.access_token,
+        until: Math.min(now() + seconds - MARGIN_SECONDS, notAfter),
+      });
       return { kind: 'token', token: answer.access_token };
     } catch (cause) {
       // 400: it says no to this token (RFC 8693 2.2.2). Anything else is between it and us.
@@ -66,7 +93,9 @@ export function createTokenExchange(config: ExchangeConfig, { now, secret, onPro
     }
   };
   return {
-    forget: (token) => { cache.delete(hash('sha256', token, 'base64url')); },
+    forget: (token) => {
+      cache.delete(hash('sha256', token, 'base64url'));
+    },
     exchange(token, notAfter) {
       const key = hash('sha256', token, 'base64url');
       const known = cache.get(key);

@@ -35,7 +35,10 @@ export function watchFile(path: string, { onContent, onProblem }: WatchOptions):
       content = text;
       onContent(text);
     } catch (cause) {
-      if (!troubled) onProblem(`${path}: cannot be read (${(cause as NodeJS.ErrnoException).code ?? (cause as Error).message}); what was read before stays in use`);
+      if (!troubled)
+        onProblem(
+          `${path}: cannot be read (${(cause as NodeJS.ErrnoException).code ?? (cause as Error).message}); what was read before stays in use`,
+        );
       troubled = true;
       stamp = '';
     }

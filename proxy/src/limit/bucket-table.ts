@@ -24,7 +24,10 @@ export interface BucketMemory {
 export function bucketMemory(buckets: number, { shared }: { readonly shared: boolean }): BucketMemory {
   const bytes = (HEADER + Math.ceil(buckets / WAYS) * Math.min(buckets, WAYS) * SLOT) * WORD_BYTES;
   const seeds = randomBytes(8);
-  return { memory: shared ? new SharedArrayBuffer(bytes) : new ArrayBuffer(bytes), seeds: [seeds.readUInt32LE(0), seeds.readUInt32LE(4)] };
+  return {
+    memory: shared ? new SharedArrayBuffer(bytes) : new ArrayBuffer(bytes),
+    seeds: [seeds.readUInt32LE(0), seeds.readUInt32LE(4)],
+  };
 }
 
 /** A bucket as it lies in the table; times in seconds since the epoch. */
@@ -52,11 +55,16 @@ export function createBucketTable({ memory, seeds }: BucketMemory): BucketTable 
   const slots = (words.length - HEADER) / SLOT;
   const ways = Math.min(slots, WAYS);
   const sets = slots / ways;
-  const read = (slot: number): Bucket => ({ tokens: words[slot + TOKENS]!, filledAt: words[slot + FILLED_AT]!, fullAt: words[slot + FULL_AT]! });
+  const read = (slot: number): Bucket => ({
+    tokens: words[slot + TOKENS]!,
+    filledAt: words[slot + FILLED_AT]!,
+    fullAt: words[slot + FULL_AT]!,
+  });
   const setOf = (hash: number): number => HEADER + (hash % sets) * ways * SLOT;
   const find = (hash: number): number | undefined => {
     const first = setOf(hash);
-    for (let slot = first; slot < first + ways * SLOT; slot += SLOT) if (words[slot + KEY] === hash) return slot;
+    for (let slot = first; slot < first + ways * SLOT; slot += SLOT)
+      if (words[slot + KEY] === hash) return slot;
     return undefined;
   };
   const makeRoom = (first: number, at: number): number => {

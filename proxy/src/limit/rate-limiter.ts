@@ -1,6 +1,10 @@
 /** Whether a request may go on; if not, after how many seconds (whole, >= 1) one would. */
 export type Permit =
-  | { readonly allowed: true; readonly remaining: number; /** Whole, >= 1: until there is more. */ readonly fillSeconds: number }
+  | {
+      readonly allowed: true;
+      readonly remaining: number;
+      /** Whole, >= 1: until there is more. */ readonly fillSeconds: number;
+    }
   | { readonly allowed: false; readonly retryAfterSeconds: number };
 
 export interface RateLimiter {

@@ -34,13 +34,25 @@ return { size - math.floor(left), wait }
 `;
 
 /** Buckets that all replicas share, by rate-limiter-flexible. */
-export function createSharedBuckets({ maxTokens, tokensPerFill, fillIntervalSeconds, prefix, redis, local }: SharedBucketsOptions): RateLimiter {
+export function createSharedBuckets({
+  maxTokens,
+  tokensPerFill,
+  fillIntervalSeconds,
+  prefix,
+  redis,
+  local,
+}: SharedBucketsOptions): RateLimiter {
   type Limiter = InstanceType<Awaited<ReturnType<typeof load>>>;
   let limiter: Limiter | undefined;
   const open = async () => {
     const [client, RateLimiterRedis] = [await redis(), await load()];
     limiter = new RateLimiterRedis({
-      storeClient: client, keyPrefix: prefix, points: maxTokens, duration: (maxTokens / tokensPerFill) * fillIntervalSeconds, customIncrTtlLuaScript: BUCKET, rejectIfRedisNotReady: true,
+      storeClient: client,
+      keyPrefix: prefix,
+      points: maxTokens,
+      duration: (maxTokens / tokensPerFill) * fillIntervalSeconds,
+      customIncrTtlLuaScript: BUCKET,
+      rejectIfRedisNotReady: true,
     });
   };
   open().catch(() => {}); // the replay store has said what is wrong with the same Redis
@@ -50,8 +62,15 @@ export function createSharedBuckets({ maxTokens, tokensPerFill, fillIntervalSeco
       if (limiter === undefined) return local.take(key);
       // Hashed: a key may name a person.
       return limiter.consume(hash('sha256', key, 'base64url')).then(
-        ({ remainingPoints, msBeforeNext }): Permit => ({ allowed: true, remaining: remainingPoints, fillSeconds: wait(msBeforeNext) }),
-        (refused: unknown): Permit => (refused instanceof Error ? local.take(key) : { allowed: false, retryAfterSeconds: wait((refused as { msBeforeNext: number }).msBeforeNext) }),
+        ({ remainingPoints, msBeforeNext }): Permit => ({
+          allowed: true,
+          remaining: remainingPoints,
+          fillSeconds: wait(msBeforeNext),
+        }),
+        (refused: unknown): Permit =>
+          refused instanceof Error
+            ? local.take(key)
+            : { allowed: false, retryAfterSeconds: wait((refused as { msBeforeNext: number }).msBeforeNext) },
       );
     },
     close: () => local.close(),

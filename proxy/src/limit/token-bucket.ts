@@ -15,7 +15,14 @@ export interface TokenBucketOptions {
 }
 
 /** Buckets by key, filled in whole steps as agentgateway's localRateLimit does. A clock that goes back adds nothing. */
-export function createTokenBuckets({ maxTokens, tokensPerFill, fillIntervalSeconds, table, name, now }: TokenBucketOptions): LocalRateLimiter {
+export function createTokenBuckets({
+  maxTokens,
+  tokensPerFill,
+  fillIntervalSeconds,
+  table,
+  name,
+  now,
+}: TokenBucketOptions): LocalRateLimiter {
   const filled = (bucket: Bucket, at: number): Bucket => {
     const fills = Math.floor((at - bucket.filledAt) / fillIntervalSeconds);
     if (fills > 0) {
@@ -28,7 +35,9 @@ export function createTokenBuckets({ maxTokens, tokensPerFill, fillIntervalSecon
   };
   const permit = ({ tokens, filledAt }: Bucket, at: number, taken: number): Permit => {
     const fillSeconds = Math.max(1, Math.ceil(filledAt + fillIntervalSeconds - at));
-    return tokens >= 1 ? { allowed: true, remaining: tokens - taken, fillSeconds } : { allowed: false, retryAfterSeconds: fillSeconds };
+    return tokens >= 1
+      ? { allowed: true, remaining: tokens - taken, fillSeconds }
+      : { allowed: false, retryAfterSeconds: fillSeconds };
   };
   const keyOf = (key: string) => `${name}\0${key}`;
   return {
@@ -37,14 +46,17 @@ export function createTokenBuckets({ maxTokens, tokensPerFill, fillIntervalSecon
       return table.use(keyOf(key), at, { tokens: maxTokens, filledAt: at, fullAt: at }, (bucket) => {
         const answer = permit(filled(bucket, at), at, 1);
         if (answer.allowed) bucket.tokens -= 1;
-        bucket.fullAt = bucket.filledAt + Math.ceil((maxTokens - bucket.tokens) / tokensPerFill) * fillIntervalSeconds;
+        bucket.fullAt =
+          bucket.filledAt + Math.ceil((maxTokens - bucket.tokens) / tokensPerFill) * fillIntervalSeconds;
         return answer;
       });
     },
     peek(key) {
       const bucket = table.look(keyOf(key));
       const at = now();
-      return bucket === undefined ? { allowed: true, remaining: maxTokens, fillSeconds: Math.max(1, Math.ceil(fillIntervalSeconds)) } : permit(filled(bucket, at), at, 0);
+      return bucket === undefined
+        ? { allowed: true, remaining: maxTokens, fillSeconds: Math.max(1, Math.ceil(fillIntervalSeconds)) }
+        : permit(filled(bucket, at), at, 0);
     },
     close() {},
   };

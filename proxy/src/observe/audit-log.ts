@@ -48,13 +48,14 @@ export function openAuditSink({ file, onLost }: AuditSinkOptions): AuditSink {
     size = 0;
     push(Buffer.from(text));
   };
-  const push = (rest: Buffer) => write(fd, rest, (cause, bytes) => {
-    if (cause === null && bytes < rest.length) return push(rest.subarray(bytes));
-    if (cause?.code === 'EAGAIN') return void setTimeout(() => push(rest), 5);
-    if (cause !== null) onLost(linesOf(rest.toString()), cause.code ?? cause.message);
-    writing = false;
-    drain();
-  });
+  const push = (rest: Buffer) =>
+    write(fd, rest, (cause, bytes) => {
+      if (cause === null && bytes < rest.length) return push(rest.subarray(bytes));
+      if (cause?.code === 'EAGAIN') return void setTimeout(() => push(rest), 5);
+      if (cause !== null) onLost(linesOf(rest.toString()), cause.code ?? cause.message);
+      writing = false;
+      drain();
+    });
   return {
     write(text) {
       if (size + text.length > MAX_PENDING) return onLost(linesOf(text), 'nobody takes them');
@@ -95,7 +96,8 @@ export function createAuditLog(sink: AuditSink): AuditLog {
   };
 }
 
-const lineOf = (record: unknown): string => JSON.stringify(record).replace(UNSEEN, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
+const lineOf = (record: unknown): string =>
+  JSON.stringify(record).replace(UNSEEN, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
 /** C1 controls, which terminals obey, line separators, and directional formatting (Unicode TR 9, 2). */
 const UNSEEN = /[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
 
@@ -114,18 +116,20 @@ export interface Conclusion {
 
 /** Every field that a line can have, in its order, and what it says: the allow-list, and docs/reference/audit.md. */
 export const AUDIT_FIELDS = {
-  'time': 'when the request came, RFC 3339 with milliseconds, UTC',
-  'request.id': 'ours, never a client\'s: `X-Request-Id` of the answer and of the backend\'s request, `Audit-ID` of the Kubernetes API',
-  'trace.id': 'of the client\'s `traceparent`, or where that has none of the trace that `tracing` began; it goes on to the backend',
+  time: 'when the request came, RFC 3339 with milliseconds, UTC',
+  'request.id':
+    "ours, never a client's: `X-Request-Id` of the answer and of the backend's request, `Audit-ID` of the Kubernetes API",
+  'trace.id':
+    "of the client's `traceparent`, or where that has none of the trace that `tracing` began; it goes on to the backend",
   'client.address': 'of the connection, or what a trusted peer says in `X-Forwarded-For`',
   'http.version': '`1.1`, `2` …: what the client spoke',
   'request.method': 'as sent',
   'request.path': 'as sent, without the query, where clients put secrets',
   'route.name': 'the route that matched',
   'response.status': 'what the client got; 499: it left before there was an answer',
-  'reason': '`ok`, or why the gateway refused: [errors.md](errors.md)',
-  'detail': 'of a refusal, for operators',
-  'would_deny': 'on a permissive route: why a strict one would have refused',
+  reason: '`ok`, or why the gateway refused: [errors.md](errors.md)',
+  detail: 'of a refusal, for operators',
+  would_deny: 'on a permissive route: why a strict one would have refused',
   'jwt.iss': 'of the token; from `jwt.iss` to `dpop.jti` also of a token or proof that was refused later',
   'jwt.sub': 'subject of the access token',
   'jwt.aud': 'the audience that fitted',
@@ -138,27 +142,30 @@ export const AUDIT_FIELDS = {
   'mtls.x5t#S256': 'RFC 8705 thumbprint of the certificate that was shown',
   'mcp.method': 'JSON-RPC method, where the route has rules',
   'mcp.name': 'tool, prompt or resource, where the route has rules',
-  'upstream': 'host and port of the backend that answered',
-  'upstream.wait_ms': 'from the end of the request to the backend\'s header block',
+  upstream: 'host and port of the backend that answered',
+  'upstream.wait_ms': "from the end of the request to the backend's header block",
   'response.bytes': 'of the body, as they went to the client',
-  'complete': 'false: the answer ended early',
-  'ended': 'why it did: `token_expired`, `token_withdrawn`, `config_changed`, `too_long`, `idle`, `shutdown`, `client_gone`, `backend_cut`',
-  'duration_ms': 'from the request\'s header block to the end of the answer',
+  complete: 'false: the answer ended early',
+  ended:
+    'why it did: `token_expired`, `token_withdrawn`, `config_changed`, `too_long`, `idle`, `shutdown`, `client_gone`, `backend_cut`',
+  duration_ms: "from the request's header block to the end of the answer",
 } as const;
 
 type Field = keyof typeof AUDIT_FIELDS;
 
-const cut = (value: string | undefined) => (value !== undefined && value.length > MAX_VALUE ? `${value.slice(0, MAX_VALUE)}…` : value);
+const cut = (value: string | undefined) =>
+  value !== undefined && value.length > MAX_VALUE ? `${value.slice(0, MAX_VALUE)}…` : value;
 const micros = (ms: number) => Math.round(ms * 1e3) / 1e3;
 
 /** What a line says of a request; of bytes that are none only where they came from. */
-export type Audited = Pick<Received, 'id' | 'receivedAt' | 'address' | 'headers' | 'facts' | 'trace'> & Partial<Pick<Received, 'version' | 'method' | 'target'>>;
+export type Audited = Pick<Received, 'id' | 'receivedAt' | 'address' | 'headers' | 'facts' | 'trace'> &
+  Partial<Pick<Received, 'version' | 'method' | 'target'>>;
 
 /** No header, token, proof or body has a way in. `undefined` fields do not appear. */
 export function auditRecord(received: Audited, c: Conclusion): Readonly<Record<Field, unknown>> {
   const { facts } = received;
   return {
-    'time': new Date(received.receivedAt * 1000).toISOString(),
+    time: new Date(received.receivedAt * 1000).toISOString(),
     'request.id': received.id,
     'trace.id': received.trace?.id ?? traceIdOf(received.headers.get('traceparent')),
     'client.address': received.address,
@@ -167,9 +174,9 @@ export function auditRecord(received: Audited, c: Conclusion): Readonly<Record<F
     'request.path': cut(received.target?.split('?', 1)[0]),
     'route.name': facts.route,
     'response.status': c.status,
-    'reason': c.reason,
-    'detail': cut(c.detail),
-    'would_deny': facts.wouldDeny,
+    reason: c.reason,
+    detail: cut(c.detail),
+    would_deny: facts.wouldDeny,
     'jwt.iss': cut(facts.issuer),
     'jwt.sub': cut(facts.subject),
     'jwt.aud': cut(facts.audience),
@@ -182,11 +189,11 @@ export function auditRecord(received: Audited, c: Conclusion): Readonly<Record<F
     'mtls.x5t#S256': facts.certificate,
     'mcp.method': cut(facts.mcpMethod),
     'mcp.name': cut(facts.mcpName),
-    'upstream': c.upstream,
+    upstream: c.upstream,
     'upstream.wait_ms': c.waitedMs === undefined ? undefined : micros(c.waitedMs),
     'response.bytes': c.bytes,
-    'complete': c.ended === undefined,
-    'ended': c.ended,
-    'duration_ms': micros(c.durationSeconds * 1e3),
+    complete: c.ended === undefined,
+    ended: c.ended,
+    duration_ms: micros(c.durationSeconds * 1e3),
   };
 }

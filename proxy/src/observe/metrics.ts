@@ -68,13 +68,20 @@ export function createCrewMetrics(): CrewMetrics {
   return {
     auditLost: (lines) => lost.inc(lines),
     async text(threads) {
-      const process = (await own.getMetricsAsJSON()).filter(({ name }) => ofTheProcess(name) || name === AUDIT_LOST.name);
-      return AggregatorRegistry.aggregate([...threads, process] as Parameters<typeof AggregatorRegistry.aggregate>[0]).metrics();
+      const process = (await own.getMetricsAsJSON()).filter(
+        ({ name }) => ofTheProcess(name) || name === AUDIT_LOST.name,
+      );
+      return AggregatorRegistry.aggregate([...threads, process] as Parameters<
+        typeof AggregatorRegistry.aggregate
+      >[0]).metrics();
     },
   };
 }
 
-const AUDIT_LOST = { name: 'agentgateway_audit_lines_lost_total', help: 'Audit lines that could not be written: nobody reads them, or the disk is full.' };
+const AUDIT_LOST = {
+  name: 'agentgateway_audit_lines_lost_total',
+  help: 'Audit lines that could not be written: nobody reads them, or the disk is full.',
+};
 
 /** Of prom-client's own metrics: the same in every thread, so that a thread leaves it out. */
 const ofTheProcess = (name: string): boolean => name.startsWith('process_') || name === 'nodejs_version_info';
@@ -90,17 +97,61 @@ export function createMetrics({ thread = false, ...sources }: MetricsOptions): M
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
   // One thread that is behind is behind, whatever the others do.
-  for (const metric of registry.getMetricsAsArray()) if (metric.name.startsWith('nodejs_eventloop_lag')) Object.assign(metric, { aggregator: metric.name.includes('_min_') ? 'min' : 'max' });
-  if (thread) for (const { name } of registry.getMetricsAsArray()) if (ofTheProcess(name)) registry.removeSingleMetric(name);
-  const authFailures = new Counter({ name: 'agentgateway_jwt_auth_failure_total', help: 'Requests refused for their token or proof.', labelNames: ['route', 'reason'], registers });
-  const limited = new Counter({ name: 'agentgateway_rate_limit_triggered_total', help: 'Requests refused by a rate limit.', labelNames: ['route'], registers });
-  const refusals = new Counter({ name: 'agentgateway_refusals_total', help: 'Requests the gateway answered itself, by reason.', labelNames: ['route', 'reason'], registers });
-  const wouldDeny = new Counter({ name: 'agentgateway_permissive_would_deny_total', help: 'Requests a strict route would have refused.', labelNames: ['route', 'reason'], registers });
-  const unchecked = new Counter({ name: 'agentgateway_replay_unchecked_total', help: 'Proofs that passed while the replay store was away (replay.onStoreFailure local or allow).', registers });
-  const connections = new Counter({ name: 'agentgateway_connections_refused_total', help: 'Connections not taken: too many of one address, or altogether.', labelNames: ['cause'], registers });
+  for (const metric of registry.getMetricsAsArray())
+    if (metric.name.startsWith('nodejs_eventloop_lag'))
+      Object.assign(metric, { aggregator: metric.name.includes('_min_') ? 'min' : 'max' });
+  if (thread)
+    for (const { name } of registry.getMetricsAsArray())
+      if (ofTheProcess(name)) registry.removeSingleMetric(name);
+  const authFailures = new Counter({
+    name: 'agentgateway_jwt_auth_failure_total',
+    help: 'Requests refused for their token or proof.',
+    labelNames: ['route', 'reason'],
+    registers,
+  });
+  const limited = new Counter({
+    name: 'agentgateway_rate_limit_triggered_total',
+    help: 'Requests refused by a rate limit.',
+    labelNames: ['route'],
+    registers,
+  });
+  const refusals = new Counter({
+    name: 'agentgateway_refusals_total',
+    help: 'Requests the gateway answered itself, by reason.',
+    labelNames: ['route', 'reason'],
+    registers,
+  });
+  const wouldDeny = new Counter({
+    name: 'agentgateway_permissive_would_deny_total',
+    help: 'Requests a strict route would have refused.',
+    labelNames: ['route', 'reason'],
+    registers,
+  });
+  const unchecked = new Counter({
+    name: 'agentgateway_replay_unchecked_total',
+    help: 'Proofs that passed while the replay store was away (replay.onStoreFailure local or allow).',
+    registers,
+  });
+  const connections = new Counter({
+    name: 'agentgateway_connections_refused_total',
+    help: 'Connections not taken: too many of one address, or altogether.',
+    labelNames: ['cause'],
+    registers,
+  });
   const auditLost = new Counter({ ...AUDIT_LOST, registers });
-  const reloads = new Counter({ name: 'agentgateway_reloads_total', help: 'Files and key sets read again: the config, JWK Sets, nonce keys, credentials, the certificate.', labelNames: ['what', 'result'], registers, aggregator: 'max' });
-  const cutShort = new Counter({ name: 'agentgateway_answers_cut_short_total', help: 'Answers that ended before their backend ended them, by cause.', labelNames: ['route', 'cause'], registers });
+  const reloads = new Counter({
+    name: 'agentgateway_reloads_total',
+    help: 'Files and key sets read again: the config, JWK Sets, nonce keys, credentials, the certificate.',
+    labelNames: ['what', 'result'],
+    registers,
+    aggregator: 'max',
+  });
+  const cutShort = new Counter({
+    name: 'agentgateway_answers_cut_short_total',
+    help: 'Answers that ended before their backend ended them, by cause.',
+    labelNames: ['route', 'cause'],
+    registers,
+  });
   const duration = new Histogram({
     name: 'agentgateway_request_duration_seconds',
     help: 'Time from the request line to the end of the answer.',
@@ -115,7 +166,12 @@ export function createMetrics({ thread = false, ...sources }: MetricsOptions): M
     buckets: [-300, -60, -30, -5, -2, 0, 1, 2, 5, 15, 30, 60, 120, 300, 600],
     registers,
   });
-  const tokenAge = new Histogram({ name: 'agentgateway_token_age_seconds', help: 'Age of access tokens at their use, by iat.', buckets: [1, 10, 60, 300, 900, 3600, 14_400, 86_400], registers });
+  const tokenAge = new Histogram({
+    name: 'agentgateway_token_age_seconds',
+    help: 'Age of access tokens at their use, by iat.',
+    buckets: [1, 10, 60, 300, 900, 3600, 14_400, 86_400],
+    registers,
+  });
   const claims = new Histogram({
     name: 'agentgateway_replay_claim_duration_seconds',
     help: 'Time a shared replay store takes to answer, by answer: first, seen, forgotten, full, down.',
@@ -123,18 +179,41 @@ export function createMetrics({ thread = false, ...sources }: MetricsOptions): M
     buckets: [0.0002, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5],
     registers,
   });
-  const spans = new Counter({ name: 'agentgateway_trace_spans_dropped_total', help: 'Spans that were not exported: the queue was full, or the collector did not take them.', labelNames: ['cause'], registers });
-  const active = new Gauge({ name: 'agentgateway_active_connections', help: 'Requests and streams open towards a backend.', labelNames: ['backend'], registers });
-  new Gauge({
-    name: 'agentgateway_open_streams', help: 'Event streams open towards clients.', registers,
-    collect() { this.set(sources.openStreams()); },
+  const spans = new Counter({
+    name: 'agentgateway_trace_spans_dropped_total',
+    help: 'Spans that were not exported: the queue was full, or the collector did not take them.',
+    labelNames: ['cause'],
+    registers,
+  });
+  const active = new Gauge({
+    name: 'agentgateway_active_connections',
+    help: 'Requests and streams open towards a backend.',
+    labelNames: ['backend'],
+    registers,
   });
   new Gauge({
-    name: 'agentgateway_replay_entries', help: 'Proofs remembered by the memory store.', registers, aggregator: 'max',
-    collect() { this.set(sources.replayEntries() ?? 0); },
+    name: 'agentgateway_open_streams',
+    help: 'Event streams open towards clients.',
+    registers,
+    collect() {
+      this.set(sources.openStreams());
+    },
   });
   new Gauge({
-    name: 'agentgateway_jwks_age_seconds', help: 'Time since the current key set of an issuer was loaded.', labelNames: ['issuer'], registers, aggregator: 'max',
+    name: 'agentgateway_replay_entries',
+    help: 'Proofs remembered by the memory store.',
+    registers,
+    aggregator: 'max',
+    collect() {
+      this.set(sources.replayEntries() ?? 0);
+    },
+  });
+  new Gauge({
+    name: 'agentgateway_jwks_age_seconds',
+    help: 'Time since the current key set of an issuer was loaded.',
+    labelNames: ['issuer'],
+    registers,
+    aggregator: 'max',
     collect() {
       this.reset(); // of issuers that a reload took away
       for (const [issuer, seconds] of sources.keyAgeSeconds()) this.set({ issuer }, seconds);
@@ -145,7 +224,7 @@ export function createMetrics({ thread = false, ...sources }: MetricsOptions): M
   const durationOf = (route: string, status: number) => {
     const key = `${status} ${route}`;
     let child = durations.get(key);
-    if (child === undefined) durations.set(key, child = duration.labels(route, String(status)));
+    if (child === undefined) durations.set(key, (child = duration.labels(route, String(status))));
     return child;
   };
   return {

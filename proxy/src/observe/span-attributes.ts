@@ -37,7 +37,11 @@ export const methodOf = (method: string): string => (METHODS.includes(method) ? 
 const withoutQuery = (target: string) => target.split(/[?#]/, 1)[0]!;
 
 /** No header, token, proof, body or claim has a way in. */
-export function serverAttributes({ id, facts, method, target, address, version }: Received, origin: URL, { status, reason, route, cutShort }: RequestEnd): Attributes<typeof SERVER_ATTRIBUTES> {
+export function serverAttributes(
+  { id, facts, method, target, address, version }: Received,
+  origin: URL,
+  { status, reason, route, cutShort }: RequestEnd,
+): Attributes<typeof SERVER_ATTRIBUTES> {
   return {
     'http.request.method': methodOf(method),
     'http.route': route,
@@ -57,7 +61,12 @@ export function serverAttributes({ id, facts, method, target, address, version }
   };
 }
 
-export function clientAttributes({ method, path }: UpstreamRequest, origin: URL, status: number | undefined, problem: string | undefined): Attributes<typeof CLIENT_ATTRIBUTES> {
+export function clientAttributes(
+  { method, path }: UpstreamRequest,
+  origin: URL,
+  status: number | undefined,
+  problem: string | undefined,
+): Attributes<typeof CLIENT_ATTRIBUTES> {
   return {
     'http.request.method': methodOf(method),
     'http.response.status_code': status,
@@ -67,6 +76,12 @@ export function clientAttributes({ method, path }: UpstreamRequest, origin: URL,
   };
 }
 
-function serverOf({ protocol, hostname, port }: URL): { readonly 'server.address': string; readonly 'server.port': number } {
-  return { 'server.address': hostname, 'server.port': port === '' ? (protocol === 'https:' ? 443 : 80) : Number(port) };
+function serverOf({ protocol, hostname, port }: URL): {
+  readonly 'server.address': string;
+  readonly 'server.port': number;
+} {
+  return {
+    'server.address': hostname,
+    'server.port': port === '' ? (protocol === 'https:' ? 443 : 80) : Number(port),
+  };
 }

@@ -18,7 +18,11 @@ export interface BoundedExport {
  *
  * @param limitMs after which an export counts as failed, whatever its connection still does
  */
-export function boundedExport(inner: SpanExporter, { maxQueue, limitMs }: { readonly maxQueue: number; readonly limitMs: number }, { onDropped, onProblem }: DropEvents): BoundedExport {
+export function boundedExport(
+  inner: SpanExporter,
+  { maxQueue, limitMs }: { readonly maxQueue: number; readonly limitMs: number },
+  { onDropped, onProblem }: DropEvents,
+): BoundedExport {
   let kept = 0;
   let failing = false;
   const lose = (cause: 'queue' | 'export', spans: number, why: string) => {
@@ -50,7 +54,10 @@ export function boundedExport(inner: SpanExporter, { maxQueue, limitMs }: { read
           else lose('export', spans.length, reasonOf(result.error));
           done(result);
         };
-        const patience = setTimeout(() => settle({ code: FAILED, error: new Error('no whole answer in time') }), limitMs).unref();
+        const patience = setTimeout(
+          () => settle({ code: FAILED, error: new Error('no whole answer in time') }),
+          limitMs,
+        ).unref();
         inner.export(spans, settle);
       },
       forceFlush: async () => inner.forceFlush?.(),

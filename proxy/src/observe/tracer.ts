@@ -33,46 +33,77 @@ const MARGIN_MS = 500;
  * OpenTelemetry's own SDK and OTLP exporter, in a chunk that is loaded, and mounted, only where a gateway traces. Nothing is registered globally. Rejects only for a file that cannot be read. Of the SDK's
  * environment variables only OTEL_EXPORTER_OTLP_HEADERS and _COMPRESSION add to the config.
  */
-export async function openTracer(config: TracingConfig, { authorization, ...events }: TracerOptions): Promise<Tracer> {
+export async function openTracer(
+  config: TracingConfig,
+  { authorization, ...events }: TracerOptions,
+): Promise<Tracer> {
   const { ROOT_CONTEXT, SpanKind, SpanStatusCode, trace } = await import('@opentelemetry/api');
   const { W3CTraceContextPropagator } = await import('@opentelemetry/core');
   const { OTLPTraceExporter } = await import('@opentelemetry/exporter-trace-otlp-http');
   const { defaultResource, resourceFromAttributes } = await import('@opentelemetry/resources');
-  const { BatchSpanProcessor, ParentBasedSampler, SamplingDecision, TracerProvider } = await import('@opentelemetry/sdk-trace');
+  const { BatchSpanProcessor, ParentBasedSampler, SamplingDecision, TracerProvider } =
+    await import('@opentelemetry/sdk-trace');
 
   const { url, caFile, sampleRatio, serviceName, timeoutSeconds, exportIntervalSeconds, maxQueue } = config;
-  const agent = url.startsWith('https:') ? new HttpsAgent({ keepAlive: true, ...(caFile === undefined ? {} : { ca: readFileSync(caFile, 'utf8') }) }) : new HttpAgent({ keepAlive: true });
+  const agent = url.startsWith('https:')
+    ? new HttpsAgent({
+        keepAlive: true,
+        ...(caFile === undefined ? {} : { ca: readFileSync(caFile, 'utf8') }),
+      })
+    : new HttpAgent({ keepAlive: true });
   let closed = false;
   const timeoutMillis = timeoutSeconds * 1000;
   const batchSize = Math.min(BATCH, maxQueue);
-  const { gate, exporter } = boundedExport(new OTLPTraceExporter({
-    url,
-    timeoutMillis,
-    // At the end every batch goes at once.
-    concurrencyLimit: Math.ceil(maxQueue / batchSize) + 1,
-    httpAgentOptions: () => agent,
-    headers: async (): Promise<Record<string, string>> => {
-      if (closed) throw new Error('the gateway stops'); // asked before every attempt: there is no other way to end the exporter's retries
-      const value = authorization();
-      return value === undefined ? {} : { Authorization: value };
-    },
-  }), { maxQueue, limitMs: timeoutMillis + MARGIN_MS }, events);
+  const { gate, exporter } = boundedExport(
+    new OTLPTraceExporter({
+      url,
+      timeoutMillis,
+      // At the end every batch goes at once.
+      concurrencyLimit: Math.ceil(maxQueue / batchSize) + 1,
+      httpAgentOptions: () => agent,
+      headers: async (): Promise<Record<string, string>> => {
+        if (closed) throw new Error('the gateway stops'); // asked before every attempt: there is no other way to end the exporter's retries
+        const value = authorization();
+        return value === undefined ? {} : { Authorization: value };
+      },
+    }),
+    { maxQueue, limitMs: timeoutMillis + MARGIN_MS },
+    events,
+  );
   // By chance and not by the trace id, as the SDK's own ratio does: a client chooses that, and could choose one that is always recorded.
   const byChance: Sampler = {
-    shouldSample: () => ({ decision: Math.random() < sampleRatio ? SamplingDecision.RECORD_AND_SAMPLED : SamplingDecision.NOT_RECORD }),
+    shouldSample: () => ({
+      decision:
+        Math.random() < sampleRatio ? SamplingDecision.RECORD_AND_SAMPLED : SamplingDecision.NOT_RECORD,
+    }),
     toString: () => `Chance{${sampleRatio}}`,
   };
   const provider = new TracerProvider({
     resource: defaultResource().merge(resourceFromAttributes({ 'service.name': serviceName })),
     sampler: new ParentBasedSampler({ root: byChance, remoteParentSampled: byChance }),
     spanLimits: { attributeValueLengthLimit: MAX_VALUE },
-    spanProcessors: [gate(new BatchSpanProcessor({ exporter, maxQueueSize: maxQueue, maxExportBatchSize: batchSize, scheduledDelayMillis: exportIntervalSeconds * 1000, exportTimeoutMillis: timeoutMillis + 2 * MARGIN_MS }))],
+    spanProcessors: [
+      gate(
+        new BatchSpanProcessor({
+          exporter,
+          maxQueueSize: maxQueue,
+          maxExportBatchSize: batchSize,
+          scheduledDelayMillis: exportIntervalSeconds * 1000,
+          exportTimeoutMillis: timeoutMillis + 2 * MARGIN_MS,
+        }),
+      ),
+    ],
   });
   const tracer = provider.getTracer(SCOPE);
   const propagator = new W3CTraceContextPropagator();
 
-  const finish = (span: Span, attributes: Readonly<Record<string, string | number | undefined>>, failed: boolean) => {
-    for (const [name, value] of Object.entries(attributes)) if (value !== undefined) span.setAttribute(name, value);
+  const finish = (
+    span: Span,
+    attributes: Readonly<Record<string, string | number | undefined>>,
+    failed: boolean,
+  ) => {
+    for (const [name, value] of Object.entries(attributes))
+      if (value !== undefined) span.setAttribute(name, value);
     if (failed) span.setStatus({ code: SpanStatusCode.ERROR });
     span.end();
   };
@@ -82,7 +113,15 @@ export async function openTracer(config: TracingConfig, { authorization, ...even
       const method = methodOf(received.method);
       // `tracestate` goes on to the backend, but into no span: it is a text of the client's.
       const sent = trace.getSpanContext(propagator.extract(ROOT_CONTEXT, received.headers, TRACE_CONTEXT));
-      const parent = sent === undefined ? ROOT_CONTEXT : trace.setSpanContext(ROOT_CONTEXT, { traceId: sent.traceId, spanId: sent.spanId, traceFlags: sent.traceFlags, isRemote: true });
+      const parent =
+        sent === undefined
+          ? ROOT_CONTEXT
+          : trace.setSpanContext(ROOT_CONTEXT, {
+              traceId: sent.traceId,
+              spanId: sent.spanId,
+              traceFlags: sent.traceFlags,
+              isRemote: true,
+            });
       const span = tracer.startSpan(method, { kind: SpanKind.SERVER }, parent);
       const context = trace.setSpan(parent, span);
       return {
@@ -96,7 +135,11 @@ export async function openTracer(config: TracingConfig, { authorization, ...even
         toBackend(request, origin) {
           const part = tracer.startSpan(methodOf(request.method), { kind: SpanKind.CLIENT }, context);
           const headers = request.headers.filter((_, i) => !isTraceContext(request.headers[i - (i % 2)]!));
-          propagator.inject(trace.setSpan(context, part), headers, { set: (to, name, value) => { to.push(name, value); } });
+          propagator.inject(trace.setSpan(context, part), headers, {
+            set: (to, name, value) => {
+              to.push(name, value);
+            },
+          });
           const state = sent?.traceState?.serialize() ?? '';
           // Of the client, the Kubernetes API gets nothing but ids.
           if (state !== '' && !request.confidential) headers.push('tracestate', state);
@@ -113,7 +156,14 @@ export async function openTracer(config: TracingConfig, { authorization, ...even
     },
     async close() {
       let patience: NodeJS.Timeout | undefined;
-      await Promise.race([provider.shutdown().catch(() => { /* counted, and said */ }), new Promise((resolve) => { patience = setTimeout(resolve, FLUSH_MS); })]);
+      await Promise.race([
+        provider.shutdown().catch(() => {
+          /* counted, and said */
+        }),
+        new Promise((resolve) => {
+          patience = setTimeout(resolve, FLUSH_MS);
+        }),
+      ]);
       clearTimeout(patience);
       closed = true;
       agent.destroy();
@@ -128,6 +178,8 @@ const TRACE_CONTEXT: TextMapGetter<HeaderFields> = {
   keys: () => ['traceparent', 'tracestate'],
   get(headers, name) {
     if (!headers.repeated(name)) return headers.get(name);
-    return name === 'tracestate' ? headers.raw.filter((_, i) => i % 2 === 1 && headers.raw[i - 1]!.toLowerCase() === name) : undefined;
+    return name === 'tracestate'
+      ? headers.raw.filter((_, i) => i % 2 === 1 && headers.raw[i - 1]!.toLowerCase() === name)
+      : undefined;
   },
 };

@@ -138,17 +138,17 @@ export interface Standing {
 export type Caller =
   | { readonly kind: 'anonymous' }
   | {
-    readonly kind: 'known';
-    /** How it was proved; `bearer` is no proof of possession at all (profile mixed). */
-    readonly by: 'dpop' | 'selfSigned' | 'mtls' | 'bearer';
-    /** The key, certificate or subject that limits are counted by. */
-    readonly identity: string;
-    readonly scopes: readonly string[];
-    readonly accessToken: string;
-    /** Absent where the credential may be used again by design: certificate-bound and unbound tokens. */
-    readonly once: Once | undefined;
-    readonly standing: Standing;
-  };
+      readonly kind: 'known';
+      /** How it was proved; `bearer` is no proof of possession at all (profile mixed). */
+      readonly by: 'dpop' | 'selfSigned' | 'mtls' | 'bearer';
+      /** The key, certificate or subject that limits are counted by. */
+      readonly identity: string;
+      readonly scopes: readonly string[];
+      readonly accessToken: string;
+      /** Absent where the credential may be used again by design: certificate-bound and unbound tokens. */
+      readonly once: Once | undefined;
+      readonly standing: Standing;
+    };
 
 export interface Authenticated extends Routed {
   readonly caller: Caller;

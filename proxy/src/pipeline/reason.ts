@@ -5,7 +5,8 @@
 interface Meaning {
   readonly status: number;
   /** OAuth error code of the challenge and of the body: RFC 6750 3.1, RFC 9449 7.1, 9. */
-  readonly error?: 'invalid_request' | 'invalid_token' | 'invalid_dpop_proof' | 'use_dpop_nonce' | 'insufficient_scope';
+  readonly error?:
+    'invalid_request' | 'invalid_token' | 'invalid_dpop_proof' | 'use_dpop_nonce' | 'insufficient_scope';
   /** Which counter it belongs to. */
   readonly family: 'request' | 'auth' | 'limit' | 'gateway' | 'upstream';
   readonly say: string;
@@ -32,14 +33,22 @@ export const REASONS = {
   secret_absent: request(404, 'no such resource'),
 
   mcp_version_refused: request(400, 'the MCP-Protocol-Version is not one that is served here'),
-  mcp_header_missing: request(400, 'this MCP revision requires Mcp-Method, and Mcp-Name where the method has a name'),
+  mcp_header_missing: request(
+    400,
+    'this MCP revision requires Mcp-Method, and Mcp-Name where the method has a name',
+  ),
   mcp_header_mismatch: request(400, 'Mcp-Method or Mcp-Name does not agree with the body'),
   mcp_body_malformed: request(400, 'the body is not a JSON-RPC message'),
   mcp_session_gone: request(404, 'the session is gone; begin a new one'),
   mcp_not_allowed: request(403, 'this MCP method or name is not allowed here'),
 
   credentials_missing: { status: 401, family: 'auth', say: 'credentials are required' },
-  credentials_ambiguous: { status: 400, error: 'invalid_request', family: 'auth', say: 'more than one way of sending a token was used' },
+  credentials_ambiguous: {
+    status: 400,
+    error: 'invalid_request',
+    family: 'auth',
+    say: 'more than one way of sending a token was used',
+  },
   scheme_refused: token('the authorization scheme is not the one this resource requires'),
   token_malformed: token('the token is not a well-formed JWT'),
   token_type_refused: token('the token is not of the type this resource accepts'),
@@ -58,10 +67,17 @@ export const REASONS = {
   token_not_bound: token('the token is not bound to a key'),
   token_bound: token('the token is bound to a key: it needs its proof'),
   token_inactive: token('the token is not active'),
-  token_predates_store: token('the token was made before the gateway began to remember tokens; make a new one'),
+  token_predates_store: token(
+    'the token was made before the gateway began to remember tokens; make a new one',
+  ),
   certificate_missing: token('the token is bound to a client certificate, and none was shown'),
   certificate_mismatch: token('the token is bound to another client certificate'),
-  scope_insufficient: { status: 403, error: 'insufficient_scope', family: 'auth', say: 'the token lacks a scope that this needs' },
+  scope_insufficient: {
+    status: 403,
+    error: 'insufficient_scope',
+    family: 'auth',
+    say: 'the token lacks a scope that this needs',
+  },
   token_key_mismatch: token('the token is bound to another key than the one that signed the proof'),
 
   dpop_missing: proof('a DPoP proof is required'),
@@ -77,22 +93,58 @@ export const REASONS = {
   dpop_expired: proof('the proof is too old; check the clock of the client'),
   dpop_not_yet_valid: proof('the proof is from the future; check the clock of the client'),
   dpop_ath_mismatch: proof('the proof is for another access token'),
-  dpop_nonce_missing: { status: 401, error: 'use_dpop_nonce', family: 'auth', say: 'the proof must carry the nonce of this answer' },
-  dpop_nonce_refused: { status: 401, error: 'use_dpop_nonce', family: 'auth', say: 'the nonce of the proof is not a recent one; use the one of this answer' },
-  dpop_predates_store: proof('the proof was made before the gateway began to remember proofs; make a new one'),
+  dpop_nonce_missing: {
+    status: 401,
+    error: 'use_dpop_nonce',
+    family: 'auth',
+    say: 'the proof must carry the nonce of this answer',
+  },
+  dpop_nonce_refused: {
+    status: 401,
+    error: 'use_dpop_nonce',
+    family: 'auth',
+    say: 'the nonce of the proof is not a recent one; use the one of this answer',
+  },
+  dpop_predates_store: proof(
+    'the proof was made before the gateway began to remember proofs; make a new one',
+  ),
   dpop_replayed: proof('the proof was used before'),
 
   address_limited: { status: 429, family: 'limit', say: 'too many refused requests from this address' },
   rate_limited: { status: 429, family: 'limit', say: 'too many requests' },
-  replay_store_down: { status: 503, family: 'gateway', say: 'the gateway cannot check for replays right now' },
-  replay_store_full: { status: 503, family: 'gateway', say: 'the gateway cannot check for replays right now' },
+  replay_store_down: {
+    status: 503,
+    family: 'gateway',
+    say: 'the gateway cannot check for replays right now',
+  },
+  replay_store_full: {
+    status: 503,
+    family: 'gateway',
+    say: 'the gateway cannot check for replays right now',
+  },
   keys_unavailable: { status: 503, family: 'gateway', say: 'the gateway has no verification keys right now' },
-  introspection_unavailable: { status: 503, family: 'gateway', say: 'the gateway cannot check tokens right now' },
-  exchange_unavailable: { status: 503, family: 'gateway', say: 'the gateway cannot exchange tokens right now' },
-  credential_unavailable: { status: 503, family: 'gateway', say: 'the gateway has no credential for the backend right now' },
+  introspection_unavailable: {
+    status: 503,
+    family: 'gateway',
+    say: 'the gateway cannot check tokens right now',
+  },
+  exchange_unavailable: {
+    status: 503,
+    family: 'gateway',
+    say: 'the gateway cannot exchange tokens right now',
+  },
+  credential_unavailable: {
+    status: 503,
+    family: 'gateway',
+    say: 'the gateway has no credential for the backend right now',
+  },
   overloaded: { status: 503, family: 'gateway', say: 'the gateway is busy' },
   internal_error: { status: 500, family: 'gateway', say: 'internal error' },
-  exchange_refused: { status: 403, family: 'upstream', say: 'the authorization server does not give this token access to the backend' },
+  exchange_refused: {
+    status: 403,
+    family: 'upstream',
+    say: 'the authorization server does not give this token access to the backend',
+  },
   upstream_busy: { status: 503, family: 'upstream', say: 'the backend is busy' },
   upstream_unreachable: { status: 502, family: 'upstream', say: 'the backend cannot be reached' },
   upstream_failed: { status: 502, family: 'upstream', say: 'the backend failed' },
@@ -126,4 +178,5 @@ export class Denial {
 }
 
 /** @param detail what was got and wanted, for operators; cut to 200 characters by the audit log */
-export const deny = (reason: Reason, detail?: string, options?: DenialOptions): Denial => new Denial(reason, detail, options);
+export const deny = (reason: Reason, detail?: string, options?: DenialOptions): Denial =>
+  new Denial(reason, detail, options);

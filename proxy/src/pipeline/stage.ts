@@ -13,4 +13,5 @@ export function then<A, B, C>(first: Stage<A, B>, second: Stage<B, C>): Stage<A,
 }
 
 /** The record with what a stage proved added to it: one record a request, which grows; a copy at every stage costs more than the stages. */
-export const grow = <T extends object, More extends object>(x: T, more: More): Omit<T, keyof More> & More => Object.assign(x, more);
+export const grow = <T extends object, More extends object>(x: T, more: More): Omit<T, keyof More> & More =>
+  Object.assign(x, more);

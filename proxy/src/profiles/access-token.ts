@@ -35,43 +35,74 @@ export interface AccessTokenContext {
 /** RFC 9068 2.1: with and without the media type's prefix. */
 const TYPES = ['at+jwt', 'application/at+jwt'];
 /** Of other uses of JWT, which `legacyTyp` does not let pass either (RFC 8725 3.11, 3.12). */
-const OTHER_TYPES = ['dpop+jwt', 'application/dpop+jwt', 'logout+jwt', 'secevent+jwt', 'token-introspection+jwt', 'oauth-authz-req+jwt', 'jwk+jwt', 'id+jwt'];
+const OTHER_TYPES = [
+  'dpop+jwt',
+  'application/dpop+jwt',
+  'logout+jwt',
+  'secevent+jwt',
+  'token-introspection+jwt',
+  'oauth-authz-req+jwt',
+  'jwk+jwt',
+  'id+jwt',
+];
 const RETRY_AFTER_SECONDS = 1;
 
 /** RFC 7800 3.1: what the token is bound to; an odd `cnf` counts as one that names nothing we know. */
-export const confirmation = ({ cnf }: JsonObject): JsonObject => (typeof cnf === 'object' && cnf !== null && !Array.isArray(cnf) ? cnf as JsonObject : {});
+export const confirmation = ({ cnf }: JsonObject): JsonObject =>
+  typeof cnf === 'object' && cnf !== null && !Array.isArray(cnf) ? (cnf as JsonObject) : {};
 
 /** RFC 9068 2.2.3, RFC 7662 2.2: a string of scopes with spaces between. */
-export const scopesOf = ({ scope }: JsonObject): readonly string[] => (typeof scope === 'string' && scope !== '' ? scope.split(' ') : []);
+export const scopesOf = ({ scope }: JsonObject): readonly string[] =>
+  typeof scope === 'string' && scope !== '' ? scope.split(' ') : [];
 
 /**
  * An access token by RFC 9068 4 and RFC 8725: type, algorithm, issuer, signature, time, audience, scopes; one that is not a JWT by RFC 7662, where an issuer of
  * the route answers for those. What it says of a key is for the caller.
  * @param hash base64url SHA-256 of the token, the `ath` of a proof
  */
-export function checkAccessToken(token: string, hash: string, now: number, request: Routed, context: AccessTokenContext): CheckedToken | Denial | Promise<CheckedToken | Denial> {
+export function checkAccessToken(
+  token: string,
+  hash: string,
+  now: number,
+  request: Routed,
+  context: AccessTokenContext,
+): CheckedToken | Denial | Promise<CheckedToken | Denial> {
   const known = context.cache.get(hash);
   // A token is good for the issuers of this route, whichever route verified it first.
-  if (known !== undefined && known.generation === known.from.keys.generation() && known.from.keys.ready() && context.issuers.includes(known.from)) {
+  if (
+    known !== undefined &&
+    known.generation === known.from.keys.generation() &&
+    known.from.keys.ready() &&
+    context.issuers.includes(known.from)
+  ) {
     return judge(known, now, request, context);
   }
   const jws = splitJws(token);
   const header = jws === undefined ? undefined : decodeJsonPart(jws.header);
   if (jws === undefined || header === undefined) {
     const from = context.issuers.find((i) => i.introspector !== undefined);
-    return from === undefined ? deny('token_malformed', 'not a JWT') : askIssuer(from, token, hash, now, request, context);
+    return from === undefined
+      ? deny('token_malformed', 'not a JWT')
+      : askIssuer(from, token, hash, now, request, context);
   }
   const claims = decodeJsonPart(jws.payload);
-  if (claims === undefined || header.crit !== undefined || header.b64 !== undefined) return deny('token_malformed');
+  if (claims === undefined || header.crit !== undefined || header.b64 !== undefined)
+    return deny('token_malformed');
   const from = context.issuers.find((i) => i.issuer.issuer === claims.iss); // RFC 9068 4: exact match
-  if (!typeFits(header.typ, from?.issuer.legacyTyp === true)) return deny('token_type_refused', 'typ must be at+jwt');
+  if (!typeFits(header.typ, from?.issuer.legacyTyp === true))
+    return deny('token_type_refused', 'typ must be at+jwt');
   if (header.kid !== undefined && !isString(header.kid)) return deny('token_malformed', 'kid');
   if (from === undefined) return deny('token_issuer_unknown');
   const alg = from.issuer.algorithms.find((a) => a === header.alg);
   if (alg === undefined) return deny('token_algorithm_refused');
   const conclude = (key: Denial | VerificationKey): CheckedToken | Denial => {
     if (key instanceof Denial) return key;
-    const verified = { claims, from, generation: from.keys.generation(), standing: standsBy(from, key, isDate(claims.exp) ? claims.exp : Infinity) };
+    const verified = {
+      claims,
+      from,
+      generation: from.keys.generation(),
+      standing: standsBy(from, key, isDate(claims.exp) ? claims.exp : Infinity),
+    };
     context.cache.set(hash, verified);
     return judge(verified, now, request, context);
   };
@@ -86,17 +117,33 @@ function typeFits(typ: unknown, legacy: boolean): boolean {
 }
 
 /** What can change from request to request on a token that verified: time, audience, and the scopes of the route. */
-function judge(checked: CheckedToken, now: number, request: Routed, context: AccessTokenContext): CheckedToken | Denial {
+function judge(
+  checked: CheckedToken,
+  now: number,
+  request: Routed,
+  context: AccessTokenContext,
+): CheckedToken | Denial {
   const { claims } = checked;
   request.facts.issuer = claims.iss as string;
   // RFC 9068 2.2: the required claims.
-  if (!isDate(claims.exp) || !isDate(claims.iat) || !isString(claims.sub) || !isString(claims.client_id) || !isTokenId(claims.jti)) {
+  if (
+    !isDate(claims.exp) ||
+    !isDate(claims.iat) ||
+    !isString(claims.sub) ||
+    !isString(claims.client_id) ||
+    !isTokenId(claims.jti)
+  ) {
     return deny('token_claim_missing', 'exp, iat, sub, client_id and jti are required (RFC 9068 2.2)');
   }
   return judgeUse(checked, now, request, context);
 }
 
-function judgeUse(checked: CheckedToken, now: number, request: Routed, { auth, audiencesOf }: AccessTokenContext): CheckedToken | Denial {
+function judgeUse(
+  checked: CheckedToken,
+  now: number,
+  request: Routed,
+  { auth, audiencesOf }: AccessTokenContext,
+): CheckedToken | Denial {
   const { claims } = checked;
   const { facts } = request;
   if (isString(claims.sub)) facts.subject = claims.sub;
@@ -105,26 +152,46 @@ function judgeUse(checked: CheckedToken, now: number, request: Routed, { auth, a
   if (time === 'expired') return deny('token_expired');
   if (time === 'malformed') return deny('token_claim_missing', 'exp or nbf');
   if (time !== undefined) return deny('token_not_yet_valid');
-  if (isDate(claims.iat) && claims.iat > now + auth.clockSkewSeconds) return deny('token_not_yet_valid', 'iat');
+  if (isDate(claims.iat) && claims.iat > now + auth.clockSkewSeconds)
+    return deny('token_not_yet_valid', 'iat');
   const audience = audiencesOf(request).find((a) => audienceFits(claims.aud, [a]));
   if (audience === undefined) return deny('token_audience_refused');
   facts.audience = audience;
   if (isDate(claims.iat)) facts.tokenAgeSeconds = now - claims.iat;
   const missing = lacking(scopesOf(claims), auth.requiredScopes);
-  return missing.length === 0 ? checked : deny('scope_insufficient', `lacks ${missing.join(' ')}`, { scopes: auth.requiredScopes });
+  return missing.length === 0
+    ? checked
+    : deny('scope_insufficient', `lacks ${missing.join(' ')}`, { scopes: auth.requiredScopes });
 }
 
-const lacking = (scopes: readonly string[], required: readonly string[]): readonly string[] => (required.length === 0 ? required : required.filter((s) => !scopes.includes(s)));
+const lacking = (scopes: readonly string[], required: readonly string[]): readonly string[] =>
+  required.length === 0 ? required : required.filter((s) => !scopes.includes(s));
 
 /** RFC 7662 2.2: the issuer's word for a token that we cannot read. */
-function askIssuer(from: TrustedIssuer, token: string, hash: string, now: number, request: Routed, context: AccessTokenContext): CheckedToken | Denial | Promise<CheckedToken | Denial> {
+function askIssuer(
+  from: TrustedIssuer,
+  token: string,
+  hash: string,
+  now: number,
+  request: Routed,
+  context: AccessTokenContext,
+): CheckedToken | Denial | Promise<CheckedToken | Denial> {
   const introspector = from.introspector!;
   const conclude = (said: Introspection): CheckedToken | Denial => {
-    if (said === 'unavailable') return deny('introspection_unavailable', `issuer ${from.issuer.name}`, { retryAfterSeconds: RETRY_AFTER_SECONDS });
+    if (said === 'unavailable')
+      return deny('introspection_unavailable', `issuer ${from.issuer.name}`, {
+        retryAfterSeconds: RETRY_AFTER_SECONDS,
+      });
     if (said === 'inactive') return deny('token_inactive');
-    if (said.iss !== undefined && said.iss !== from.issuer.issuer) return deny('token_issuer_unknown', 'the introspection names another issuer');
+    if (said.iss !== undefined && said.iss !== from.issuer.issuer)
+      return deny('token_issuer_unknown', 'the introspection names another issuer');
     request.facts.issuer = from.issuer.issuer;
-    return judgeUse({ claims: said, standing: activeAt(introspector, token, hash, isDate(said.exp) ? said.exp : Infinity) }, now, request, context);
+    return judgeUse(
+      { claims: said, standing: activeAt(introspector, token, hash, isDate(said.exp) ? said.exp : Infinity) },
+      now,
+      request,
+      context,
+    );
   };
   const said = introspector.introspect(token, hash);
   return said instanceof Promise ? said.then(conclude) : conclude(said);
@@ -133,7 +200,9 @@ function askIssuer(from: TrustedIssuer, token: string, hash: string, now: number
 /** RFC 7662 4: asked again as often as answers are kept; one that is under way counts at the next look, one that did not come does not. */
 function activeAt(introspector: Introspector, token: string, hash: string, until: number): Standing {
   let active = true;
-  const hear = (said: Introspection) => { if (said === 'inactive') active = false; };
+  const hear = (said: Introspection) => {
+    if (said === 'inactive') active = false;
+  };
   return {
     until,
     holds() {

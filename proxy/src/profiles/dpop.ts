@@ -5,7 +5,13 @@ import { readCredentials } from '../http/authorization.js';
 import type { Caller, Routed } from '../pipeline/evidence.js';
 import { Denial, deny } from '../pipeline/reason.js';
 import type { Stage } from '../pipeline/stage.js';
-import { checkAccessToken, confirmation, scopesOf, type AccessTokenContext, type CheckedToken } from './access-token.js';
+import {
+  checkAccessToken,
+  confirmation,
+  scopesOf,
+  type AccessTokenContext,
+  type CheckedToken,
+} from './access-token.js';
 import { fromHeader, fromTls } from './certificate.js';
 import { checkProof, type Proof, type ProofContext } from './proof.js';
 
@@ -43,10 +49,19 @@ export function dpop(context: DpopContext): Stage<Routed, Caller> {
       const cnf = confirmation(claims); // RFC 7800 3.1: other members are tolerated
       if (!isString(cnf.jkt)) return deny('token_not_bound'); // 7.1
       if (cnf.jkt !== proof.jkt) return deny('token_key_mismatch'); // 4.3 item 12b
-      if (cnf['x5t#S256'] !== undefined && cnf['x5t#S256'] !== (fromTls(request) ?? fromHeader(request))) return deny('certificate_mismatch'); // RFC 8705 3
+      if (cnf['x5t#S256'] !== undefined && cnf['x5t#S256'] !== (fromTls(request) ?? fromHeader(request)))
+        return deny('certificate_mismatch'); // RFC 8705 3
       proof.remember();
       const { jkt, jti, acceptableUntil, madeAt } = proof;
-      return { kind: 'known', by: 'dpop', identity: jkt, scopes: scopesOf(claims), accessToken: token, once: { owner: jkt, jti, acceptableUntil, madeAt }, standing };
+      return {
+        kind: 'known',
+        by: 'dpop',
+        identity: jkt,
+        scopes: scopesOf(claims),
+        accessToken: token,
+        once: { owner: jkt, jti, acceptableUntil, madeAt },
+        standing,
+      };
     };
     const goOn = (proof: Proof | Denial): Caller | Denial | Promise<Caller | Denial> => {
       if (proof instanceof Denial) return proof;
@@ -59,7 +74,12 @@ export function dpop(context: DpopContext): Stage<Routed, Caller> {
   };
 }
 
-function unbound(context: DpopContext, request: Routed, token: string, now: number): Caller | Denial | Promise<Caller | Denial> {
+function unbound(
+  context: DpopContext,
+  request: Routed,
+  token: string,
+  now: number,
+): Caller | Denial | Promise<Caller | Denial> {
   delete request.reply.dpopNonce;
   const ath = hash('sha256', token, 'base64url');
   const accept = (checked: CheckedToken | Denial): Caller | Denial => {
@@ -68,7 +88,15 @@ function unbound(context: DpopContext, request: Routed, token: string, now: numb
     if (claims.cnf !== undefined) return deny('token_bound'); // 7.2, RFC 8705 3
     // RFC 7662 2.2 requires neither sub nor client_id: who has none is counted by its token.
     const who = [claims.sub, claims.client_id].find(isString) ?? ath;
-    return { kind: 'known', by: 'bearer', identity: `${request.facts.issuer} ${who}`, scopes: scopesOf(claims), accessToken: token, once: undefined, standing };
+    return {
+      kind: 'known',
+      by: 'bearer',
+      identity: `${request.facts.issuer} ${who}`,
+      scopes: scopesOf(claims),
+      accessToken: token,
+      once: undefined,
+      standing,
+    };
   };
   const checked = checkAccessToken(token, ath, now, request, context);
   return checked instanceof Promise ? checked.then(accept) : accept(checked);

@@ -17,14 +17,24 @@ export interface TrustedIssuer {
  * Verifies a token under a key of `from` that fits kid and alg, and says which: RFC 7515 5.2, RFC 8725 3.1, 3.10. An unknown kid may cost one fetch, which
  * the key source rations; everything else is synchronous.
  */
-export function verifyUnder(from: TrustedIssuer, jws: JwsParts, alg: Algorithm, kid: string | undefined): Denial | VerificationKey | Promise<Denial | VerificationKey> {
+export function verifyUnder(
+  from: TrustedIssuer,
+  jws: JwsParts,
+  alg: Algorithm,
+  kid: string | undefined,
+): Denial | VerificationKey | Promise<Denial | VerificationKey> {
   const attempt = (): Denial | VerificationKey => {
     const candidates = from.keys.find(kid).filter((k) => k.algorithms.includes(alg));
-    if (candidates.length === 0) return deny('token_key_unknown', `no ${alg} key of issuer ${from.issuer.name} fits the kid`);
-    return candidates.find((k) => verifies(alg, k.key, jws.signed, jws.signature)) ?? deny('token_signature_bad');
+    if (candidates.length === 0)
+      return deny('token_key_unknown', `no ${alg} key of issuer ${from.issuer.name} fits the kid`);
+    return (
+      candidates.find((k) => verifies(alg, k.key, jws.signed, jws.signature)) ?? deny('token_signature_bad')
+    );
   };
   if (!from.keys.ready() || from.keys.find(kid).length === 0) {
-    return from.keys.refresh().then(() => (from.keys.ready() ? attempt() : deny('keys_unavailable', `issuer ${from.issuer.name}`)));
+    return from.keys
+      .refresh()
+      .then(() => (from.keys.ready() ? attempt() : deny('keys_unavailable', `issuer ${from.issuer.name}`)));
   }
   return attempt();
 }

@@ -6,7 +6,13 @@ import { readCredentials } from '../http/authorization.js';
 import type { Caller, Routed } from '../pipeline/evidence.js';
 import { Denial, deny } from '../pipeline/reason.js';
 import type { Stage } from '../pipeline/stage.js';
-import { checkAccessToken, confirmation, scopesOf, type AccessTokenContext, type CheckedToken } from './access-token.js';
+import {
+  checkAccessToken,
+  confirmation,
+  scopesOf,
+  type AccessTokenContext,
+  type CheckedToken,
+} from './access-token.js';
 import { fromHeader, fromTls } from './certificate.js';
 
 export type MtlsContext = AccessTokenContext & { readonly auth: MtlsAuth; readonly clock: Clock };
@@ -18,7 +24,8 @@ export function mtls(context: MtlsContext): Stage<Routed, Caller> {
     const credentials = readCredentials(request.headers);
     if (credentials === undefined) return deny('credentials_missing');
     if (credentials instanceof Denial) return credentials;
-    if (credentials.scheme !== 'bearer') return deny('scheme_refused', `got ${credentials.scheme}, want Bearer`);
+    if (credentials.scheme !== 'bearer')
+      return deny('scheme_refused', `got ${credentials.scheme}, want Bearer`);
 
     const { token } = credentials;
     const certificate = certificateOf(request);
@@ -28,13 +35,28 @@ export function mtls(context: MtlsContext): Stage<Routed, Caller> {
       const cnf = confirmation(claims);
       const wanted = cnf['x5t#S256'];
       if (!isString(wanted)) return deny('token_not_bound', 'no cnf.x5t#S256');
-      if (cnf.jkt !== undefined) return deny('token_bound', 'it names a DPoP key too, which this profile does not check');
+      if (cnf.jkt !== undefined)
+        return deny('token_bound', 'it names a DPoP key too, which this profile does not check');
       if (certificate === undefined) return deny('certificate_missing');
       request.facts.certificate = certificate;
       if (certificate !== wanted) return deny('certificate_mismatch'); // RFC 8705 3
-      return { kind: 'known', by: 'mtls', identity: certificate, scopes: scopesOf(claims), accessToken: token, once: undefined, standing };
+      return {
+        kind: 'known',
+        by: 'mtls',
+        identity: certificate,
+        scopes: scopesOf(claims),
+        accessToken: token,
+        once: undefined,
+        standing,
+      };
     };
-    const checked = checkAccessToken(token, hash('sha256', token, 'base64url'), context.clock(), request, context);
+    const checked = checkAccessToken(
+      token,
+      hash('sha256', token, 'base64url'),
+      context.clock(),
+      request,
+      context,
+    );
     return checked instanceof Promise ? checked.then(bind) : bind(checked);
   };
 }

@@ -27,7 +27,9 @@ export function createNonces(keys: NonceKeys, lifetimeSeconds: number): Nonces {
     },
     judge(nonce, now) {
       const madeAt = timeOfNonce(nonce, keys.accepted());
-      return madeAt === undefined || madeAt < now - lifetimeSeconds || madeAt > now + CLOCK_MARGIN_SECONDS ? undefined : madeAt;
+      return madeAt === undefined || madeAt < now - lifetimeSeconds || madeAt > now + CLOCK_MARGIN_SECONDS
+        ? undefined
+        : madeAt;
     },
     ages: (madeAt, now) => madeAt < now - lifetimeSeconds / 2,
   };

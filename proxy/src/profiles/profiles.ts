@@ -25,19 +25,34 @@ export interface Trust {
 }
 
 /** The profile of every route, made once. */
-export function createProfiles(config: Config, { keys, introspectors, nonceKeys, clock, verify }: Trust): (route: Route) => Stage<Routed, Caller> {
-  const trusted = new Map<string, TrustedIssuer>(config.issuers.map((issuer) => [issuer.name, { issuer, keys: keys.get(issuer.name)!, introspector: introspectors.get(issuer.name) }]));
+export function createProfiles(
+  config: Config,
+  { keys, introspectors, nonceKeys, clock, verify }: Trust,
+): (route: Route) => Stage<Routed, Caller> {
+  const trusted = new Map<string, TrustedIssuer>(
+    config.issuers.map((issuer) => [
+      issuer.name,
+      { issuer, keys: keys.get(issuer.name)!, introspector: introspectors.get(issuer.name) },
+    ]),
+  );
   const headerCache = createProofHeaderCache();
   const cache = createAccessTokenCache();
   const profileOf = (route: Route): Stage<Routed, Caller> => {
     const { auth } = route;
     const common = { clock, issuers: auth.issuers.map((name) => trusted.get(name)!) };
     if (auth.profile === 'selfSigned') return selfSigned({ ...common, auth });
-    const audiences = (origins: readonly string[]) => [...auth.audiences, ...origins.map((origin) => resourceOf(config, route, origin))];
+    const audiences = (origins: readonly string[]) => [
+      ...auth.audiences,
+      ...origins.map((origin) => resourceOf(config, route, origin)),
+    ];
     const usual = audiences(config.publicOrigins);
-    const audiencesOf = ({ origins }: Routed) => (origins === config.publicOrigins ? usual : audiences(origins));
+    const audiencesOf = ({ origins }: Routed) =>
+      origins === config.publicOrigins ? usual : audiences(origins);
     if (auth.profile === 'mtls') return mtls({ ...common, auth, cache, audiencesOf });
-    const nonces = auth.nonce === undefined ? undefined : createNonces(nonceKeys.get(auth.nonce.keys.file)!, auth.nonce.lifetimeSeconds);
+    const nonces =
+      auth.nonce === undefined
+        ? undefined
+        : createNonces(nonceKeys.get(auth.nonce.keys.file)!, auth.nonce.lifetimeSeconds);
     return dpop({ ...common, auth, headerCache, cache, audiencesOf, nonces, verify });
   };
   const table = new Map(config.routes.map((route) => [route, profileOf(route)]));

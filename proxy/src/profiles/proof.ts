@@ -52,7 +52,13 @@ export interface ProofContext {
  * @param ath base64url SHA-256 of the access token that came with it
  * @param now seconds since the epoch
  */
-export function checkProof(text: string, request: Routed, ath: string, now: number, { auth, nonces, headerCache, verify }: ProofContext): Proof | Denial | Promise<Proof | Denial> {
+export function checkProof(
+  text: string,
+  request: Routed,
+  ath: string,
+  now: number,
+  { auth, nonces, headerCache, verify }: ProofContext,
+): Proof | Denial | Promise<Proof | Denial> {
   const jws = splitJws(text); // item 2
   if (jws === undefined) return deny('dpop_malformed', 'not three base64url parts');
 
@@ -77,32 +83,53 @@ export function checkProof(text: string, request: Routed, ath: string, now: numb
   // Item 8: methods are case-sensitive (RFC 9110 9.1).
   if (htm !== request.method) return deny('dpop_htm_mismatch', `got ${htm}, want ${request.method}`);
   // Item 9.
-  if (!htuFits(htu, request.origins, request.publicPath, auth.strictHtu)) return deny('dpop_htu_mismatch', `got ${withoutQuery(htu)}, want ${request.origins[0]!}${request.publicPath}`);
+  if (!htuFits(htu, request.origins, request.publicPath, auth.strictHtu))
+    return deny(
+      'dpop_htu_mismatch',
+      `got ${withoutQuery(htu)}, want ${request.origins[0]!}${request.publicPath}`,
+    );
   // Item 10, and 9: required where we issue them, so that no proof without one passes (11.3).
-  const nonceMadeAt = nonces === undefined || !isString(claims.nonce) ? undefined : nonces.judge(claims.nonce, now);
-  if (nonces !== undefined && nonceMadeAt === undefined) return claims.nonce === undefined ? deny('dpop_nonce_missing') : deny('dpop_nonce_refused');
+  const nonceMadeAt =
+    nonces === undefined || !isString(claims.nonce) ? undefined : nonces.judge(claims.nonce, now);
+  if (nonces !== undefined && nonceMadeAt === undefined)
+    return claims.nonce === undefined ? deny('dpop_nonce_missing') : deny('dpop_nonce_refused');
   const byNonce = auth.nonce?.timeFromNonce === true;
   // Item 11 and 11.1: created within a limited window, by its own word or by its nonce's.
-  if (!byNonce && iat < now - auth.proofMaxAgeSeconds) return deny('dpop_expired', `iat is ${Math.round(now - iat)} s ago`);
-  if (!byNonce && iat > now + auth.clockSkewSeconds) return deny('dpop_not_yet_valid', `iat is ${Math.round(iat - now)} s ahead`);
+  if (!byNonce && iat < now - auth.proofMaxAgeSeconds)
+    return deny('dpop_expired', `iat is ${Math.round(now - iat)} s ago`);
+  if (!byNonce && iat > now + auth.clockSkewSeconds)
+    return deny('dpop_not_yet_valid', `iat is ${Math.round(iat - now)} s ahead`);
   const time = byNonce ? undefined : timeProblem(claims, now, auth.clockSkewSeconds); // RFC 7519 4.1.4: honoured where present, never required
-  if (time !== undefined) return deny(time === 'expired' ? 'dpop_expired' : time === 'early' ? 'dpop_not_yet_valid' : 'dpop_claim_missing', 'exp or nbf');
+  if (time !== undefined)
+    return deny(
+      time === 'expired' ? 'dpop_expired' : time === 'early' ? 'dpop_not_yet_valid' : 'dpop_claim_missing',
+      'exp or nbf',
+    );
   // Item 12a.
   if (!isString(claims.ath)) return deny('dpop_claim_missing', 'ath');
   if (claims.ath !== ath) return deny('dpop_ath_mismatch');
 
   const settle = (holds: Verdict): Proof | Denial => {
-    if (holds === 'unwelcome') return deny('address_limited', undefined, { retryAfterSeconds: RETRY_AFTER_SECONDS });
-    if (holds === 'overloaded') return deny('overloaded', undefined, { retryAfterSeconds: RETRY_AFTER_SECONDS });
+    if (holds === 'unwelcome')
+      return deny('address_limited', undefined, { retryAfterSeconds: RETRY_AFTER_SECONDS });
+    if (holds === 'overloaded')
+      return deny('overloaded', undefined, { retryAfterSeconds: RETRY_AFTER_SECONDS });
     if (!holds) return deny('dpop_signature_bad');
     request.facts.jkt = header.jkt;
     return {
       jti,
       jkt: header.jkt,
-      acceptableUntil: byNonce ? nonceMadeAt! + auth.nonce!.lifetimeSeconds : Math.min(iat + auth.proofMaxAgeSeconds, isDate(claims.exp) ? claims.exp + auth.clockSkewSeconds : Infinity),
+      acceptableUntil: byNonce
+        ? nonceMadeAt! + auth.nonce!.lifetimeSeconds
+        : Math.min(
+            iat + auth.proofMaxAgeSeconds,
+            isDate(claims.exp) ? claims.exp + auth.clockSkewSeconds : Infinity,
+          ),
       madeAt: byNonce ? nonceMadeAt! : iat,
       nonceMadeAt,
-      remember: () => { if (known === undefined && jws.header.length <= MAX_REMEMBERED) headerCache.set(jws.header, header); },
+      remember: () => {
+        if (known === undefined && jws.header.length <= MAX_REMEMBERED) headerCache.set(jws.header, header);
+      },
     };
   };
   // Item 6.
@@ -118,7 +145,8 @@ function readHeader(part: string, auth: DpopAuth | MixedAuth): ProofHeader | Den
   // RFC 7515 4.1.11: we understand no extension, so any crit is unknown; that also refuses b64:false (RFC 7797 7).
   if (header.crit !== undefined || header.b64 !== undefined) return deny('dpop_malformed', 'crit or b64');
   const alg = auth.proofAlgorithms.find((a) => a === header.alg);
-  if (alg === undefined) return deny('dpop_algorithm_refused', typeof header.alg === 'string' ? header.alg : 'no alg');
+  if (alg === undefined)
+    return deny('dpop_algorithm_refused', typeof header.alg === 'string' ? header.alg : 'no alg');
   const imported = importJwk(header.jwk);
   if (!imported.ok) return deny('dpop_key_refused', imported.why);
   if (!imported.algorithms.includes(alg)) return deny('dpop_key_refused', `the key does not fit ${alg}`);

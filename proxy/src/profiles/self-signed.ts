@@ -29,15 +29,21 @@ export function selfSigned(context: SelfSignedContext): Stage<Routed, Caller> {
     const credentials = readCredentials(request.headers);
     if (credentials === undefined) return deny('credentials_missing');
     if (credentials instanceof Denial) return credentials;
-    if (credentials.scheme !== 'bearer') return deny('scheme_refused', `got ${credentials.scheme}, want Bearer`);
+    if (credentials.scheme !== 'bearer')
+      return deny('scheme_refused', `got ${credentials.scheme}, want Bearer`);
 
     const { token } = credentials;
     const jws = splitJws(token);
     if (jws === undefined) return deny('token_malformed', 'not three base64url parts');
     const header = decodeJsonPart(jws.header);
     const claims = decodeJsonPart(jws.payload);
-    if (header === undefined || claims === undefined || header.crit !== undefined || header.b64 !== undefined) return deny('token_malformed');
-    if (header.typ !== undefined && (typeof header.typ !== 'string' || OTHER_TYPES.includes(header.typ.toLowerCase()))) return deny('token_type_refused');
+    if (header === undefined || claims === undefined || header.crit !== undefined || header.b64 !== undefined)
+      return deny('token_malformed');
+    if (
+      header.typ !== undefined &&
+      (typeof header.typ !== 'string' || OTHER_TYPES.includes(header.typ.toLowerCase()))
+    )
+      return deny('token_type_refused');
     if (header.alg !== 'RS256') return deny('token_algorithm_refused', 'want RS256');
     const { kid } = header;
     if (!isString(kid)) return deny('token_key_unknown', 'kid is required');
@@ -45,7 +51,8 @@ export function selfSigned(context: SelfSignedContext): Stage<Routed, Caller> {
     if (from === undefined) return deny('token_issuer_unknown');
 
     const { jti, htm, htu, iat, exp } = claims;
-    if (!isTokenId(jti) || !isDate(iat) || !isDate(exp)) return deny('token_claim_missing', 'jti, iat and exp are required');
+    if (!isTokenId(jti) || !isDate(iat) || !isDate(exp))
+      return deny('token_claim_missing', 'jti, iat and exp are required');
     if (!isString(htm) || !isString(htu)) return deny('token_claim_missing', 'htm and htu are required');
     const { facts } = request;
     facts.issuer = from.issuer.issuer;
@@ -59,19 +66,35 @@ export function selfSigned(context: SelfSignedContext): Stage<Routed, Caller> {
     const time = timeProblem(claims, now, auth.clockSkewSeconds);
     if (time === 'malformed') return deny('token_claim_missing', 'exp or nbf');
     if (time !== undefined) return deny(time === 'expired' ? 'token_expired' : 'token_not_yet_valid');
-    if (iat > now + auth.clockSkewSeconds) return deny('token_not_yet_valid', `iat is ${Math.round(iat - now)} s ahead`);
-    if (exp - iat > auth.maxTokenAgeSeconds || now - iat > auth.maxTokenAgeSeconds) return deny('token_too_old', `want at most ${auth.maxTokenAgeSeconds} s`);
+    if (iat > now + auth.clockSkewSeconds)
+      return deny('token_not_yet_valid', `iat is ${Math.round(iat - now)} s ahead`);
+    if (exp - iat > auth.maxTokenAgeSeconds || now - iat > auth.maxTokenAgeSeconds)
+      return deny('token_too_old', `want at most ${auth.maxTokenAgeSeconds} s`);
     if (!audienceFits(claims.aud, auth.audiences)) return deny('token_audience_refused');
     facts.audience = auth.audiences.find((a) => audienceFits(claims.aud, [a]))!;
     if (auth.enforceHtuHtm) {
       if (htm !== request.method) return deny('token_htm_mismatch', `got ${htm}, want ${request.method}`);
-      if (!htuFits(htu, request.origins, request.publicPath, auth.strictHtu)) return deny('token_htu_mismatch', `got ${withoutQuery(htu)}, want ${request.origins[0]!}${request.publicPath}`);
+      if (!htuFits(htu, request.origins, request.publicPath, auth.strictHtu))
+        return deny(
+          'token_htu_mismatch',
+          `got ${withoutQuery(htu)}, want ${request.origins[0]!}${request.publicPath}`,
+        );
     }
 
     const owner = `${from.issuer.issuer} ${kid}`;
     const acceptableUntil = Math.min(exp + auth.clockSkewSeconds, iat + auth.maxTokenAgeSeconds);
-    const prove = (key: Denial | VerificationKey): Caller | Denial => (key instanceof Denial ? key
-      : { kind: 'known', by: 'selfSigned', identity: owner, scopes: [], accessToken: token, once: { owner, jti, acceptableUntil, madeAt: iat }, standing: standsBy(from, key, exp) });
+    const prove = (key: Denial | VerificationKey): Caller | Denial =>
+      key instanceof Denial
+        ? key
+        : {
+            kind: 'known',
+            by: 'selfSigned',
+            identity: owner,
+            scopes: [],
+            accessToken: token,
+            once: { owner, jti, acceptableUntil, madeAt: iat },
+            standing: standsBy(from, key, exp),
+          };
     const verdict = verifyUnder(from, jws, 'RS256', kid);
     return verdict instanceof Promise ? verdict.then(prove) : prove(verdict);
   };

@@ -41,8 +41,9 @@ export function createVerifyQueue({ isWelcome, most }: VerifyQueueOptions): Veri
     waiting = waiting.slice(done); // under load it may never be empty
     if (waiting.length > 0) setImmediate(work);
   };
-  return (network, ...signature) => new Promise((resolve) => {
-    if (waiting.length >= most) return resolve('overloaded');
-    if (waiting.push({ network, verify: () => verifies(...signature), resolve }) === 1) setImmediate(work);
-  });
+  return (network, ...signature) =>
+    new Promise((resolve) => {
+      if (waiting.length >= most) return resolve('overloaded');
+      if (waiting.push({ network, verify: () => verifies(...signature), resolve }) === 1) setImmediate(work);
+    });
 }

@@ -9,7 +9,8 @@ const CONNECT_TIMEOUT_MS = 5_000;
 /** A connection on which nothing has come back for so many command timeouts is dead, whatever TCP believes: a partition sends no reset. */
 const SILENT_TIMEOUTS = 4;
 
-const secretOf = (ref: { readonly file: string } | undefined) => (ref === undefined ? undefined : readFileSync(ref.file, 'utf8').replace(/\r?\n$/, ''));
+const secretOf = (ref: { readonly file: string } | undefined) =>
+  ref === undefined ? undefined : readFileSync(ref.file, 'utf8').replace(/\r?\n$/, '');
 const address = (text: string) => {
   const { hostname, port } = new URL(`redis://${text}`);
   return { host: hostname.replace(/^\[|\]$/g, ''), port: port === '' ? 6379 : Number(port) };
@@ -19,7 +20,10 @@ const address = (text: string) => {
  * A connection that never queues and never repeats a command: while it is down, asking fails at once. It comes back by itself, with the password as the file then has it.
  * Rejects only for files that cannot be read.
  */
-export async function connectRedis(config: RedisConfig, report: (cause: unknown) => void): Promise<Redis | Cluster> {
+export async function connectRedis(
+  config: RedisConfig,
+  report: (cause: unknown) => void,
+): Promise<Redis | Cluster> {
   const { Redis: Single, Cluster: Clustered } = await import('ioredis'); // a chunk of its own, mounted only where a gateway uses Redis
   const { host: hostPort, protocol, pathname } = new URL(config.url);
   const first = address(hostPort);
@@ -27,7 +31,10 @@ export async function connectRedis(config: RedisConfig, report: (cause: unknown)
     const secret = secretOf(config.password);
     return secret === undefined ? {} : { password: secret };
   };
-  const tls = protocol === 'rediss:' ? { tls: config.caFile === undefined ? {} : { ca: readFileSync(config.caFile, 'utf8') } } : {};
+  const tls =
+    protocol === 'rediss:'
+      ? { tls: config.caFile === undefined ? {} : { ca: readFileSync(config.caFile, 'utf8') } }
+      : {};
   const options = {
     db: Number(pathname.slice(1) || 0),
     ...(config.username === undefined ? {} : { username: config.username }),
@@ -46,21 +53,29 @@ export async function connectRedis(config: RedisConfig, report: (cause: unknown)
   const { topology } = config;
   if (topology.kind === 'cluster') {
     const cluster = new Clustered([first, ...topology.nodes.map(address)], {
-      redisOptions: options, enableOfflineQueue: false, clusterRetryStrategy: backoff, slotsRefreshTimeout: 1_000, scaleReads: 'master',
-      ...(protocol === 'rediss:' ? { dnsLookup: (name: string, found: (cause: null, ip: string) => void) => found(null, name) } : {}),
+      redisOptions: options,
+      enableOfflineQueue: false,
+      clusterRetryStrategy: backoff,
+      slotsRefreshTimeout: 1_000,
+      scaleReads: 'master',
+      ...(protocol === 'rediss:'
+        ? { dnsLookup: (name: string, found: (cause: null, ip: string) => void) => found(null, name) }
+        : {}),
     });
     return cluster.on('error', report);
   }
   const sentinelPassword = topology.kind === 'sentinel' ? secretOf(topology.password) : undefined;
   const redis: Redis = new Single({
     ...options,
-    ...(topology.kind === 'single' ? first : {
-      sentinels: [first, ...topology.sentinels.map(address)],
-      name: topology.master,
-      ...(sentinelPassword === undefined ? {} : { sentinelPassword }),
-      ...(protocol === 'rediss:' ? { enableTLSForSentinelMode: true, sentinelTLS: tls.tls! } : {}),
-      sentinelRetryStrategy: backoff,
-    }),
+    ...(topology.kind === 'single'
+      ? first
+      : {
+          sentinels: [first, ...topology.sentinels.map(address)],
+          name: topology.master,
+          ...(sentinelPassword === undefined ? {} : { sentinelPassword }),
+          ...(protocol === 'rediss:' ? { enableTLSForSentinelMode: true, sentinelTLS: tls.tls! } : {}),
+          sentinelRetryStrategy: backoff,
+        }),
     retryStrategy: (attempt) => {
       try {
         Object.assign(redis.options, password()); // rotated, maybe: that is why we were thrown out

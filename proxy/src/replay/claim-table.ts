@@ -78,7 +78,8 @@ export class ClaimTable {
     let freed = 0;
     if (this.#used + 1 > this.#capacity * MAX_LOAD) {
       freed = this.purge(at);
-      if (this.#used + 1 > this.#capacity * CALM_LOAD && !this.#fixed) this.#rebuild(this.#nextCapacity(), at);
+      if (this.#used + 1 > this.#capacity * CALM_LOAD && !this.#fixed)
+        this.#rebuild(this.#nextCapacity(), at);
       if (this.#used + 1 >= this.#capacity) return undefined;
     }
     const slot = this.#slotOf(key);
@@ -103,7 +104,9 @@ export class ClaimTable {
 
   #nextCapacity(): number {
     const next = Math.ceil(this.#capacity * 1.5);
-    return this.#capacity < this.#fullCapacity ? Math.min(next, this.#fullCapacity) : Math.ceil(this.#capacity * 1.03) + 1;
+    return this.#capacity < this.#fullCapacity
+      ? Math.min(next, this.#fullCapacity)
+      : Math.ceil(this.#capacity * 1.03) + 1;
   }
 
   /** Where the key is, or the empty slot where it would be; there is always one. */
@@ -111,7 +114,10 @@ export class ClaimTable {
     const words = this.#words;
     const [a, b, c, d] = key;
     let slot = HEADER + (a % this.#capacity) * WORDS;
-    while (words[slot + 4] !== 0 && !(words[slot] === a && words[slot + 1] === b && words[slot + 2] === c && words[slot + 3] === d)) {
+    while (
+      words[slot + 4] !== 0 &&
+      !(words[slot] === a && words[slot + 1] === b && words[slot + 2] === c && words[slot + 3] === d)
+    ) {
       slot += WORDS;
       if (slot === words.length) slot = HEADER;
     }
@@ -120,7 +126,9 @@ export class ClaimTable {
 
   #rebuild(capacity: number, at: number): void {
     const old = this.#fixed ? this.#words.slice() : this.#words;
-    const words: Words = this.#fixed ? this.#words.fill(0, HEADER) : new Uint32Array(HEADER + capacity * WORDS);
+    const words: Words = this.#fixed
+      ? this.#words.fill(0, HEADER)
+      : new Uint32Array(HEADER + capacity * WORDS);
     let used = 0;
     let soonest = NEVER;
     for (let i = HEADER; i < old.length; i += WORDS) {

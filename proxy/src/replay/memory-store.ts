@@ -45,21 +45,39 @@ function split(maxEntries: number, deviations: number): { readonly count: number
 /** Memory for `maxEntries` claims, which the system gives as it is used. */
 export function shareClaims(maxEntries: number, now: Clock): SharedClaims {
   const { count, share } = split(maxEntries, DEVIATIONS.fixed);
-  return { memory: new SharedArrayBuffer((HELD_WORDS + count * wordsFor(share)) * WORD_BYTES), beganAt: now() };
+  return {
+    memory: new SharedArrayBuffer((HELD_WORDS + count * wordsFor(share)) * WORD_BYTES),
+    beganAt: now(),
+  };
 }
 
-function tablesOf(maxEntries: number, shared: SharedClaims | undefined): { readonly held: Int32Array; readonly tables: readonly ClaimTable[] } {
+function tablesOf(
+  maxEntries: number,
+  shared: SharedClaims | undefined,
+): { readonly held: Int32Array; readonly tables: readonly ClaimTable[] } {
   const { count, share } = split(maxEntries, shared === undefined ? DEVIATIONS.growing : DEVIATIONS.fixed);
   const words = wordsFor(share);
-  const tableOf = (i: number) => new ClaimTable(share, shared && new Uint32Array(shared.memory, (HELD_WORDS + i * words) * WORD_BYTES, words));
-  return { held: shared === undefined ? new Int32Array(HELD_WORDS) : new Int32Array(shared.memory, 0, HELD_WORDS), tables: Array.from({ length: count }, (_, i) => tableOf(i)) };
+  const tableOf = (i: number) =>
+    new ClaimTable(
+      share,
+      shared && new Uint32Array(shared.memory, (HELD_WORDS + i * words) * WORD_BYTES, words),
+    );
+  return {
+    held: shared === undefined ? new Int32Array(HELD_WORDS) : new Int32Array(shared.memory, 0, HELD_WORDS),
+    tables: Array.from({ length: count }, (_, i) => tableOf(i)),
+  };
 }
 
 /**
  * Claims of one process: forgotten when they expire and never before, so a full store refuses (`full`) rather than forget. Its memory is this process's: a restart
  * forgets, and two replicas do not share it; threads do. Spread over many small tables, of which no claim rebuilds more than it must.
  */
-export function createMemoryStore({ maxEntries, epochMarginSeconds = 0, now, shared }: MemoryStoreOptions): MemoryStore {
+export function createMemoryStore({
+  maxEntries,
+  epochMarginSeconds = 0,
+  now,
+  shared,
+}: MemoryStoreOptions): MemoryStore {
   const { held, tables } = tablesOf(maxEntries, shared);
   const count = tables.length;
   // Whole seconds, as clients write iat.
@@ -96,7 +114,12 @@ export function createMemoryStore({ maxEntries, epochMarginSeconds = 0, now, sha
       // Whole seconds, both rounded so that a claim is held its ttl or up to a second longer, never shorter.
       const at = Math.floor(seconds);
       const until = Math.max(1, Math.ceil(seconds + ttlSeconds));
-      const words: KeyWords = [key.readUInt32LE(0), key.readUInt32LE(4), key.readUInt32LE(8), key.readUInt32LE(12)];
+      const words: KeyWords = [
+        key.readUInt32LE(0),
+        key.readUInt32LE(4),
+        key.readUInt32LE(8),
+        key.readUInt32LE(12),
+      ];
       const table = tables[key.readUInt32LE(16) % count]!;
       claims += 1;
       if (claims % TIDY_EVERY === 0) tidy(1);

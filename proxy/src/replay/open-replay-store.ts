@@ -24,8 +24,17 @@ export function claimsToShare(config: ReplayConfig, now: Clock): SharedClaims | 
 }
 
 /** The store that a config names, with what it says shall happen while that store is away. */
-export async function openReplayStore(config: ReplayConfig, { now, shared, onProblem, onClaimed, onUnchecked }: ReplayStoreOptions): Promise<ReplayStore> {
-  if (config.store === 'memory') return createMemoryStore({ maxEntries: config.maxEntries, epochMarginSeconds: config.epochMarginSeconds, now, shared });
+export async function openReplayStore(
+  config: ReplayConfig,
+  { now, shared, onProblem, onClaimed, onUnchecked }: ReplayStoreOptions,
+): Promise<ReplayStore> {
+  if (config.store === 'memory')
+    return createMemoryStore({
+      maxEntries: config.maxEntries,
+      epochMarginSeconds: config.epochMarginSeconds,
+      now,
+      shared,
+    });
   const store = timed(await createRedisStore(config, { now, onProblem }), onClaimed ?? (() => {}));
   if (config.onStoreFailure === 'deny') return store;
   // Its epoch is this process's start: what it was not told, it must not be asked about.
@@ -42,7 +51,9 @@ export async function openReplayStore(config: ReplayConfig, { now, shared, onPro
       return here;
     },
     ready: () => true,
-    async close() { await store.close(); },
+    async close() {
+      await store.close();
+    },
   };
 }
 

@@ -30,7 +30,10 @@ const BUCKETS = 64;
  * marker stands beside the claims: `<second> <run id of the server>`. Where it is missing the store is new; where it names another server than the one that answers, the
  * claims were made elsewhere and some may be lost. Both start a new epoch now, and a proof made before it is refused, once: its client makes a new one.
  */
-export function createEpoch(redis: Redis | Cluster, { prefix, clustered, marginSeconds, now, onProblem }: EpochOptions): Epoch {
+export function createEpoch(
+  redis: Redis | Cluster,
+  { prefix, clustered, marginSeconds, now, onProblem }: EpochOptions,
+): Epoch {
   let self: string | undefined;
   /** Slot of each bucket, in a cluster. */
   let slots: readonly number[] = [];
@@ -40,14 +43,20 @@ export function createEpoch(redis: Redis | Cluster, { prefix, clustered, marginS
 
   const tagOf = (bucket: number) => `{${bucket}}`;
   /** Who answers for a bucket now, in a word that changes with a failover: in a cluster the master of its slot, as the client has just learned it. */
-  const ownerOf = (bucket: string): string | undefined => (clustered ? (redis as Cluster).slots[slots[Number(bucket.slice(1, -1))]!]?.[0] : self);
+  const ownerOf = (bucket: string): string | undefined =>
+    clustered ? (redis as Cluster).slots[slots[Number(bucket.slice(1, -1))]!]?.[0] : self;
 
   const settle = async () => {
     const text = String(await redis.info());
     warn(text);
     if (clustered) {
       const cluster = redis as Cluster;
-      if (slots.length === 0) slots = await Promise.all(Array.from({ length: BUCKETS }, async (_, i) => Number(await cluster.cluster('KEYSLOT', markerOf(tagOf(i))))));
+      if (slots.length === 0)
+        slots = await Promise.all(
+          Array.from({ length: BUCKETS }, async (_, i) =>
+            Number(await cluster.cluster('KEYSLOT', markerOf(tagOf(i)))),
+          ),
+        );
       self = 'cluster';
       return;
     }
@@ -61,13 +70,17 @@ export function createEpoch(redis: Redis | Cluster, { prefix, clustered, marginS
     const bounded = /^maxmemory:(\d+)/m.exec(info)?.[1];
     if (warned || policy === undefined || policy === 'noeviction' || bounded === '0') return;
     warned = true;
-    onProblem(`replay store: maxmemory-policy must be noeviction, got ${policy}: Redis would forget proofs that can still be used; set it on the server`);
+    onProblem(
+      `replay store: maxmemory-policy must be noeviction, got ${policy}: Redis would forget proofs that can still be used; set it on the server`,
+    );
   };
 
   return {
     settle,
     settled: () => self !== undefined,
-    forget: () => { if (!clustered) self = undefined; },
+    forget: () => {
+      if (!clustered) self = undefined;
+    },
     bucketOf: (key) => (clustered ? tagOf(key[31]! % BUCKETS) : ''),
     markerOf,
     async since(bucket, marker) {
@@ -76,8 +89,13 @@ export function createEpoch(redis: Redis | Cluster, { prefix, clustered, marginS
       if (marker !== undefined && /^\d+$/.test(written) && by === owner) return Number(written);
       const fresh = begin();
       // The first of all replicas writes it where there is none; the others find it at their next claim.
-      await (marker === undefined ? redis.set(markerOf(bucket), `${fresh} ${owner}`, 'NX') : redis.set(markerOf(bucket), `${fresh} ${owner}`));
-      if (!clustered) onProblem('replay store: Redis has no epoch marker of its own: it is new, or was flushed; proofs made before now are refused');
+      await (marker === undefined
+        ? redis.set(markerOf(bucket), `${fresh} ${owner}`, 'NX')
+        : redis.set(markerOf(bucket), `${fresh} ${owner}`));
+      if (!clustered)
+        onProblem(
+          'replay store: Redis has no epoch marker of its own: it is new, or was flushed; proofs made before now are refused',
+        );
       return fresh;
     },
   };

@@ -17,22 +17,39 @@ const SETTLE_AGAIN_MS = 500;
  * retry: while the connection is down the answer is `down` at once, and a claim without an answer in time is `down` too, though Redis may have taken it; that proof
  * is then spent. Rejects only for files that cannot be read.
  */
-export async function createRedisStore(config: RedisConfig, { now, onProblem }: RedisStoreOptions): Promise<ReplayStore> {
+export async function createRedisStore(
+  config: RedisConfig,
+  { now, onProblem }: RedisStoreOptions,
+): Promise<ReplayStore> {
   let troubled = false;
   const report = (cause: unknown) => {
-    if (!troubled) onProblem(`replay store ${config.url}: ${(cause as Error).message}; requests are refused until it answers`);
+    if (!troubled)
+      onProblem(
+        `replay store ${config.url}: ${(cause as Error).message}; requests are refused until it answers`,
+      );
     troubled = true;
   };
   const redis = await connectRedis(config, report);
-  const epoch = createEpoch(redis, { prefix: config.keyPrefix, clustered: config.topology.kind === 'cluster', marginSeconds: config.epochMarginSeconds, now, onProblem });
+  const epoch = createEpoch(redis, {
+    prefix: config.keyPrefix,
+    clustered: config.topology.kind === 'cluster',
+    marginSeconds: config.epochMarginSeconds,
+    now,
+    onProblem,
+  });
   const ask = gathering(redis, (bucket) => epoch.markerOf(bucket));
   let closed = false;
   const settle = () => {
     if (closed || redis.status !== 'ready') return;
-    epoch.settle().then(() => { troubled = false; }, (cause: unknown) => {
-      report(cause);
-      setTimeout(settle, SETTLE_AGAIN_MS).unref();
-    });
+    epoch.settle().then(
+      () => {
+        troubled = false;
+      },
+      (cause: unknown) => {
+        report(cause);
+        setTimeout(settle, SETTLE_AGAIN_MS).unref();
+      },
+    );
   };
   redis.on('ready', settle);
   redis.on('close', () => epoch.forget());
@@ -42,8 +59,12 @@ export async function createRedisStore(config: RedisConfig, { now, onProblem }: 
       if (redis.status !== 'ready' || !epoch.settled()) return 'down';
       try {
         const bucket = epoch.bucketOf(key);
-        const { set, marker } = await ask(bucket, `${config.keyPrefix}${bucket}${key.toString('base64url')}`, Math.ceil(ttlSeconds * 1000));
-        if (madeAt < await epoch.since(bucket, marker)) return 'forgotten';
+        const { set, marker } = await ask(
+          bucket,
+          `${config.keyPrefix}${bucket}${key.toString('base64url')}`,
+          Math.ceil(ttlSeconds * 1000),
+        );
+        if (madeAt < (await epoch.since(bucket, marker))) return 'forgotten';
         return set === 'OK' ? 'first' : 'seen';
       } catch (cause) {
         report(cause);
@@ -75,7 +96,10 @@ interface Said {
  * What is claimed in one turn of the event loop goes out together, and looks at the epoch once, after the last claim: proofs are verified in rounds, so several usually come at once. One pipeline a
  * bucket, since those of a cluster are in different places.
  */
-function gathering(redis: Redis | Cluster, markerOf: (bucket: string) => string): (bucket: string, key: string, ttlMs: number) => Promise<Said> {
+function gathering(
+  redis: Redis | Cluster,
+  markerOf: (bucket: string) => string,
+): (bucket: string, key: string, ttlMs: number) => Promise<Said> {
   const open = new Map<string, Asked[]>();
   const send = async (bucket: string) => {
     const asked = open.get(bucket)!;
@@ -96,11 +120,12 @@ function gathering(redis: Redis | Cluster, markerOf: (bucket: string) => string)
       for (const { reject } of asked) reject(cause);
     }
   };
-  return (bucket, key, ttlMs) => new Promise((resolve, reject) => {
-    const asked = { key, ttlMs, resolve, reject };
-    const others = open.get(bucket);
-    if (others !== undefined) return void others.push(asked);
-    open.set(bucket, [asked]);
-    queueMicrotask(() => void send(bucket)); // after the others of this turn, which are in the queue before it
-  });
+  return (bucket, key, ttlMs) =>
+    new Promise((resolve, reject) => {
+      const asked = { key, ttlMs, resolve, reject };
+      const others = open.get(bucket);
+      if (others !== undefined) return void others.push(asked);
+      open.set(bucket, [asked]);
+      queueMicrotask(() => void send(bucket)); // after the others of this turn, which are in the queue before it
+    });
 }

@@ -6,7 +6,17 @@ import { deny } from '../pipeline/reason.js';
 import { grow, type Stage } from '../pipeline/stage.js';
 
 /** Fields that may stand once: a second one means that two readers of the request may see two requests (RFC 9110 5.3, RFC 9112 3.2, 6.3). */
-const ONCE = ['host', 'content-length', 'transfer-encoding', 'content-type', 'origin', 'mcp-session-id', 'mcp-protocol-version', 'mcp-method', 'mcp-name'];
+const ONCE = [
+  'host',
+  'content-length',
+  'transfer-encoding',
+  'content-type',
+  'origin',
+  'mcp-session-id',
+  'mcp-protocol-version',
+  'mcp-method',
+  'mcp-name',
+];
 
 /** What is counted of an address before anything is known of its requests. */
 export interface AddressLimits {
@@ -20,46 +30,72 @@ export interface AddressLimits {
  * Lets in only what every reader of HTTP reads the same way, and turns away an address that keeps being refused before any cryptography.
  * Authorization and DPoP are the profiles' matter.
  */
-export const accept = ({ limits, publicOrigins, originFrom, publicPathPrefix = '' }: Config, { requests, refusals }: AddressLimits): Stage<Received, Accepted> => (received) => {
-  const unrefused = refusals.peek(received.network);
-  const permit = unrefused.allowed ? requests?.take(received.network) ?? unrefused : unrefused;
-  if (!permit.allowed) return deny('address_limited', undefined, { retryAfterSeconds: permit.retryAfterSeconds });
+export const accept =
+  (
+    { limits, publicOrigins, originFrom, publicPathPrefix = '' }: Config,
+    { requests, refusals }: AddressLimits,
+  ): Stage<Received, Accepted> =>
+  (received) => {
+    const unrefused = refusals.peek(received.network);
+    const permit = unrefused.allowed ? (requests?.take(received.network) ?? unrefused) : unrefused;
+    if (!permit.allowed)
+      return deny('address_limited', undefined, { retryAfterSeconds: permit.retryAfterSeconds });
 
-  const { headers, target, version } = received;
-  // node:http also takes a line without a version, and versions that there are not.
-  if (version !== '1.1' && version !== '1.0' && version !== '2') return deny('malformed_request', `HTTP/${version}`);
-  if (target.length > limits.maxUrlBytes) return deny('url_too_long', `got ${target.length}, at most ${limits.maxUrlBytes} bytes`);
-  if (headers.raw.length / 2 > limits.maxHeaderCount) return deny('too_many_headers', `got ${headers.raw.length / 2}, at most ${limits.maxHeaderCount}`);
-  if (version === '2') {
-    // Only a client that took our SETTINGS in is held to them before this; of HTTP/1.1 node:http bounds the bytes of the header block itself.
-    const bytes = fieldBytes(headers.raw);
-    if (bytes > limits.maxHeaderBytes) return deny('too_many_headers', `got ${bytes}, at most ${limits.maxHeaderBytes} bytes`);
-    if (headers.repeated('host')) return deny('malformed_request', ':authority and Host differ'); // RFC 9113 8.3.1
-  }
-  const repeated = ONCE.find((name) => headers.repeated(name));
-  if (repeated !== undefined) return deny('header_repeated', repeated);
-  const host = headers.get('host');
-  if (host === undefined || !isHost(host)) return deny('malformed_request', host === undefined ? 'no Host' : 'Host is no authority'); // RFC 9112 3.2
-  const coding = headers.get('transfer-encoding');
-  if (coding !== undefined && (coding.toLowerCase() !== 'chunked' || headers.get('content-length') !== undefined || version === '1.0')) {
-    return deny('malformed_request', 'Transfer-Encoding other than chunked, beside Content-Length, or in HTTP/1.0'); // RFC 9112 6.1, 6.3
-  }
-  if (headers.get('upgrade') !== undefined) return deny('upgrade_refused', headers.get('upgrade')); // RFC 9110 7.8: nothing here speaks another protocol
-  const length = headers.get('content-length');
-  if (length !== undefined && Number(length) > limits.maxBodyBytes) return deny('body_too_large', `got ${length}, at most ${limits.maxBodyBytes} bytes`);
+    const { headers, target, version } = received;
+    // node:http also takes a line without a version, and versions that there are not.
+    if (version !== '1.1' && version !== '1.0' && version !== '2')
+      return deny('malformed_request', `HTTP/${version}`);
+    if (target.length > limits.maxUrlBytes)
+      return deny('url_too_long', `got ${target.length}, at most ${limits.maxUrlBytes} bytes`);
+    if (headers.raw.length / 2 > limits.maxHeaderCount)
+      return deny('too_many_headers', `got ${headers.raw.length / 2}, at most ${limits.maxHeaderCount}`);
+    if (version === '2') {
+      // Only a client that took our SETTINGS in is held to them before this; of HTTP/1.1 node:http bounds the bytes of the header block itself.
+      const bytes = fieldBytes(headers.raw);
+      if (bytes > limits.maxHeaderBytes)
+        return deny('too_many_headers', `got ${bytes}, at most ${limits.maxHeaderBytes} bytes`);
+      if (headers.repeated('host')) return deny('malformed_request', ':authority and Host differ'); // RFC 9113 8.3.1
+    }
+    const repeated = ONCE.find((name) => headers.repeated(name));
+    if (repeated !== undefined) return deny('header_repeated', repeated);
+    const host = headers.get('host');
+    if (host === undefined || !isHost(host))
+      return deny('malformed_request', host === undefined ? 'no Host' : 'Host is no authority'); // RFC 9112 3.2
+    const coding = headers.get('transfer-encoding');
+    if (
+      coding !== undefined &&
+      (coding.toLowerCase() !== 'chunked' || headers.get('content-length') !== undefined || version === '1.0')
+    ) {
+      return deny(
+        'malformed_request',
+        'Transfer-Encoding other than chunked, beside Content-Length, or in HTTP/1.0',
+      ); // RFC 9112 6.1, 6.3
+    }
+    if (headers.get('upgrade') !== undefined) return deny('upgrade_refused', headers.get('upgrade')); // RFC 9110 7.8: nothing here speaks another protocol
+    const length = headers.get('content-length');
+    if (length !== undefined && Number(length) > limits.maxBodyBytes)
+      return deny('body_too_large', `got ${length}, at most ${limits.maxBodyBytes} bytes`);
 
-  // Origin-form only (RFC 9112 3.2.1): absolute-form would bring a second authority into play.
-  const mark = target.indexOf('?');
-  const rawPath = mark === -1 ? target : target.slice(0, mark);
-  const query = mark === -1 ? '' : target.slice(mark);
-  const path = canonicalPath(rawPath);
-  if (path === undefined || !/^[\x21\x23-\x5b\x5d-\x7e]*$/.test(query) || query.includes('#')) return deny('bad_path');
-  // OAuth 2.1 5.1.1, MCP: never a token in the URI, where logs and Referer would keep it.
-  if (/[?&]access_token=/i.test(normalisePercent(query))) return deny('credentials_ambiguous', 'access_token in the query');
+    // Origin-form only (RFC 9112 3.2.1): absolute-form would bring a second authority into play.
+    const mark = target.indexOf('?');
+    const rawPath = mark === -1 ? target : target.slice(0, mark);
+    const query = mark === -1 ? '' : target.slice(mark);
+    const path = canonicalPath(rawPath);
+    if (path === undefined || !/^[\x21\x23-\x5b\x5d-\x7e]*$/.test(query) || query.includes('#'))
+      return deny('bad_path');
+    // OAuth 2.1 5.1.1, MCP: never a token in the URI, where logs and Referer would keep it.
+    if (/[?&]access_token=/i.test(normalisePercent(query)))
+      return deny('credentials_ambiguous', 'access_token in the query');
 
-  const forwarded = originFrom === 'forwarded' && received.fromTrustedPeer ? forwardedOrigin(headers) : undefined;
-  return grow(received, { path, query, origins: forwarded === undefined ? publicOrigins : [forwarded], publicPath: publicPathPrefix + path });
-};
+    const forwarded =
+      originFrom === 'forwarded' && received.fromTrustedPeer ? forwardedOrigin(headers) : undefined;
+    return grow(received, {
+      path,
+      query,
+      origins: forwarded === undefined ? publicOrigins : [forwarded],
+      publicPath: publicPathPrefix + path,
+    });
+  };
 
 /** RFC 9113 6.5.2: 32 more than its letters for each field. */
 const fieldBytes = (raw: readonly string[]): number => raw.reduce((sum, text) => sum + text.length + 16, 0);

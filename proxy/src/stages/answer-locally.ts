@@ -5,7 +5,8 @@ import type { Accepted, LocalAnswer } from '../pipeline/evidence.js';
 
 /** Browsers keep a preflight and clients the metadata this long. */
 const MAX_AGE_SECONDS = 300;
-const REQUEST_HEADERS = 'Authorization, DPoP, Content-Type, Accept, MCP-Protocol-Version, Mcp-Session-Id, Mcp-Method, Mcp-Name, Last-Event-ID';
+const REQUEST_HEADERS =
+  'Authorization, DPoP, Content-Type, Accept, MCP-Protocol-Version, Mcp-Session-Id, Mcp-Method, Mcp-Name, Last-Event-ID';
 
 /**
  * What clients must be able to ask before they have a token: protected resource metadata of every route (RFC 9728 3.1, and the root form that MCP clients try
@@ -13,7 +14,12 @@ const REQUEST_HEADERS = 'Authorization, DPoP, Content-Type, Accept, MCP-Protocol
  */
 export function answerLocally(config: Config): (x: Accepted) => LocalAnswer | undefined {
   const described = config.routes.filter(hasMetadata);
-  const byPath = new Map<string, Route>(described.flatMap((route) => [[WELL_KNOWN + publicPathOf(config, route), route], [WELL_KNOWN + route.pathPrefix, route]]));
+  const byPath = new Map<string, Route>(
+    described.flatMap((route) => [
+      [WELL_KNOWN + publicPathOf(config, route), route],
+      [WELL_KNOWN + route.pathPrefix, route],
+    ]),
+  );
   if (described.length === 1) byPath.set(WELL_KNOWN, described[0]!);
   const find = routeOf(config.routes);
   return (x) => {
@@ -21,18 +27,49 @@ export function answerLocally(config: Config): (x: Accepted) => LocalAnswer | un
       const route = byPath.get(x.path);
       if (route === undefined) return undefined;
       const anyone = ['Access-Control-Allow-Origin', '*', 'Cache-Control', `max-age=${MAX_AGE_SECONDS}`];
-      if (x.method === 'OPTIONS') return { status: 204, headers: [...anyone, 'Access-Control-Allow-Methods', 'GET, HEAD', 'Access-Control-Allow-Headers', 'MCP-Protocol-Version'], body: '' };
-      if (x.method !== 'GET' && x.method !== 'HEAD') return { status: 405, headers: ['Allow', 'GET, HEAD, OPTIONS'], body: '' };
-      return { status: 200, headers: [...anyone, 'Content-Type', 'application/json'], body: JSON.stringify(resourceMetadata(config, route, x.origins[0]!)) };
+      if (x.method === 'OPTIONS')
+        return {
+          status: 204,
+          headers: [
+            ...anyone,
+            'Access-Control-Allow-Methods',
+            'GET, HEAD',
+            'Access-Control-Allow-Headers',
+            'MCP-Protocol-Version',
+          ],
+          body: '',
+        };
+      if (x.method !== 'GET' && x.method !== 'HEAD')
+        return { status: 405, headers: ['Allow', 'GET, HEAD, OPTIONS'], body: '' };
+      return {
+        status: 200,
+        headers: [...anyone, 'Content-Type', 'application/json'],
+        body: JSON.stringify(resourceMetadata(config, route, x.origins[0]!)),
+      };
     }
     const origin = x.headers.get('origin');
-    if (x.method !== 'OPTIONS' || origin === undefined || x.headers.get('access-control-request-method') === undefined) return undefined;
+    if (
+      x.method !== 'OPTIONS' ||
+      origin === undefined ||
+      x.headers.get('access-control-request-method') === undefined
+    )
+      return undefined;
     const route = find(x.path);
     if (route?.kind !== 'mcp' || !route.allowedOrigins.includes(origin)) return undefined;
     return {
       status: 204,
-      headers: ['Access-Control-Allow-Origin', origin, 'Vary', 'Origin', 'Access-Control-Allow-Methods', route.methods.join(', '), 'Access-Control-Allow-Headers', REQUEST_HEADERS,
-        'Access-Control-Max-Age', String(MAX_AGE_SECONDS)],
+      headers: [
+        'Access-Control-Allow-Origin',
+        origin,
+        'Vary',
+        'Origin',
+        'Access-Control-Allow-Methods',
+        route.methods.join(', '),
+        'Access-Control-Allow-Headers',
+        REQUEST_HEADERS,
+        'Access-Control-Max-Age',
+        String(MAX_AGE_SECONDS),
+      ],
       body: '',
     };
   };

@@ -9,12 +9,19 @@ const ANONYMOUS: Caller = { kind: 'anonymous' };
  * Runs the profile of the route, then its mode: strict takes proven callers only; optional also those without any credentials; permissive
  * records what strict would have said and lets go on, as an anonymous caller, whoever did not prove anything.
  */
-export function authenticate(profileOf: (route: Route) => Stage<Routed, Caller>): Stage<Routed, Authenticated> {
+export function authenticate(
+  profileOf: (route: Route) => Stage<Routed, Caller>,
+): Stage<Routed, Authenticated> {
   return (x) => {
     const { mode } = x.route.auth;
     const settle = (caller: Caller | Denial): Authenticated | Denial => {
       if (!(caller instanceof Denial)) return grow(x, { caller });
-      if (mode === 'optional' && caller.reason === 'credentials_missing' && x.headers.get('dpop') === undefined) return grow(x, { caller: ANONYMOUS });
+      if (
+        mode === 'optional' &&
+        caller.reason === 'credentials_missing' &&
+        x.headers.get('dpop') === undefined
+      )
+        return grow(x, { caller: ANONYMOUS });
       if (mode === 'permissive') {
         x.facts.wouldDeny = caller.reason;
         return grow(x, { caller: ANONYMOUS });

@@ -15,7 +15,14 @@ import type { LocalAnswer, Received } from '../pipeline/evidence.js';
 
 export interface Conclude {
   /** Answers a request that was refused. @param upstream the backend that it was sent to */
-  refuse(received: Received, denial: Denial, route: Route | undefined, message: ClientMessage, response: ClientAnswer, upstream?: string): void;
+  refuse(
+    received: Received,
+    denial: Denial,
+    route: Route | undefined,
+    message: ClientMessage,
+    response: ClientAnswer,
+    upstream?: string,
+  ): void;
   /** Answers one that needs neither credentials nor a backend. */
   answer(received: Received, local: LocalAnswer, message: ClientMessage, response: ClientAnswer): void;
   /** Records bytes that were no request; returns the id of the record. */
@@ -44,13 +51,23 @@ export function createConclude({ config, audit, metrics, clock, refusals }: Conc
       const { reply } = received;
       const { status, say, error, family } = meaningOf(reason);
       if (family === 'auth' && reason !== 'credentials_missing') refusals.take(received.network);
-      const headers = ['Content-Type', 'application/json', 'Cache-Control', 'no-store', 'X-Request-Id', received.id, ...replyHeaders(status === 401 ? reply : { ...reply, dpopNonce: undefined })];
+      const headers = [
+        'Content-Type',
+        'application/json',
+        'Cache-Control',
+        'no-store',
+        'X-Request-Id',
+        received.id,
+        ...replyHeaders(status === 401 ? reply : { ...reply, dpopNonce: undefined }),
+      ];
       if (route !== undefined) {
         const resourceMetadata = metadataUrl(config, route, config.publicOrigins[0]!);
         const scheme = received.headers.get('authorization')?.split(' ', 1)[0]!.toLowerCase();
-        for (const challenge of challenges(denial, { auth: route.auth, resourceMetadata, scheme })) headers.push('WWW-Authenticate', challenge);
+        for (const challenge of challenges(denial, { auth: route.auth, resourceMetadata, scheme }))
+          headers.push('WWW-Authenticate', challenge);
       }
-      if (reason === 'method_not_allowed' && route !== undefined) headers.push('Allow', route.methods.join(', '));
+      if (reason === 'method_not_allowed' && route !== undefined)
+        headers.push('Allow', route.methods.join(', '));
       if (retryAfterSeconds !== undefined) headers.push('Retry-After', String(retryAfterSeconds));
       // An unread body would be taken for the next request: close rather than guess.
       if (!message.complete) headers.push('Connection', 'close');
@@ -62,7 +79,13 @@ export function createConclude({ config, audit, metrics, clock, refusals }: Conc
       received.trace?.ended({ status, reason, route: route?.pathPrefix });
     },
     answer(received, { status, headers, body }, message, response) {
-      answerWhole(message, response, status, [...headers, 'X-Request-Id', received.id, ...(hasUnreadBody(message) ? ['Connection', 'close'] : [])], body);
+      answerWhole(
+        message,
+        response,
+        status,
+        [...headers, 'X-Request-Id', received.id, ...(hasUnreadBody(message) ? ['Connection', 'close'] : [])],
+        body,
+      );
       const durationSeconds = clock() - received.receivedAt;
       metrics.concluded({}, status, 'ok', durationSeconds);
       audit.write(auditRecord(received, { status, reason: 'ok', bytes: body.length, durationSeconds }));
@@ -72,16 +95,29 @@ export function createConclude({ config, audit, metrics, clock, refusals }: Conc
       const id = randomUUID();
       const { status } = meaningOf(reason);
       metrics.concluded({}, status, reason, 0);
-      audit.write(auditRecord({ id, receivedAt: clock(), address, headers: NO_FIELDS, facts: {} }, { status, reason, bytes: 0, durationSeconds: 0 }));
+      audit.write(
+        auditRecord(
+          { id, receivedAt: clock(), address, headers: NO_FIELDS, facts: {} },
+          { status, reason, bytes: 0, durationSeconds: 0 },
+        ),
+      );
       return id;
     },
     record(received, { status, bytes, ended, waitedMs }, upstream) {
       const durationSeconds = clock() - received.receivedAt;
-      if (received.facts.wouldDeny !== undefined) metrics.wouldDeny(received.facts.route, received.facts.wouldDeny);
+      if (received.facts.wouldDeny !== undefined)
+        metrics.wouldDeny(received.facts.route, received.facts.wouldDeny);
       metrics.concluded(received.facts, status, 'ok', durationSeconds);
       if (ended !== undefined) metrics.cutShort(received.facts.route, ended);
-      audit.write(auditRecord(received, { status, reason: 'ok', upstream, bytes, ended, waitedMs, durationSeconds }));
-      received.trace?.ended({ status, reason: 'ok', route: prefixes.get(received.facts.route ?? ''), cutShort: ended });
+      audit.write(
+        auditRecord(received, { status, reason: 'ok', upstream, bytes, ended, waitedMs, durationSeconds }),
+      );
+      received.trace?.ended({
+        status,
+        reason: 'ok',
+        route: prefixes.get(received.facts.route ?? ''),
+        cutShort: ended,
+      });
     },
   };
 }

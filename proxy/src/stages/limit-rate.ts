@@ -15,12 +15,21 @@ export function limitRate(limiterOf: (route: Route) => RateLimiter | undefined):
       const windowSeconds = Math.max(1, Math.ceil((maxTokens / tokensPerFill) * fillIntervalSeconds));
       x.reply.rateLimit = {
         policy: `"${name}";q=${maxTokens};w=${windowSeconds}`,
-        state: permit.allowed ? `"${name}";r=${permit.remaining};t=${permit.fillSeconds}` : `"${name}";r=0;t=${permit.retryAfterSeconds}`,
+        state: permit.allowed
+          ? `"${name}";r=${permit.remaining};t=${permit.fillSeconds}`
+          : `"${name}";r=0;t=${permit.retryAfterSeconds}`,
       };
-      if (!permit.allowed) return deny('rate_limited', undefined, { retryAfterSeconds: permit.retryAfterSeconds });
+      if (!permit.allowed)
+        return deny('rate_limited', undefined, { retryAfterSeconds: permit.retryAfterSeconds });
       return grow(x, { admitted: true as const });
     };
-    const permit = limiter.take(rateLimit.per === 'route' ? '' : x.caller.kind === 'known' ? `${x.caller.by} ${x.caller.identity}` : `address ${x.network}`);
+    const permit = limiter.take(
+      rateLimit.per === 'route'
+        ? ''
+        : x.caller.kind === 'known'
+          ? `${x.caller.by} ${x.caller.identity}`
+          : `address ${x.network}`,
+    );
     return permit instanceof Promise ? permit.then(settle) : settle(permit);
   };
 }

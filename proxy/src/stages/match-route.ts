@@ -11,12 +11,15 @@ export function matchRoute(routes: readonly Route[]): Stage<Accepted, Routed> {
     const route = find(x.path);
     if (route === undefined) return deny('no_route');
     x.facts.route = route.name;
-    if (!(route.methods as readonly string[]).includes(x.method)) return deny('method_not_allowed', `got ${x.method}, allowed ${route.methods.join(', ')}`);
+    if (!(route.methods as readonly string[]).includes(x.method))
+      return deny('method_not_allowed', `got ${x.method}, allowed ${route.methods.join(', ')}`);
     // RFC 9110 9.3.1, 9.3.5: content there has no meaning, so no two readers need agree on it; no rule for messages would see it.
-    if (x.method !== 'POST' && x.framing !== undefined && Number(x.framing) !== 0) return deny('malformed_request', `a body in ${x.method}`);
+    if (x.method !== 'POST' && x.framing !== undefined && Number(x.framing) !== 0)
+      return deny('malformed_request', `a body in ${x.method}`);
     // MCP transports: an Origin that is not listed is a browser under somebody else's control (DNS rebinding).
     const origin = x.headers.get('origin');
-    if (origin !== undefined && !(route.kind === 'mcp' && route.allowedOrigins.includes(origin))) return deny('origin_refused');
+    if (origin !== undefined && !(route.kind === 'mcp' && route.allowedOrigins.includes(origin)))
+      return deny('origin_refused');
     if (origin !== undefined) x.reply.corsOrigin = origin;
     return grow(x, { route });
   };

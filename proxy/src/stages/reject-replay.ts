@@ -34,13 +34,29 @@ export function rejectReplay(store: ReplayStore, clock: Clock): Stage<Permitted,
     if (now > acceptableUntil) return refuse(caller.by === 'dpop' ? 'dpop_expired' : 'token_too_old');
     const settle = (turn: Turn): Unseen | Denial => {
       switch (turn) {
-        case 'first': return x as Unseen;
-        case 'full': return deny('replay_store_full', undefined, { retryAfterSeconds: RETRY_AFTER_SECONDS });
-        case 'down': return deny('replay_store_down', undefined, { retryAfterSeconds: RETRY_AFTER_SECONDS });
-        default: return refuse(caller.by === 'dpop' ? (turn === 'seen' ? 'dpop_replayed' : 'dpop_predates_store') : turn === 'seen' ? 'token_replayed' : 'token_predates_store');
+        case 'first':
+          return x as Unseen;
+        case 'full':
+          return deny('replay_store_full', undefined, { retryAfterSeconds: RETRY_AFTER_SECONDS });
+        case 'down':
+          return deny('replay_store_down', undefined, { retryAfterSeconds: RETRY_AFTER_SECONDS });
+        default:
+          return refuse(
+            caller.by === 'dpop'
+              ? turn === 'seen'
+                ? 'dpop_replayed'
+                : 'dpop_predates_store'
+              : turn === 'seen'
+                ? 'token_replayed'
+                : 'token_predates_store',
+          );
       }
     };
-    const turn = store.claim(replayKey(caller.by, owner, jti), acceptableUntil + CLOCK_MARGIN_SECONDS - now, madeAt);
+    const turn = store.claim(
+      replayKey(caller.by, owner, jti),
+      acceptableUntil + CLOCK_MARGIN_SECONDS - now,
+      madeAt,
+    );
     return turn instanceof Promise ? turn.then(settle) : settle(turn);
   };
 }

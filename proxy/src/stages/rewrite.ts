@@ -11,22 +11,36 @@ const RETRY_AFTER_SECONDS = 1;
 export type CredentialOf = (file: string) => string | undefined;
 
 /** Request fields of a client that an MCP server may see; everything else stays here: credentials, cookies, Forwarded, Impersonate-*, hop-by-hop. */
-const FORWARDED = new Set(['accept', 'accept-language', 'content-type', 'content-encoding', 'user-agent', 'last-event-id', 'traceparent', 'tracestate']);
+const FORWARDED = new Set([
+  'accept',
+  'accept-language',
+  'content-type',
+  'content-encoding',
+  'user-agent',
+  'last-event-id',
+  'traceparent',
+  'tracestate',
+]);
 /** Not with an underscore: backends that turn fields into variables (CGI, WSGI) would take `mcp-session_id` for `mcp-session-id`. */
 const forwarded = (name: string) => FORWARDED.has(name) || (name.startsWith('mcp-') && !name.includes('_'));
 
 /** Builds the backend's request from an allow-list: what no rule lets through does not pass. */
-export function rewrite(credentialOf: CredentialOf, exchangerOf: (route: McpRoute) => Exchanger | undefined): Stage<Admitted, Outbound> {
+export function rewrite(
+  credentialOf: CredentialOf,
+  exchangerOf: (route: McpRoute) => Exchanger | undefined,
+): Stage<Admitted, Outbound> {
   return (x) => {
     if (x.route.kind === 'secrets') return rewriteSecret(x, x.route, credentialOf);
     const { route } = x;
     const exchanger = exchangerOf(route);
     if (exchanger === undefined) return rewriteMcp(x, route, credentialOf, undefined);
     // A strict route: parseConfig saw to it.
-    if (x.caller.kind !== 'known') return deny('internal_error', 'an anonymous caller has no token to exchange');
+    if (x.caller.kind !== 'known')
+      return deny('internal_error', 'an anonymous caller has no token to exchange');
     const settle = (exchanged: Exchanged): Outbound | Denial => {
       if (exchanged.kind === 'refused') return deny('exchange_refused');
-      if (exchanged.kind === 'unavailable') return deny('exchange_unavailable', exchanged.why, { retryAfterSeconds: RETRY_AFTER_SECONDS });
+      if (exchanged.kind === 'unavailable')
+        return deny('exchange_unavailable', exchanged.why, { retryAfterSeconds: RETRY_AFTER_SECONDS });
       return rewriteMcp(x, route, credentialOf, exchanged.token);
     };
     const exchanged = exchanger.exchange(x.caller.accessToken, x.caller.standing.until);
@@ -34,7 +48,12 @@ export function rewrite(credentialOf: CredentialOf, exchangerOf: (route: McpRout
   };
 }
 
-function rewriteMcp(x: Admitted, route: McpRoute, credentialOf: CredentialOf, exchanged: string | undefined): Outbound | Denial {
+function rewriteMcp(
+  x: Admitted,
+  route: McpRoute,
+  credentialOf: CredentialOf,
+  exchanged: string | undefined,
+): Outbound | Denial {
   const { credential, url } = route.backend;
   const headers = ['X-Request-Id', x.id];
   const { raw } = x.headers;
@@ -44,7 +63,12 @@ function rewriteMcp(x: Admitted, route: McpRoute, credentialOf: CredentialOf, ex
     // The credential's own header is ours even where a client's would pass.
     // A body that was judged is what it was judged as.
     if (x.body !== undefined && (name === 'content-type' || name === 'content-encoding')) continue;
-    if (forwarded(name) && !(credential.kind === 'file' && credential.header === name) && listed?.includes(name) !== true) headers.push(raw[i]!, raw[i + 1]!);
+    if (
+      forwarded(name) &&
+      !(credential.kind === 'file' && credential.header === name) &&
+      listed?.includes(name) !== true
+    )
+      headers.push(raw[i]!, raw[i + 1]!);
   }
   if (x.body !== undefined) headers.push('Content-Type', 'application/json');
   if (credential.kind === 'file') {
@@ -58,14 +82,29 @@ function rewriteMcp(x: Admitted, route: McpRoute, credentialOf: CredentialOf, ex
   const base = new URL(url).pathname.replace(/\/$/, '');
   const path = base === '' ? x.path : base + x.path.slice(route.pathPrefix.length);
   const framing = x.body !== undefined ? String(x.body.length) : x.framing;
-  return grow(x, { upstream: { method: x.method, path: path + x.query, headers, framing, content: x.body, confidential: false } });
+  return grow(x, {
+    upstream: {
+      method: x.method,
+      path: path + x.query,
+      headers,
+      framing,
+      content: x.body,
+      confidential: false,
+    },
+  });
 }
 
 /** RFC 9110 7.6.1: what `Connection` names is for the gateway alone. */
 function listedInConnection({ headers: { get, raw } }: Admitted): string[] | undefined {
   const value = get('connection');
   if (value === undefined || value === 'keep-alive') return undefined;
-  return raw.flatMap((name, i) => (i % 2 === 0 && name.toLowerCase() === 'connection' ? raw[i + 1]!.toLowerCase().split(',').map((token) => token.trim()) : []));
+  return raw.flatMap((name, i) =>
+    i % 2 === 0 && name.toLowerCase() === 'connection'
+      ? raw[i + 1]!.toLowerCase()
+          .split(',')
+          .map((token) => token.trim())
+      : [],
+  );
 }
 
 /**
@@ -93,7 +132,11 @@ function rewriteSecret(x: Admitted, route: SecretsRoute, credentialOf: Credentia
   });
 }
 
-function listed(asked: string, names: readonly string[], keysOf: SecretsRoute['backend']['secretKeys']): readonly [name: string, key: string | undefined] | undefined {
+function listed(
+  asked: string,
+  names: readonly string[],
+  keysOf: SecretsRoute['backend']['secretKeys'],
+): readonly [name: string, key: string | undefined] | undefined {
   for (const name of names) {
     if (!Object.hasOwn(keysOf, name)) {
       if (asked === name) return [name, undefined];

@@ -4,8 +4,24 @@ import { deny, type Denial } from '../pipeline/reason.js';
  * Fields of a backend's answer that stay here: hop-by-hop (RFC 9110 7.6.1), its cookies and its name, and challenges, which speak of a
  * credential that the client does not have.
  */
-const KEPT_BACK = new Set(['connection', 'keep-alive', 'proxy-connection', 'proxy-authenticate', 'proxy-authentication-info', 'te', 'trailer',
-  'transfer-encoding', 'upgrade', 'set-cookie', 'server', 'x-powered-by', 'www-authenticate', 'dpop-nonce', 'x-request-id', 'alt-svc']);
+const KEPT_BACK = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'proxy-authenticate',
+  'proxy-authentication-info',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'set-cookie',
+  'server',
+  'x-powered-by',
+  'www-authenticate',
+  'dpop-nonce',
+  'x-request-id',
+  'alt-svc',
+]);
 
 export interface AnswerHeaders {
   /** name, value … as the client gets them. */
@@ -17,7 +33,12 @@ export interface AnswerHeaders {
  * Reads the raw lines once: Node's own object is made at its first use and costs more than all of this. A Secret's answer carries its type
  * and length alone, and is never cached.
  */
-export function answerHeaders(raw: readonly string[], confidential: boolean, extra: readonly string[], sessionTag: string | undefined): AnswerHeaders {
+export function answerHeaders(
+  raw: readonly string[],
+  confidential: boolean,
+  extra: readonly string[],
+  sessionTag: string | undefined,
+): AnswerHeaders {
   const uncacheable = extra.includes('DPoP-Nonce');
   const limited = extra.includes('RateLimit');
   const cors = extra.includes('Access-Control-Allow-Origin');
@@ -28,15 +49,47 @@ export function answerHeaders(raw: readonly string[], confidential: boolean, ext
     const name = raw[i]!.toLowerCase();
     const value = raw[i + 1]!;
     if (name === 'content-length') length = value;
-    if (name === 'connection') listed = [...(listed ?? []), ...value.toLowerCase().split(',').map((token) => token.trim())];
+    if (name === 'connection')
+      listed = [
+        ...(listed ?? []),
+        ...value
+          .toLowerCase()
+          .split(',')
+          .map((token) => token.trim()),
+      ];
     if ((name === 'location' || name === 'content-location') && !/^\/(?!\/)/.test(value)) continue; // a name that only the backend's network knows
-    if (!KEPT_BACK.has(name) && !(uncacheable && name === 'cache-control') && !(limited && name.startsWith('ratelimit')) && !(cors && name.startsWith('access-control-'))) headers.push(raw[i]!, sessionTag !== undefined && name === 'mcp-session-id' ? `${sessionTag}.${value}` : value);
+    if (
+      !KEPT_BACK.has(name) &&
+      !(uncacheable && name === 'cache-control') &&
+      !(limited && name.startsWith('ratelimit')) &&
+      !(cors && name.startsWith('access-control-'))
+    )
+      headers.push(
+        raw[i]!,
+        sessionTag !== undefined && name === 'mcp-session-id' ? `${sessionTag}.${value}` : value,
+      );
   }
-  if (confidential) return { headers: [...extra, 'Content-Type', 'application/json', 'Cache-Control', 'no-store', ...(length === undefined ? [] : ['Content-Length', length])], length };
+  if (confidential)
+    return {
+      headers: [
+        ...extra,
+        'Content-Type',
+        'application/json',
+        'Cache-Control',
+        'no-store',
+        ...(length === undefined ? [] : ['Content-Length', length]),
+      ],
+      length,
+    };
   headers.push(...extra);
   if (uncacheable) headers.push('Cache-Control', 'no-store');
-  const dropped = listed?.filter((token) => token !== 'keep-alive' && token !== 'close' && token !== 'content-length');
-  return { headers: dropped === undefined || dropped.length === 0 ? headers : without(headers, dropped), length };
+  const dropped = listed?.filter(
+    (token) => token !== 'keep-alive' && token !== 'close' && token !== 'content-length',
+  );
+  return {
+    headers: dropped === undefined || dropped.length === 0 ? headers : without(headers, dropped),
+    length,
+  };
 }
 
 function without(headers: readonly string[], names: readonly string[]): string[] {

@@ -42,7 +42,10 @@ interface Member {
 /** One backend: everything goes there. */
 export function single(upstream: Upstream): Endpoints {
   const report = () => {};
-  return { pick: (request) => ({ upstream, request, sessionTag: undefined, report }), close: () => upstream.close() };
+  return {
+    pick: (request) => ({ upstream, request, sessionTag: undefined, report }),
+    close: () => upstream.close(),
+  };
 }
 
 /**
@@ -50,13 +53,21 @@ export function single(upstream: Upstream): Endpoints {
  * it lives in one endpoint's memory, and nobody else could go on with it.
  */
 export function several(upstreams: readonly Upstream[], { outlier, now }: EndpointsOptions): Endpoints {
-  const members = upstreams.map((upstream): Member => ({ upstream, tag: tagOf(upstream.backend), open: 0, failures: 0, ejectedUntil: 0 }));
+  const members = upstreams.map((upstream): Member => ({
+    upstream,
+    tag: tagOf(upstream.backend),
+    open: 0,
+    failures: 0,
+    ejectedUntil: 0,
+  }));
   let turn = 0;
   const idlest = (): Member => {
     const working = members.filter(({ ejectedUntil }) => ejectedUntil <= now());
     const of = working.length === 0 ? members : working;
     turn += 1; // among equals each in its turn
-    return of.map((_, i) => of[(i + turn) % of.length]!).reduce((best, member) => (member.open < best.open ? member : best));
+    return of
+      .map((_, i) => of[(i + turn) % of.length]!)
+      .reduce((best, member) => (member.open < best.open ? member : best));
   };
   const toMember = (member: Member, request: UpstreamRequest): Pick => {
     member.open += 1;
@@ -86,9 +97,14 @@ export function several(upstreams: readonly Upstream[], { outlier, now }: Endpoi
       const session = request.headers[at + 1]!;
       const member = members.find(({ tag }) => session.startsWith(`${tag}.`));
       if (member === undefined) return deny('mcp_session_gone', 'no endpoint has this tag');
-      return toMember(member, { ...request, headers: request.headers.with(at + 1, session.slice(TAG_LENGTH + 1)) });
+      return toMember(member, {
+        ...request,
+        headers: request.headers.with(at + 1, session.slice(TAG_LENGTH + 1)),
+      });
     },
-    close: () => { for (const { upstream } of members) upstream.close(); },
+    close: () => {
+      for (const { upstream } of members) upstream.close();
+    },
   };
 }
 

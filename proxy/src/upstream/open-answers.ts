@@ -3,7 +3,15 @@ import type { Standing } from '../pipeline/evidence.js';
 import { Roster, type Seated } from './roster.js';
 
 /** Why an answer ended before its backend ended it. */
-export type Ending = 'token_expired' | 'token_withdrawn' | 'config_changed' | 'too_long' | 'idle' | 'shutdown' | 'client_gone' | 'backend_cut';
+export type Ending =
+  | 'token_expired'
+  | 'token_withdrawn'
+  | 'config_changed'
+  | 'too_long'
+  | 'idle'
+  | 'shutdown'
+  | 'client_gone'
+  | 'backend_cut';
 
 /** An answer on its way to a client. */
 export interface OpenAnswer extends Seated {
@@ -44,7 +52,10 @@ const SWEEP_MS = 1_000;
 /** Answers that are still open, looked at together once a second: none outlives its token, the key it was signed with, or its time. */
 export function createOpenAnswers({ now, allowed }: OpenAnswersOptions): OpenAnswers {
   const open = new Roster<OpenAnswer>();
-  const verdict = ({ standing, terms, endsAt, graceSeconds, receivedAt }: OpenAnswer, at: number): Ending | undefined => {
+  const verdict = (
+    { standing, terms, endsAt, graceSeconds, receivedAt }: OpenAnswer,
+    at: number,
+  ): Ending | undefined => {
     if (!allowed(terms)) return 'config_changed'; // also of what was asked before a reload and answered after it
     if (at > endsAt) return 'too_long';
     if (standing === undefined) return undefined;
@@ -60,8 +71,12 @@ export function createOpenAnswers({ now, allowed }: OpenAnswersOptions): OpenAns
   }, SWEEP_MS);
   timer.unref();
   return {
-    add: (answer) => { open.add(answer); },
-    remove: (answer) => { open.remove(answer); },
+    add: (answer) => {
+      open.add(answer);
+    },
+    remove: (answer) => {
+      open.remove(answer);
+    },
     streams: () => open.which(({ stream }) => stream).length,
     endAll(why, which = () => true) {
       for (const answer of open.which(which)) answer.end(why);

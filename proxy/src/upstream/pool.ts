@@ -33,7 +33,10 @@ export interface Pool {
 }
 
 const CLOSE_AT = Symbol('closeAt');
-type PooledSocket = Socket & { [CLOSE_AT]?: number; _httpMessage?: ClientRequest & { res?: http.IncomingMessage } };
+type PooledSocket = Socket & {
+  [CLOSE_AT]?: number;
+  _httpMessage?: ClientRequest & { res?: http.IncomingMessage };
+};
 /** What node:http's own request asks of an agent, beside what it documents. */
 interface Assigns {
   addRequest(request: ClientRequest, options: unknown): void;
@@ -45,14 +48,20 @@ const NAME = 'backend';
  * Keep-alive connections to one backend. Two things differ from node:http's agent, each measured as several microseconds a request: idle connections are
  * swept together instead of by a socket timer set and cleared every time, and a request that finds an idle one takes it without naming it first.
  */
-export function createPool({ tls, tlsOptions: { ca, servername, certificate }, maxSockets }: PoolOptions): Pool {
+export function createPool({
+  tls,
+  tlsOptions: { ca, servername, certificate },
+  maxSockets,
+}: PoolOptions): Pool {
   const options = { keepAlive: true, maxSockets, scheduling: 'lifo' as const };
-  const agent = tls ? new https.Agent({
-    ...options,
-    ...(servername === undefined ? {} : { servername }),
-    // A resumed session goes on with the certificates that it began with, also after a rotation.
-    ...(certificate === undefined && ca === undefined ? {} : { maxCachedSessions: 0 }),
-  }) : new http.Agent(options);
+  const agent = tls
+    ? new https.Agent({
+        ...options,
+        ...(servername === undefined ? {} : { servername }),
+        // A resumed session goes on with the certificates that it began with, also after a rotation.
+        ...(certificate === undefined && ca === undefined ? {} : { maxCachedSessions: 0 }),
+      })
+    : new http.Agent(options);
   const sockets = agent.sockets as Record<string, PooledSocket[]>;
   const free = agent.freeSockets as Record<string, PooledSocket[]>;
   let closed = false;
@@ -69,7 +78,13 @@ export function createPool({ tls, tlsOptions: { ca, servername, certificate }, m
         return;
       }
       // No roots, where there should be some, are none: an empty list trusts nobody.
-      baseAddRequest.call(agent, request, tls ? { ...wanted as object, ...(ca === undefined ? {} : { ca: ca() ?? [] }), ...certificate?.() } : wanted);
+      baseAddRequest.call(
+        agent,
+        request,
+        tls
+          ? { ...(wanted as object), ...(ca === undefined ? {} : { ca: ca() ?? [] }), ...certificate?.() }
+          : wanted,
+      );
     },
     keepSocketAlive(socket: PooledSocket): boolean {
       const idle = Math.min(IDLE_MS, hintedMs(socket._httpMessage?.res?.rawHeaders) - HINT_MARGIN_MS);
@@ -81,16 +96,17 @@ export function createPool({ tls, tlsOptions: { ca, servername, certificate }, m
   });
   const timer = setInterval(() => {
     const now = performance.now();
-    for (const socket of [...free[NAME] ?? []]) if ((socket[CLOSE_AT] ?? 0) <= now) socket.destroy();
+    for (const socket of [...(free[NAME] ?? [])]) if ((socket[CLOSE_AT] ?? 0) <= now) socket.destroy();
   }, SWEEP_MS);
   timer.unref();
   return {
     agent,
-    queued: () => agent.requests[NAME]?.filter((request) => !(request as unknown as ClientRequest).destroyed).length ?? 0,
+    queued: () =>
+      agent.requests[NAME]?.filter((request) => !(request as unknown as ClientRequest).destroyed).length ?? 0,
     close() {
       closed = true;
       clearInterval(timer);
-      for (const socket of [...free[NAME] ?? []]) socket.destroy();
+      for (const socket of [...(free[NAME] ?? [])]) socket.destroy();
     },
   };
 }
@@ -106,4 +122,3 @@ function hintedMs(raw: readonly string[] | undefined): number {
   }
   return Infinity;
 }
-

@@ -25,7 +25,12 @@ const LF = 10;
 const CR = 13;
 
 /** A backend's answer to the client, piece by piece, with back-pressure: what one side does not take the other is not asked for. */
-export function relay(answer: IncomingMessage, response: ClientAnswer, { headers, length }: AnswerHeaders, { flowing, ended }: RelayEvents): Relay {
+export function relay(
+  answer: IncomingMessage,
+  response: ClientAnswer,
+  { headers, length }: AnswerHeaders,
+  { flowing, ended }: RelayEvents,
+): Relay {
   let bytes = 0;
   let last = LF;
   let over = false;
@@ -57,24 +62,32 @@ export function relay(answer: IncomingMessage, response: ClientAnswer, { headers
     response.end();
   });
   answer.once('error', cut);
-  answer.once('close', () => { if (!answer.complete) cut(); });
+  answer.once('close', () => {
+    if (!answer.complete) cut();
+  });
   return {
     bytes: () => bytes,
     end(why) {
       if (over || (why === 'backend_cut' && answer.complete)) return;
       finish(why);
       answer.destroy();
-      if (why === 'client_gone' || why === 'backend_cut' || response.writableEnded || !isEventStream(answer)) return cutOff(response);
+      if (why === 'client_gone' || why === 'backend_cut' || response.writableEnded || !isEventStream(answer))
+        return cutOff(response);
       response.end(farewell(why, last === LF || last === CR));
-      setTimeout(() => { if (!response.writableFinished) cutOff(response); }, FAREWELL_MS).unref();
+      setTimeout(() => {
+        if (!response.writableFinished) cutOff(response);
+      }, FAREWELL_MS).unref();
     },
   };
 }
 
-export const isEventStream = ({ headers }: IncomingMessage): boolean => /^text\/event-stream *(;|$)/i.test(headers['content-type'] ?? '') && headers['content-encoding'] === undefined;
+export const isEventStream = ({ headers }: IncomingMessage): boolean =>
+  /^text\/event-stream *(;|$)/i.test(headers['content-type'] ?? '') &&
+  headers['content-encoding'] === undefined;
 
 /**
  * A comment and `retry:`, without the empty line that would hand the reader an event which has come half: what is incomplete at the end of a
  * stream is discarded (HTML, server-sent events, 9.2.6).
  */
-const farewell = (why: Ending, atLineStart: boolean): string => `${atLineStart ? '' : '\n'}: ended by the gateway: ${why}\nretry: ${RETRY_MS}\n`;
+const farewell = (why: Ending, atLineStart: boolean): string =>
+  `${atLineStart ? '' : '\n'}: ended by the gateway: ${why}\nretry: ${RETRY_MS}\n`;

@@ -30,7 +30,12 @@ function valueOf(text: Buffer, key: string): Buffer | Denial {
   } catch {
     return deny('upstream_failed', 'not JSON');
   }
-  const value = typeof data === 'object' && data !== null && Object.hasOwn(data, key) ? (data as Record<string, unknown>)[key] : undefined;
+  const value =
+    typeof data === 'object' && data !== null && Object.hasOwn(data, key)
+      ? (data as Record<string, unknown>)[key]
+      : undefined;
   if (value === undefined) return deny('secret_absent', 'it has no such key');
-  return typeof value === 'string' ? Buffer.from(value, 'base64') : deny('upstream_failed', 'a value that is not a string');
+  return typeof value === 'string'
+    ? Buffer.from(value, 'base64')
+    : deny('upstream_failed', 'a value that is not a string');
 }

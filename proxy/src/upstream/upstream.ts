@@ -2,7 +2,14 @@ import http, { type ClientRequest } from 'node:http';
 import https from 'node:https';
 import type { Config } from '../config/index.js';
 import { bodyPace } from '../http/body-pace.js';
-import { answerWhole, cameWhole, giveUp, onceGone, type ClientAnswer, type ClientMessage } from '../http/exchange.js';
+import {
+  answerWhole,
+  cameWhole,
+  giveUp,
+  onceGone,
+  type ClientAnswer,
+  type ClientMessage,
+} from '../http/exchange.js';
 import type { Standing, UpstreamRequest } from '../pipeline/evidence.js';
 import { Denial, deny } from '../pipeline/reason.js';
 import { answerHeaders, confidentialAnswer } from './answer.js';
@@ -14,7 +21,14 @@ import { readSecretValue } from './secret-value.js';
 
 /** How a forwarded request ended. `refused`: nothing was sent to the client yet, so it can still be answered. */
 export type Outcome =
-  | { readonly kind: 'answered'; readonly status: number; readonly bytes: number; /** Absent: its backend ended it. */ readonly ended: Ending | undefined; /** From the request's end to the answer's header block; absent: there was none. */ readonly waitedMs: number | undefined }
+  | {
+      readonly kind: 'answered';
+      readonly status: number;
+      readonly bytes: number;
+      /** Absent: its backend ended it. */ readonly ended: Ending | undefined;
+      /** From the request's end to the answer's header block; absent: there was none. */ readonly waitedMs:
+        number | undefined;
+    }
   | { readonly kind: 'refused'; readonly denial: Denial };
 
 export interface Upstream {
@@ -60,7 +74,15 @@ export interface UpstreamOptions {
 /** All connections are in use, and so is the queue for them. */
 const RETRY_AFTER_SECONDS = 1;
 
-export function createUpstream({ url: text, upstream, limits, deadlines, openAnswers, tlsOptions, renew }: UpstreamOptions): Upstream {
+export function createUpstream({
+  url: text,
+  upstream,
+  limits,
+  deadlines,
+  openAnswers,
+  tlsOptions,
+  renew,
+}: UpstreamOptions): Upstream {
   const url = new URL(text);
   const tls = url.protocol === 'https:';
   const { agent, queued, close } = createPool({ tls, tlsOptions, maxSockets: upstream.maxSockets });
@@ -70,15 +92,30 @@ export function createUpstream({ url: text, upstream, limits, deadlines, openAns
 
   const open = (request: UpstreamRequest): ClientRequest => {
     const headers = ['Host', url.host, ...request.headers];
-    if (request.framing !== undefined) headers.push(...(request.framing === 'chunked' ? ['Transfer-Encoding', 'chunked'] : ['Content-Length', request.framing]));
+    if (request.framing !== undefined)
+      headers.push(
+        ...(request.framing === 'chunked'
+          ? ['Transfer-Encoding', 'chunked']
+          : ['Content-Length', request.framing]),
+      );
     // Every field by its name: a spread into it gives each request a hidden class of its own, which only a full collection frees (half a kilobyte a request, measured).
     return start({ host, port, agent, method: request.method, path: request.path, headers });
   };
 
-  const forward: Upstream['forward'] = ({ request, sessionTag, message, response, extra, standing, terms, receivedAt }, done) => {
+  const forward: Upstream['forward'] = (
+    { request, sessionTag, message, response, extra, standing, terms, receivedAt },
+    done,
+  ) => {
     // It left while its request was judged: its `close` has been said already.
-    if (response.destroyed) return done({ kind: 'answered', status: 499, bytes: 0, ended: 'client_gone', waitedMs: undefined });
-    if (queued() >= upstream.maxQueued) return done({ kind: 'refused', denial: deny('upstream_busy', `${upstream.maxQueued} requests wait for a connection`, { retryAfterSeconds: RETRY_AFTER_SECONDS }) });
+    if (response.destroyed)
+      return done({ kind: 'answered', status: 499, bytes: 0, ended: 'client_gone', waitedMs: undefined });
+    if (queued() >= upstream.maxQueued)
+      return done({
+        kind: 'refused',
+        denial: deny('upstream_busy', `${upstream.maxQueued} requests wait for a connection`, {
+          retryAfterSeconds: RETRY_AFTER_SECONDS,
+        }),
+      });
     const out = open(request);
     let settled = false;
     let retried = false;
@@ -134,7 +171,8 @@ export function createUpstream({ url: text, upstream, limits, deadlines, openAns
     const abort = () => {
       if (settled) return;
       current.destroy();
-      if (answered === undefined) finish({ kind: 'answered', status: 499, bytes: 0, ended: 'client_gone', waitedMs: undefined });
+      if (answered === undefined)
+        finish({ kind: 'answered', status: 499, bytes: 0, ended: 'client_gone', waitedMs: undefined });
       else answered.end('client_gone');
     };
     response.once('close', abort);
@@ -142,14 +180,21 @@ export function createUpstream({ url: text, upstream, limits, deadlines, openAns
     const listen = (attempt: ClientRequest) => {
       attempt.once('socket', (socket) => {
         if (!socket.connecting) return;
-        const connectTimer = setTimeout(() => fail(deny('upstream_timeout', 'connect')), upstream.connectTimeoutSeconds * 1000);
+        const connectTimer = setTimeout(
+          () => fail(deny('upstream_timeout', 'connect')),
+          upstream.connectTimeoutSeconds * 1000,
+        );
         attempt.once('close', () => clearTimeout(connectTimer));
         socket.once(tls ? 'secureConnect' : 'connect', () => clearTimeout(connectTimer));
       });
-      attempt.once('error', (cause: NodeJS.ErrnoException) => fail(deny('upstream_unreachable', cause.code ?? cause.message)));
+      attempt.once('error', (cause: NodeJS.ErrnoException) =>
+        fail(deny('upstream_unreachable', cause.code ?? cause.message)),
+      );
       let spoke = false;
       // 101 to a request without Upgrade ends a connection of node:http without a word (RFC 9110 15.2.2).
-      attempt.once('close', () => { if (!spoke && current === attempt) fail(deny('upstream_failed', 'no answer')); });
+      attempt.once('close', () => {
+        if (!spoke && current === attempt) fail(deny('upstream_failed', 'no answer'));
+      });
       attempt.once('response', (answer) => {
         spoke = true;
         if (request.confidential) {
@@ -183,30 +228,64 @@ export function createUpstream({ url: text, upstream, limits, deadlines, openAns
           return;
         }
         if (request.secretKey !== undefined) {
-          void readSecretValue(answer, request.secretKey).then((value) => {
-            if (settled) return;
-            if (value instanceof Denial) return fail(value);
-            answerWhole(message, response, 200, [...extra, 'Content-Type', 'application/octet-stream', 'Cache-Control', 'no-store', 'X-Content-Type-Options', 'nosniff'], value);
-            finish({ kind: 'answered', status: 200, bytes: value.length, ended: undefined, waitedMs });
-          }).catch((cause: unknown) => fail(deny('internal_error', String(cause))));
+          void readSecretValue(answer, request.secretKey)
+            .then((value) => {
+              if (settled) return;
+              if (value instanceof Denial) return fail(value);
+              answerWhole(
+                message,
+                response,
+                200,
+                [
+                  ...extra,
+                  'Content-Type',
+                  'application/octet-stream',
+                  'Cache-Control',
+                  'no-store',
+                  'X-Content-Type-Options',
+                  'nosniff',
+                ],
+                value,
+              );
+              finish({ kind: 'answered', status: 200, bytes: value.length, ended: undefined, waitedMs });
+            })
+            .catch((cause: unknown) => fail(deny('internal_error', String(cause))));
           return;
         }
         phase = 'stream';
         const extend = () => deadline.extend(upstream.idleTimeoutSeconds);
         extend();
-        const relayed = relay(answer, response, answerHeaders(answer.rawHeaders, request.confidential, extra, sessionTag), {
-          flowing: extend,
-          ended(why) {
-            openAnswers.remove(entry);
-            finish({ kind: 'answered', status: answer.statusCode!, bytes: relayed.bytes(), ended: why, waitedMs });
-            if (!message.complete) linger();
+        const relayed = relay(
+          answer,
+          response,
+          answerHeaders(answer.rawHeaders, request.confidential, extra, sessionTag),
+          {
+            flowing: extend,
+            ended(why) {
+              openAnswers.remove(entry);
+              finish({
+                kind: 'answered',
+                status: answer.statusCode!,
+                bytes: relayed.bytes(),
+                ended: why,
+                waitedMs,
+              });
+              if (!message.complete) linger();
+            },
           },
-        });
+        );
         const stream = isEventStream(answer);
-        const entry: OpenAnswer = answered = {
-          standing, terms, graceSeconds: upstream.expiryGraceSeconds, receivedAt, endsAt: receivedAt + (upstream.totalTimeoutSeconds ?? Infinity),
-          stream, listening: stream && request.method === 'GET', place: -1, end: (why) => relayed.end(why),
-        };
+        const entry: OpenAnswer = (answered = {
+          standing,
+          terms,
+          graceSeconds: upstream.expiryGraceSeconds,
+          receivedAt,
+          endsAt: receivedAt + (upstream.totalTimeoutSeconds ?? Infinity),
+          stream,
+          listening: stream && request.method === 'GET',
+          place: -1,
+          end: (why) => relayed.end(why),
+        });
         openAnswers.add(entry);
       });
     };
@@ -224,7 +303,13 @@ interface SendEvents {
 }
 
 /** The client's body to the backend: back-pressure and a cap. */
-function send(message: ClientMessage, out: ClientRequest, request: UpstreamRequest, limits: Config['limits'], { received, sent, fail }: SendEvents): void {
+function send(
+  message: ClientMessage,
+  out: ClientRequest,
+  request: UpstreamRequest,
+  limits: Config['limits'],
+  { received, sent, fail }: SendEvents,
+): void {
   if (request.framing === undefined || request.content !== undefined) {
     message.resume();
     out.end(request.content);

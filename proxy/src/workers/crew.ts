@@ -26,28 +26,47 @@ const STALLED_MS = 10_000n;
  * Several threads that serve as one gateway: this one only answers on the admin port, writes the audit lines, and hands on what the process is asked. Claims and buckets lie in memory
  * that all of them share, so that a proof passes once and a limit is one limit, whichever thread a connection came to.
  */
-export async function startCrew(config: Config, { clock, warn, program, onLost }: CrewOptions): Promise<Gateway> {
+export async function startCrew(
+  config: Config,
+  { clock, warn, program, onLost }: CrewOptions,
+): Promise<Gateway> {
   const { workers } = config;
   const claims = claimsToShare(config.replay, clock);
   const buckets = bucketMemories(true);
   const beats = new BigInt64Array(new SharedArrayBuffer(workers * BigInt64Array.BYTES_PER_ELEMENT));
   const metrics = createCrewMetrics();
-  const audit = openAuditSink({ file: config.audit.file, onLost: (lines, why) => {
-    metrics.auditLost(lines);
-    warn(`audit: ${lines} line(s) lost: ${why}`);
-  } });
+  const audit = openAuditSink({
+    file: config.audit.file,
+    onLost: (lines, why) => {
+      metrics.auditLost(lines);
+      warn(`audit: ${lines} line(s) lost: ${why}`);
+    },
+  });
   let using = config;
 
-  const threads = await Promise.all(Array.from({ length: workers }, (_, index) => openThread(program, { config: shareOf(config), claims, buckets, beats, index }, {
-    onWarning: (problem) => warn(`thread ${index + 1}: ${problem}`),
-    onAudit: (text) => audit.write(text),
-    onLost,
-  })));
-  const all = <K extends keyof Questions>(kind: K, ask: Questions[K]['ask']): Promise<Questions[K]['answer'][]> => Promise.all(threads.map((thread) => thread.ask(kind, ask)));
+  const threads = await Promise.all(
+    Array.from({ length: workers }, (_, index) =>
+      openThread(
+        program,
+        { config: shareOf(config), claims, buckets, beats, index },
+        {
+          onWarning: (problem) => warn(`thread ${index + 1}: ${problem}`),
+          onAudit: (text) => audit.write(text),
+          onLost,
+        },
+      ),
+    ),
+  );
+  const all = <K extends keyof Questions>(
+    kind: K,
+    ask: Questions[K]['ask'],
+  ): Promise<Questions[K]['answer'][]> => Promise.all(threads.map((thread) => thread.ask(kind, ask)));
 
   const admin = createAdminServer({
     metrics: { contentType: METRICS_TYPE, text: async () => metrics.text(await all('metrics', undefined)) },
-    waitingFor: async () => [...new Set([...(await all('waitingFor', undefined)).flat(), ...(audit.behind() ? ['audit log'] : [])])],
+    waitingFor: async () => [
+      ...new Set([...(await all('waitingFor', undefined)).flat(), ...(audit.behind() ? ['audit log'] : [])]),
+    ],
     alive: () => beats.every((_, i) => nowMs() - Atomics.load(beats, i) < STALLED_MS),
   });
   const adminPort = await listen(admin, config.admin);
@@ -65,7 +84,11 @@ export async function startCrew(config: Config, { clock, warn, program, onLost }
       using = next;
       return [];
     }
-    await Promise.all(threads.filter((_, i) => problems[i]!.length === 0).map((thread) => thread.ask('reload', shareOf(using))));
+    await Promise.all(
+      threads
+        .filter((_, i) => problems[i]!.length === 0)
+        .map((thread) => thread.ask('reload', shareOf(using))),
+    );
     return left;
   };
   const stop = async () => {
@@ -95,7 +118,11 @@ export function shareOf(config: Config): Config {
   const { limits, upstream } = config;
   return {
     ...config,
-    limits: { ...limits, maxConnections: share(limits.maxConnections), maxConnectionsPerAddress: share(limits.maxConnectionsPerAddress) },
+    limits: {
+      ...limits,
+      maxConnections: share(limits.maxConnections),
+      maxConnectionsPerAddress: share(limits.maxConnectionsPerAddress),
+    },
     upstream: { ...upstream, maxSockets: share(upstream.maxSockets), maxQueued: share(upstream.maxQueued) },
   };
 }
@@ -111,21 +138,26 @@ interface ThreadEvents {
 }
 
 /** Resolves when it serves. */
-function openThread(program: URL, start: Start, { onWarning, onAudit, onLost }: ThreadEvents): Promise<Thread> {
+function openThread(
+  program: URL,
+  start: Start,
+  { onWarning, onAudit, onLost }: ThreadEvents,
+): Promise<Thread> {
   const worker = new Worker(program, { workerData: start });
   const waiting = new Map<number, (answer: unknown) => void>();
   let asked = 0;
   let stopping = false;
   let gone = false;
-  const ask: Thread['ask'] = (kind, what) => new Promise((resolve) => {
-    if (kind === 'stop') {
-      stopping = true;
-      if (gone) return resolve(undefined as never);
-    }
-    asked += 1;
-    waiting.set(asked, resolve as (answer: unknown) => void);
-    worker.postMessage({ id: asked, kind, ask: what } as Question);
-  });
+  const ask: Thread['ask'] = (kind, what) =>
+    new Promise((resolve) => {
+      if (kind === 'stop') {
+        stopping = true;
+        if (gone) return resolve(undefined as never);
+      }
+      asked += 1;
+      waiting.set(asked, resolve as (answer: unknown) => void);
+      worker.postMessage({ id: asked, kind, ask: what } as Question);
+    });
   return new Promise((resolve, reject) => {
     let lost = (cause: Error) => reject(cause);
     worker.once('error', (cause: Error) => lost(cause));
@@ -145,8 +177,10 @@ function openThread(program: URL, start: Start, { onWarning, onAudit, onLost }: 
           lost = onLost;
           return resolve({ ask });
         }
-        case 'warning': return onWarning(told.problem);
-        case 'audit': return onAudit(told.text);
+        case 'warning':
+          return onWarning(told.problem);
+        case 'audit':
+          return onAudit(told.text);
       }
     });
   });

@@ -25,7 +25,13 @@ export interface Questions {
   readonly stop: { readonly ask: undefined; readonly answer: undefined };
 }
 
-export type Question = { readonly [K in keyof Questions]: { readonly id: number; readonly kind: K; readonly ask: Questions[K]['ask'] } }[keyof Questions];
+export type Question = {
+  readonly [K in keyof Questions]: {
+    readonly id: number;
+    readonly kind: K;
+    readonly ask: Questions[K]['ask'];
+  };
+}[keyof Questions];
 
 export type Told =
   | { readonly kind: 'answer'; readonly id: number; readonly answer: unknown }

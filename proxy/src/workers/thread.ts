@@ -6,10 +6,22 @@ import type { Question, Questions, Start, Told } from './messages.js';
 const BEAT_MS = 500;
 
 /** One thread that serves: does what the main thread asks, tells it what it should know. Ends with the process, or after `stop`. */
-export async function serveAsThread({ config, claims, buckets, beats, index }: Start, port: MessagePort, clock: Clock): Promise<void> {
+export async function serveAsThread(
+  { config, claims, buckets, beats, index }: Start,
+  port: MessagePort,
+  clock: Clock,
+): Promise<void> {
   const tell = (told: Told) => port.postMessage(told);
-  const audit = { write: (text: string) => tell({ kind: 'audit', text }), behind: () => false, close: async () => {} };
-  const edge = await startEdge(config, { clock, warn: (problem) => tell({ kind: 'warning', problem }) }, { claims, buckets, audit });
+  const audit = {
+    write: (text: string) => tell({ kind: 'audit', text }),
+    behind: () => false,
+    close: async () => {},
+  };
+  const edge = await startEdge(
+    config,
+    { clock, warn: (problem) => tell({ kind: 'warning', problem }) },
+    { claims, buckets, audit },
+  );
   const beat = () => Atomics.store(beats, index, nowMs());
   beat();
   const beating = setInterval(beat, BEAT_MS);
@@ -24,13 +36,19 @@ export async function serveAsThread({ config, claims, buckets, beats, index }: S
   tell({ kind: 'serving' });
 }
 
-const answersOf = (edge: Edge): { readonly [K in keyof Questions]: (ask: Questions[K]['ask']) => Questions[K]['answer'] | Promise<Questions[K]['answer']> } => ({
+const answersOf = (
+  edge: Edge,
+): {
+  readonly [K in keyof Questions]: (
+    ask: Questions[K]['ask'],
+  ) => Questions[K]['answer'] | Promise<Questions[K]['answer']>;
+} => ({
   reload: (config) => edge.reload(config),
   refresh: () => void edge.refresh(),
   refusedConfig: () => void edge.refusedConfig(),
   waitingFor: () => edge.waitingFor(),
   metrics: () => edge.metrics.values(),
-  stop: async () => void await edge.stop(),
+  stop: async () => void (await edge.stop()),
 });
 
 /** One clock for all threads. */

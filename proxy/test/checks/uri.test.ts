@@ -2,13 +2,45 @@ import { canonicalPath, parseHtu } from '../../src/checks/uri.js';
 
 describe('canonicalPath', () => {
   it.each([
-    ['/mcp', '/mcp'], ['/', '/'], ['/mcp/', '/mcp/'], ['/a/b.c/~d_e-f', '/a/b.c/~d_e-f'], ['/%7Euser', '/~user'], ['/a%3ab', '/a%3Ab'], ['/a:b@c', '/a:b@c'],
-    ['/.well-known/x', '/.well-known/x'], ['/%C3%A9', '/%C3%A9'],
+    ['/mcp', '/mcp'],
+    ['/', '/'],
+    ['/mcp/', '/mcp/'],
+    ['/a/b.c/~d_e-f', '/a/b.c/~d_e-f'],
+    ['/%7Euser', '/~user'],
+    ['/a%3ab', '/a%3Ab'],
+    ['/a:b@c', '/a:b@c'],
+    ['/.well-known/x', '/.well-known/x'],
+    ['/%C3%A9', '/%C3%A9'],
   ])('reads %s as %s', (raw, path) => {
     expect(canonicalPath(raw)).toBe(path);
   });
-  it.each(['', 'mcp', '*', 'http://h/mcp', '//mcp', '/a//b', '/a/../b', '/..', '/a/.', '/%2e%2e/b', '/a%2Fb', '/a%2fb', '/a%5Cb', '/a\\b', '/a%00', '/a%0d%0a', '/a;b', '/a%3Bb',
-    '/a%252e', '/a b', '/a#b', '/é', '/%zz', '/%2', '/a?b'])('refuses %j', (raw) => {
+  it.each([
+    '',
+    'mcp',
+    '*',
+    'http://h/mcp',
+    '//mcp',
+    '/a//b',
+    '/a/../b',
+    '/..',
+    '/a/.',
+    '/%2e%2e/b',
+    '/a%2Fb',
+    '/a%2fb',
+    '/a%5Cb',
+    '/a\\b',
+    '/a%00',
+    '/a%0d%0a',
+    '/a;b',
+    '/a%3Bb',
+    '/a%252e',
+    '/a b',
+    '/a#b',
+    '/é',
+    '/%zz',
+    '/%2',
+    '/a?b',
+  ])('refuses %j', (raw) => {
     expect(canonicalPath(raw)).toBeUndefined();
   });
   it('takes linear time', () => {
@@ -33,8 +65,20 @@ describe('parseHtu', () => {
   ])('normalises %s', (htu, uri) => {
     expect(parseHtu(htu)?.uri).toBe(uri);
   });
-  it.each(['', 'gw.example/mcp', '/mcp', 'ftp://gw.example/', 'https:///mcp', 'https://u@gw.example/', 'https://gw.example\\mcp', 'https://gw.example/é', 'https://gw.example/a b',
-    'https://gw.example:99999/', 'https://gw.example/%zz', ' https://gw.example/'])('refuses %j', (htu) => {
+  it.each([
+    '',
+    'gw.example/mcp',
+    '/mcp',
+    'ftp://gw.example/',
+    'https:///mcp',
+    'https://u@gw.example/',
+    'https://gw.example\\mcp',
+    'https://gw.example/é',
+    'https://gw.example/a b',
+    'https://gw.example:99999/',
+    'https://gw.example/%zz',
+    ' https://gw.example/',
+  ])('refuses %j', (htu) => {
     expect(parseHtu(htu)).toBeUndefined();
   });
   it.each([

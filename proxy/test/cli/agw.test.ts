@@ -1,10 +1,26 @@
 /** The bin as users run it: the bundle, in a process of its own. */
 import { execFile, execFileSync } from 'node:child_process';
 import { createPrivateKey, createPublicKey } from 'node:crypto';
-import { existsSync, lstatSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  lstatSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { calculateJwkThumbprint, createLocalJWKSet, decodeProtectedHeader, EmbeddedJWK, jwtVerify, type JWK } from 'jose';
+import {
+  calculateJwkThumbprint,
+  createLocalJWKSet,
+  decodeProtectedHeader,
+  EmbeddedJWK,
+  jwtVerify,
+  type JWK,
+} from 'jose';
 import { freePort, request } from '../support/gateway.js';
 
 const agwFile = join(import.meta.dirname, '..', '..', '..', 'assets', 'agw.mjs');
@@ -12,10 +28,17 @@ const dir = mkdtempSync(join(tmpdir(), 'agw-cli-'));
 const at = (name: string) => join(dir, name);
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
-interface Run { code: number; out: string; err: string }
-const agw = (...args: string[]) => new Promise<Run>((resolve) => {
-  execFile(process.execPath, [agwFile, ...args], (error, out, err) => resolve({ code: error === null ? 0 : Number(error.code), out: out.trim(), err: err.trim() }));
-});
+interface Run {
+  code: number;
+  out: string;
+  err: string;
+}
+const agw = (...args: string[]) =>
+  new Promise<Run>((resolve) => {
+    execFile(process.execPath, [agwFile, ...args], (error, out, err) =>
+      resolve({ code: error === null ? 0 : Number(error.code), out: out.trim(), err: err.trim() }),
+    );
+  });
 const must = async (...args: string[]) => {
   const run = await agw(...args);
   expect(run).toMatchObject({ code: 0, err: '' });
@@ -34,14 +57,21 @@ describe('agw', () => {
   it('does not overwrite a key', async () => {
     const before = readFileSync(at('private.pem'), 'utf8');
     const { code, err } = await agw('keys', 'generate', '--out', at('private.pem'));
-    expect([code, err.split('\n')[0]]).toEqual([2, `agw: --out: must not exist yet, got ${at('private.pem')}; name another file, or say --force`]);
+    expect([code, err.split('\n')[0]]).toEqual([
+      2,
+      `agw: --out: must not exist yet, got ${at('private.pem')}; name another file, or say --force`,
+    ]);
     expect(readFileSync(at('private.pem'), 'utf8')).toBe(before);
   });
   it('writes no half of a pair, and never one half over the other', async () => {
     writeFileSync(at('taken.pem'), 'taken');
-    expect((await agw('keys', 'generate', '--out', at('half.pem'), '--public', at('taken.pem'))).code).toBe(2);
+    expect((await agw('keys', 'generate', '--out', at('half.pem'), '--public', at('taken.pem'))).code).toBe(
+      2,
+    );
     expect(existsSync(at('half.pem'))).toBe(false);
-    expect((await agw('keys', 'generate', '--force', '--out', at('taken.pem'), '--public', at('taken.pem'))).err).toContain('--public: must be another file than --out');
+    expect(
+      (await agw('keys', 'generate', '--force', '--out', at('taken.pem'), '--public', at('taken.pem'))).err,
+    ).toContain('--public: must be another file than --out');
     expect(readFileSync(at('taken.pem'), 'utf8')).toBe('taken');
   });
   it('gives a private key its mode and its place, whatever lies beside it', async () => {
@@ -53,7 +83,17 @@ describe('agw', () => {
     }
     expect(existsSync(at('elsewhere'))).toBe(false);
   });
-  it.each([[[]], [['serve']], [['check']], [['keys', 'generate']], [['jwks', 'create']], [['jwks', 'add']], [['jwks', 'retire']], [['token', 'mint']], [['proof', 'mint']]])('helps with %j', async (args) => {
+  it.each([
+    [[]],
+    [['serve']],
+    [['check']],
+    [['keys', 'generate']],
+    [['jwks', 'create']],
+    [['jwks', 'add']],
+    [['jwks', 'retire']],
+    [['token', 'mint']],
+    [['proof', 'mint']],
+  ])('helps with %j', async (args) => {
     expect(await must(...args, '--help')).toContain(`agw ${args.join(' ')}`.trim());
   });
   it('writes a JWK Set without private members, also from a private key', async () => {
@@ -62,32 +102,99 @@ describe('agw', () => {
   });
   it('rotates: adds the next key, retires the last, never the only one', async () => {
     await must('keys', 'generate', '--alg', 'ES256', '--out', at('next.pem'));
-    expect((await agw('jwks', 'retire', '--jwks', at('jwks.json'), '--kid', 'my-key-1')).err).toContain('must not be the only key of the set');
-    expect((await agw('jwks', 'add', '--jwks', at('jwks.json'), '--key', at('next.pem'), '--kid', 'my-key-1')).err).toContain('must be new to the set');
+    expect((await agw('jwks', 'retire', '--jwks', at('jwks.json'), '--kid', 'my-key-1')).err).toContain(
+      'must not be the only key of the set',
+    );
+    expect(
+      (await agw('jwks', 'add', '--jwks', at('jwks.json'), '--key', at('next.pem'), '--kid', 'my-key-1')).err,
+    ).toContain('must be new to the set');
     await must('jwks', 'add', '--jwks', at('jwks.json'), '--key', at('next.pem'), '--kid', 'my-key-2');
-    expect(jwks().keys.map((k) => [k.kid, k.alg])).toEqual([['my-key-1', 'RS256'], ['my-key-2', 'ES256']]);
+    expect(jwks().keys.map((k) => [k.kid, k.alg])).toEqual([
+      ['my-key-1', 'RS256'],
+      ['my-key-2', 'ES256'],
+    ]);
     await must('jwks', 'retire', '--jwks', at('jwks.json'), '--kid', 'my-key-2');
     expect(jwks().keys.map((k) => k.kid)).toEqual(['my-key-1']);
   });
   it('mints a self-signed token that another library verifies', async () => {
-    const token = await must('token', 'mint', '--key', at('private.pem'), '--kid', 'my-key-1', '--iss', 'my-app-aiops', '--aud', 'mcp-gateway', '--htm', 'post', '--htu', 'http://gw:8080/mcp');
-    const { payload } = await jwtVerify(token, createLocalJWKSet(jwks()), { issuer: 'my-app-aiops', audience: 'mcp-gateway', algorithms: ['RS256'] });
-    expect(payload).toMatchObject({ htm: 'POST', htu: 'http://gw:8080/mcp', jti: expect.any(String) as string });
+    const token = await must(
+      'token',
+      'mint',
+      '--key',
+      at('private.pem'),
+      '--kid',
+      'my-key-1',
+      '--iss',
+      'my-app-aiops',
+      '--aud',
+      'mcp-gateway',
+      '--htm',
+      'post',
+      '--htu',
+      'http://gw:8080/mcp',
+    );
+    const { payload } = await jwtVerify(token, createLocalJWKSet(jwks()), {
+      issuer: 'my-app-aiops',
+      audience: 'mcp-gateway',
+      algorithms: ['RS256'],
+    });
+    expect(payload).toMatchObject({
+      htm: 'POST',
+      htu: 'http://gw:8080/mcp',
+      jti: expect.any(String) as string,
+    });
     expect(payload.exp! - payload.iat!).toBe(300);
   });
   it('mints a bound access token and the proof that goes with it', async () => {
     await must('keys', 'generate', '--alg', 'ES256', '--out', at('client.pem'));
-    const token = await must('token', 'mint', '--profile', 'dpop', '--key', at('private.pem'), '--kid', 'my-key-1', '--iss', 'i', '--aud', 'a', '--sub', 's', '--client-id', 'c', '--dpop-key', at('client.pem'));
-    const proof = await must('proof', 'mint', '--key', at('client.pem'), '--htm', 'GET', '--htu', 'http://gw/x', '--token', token);
+    const token = await must(
+      'token',
+      'mint',
+      '--profile',
+      'dpop',
+      '--key',
+      at('private.pem'),
+      '--kid',
+      'my-key-1',
+      '--iss',
+      'i',
+      '--aud',
+      'a',
+      '--sub',
+      's',
+      '--client-id',
+      'c',
+      '--dpop-key',
+      at('client.pem'),
+    );
+    const proof = await must(
+      'proof',
+      'mint',
+      '--key',
+      at('client.pem'),
+      '--htm',
+      'GET',
+      '--htu',
+      'http://gw/x',
+      '--token',
+      token,
+    );
     const { payload } = await jwtVerify(proof, EmbeddedJWK, { typ: 'dpop+jwt' });
     const { payload: bound, protectedHeader } = await jwtVerify(token, createLocalJWKSet(jwks()));
     expect(protectedHeader.typ).toBe('at+jwt');
-    expect((bound.cnf as { jkt: string }).jkt).toBe(await calculateJwkThumbprint(decodeProtectedHeader(proof).jwk!));
-    expect(payload.ath).toBe(execFileSync('openssl', ['dgst', '-sha256', '-binary'], { input: token }).toString('base64url'));
+    expect((bound.cnf as { jkt: string }).jkt).toBe(
+      await calculateJwkThumbprint(decodeProtectedHeader(proof).jwk!),
+    );
+    expect(payload.ath).toBe(
+      execFileSync('openssl', ['dgst', '-sha256', '-binary'], { input: token }).toString('base64url'),
+    );
   });
   it.each([
     [['token', 'mint'], '--key: is required'],
-    [['token', 'mint', '--key', '/no/such/file'], '--key: must be a readable file, got /no/such/file (ENOENT)'],
+    [
+      ['token', 'mint', '--key', '/no/such/file'],
+      '--key: must be a readable file, got /no/such/file (ENOENT)',
+    ],
     [['keys', 'generate', '--out', '/tmp/x', '--bits', '1024'], '--bits: must be 2048 to 4096, got 1024'],
     [['keys', 'generate', '--wat'], "Unknown option '--wat'"],
     [['nothing'], 'usage:'],
@@ -101,20 +208,40 @@ describe('agw', () => {
 
 describe('agw check', () => {
   const config = (routes: object[]) => ({
-    version: 1, publicOrigins: ['http://gw:8080'], replay: { store: 'memory' }, routes,
+    version: 1,
+    publicOrigins: ['http://gw:8080'],
+    replay: { store: 'memory' },
+    routes,
     issuers: [{ name: 'self', issuer: 'my-app-aiops', jwks: { file: at('jwks.json') } }],
   });
-  const route = { kind: 'mcp', name: 'mcp', pathPrefix: '/mcp', auth: { profile: 'selfSigned', issuers: ['self'], audiences: ['mcp-gateway'] }, backend: { url: 'http://127.0.0.1:1' } };
+  const route = {
+    kind: 'mcp',
+    name: 'mcp',
+    pathPrefix: '/mcp',
+    auth: { profile: 'selfSigned', issuers: ['self'], audiences: ['mcp-gateway'] },
+    backend: { url: 'http://127.0.0.1:1' },
+  };
 
   it('accepts a sound config', async () => {
     writeFileSync(at('config.json'), JSON.stringify(config([route])));
     expect(await must('check', '--config', at('config.json'))).toBe(`${at('config.json')}: ok, 1 route(s)`);
   });
   it('names every fault of a bad one, and serve refuses it with the same words', async () => {
-    writeFileSync(at('bad.json'), JSON.stringify({ ...config([{ ...route, pathPrefix: 'mcp', auth: { ...route.auth, mode: 'Strict' } }]), replicaz: 2 }));
+    writeFileSync(
+      at('bad.json'),
+      JSON.stringify({
+        ...config([{ ...route, pathPrefix: 'mcp', auth: { ...route.auth, mode: 'Strict' } }]),
+        replicaz: 2,
+      }),
+    );
     const { code, err } = await agw('check', '--config', at('bad.json'));
     expect(code).toBe(1);
-    expect(err.split('\n').slice(1).map((line) => line.trim())).toEqual([
+    expect(
+      err
+        .split('\n')
+        .slice(1)
+        .map((line) => line.trim()),
+    ).toEqual([
       'routes[0].pathPrefix: must start with "/", got "mcp"; did you mean "/mcp"?',
       'routes[0].auth.mode: must be one of "strict", "optional", "permissive", got "Strict"; did you mean "strict"?',
       'replicaz: is not a known key; did you mean "replicas"?',
@@ -123,11 +250,33 @@ describe('agw check', () => {
   });
   it('names faults of every kind in one run: of fields, between fields, of files', async () => {
     writeFileSync(at('roots.pem'), '-----BEGIN CERTIFICATE-----\nbm8=\n-----END CERTIFICATE-----\n');
-    const sound = { ...route, name: 'sound', pathPrefix: '/sound', auth: { ...route.auth, issuers: ['unknown'] }, backend: { url: 'https://mcp.example', caFile: at('roots.pem'), credential: { kind: 'file', file: '/no/such/credential' } } };
-    writeFileSync(at('bad.json'), JSON.stringify({ ...config([{ ...route, pathPrefix: 'mcp' }, sound, { ...sound }]), replicas: 3, workers: 0 }));
+    const sound = {
+      ...route,
+      name: 'sound',
+      pathPrefix: '/sound',
+      auth: { ...route.auth, issuers: ['unknown'] },
+      backend: {
+        url: 'https://mcp.example',
+        caFile: at('roots.pem'),
+        credential: { kind: 'file', file: '/no/such/credential' },
+      },
+    };
+    writeFileSync(
+      at('bad.json'),
+      JSON.stringify({
+        ...config([{ ...route, pathPrefix: 'mcp' }, sound, { ...sound }]),
+        replicas: 3,
+        workers: 0,
+      }),
+    );
     const { code, err } = await agw('check', '--config', at('bad.json'));
     expect(code).toBe(1);
-    expect(err.split('\n').slice(1).map((line) => line.trim().replace(/(:.*?) *[,;:(].*/, '$1'))).toEqual([
+    expect(
+      err
+        .split('\n')
+        .slice(1)
+        .map((line) => line.trim().replace(/(:.*?) *[,;:(].*/, '$1')),
+    ).toEqual([
       'workers: must be a whole number of threads from 1 to 64',
       'routes[0].pathPrefix: must start with "/"',
       'replay.store: must be shared by all 3 replicas',
@@ -142,18 +291,33 @@ describe('agw check', () => {
     ]);
   });
   it('opens the files that a config names', async () => {
-    writeFileSync(at('jwks-private.json'), JSON.stringify({ keys: [createPrivateKey(readFileSync(at('private.pem'))).export({ format: 'jwk' })] }));
-    const bad = config([{ ...route, backend: { ...route.backend, credential: { kind: 'file', file: '/no/such/credential' } } }]);
+    writeFileSync(
+      at('jwks-private.json'),
+      JSON.stringify({ keys: [createPrivateKey(readFileSync(at('private.pem'))).export({ format: 'jwk' })] }),
+    );
+    const bad = config([
+      { ...route, backend: { ...route.backend, credential: { kind: 'file', file: '/no/such/credential' } } },
+    ]);
     bad.issuers[0]!.jwks.file = at('jwks-private.json');
     writeFileSync(at('bad.json'), JSON.stringify(bad));
     const { err } = await agw('check', '--config', at('bad.json'));
     expect(err).toContain('issuers[0].jwks.file');
     expect(err).toContain('must be public, got member d');
-    expect(err).toContain('routes[0].backend.credential.file: must be a readable file, got "/no/such/credential" (ENOENT)');
+    expect(err).toContain(
+      'routes[0].backend.credential.file: must be a readable file, got "/no/such/credential" (ENOENT)',
+    );
   });
   it('serve listens, and SIGTERM ends it with 0', async () => {
     const [port, adminPort] = [await freePort(), await freePort()];
-    writeFileSync(at('serve.json'), JSON.stringify({ ...config([route]), listen: { host: '127.0.0.1', port }, admin: { host: '127.0.0.1', port: adminPort }, drainSeconds: 1 }));
+    writeFileSync(
+      at('serve.json'),
+      JSON.stringify({
+        ...config([route]),
+        listen: { host: '127.0.0.1', port },
+        admin: { host: '127.0.0.1', port: adminPort },
+        drainSeconds: 1,
+      }),
+    );
     const child = execFile(process.execPath, [agwFile, 'serve', '--config', at('serve.json')]);
     const exit = new Promise<number | null>((resolve) => child.once('exit', resolve));
     for (let i = 0; i < 100; i++) {

@@ -13,37 +13,76 @@ const HTU = `${ORIGIN}/mcp`;
 let bed: Bed;
 let config: string;
 beforeAll(async () => {
-  bed = await startBed({ change: (input, { dir }) => {
-    writeFileSync(join(dir, 'token'), 'of-the-gateway');
-    writeFileSync(join(dir, 'ca.pem'), rootCertificates[0]!);
-    input.routes.push({
-      kind: 'secrets', name: 'secrets', pathPrefix: '/secrets', auth: { profile: 'dpop', issuers: ['as'] },
-      backend: { url: 'https://127.0.0.1:9', caFile: join(dir, 'ca.pem'), tokenFile: join(dir, 'token'), namespace: 'aiops', secretNames: ['db'] },
-    });
-    const [mcp] = input.routes as [Extract<(typeof input.routes)[number], { kind: 'mcp' }>];
-    // Nobody listens there: whoever asks finds out.
-    input.routes.push({ ...mcp, name: 'exchange', pathPrefix: '/exchange', backend: { ...mcp.backend, credential: { kind: 'exchange', url: 'http://127.0.0.1:9/token', clientId: 'gw', clientSecret: { file: join(dir, 'token') }, audience: 'tools' } } });
-    config = join(dir, 'config.json');
-    writeFileSync(config, JSON.stringify(input));
-  } });
+  bed = await startBed({
+    change: (input, { dir }) => {
+      writeFileSync(join(dir, 'token'), 'of-the-gateway');
+      writeFileSync(join(dir, 'ca.pem'), rootCertificates[0]!);
+      input.routes.push({
+        kind: 'secrets',
+        name: 'secrets',
+        pathPrefix: '/secrets',
+        auth: { profile: 'dpop', issuers: ['as'] },
+        backend: {
+          url: 'https://127.0.0.1:9',
+          caFile: join(dir, 'ca.pem'),
+          tokenFile: join(dir, 'token'),
+          namespace: 'aiops',
+          secretNames: ['db'],
+        },
+      });
+      const [mcp] = input.routes as [Extract<(typeof input.routes)[number], { kind: 'mcp' }>];
+      // Nobody listens there: whoever asks finds out.
+      input.routes.push({
+        ...mcp,
+        name: 'exchange',
+        pathPrefix: '/exchange',
+        backend: {
+          ...mcp.backend,
+          credential: {
+            kind: 'exchange',
+            url: 'http://127.0.0.1:9/token',
+            clientId: 'gw',
+            clientSecret: { file: join(dir, 'token') },
+            audience: 'tools',
+          },
+        },
+      });
+      config = join(dir, 'config.json');
+      writeFileSync(config, JSON.stringify(input));
+    },
+  });
 });
 afterAll(() => bed.stop());
 
 const run = async (...args: string[]) => {
   const lines: string[] = [];
-  const code = await explain.run(['--config', config, '--url', HTU, ...args], { out: (line) => lines.push(line) });
+  const code = await explain.run(['--config', config, '--url', HTU, ...args], {
+    out: (line) => lines.push(line),
+  });
   return { code, lines };
 };
-const token = (claims: Record<string, unknown> = {}) => accessToken(bed.as, { cnf: { jkt: thumbprint(client) }, ...claims });
+const token = (claims: Record<string, unknown> = {}) =>
+  accessToken(bed.as, { cnf: { jkt: thumbprint(client) }, ...claims });
 
 it('accepts what the gateway accepts, as often as it is asked, and spends nothing', async () => {
   const at = token();
   const dpop = proof(client, 'POST', HTU, at);
-  for (let i = 0; i < 2; i++) expect(await run('--method', 'post', '--token', at, '--proof', dpop)).toMatchObject({ code: 0, lines: [expect.stringMatching(/^route: mcp/), expect.stringMatching(/^accepted/)] });
-  expect((await bed.ask({ method: 'POST', path: '/mcp', headers: { authorization: `DPoP ${at}`, dpop } })).status).toBe(200);
+  for (let i = 0; i < 2; i++)
+    expect(await run('--method', 'post', '--token', at, '--proof', dpop)).toMatchObject({
+      code: 0,
+      lines: [expect.stringMatching(/^route: mcp/), expect.stringMatching(/^accepted/)],
+    });
+  expect(
+    (await bed.ask({ method: 'POST', path: '/mcp', headers: { authorization: `DPoP ${at}`, dpop } })).status,
+  ).toBe(200);
 });
 it.each<[Reason, Record<string, unknown>, ProofParts, string]>([
-  ['dpop_htu_mismatch', {}, { claims: { htu: 'https://other.example/mcp' } }, 'got https://other.example/mcp, want https://gw.example/mcp'],
+  [
+    'dpop_htu_mismatch',
+    {},
+    { claims: { htu: 'https://other.example/mcp' } },
+    'got https://other.example/mcp, want https://gw.example/mcp',
+  ],
   ['dpop_expired', {}, { claims: { iat: 1 } }, 's ago'],
   ['dpop_key_refused', {}, { header: { jwk: { kty: 'oct' } } }, 'kty must be'],
   ['token_audience_refused', { aud: 'x' }, {}, 'clause'],
@@ -70,26 +109,64 @@ it('judges what comes after the proof too: a Secret that is not listed', async (
 it('tries no token exchange, and says so', async () => {
   const url = `${ORIGIN}/exchange`;
   const at = token({ aud: url });
-  const { code, lines } = await run('--url', url, '--method', 'POST', '--token', at, '--proof', proof(client, 'POST', url, at));
-  expect([code, lines.some((line) => /^token exchange: not tried/.test(line)), lines.at(-1)]).toEqual([0, true, expect.stringMatching(/^accepted/)]);
+  const { code, lines } = await run(
+    '--url',
+    url,
+    '--method',
+    'POST',
+    '--token',
+    at,
+    '--proof',
+    proof(client, 'POST', url, at),
+  );
+  expect([code, lines.some((line) => /^token exchange: not tried/.test(line)), lines.at(-1)]).toEqual([
+    0,
+    true,
+    expect.stringMatching(/^accepted/),
+  ]);
 });
 it('knows what the gateway answers itself', async () => {
   const path = '/.well-known/oauth-protected-resource/mcp';
-  expect(await run('--url', ORIGIN + path, '--method', 'GET')).toEqual({ code: 0, lines: [expect.stringMatching(/answers it itself/)] });
+  expect(await run('--url', ORIGIN + path, '--method', 'GET')).toEqual({
+    code: 0,
+    lines: [expect.stringMatching(/answers it itself/)],
+  });
   expect((await bed.ask({ path })).status).toBe(200);
 });
 it('judges at the time it is told', async () => {
   const at = token();
   const dpop = proof(client, 'POST', HTU, at);
-  expect((await run('--method', 'POST', '--token', at, '--proof', dpop, '--at', '1')).lines.join()).toContain('dpop_not_yet_valid');
+  expect((await run('--method', 'POST', '--token', at, '--proof', dpop, '--at', '1')).lines.join()).toContain(
+    'dpop_not_yet_valid',
+  );
 });
 it('reads a self-signed token and headers too', async () => {
   const lines: string[] = [];
   const url = `${ORIGIN}/self`;
-  expect(await explain.run(['--config', config, '--url', url, '--method', 'POST', '--token', selfSignedToken(bed.self, 'POST', url), '--header', 'Accept: a'], { out: (line) => lines.push(line) })).toBe(0);
+  expect(
+    await explain.run(
+      [
+        '--config',
+        config,
+        '--url',
+        url,
+        '--method',
+        'POST',
+        '--token',
+        selfSignedToken(bed.self, 'POST', url),
+        '--header',
+        'Accept: a',
+      ],
+      { out: (line) => lines.push(line) },
+    ),
+  ).toBe(0);
   expect(lines[0]).toMatch(/profile selfSigned/);
 });
 it('says what is wrong with the call', async () => {
-  await expect(run('--method', 'POST', '--header', 'oops')).rejects.toThrow('--header: must be "Name: value", got "oops"');
-  await expect(explain.run(['--config', config, '--url', '/mcp', '--method', 'GET'], { out: () => {} })).rejects.toThrow('--url: must be an absolute URL, got "/mcp"');
+  await expect(run('--method', 'POST', '--header', 'oops')).rejects.toThrow(
+    '--header: must be "Name: value", got "oops"',
+  );
+  await expect(
+    explain.run(['--config', config, '--url', '/mcp', '--method', 'GET'], { out: () => {} }),
+  ).rejects.toThrow('--url: must be an absolute URL, got "/mcp"');
 });

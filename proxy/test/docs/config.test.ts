@@ -4,29 +4,62 @@ import { configSchema } from '../../src/config/schema.js';
 
 const file = join(import.meta.dirname, '..', '..', '..', 'docs', 'reference', 'config.md');
 
-interface Def { type: string; innerType?: Schema; element?: Schema; shape?: Record<string, Schema>; options?: Schema[]; values?: unknown[]; entries?: Record<string, unknown>; defaultValue?: unknown }
-interface Schema { _zod: { def: Def } }
+interface Def {
+  type: string;
+  innerType?: Schema;
+  element?: Schema;
+  shape?: Record<string, Schema>;
+  options?: Schema[];
+  values?: unknown[];
+  entries?: Record<string, unknown>;
+  defaultValue?: unknown;
+}
+interface Schema {
+  _zod: { def: Def };
+}
 
 /** One row a leaf: where it stands, what it takes, what it is when left out. */
 function rows({ _zod: { def } }: Schema, path: string, fallback = 'required'): string[] {
   const row = (type: string) => [`| \`${path}\` | ${type} | ${fallback} |`];
   switch (def.type) {
-    case 'default': return rows(def.innerType!, path, `\`${JSON.stringify(def.defaultValue)}\``);
-    case 'prefault': return rows(def.innerType!, path);
-    case 'optional': return rows(def.innerType!, path, 'absent');
-    case 'object': return [...(fallback === 'required' || path === '' ? [] : [`| \`${path}\` | object | ${fallback} |`]),
-      ...Object.entries(def.shape!).flatMap(([key, member]) => rows(member, path === '' ? key : `${path}.${key}`))];
-    case 'array': return def.element!._zod.def.type === 'object' || def.element!._zod.def.options !== undefined ? rows(def.element!, `${path}[]`, fallback) : row(`list of ${typeOf(def.element!)}`);
-    case 'union': return def.options!.flatMap((option) => {
-      const tag = Object.entries(option._zod.def.shape ?? {}).find(([, member]) => member._zod.def.type === 'literal');
-      return rows(option, tag === undefined ? path : `${path}{${String(tag[1]._zod.def.values![0])}}`, fallback);
-    });
-    default: return row(typeOf({ _zod: { def } }));
+    case 'default':
+      return rows(def.innerType!, path, `\`${JSON.stringify(def.defaultValue)}\``);
+    case 'prefault':
+      return rows(def.innerType!, path);
+    case 'optional':
+      return rows(def.innerType!, path, 'absent');
+    case 'object':
+      return [
+        ...(fallback === 'required' || path === '' ? [] : [`| \`${path}\` | object | ${fallback} |`]),
+        ...Object.entries(def.shape!).flatMap(([key, member]) =>
+          rows(member, path === '' ? key : `${path}.${key}`),
+        ),
+      ];
+    case 'array':
+      return def.element!._zod.def.type === 'object' || def.element!._zod.def.options !== undefined
+        ? rows(def.element!, `${path}[]`, fallback)
+        : row(`list of ${typeOf(def.element!)}`);
+    case 'union':
+      return def.options!.flatMap((option) => {
+        const tag = Object.entries(option._zod.def.shape ?? {}).find(
+          ([, member]) => member._zod.def.type === 'literal',
+        );
+        return rows(
+          option,
+          tag === undefined ? path : `${path}{${String(tag[1]._zod.def.values![0])}}`,
+          fallback,
+        );
+      });
+    default:
+      return row(typeOf({ _zod: { def } }));
   }
 }
 
 function typeOf({ _zod: { def } }: Schema): string {
-  if (def.type === 'enum') return Object.values(def.entries!).map((v) => `\`${String(v)}\``).join(', ');
+  if (def.type === 'enum')
+    return Object.values(def.entries!)
+      .map((v) => `\`${String(v)}\``)
+      .join(', ');
   if (def.type === 'literal') return def.values!.map((v) => `\`${JSON.stringify(v)}\``).join(', ');
   return def.type;
 }

@@ -6,8 +6,11 @@ import { CLIENT_ATTRIBUTES, SERVER_ATTRIBUTES } from '../../src/observe/span-att
 
 const pageAt = (name: string) => join(import.meta.dirname, '..', '..', '..', 'docs', 'reference', name);
 
-const described = [...createMetrics({ replayEntries: () => 0, openStreams: () => 0, keyAgeSeconds: () => [] }).described()].sort((a, b) => a.name.localeCompare(b.name));
-const row = ({ name, type, labelNames, help }: (typeof described)[number]) => `| \`${name}\` | ${type} | ${labelNames.map((l) => `\`${l}\``).join(', ')} | ${help} |`;
+const described = [
+  ...createMetrics({ replayEntries: () => 0, openStreams: () => 0, keyAgeSeconds: () => [] }).described(),
+].sort((a, b) => a.name.localeCompare(b.name));
+const row = ({ name, type, labelNames, help }: (typeof described)[number]) =>
+  `| \`${name}\` | ${type} | ${labelNames.map((l) => `\`${l}\``).join(', ')} | ${help} |`;
 const ours = described.filter(({ name }) => name.startsWith('agentgateway_'));
 const theirs = described.filter(({ name }) => !name.startsWith('agentgateway_'));
 
@@ -38,12 +41,16 @@ characters, and escaped: none can begin a line of its own. No token, proof, sign
 
 | field | what it says |
 |---|---|
-${Object.entries(AUDIT_FIELDS).map(([field, says]) => `| \`${field}\` | ${says} |`).join('\n')}
+${Object.entries(AUDIT_FIELDS)
+  .map(([field, says]) => `| \`${field}\` | ${says} |`)
+  .join('\n')}
 `;
 
 const attributes = (table: Readonly<Record<string, string>>) => `| attribute | what it says |
 |---|---|
-${Object.entries(table).map(([name, says]) => `| \`${name}\` | ${says} |`).join('\n')}`;
+${Object.entries(table)
+  .map(([name, says]) => `| \`${name}\` | ${says} |`)
+  .join('\n')}`;
 
 const tracesPage = `# Traces
 
@@ -64,7 +71,11 @@ ${attributes(SERVER_ATTRIBUTES)}
 ${attributes(CLIENT_ATTRIBUTES)}
 `;
 
-it.each([['metrics.md', metricsPage], ['audit.md', auditPage], ['traces.md', tracesPage]])('docs/reference/%s says what the code does', (name, page) => {
+it.each([
+  ['metrics.md', metricsPage],
+  ['audit.md', auditPage],
+  ['traces.md', tracesPage],
+])('docs/reference/%s says what the code does', (name, page) => {
   if (process.env.UPDATE_DOCS === '1') writeFileSync(pageAt(name), page);
   expect(readFileSync(pageAt(name), 'utf8')).toBe(page);
 });

@@ -22,7 +22,11 @@ describe('a set that others use too', () => {
     expect(parseJwks(setOf(foreign, ours))).toMatchObject({ ok: true, keys: [{ kid: 'ours' }] });
   });
   it.each<[string, unknown, string]>([
-    ['a private member in a key that we would skip', { ...big, use: 'enc', d: 'AA' }, 'keys[1]: must be public, got member d'],
+    [
+      'a private member in a key that we would skip',
+      { ...big, use: 'enc', d: 'AA' },
+      'keys[1]: must be public, got member d',
+    ],
     ['a symmetric key', { kty: 'oct', k: 'c2VjcmV0' }, 'keys[1]: must be public, got member k'],
     ['a weak key of ours', jwkOf(rsa(1024)), 'keys[1]: n must have 2048 to 4096 bits'],
     ['null', null, 'keys[1]: jwk must be an object'],
@@ -42,11 +46,24 @@ describe('keys from a URL, fetched again', () => {
   it('keep their generation while the set is the same, and do not wait for an old time when the clock is set back', async () => {
     let text = setOf(ours);
     let count = 0;
-    const server = createServer((_, response) => { count += 1; response.end(text); });
-    await new Promise<void>((resolve) => { server.listen(0, '127.0.0.1', resolve); });
+    const server = createServer((_, response) => {
+      count += 1;
+      response.end(text);
+    });
+    await new Promise<void>((resolve) => {
+      server.listen(0, '127.0.0.1', resolve);
+    });
     let now = 100_000;
-    const keys = openRemoteKeys({ url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`, refreshSeconds: 600, cooldownSeconds: 30, maxStaleSeconds: 60, timeoutSeconds: 1 },
-      { now: () => now, onProblem: () => {} });
+    const keys = openRemoteKeys(
+      {
+        url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
+        refreshSeconds: 600,
+        cooldownSeconds: 30,
+        maxStaleSeconds: 60,
+        timeoutSeconds: 1,
+      },
+      { now: () => now, onProblem: () => {} },
+    );
     try {
       await keys.refresh();
       const first = keys.generation();

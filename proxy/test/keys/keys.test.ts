@@ -14,22 +14,52 @@ import { ec, ed25519, jwkOf, rsa } from '../support/mint.js';
 const dir = mkdtempSync(join(tmpdir(), 'agw-keys-'));
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
-const set = (...kids: string[]) => JSON.stringify({ keys: kids.map((kid) => ({ ...jwkOf(ec()), kid, use: 'sig' })) });
+const set = (...kids: string[]) =>
+  JSON.stringify({ keys: kids.map((kid) => ({ ...jwkOf(ec()), kid, use: 'sig' })) });
 
 describe('importJwk', () => {
   const good = jwkOf(ec());
   const big = rsa();
-  it.each([['RSA', jwkOf(big)], ['P-256', good], ['P-384', jwkOf(ec('P-384'))], ['Ed25519', jwkOf(ed25519())]])('takes a public %s key, under the thumbprint that jose gives it', async (_, jwk) => {
+  it.each([
+    ['RSA', jwkOf(big)],
+    ['P-256', good],
+    ['P-384', jwkOf(ec('P-384'))],
+    ['Ed25519', jwkOf(ed25519())],
+  ])('takes a public %s key, under the thumbprint that jose gives it', async (_, jwk) => {
     const imported = importJwk(jwk);
     expect(imported).toMatchObject({ ok: true, thumbprint: await calculateJwkThumbprint(jwk as JWK) });
   });
   it.each<[string, unknown]>([
-    ['a string', 'x'], ['an array', [good]], ['null', null], ['no kty', { ...good, kty: undefined }], ['kty oct', { kty: 'oct', k: 'AA' }],
-    ['a private member', { ...good, d: '' }], ['a symmetric member', { ...good, k: 'AA' }], ['an RSA prime', { ...jwkOf(big), p: 'AQ' }],
-    ['use enc', { ...good, use: 'enc' }], ['key_ops without verify', { ...good, key_ops: ['sign'] }], ['an alg of another key type', { ...good, alg: 'RS256' }],
-    ['secp256k1', { ...good, crv: 'secp256k1' }], ['a crv of Object.prototype', { ...good, crv: 'toString' }], ['a short x', { ...good, x: 'AQAB' }], ['a padded x', { ...good, x: `${good.x as string}=` }],
-    ['a point off the curve', { ...good, y: good.x }], ['e = 1', { ...jwkOf(big), e: 'AQ' }], ['e = 3', { ...jwkOf(big), e: 'Aw' }], ['an even e', { ...jwkOf(big), e: 'AQAC' }],
-    ['RSA 1024', jwkOf(rsa(1024))], ['RSA 8192', { kty: 'RSA', e: 'AQAB', n: Buffer.alloc(1024, 255).toString('base64url') }], ['n with a leading zero', { ...jwkOf(big), n: Buffer.concat([Buffer.alloc(1), Buffer.from(jwkOf(big).n as string, 'base64url')]).toString('base64url') }],
+    ['a string', 'x'],
+    ['an array', [good]],
+    ['null', null],
+    ['no kty', { ...good, kty: undefined }],
+    ['kty oct', { kty: 'oct', k: 'AA' }],
+    ['a private member', { ...good, d: '' }],
+    ['a symmetric member', { ...good, k: 'AA' }],
+    ['an RSA prime', { ...jwkOf(big), p: 'AQ' }],
+    ['use enc', { ...good, use: 'enc' }],
+    ['key_ops without verify', { ...good, key_ops: ['sign'] }],
+    ['an alg of another key type', { ...good, alg: 'RS256' }],
+    ['secp256k1', { ...good, crv: 'secp256k1' }],
+    ['a crv of Object.prototype', { ...good, crv: 'toString' }],
+    ['a short x', { ...good, x: 'AQAB' }],
+    ['a padded x', { ...good, x: `${good.x as string}=` }],
+    ['a point off the curve', { ...good, y: good.x }],
+    ['e = 1', { ...jwkOf(big), e: 'AQ' }],
+    ['e = 3', { ...jwkOf(big), e: 'Aw' }],
+    ['an even e', { ...jwkOf(big), e: 'AQAC' }],
+    ['RSA 1024', jwkOf(rsa(1024))],
+    ['RSA 8192', { kty: 'RSA', e: 'AQAB', n: Buffer.alloc(1024, 255).toString('base64url') }],
+    [
+      'n with a leading zero',
+      {
+        ...jwkOf(big),
+        n: Buffer.concat([Buffer.alloc(1), Buffer.from(jwkOf(big).n as string, 'base64url')]).toString(
+          'base64url',
+        ),
+      },
+    ],
     ['X25519', { kty: 'OKP', crv: 'X25519', x: jwkOf(ed25519()).x }],
   ])('refuses %s', (_, jwk) => {
     expect(importJwk(jwk)).toMatchObject({ ok: false, why: expect.any(String) as string });
@@ -38,9 +68,21 @@ describe('importJwk', () => {
 
 describe('parseJwks', () => {
   it('skips keys that are not ours, refuses a set with a fault in one that is', () => {
-    expect(parseJwks(JSON.stringify({ keys: [{ kty: 'oct-x' }, { ...jwkOf(ec()), use: 'enc' }, { ...jwkOf(ec()), kid: 'a' }] }))).toMatchObject({ ok: true, keys: [{ kid: 'a', algorithms: ['ES256'] }] });
+    expect(
+      parseJwks(
+        JSON.stringify({
+          keys: [{ kty: 'oct-x' }, { ...jwkOf(ec()), use: 'enc' }, { ...jwkOf(ec()), kid: 'a' }],
+        }),
+      ),
+    ).toMatchObject({ ok: true, keys: [{ kid: 'a', algorithms: ['ES256'] }] });
     const twice = { ...jwkOf(ec()), kid: 'a' };
-    expect(parseJwks(JSON.stringify({ keys: [twice, twice, { ...jwkOf(ec()), d: 'x' }] }))).toEqual({ ok: false, problems: ['keys[1].kid: must be unique, got "a" twice', 'keys[2]: must be public, got member d; the key is burned: replace it'] });
+    expect(parseJwks(JSON.stringify({ keys: [twice, twice, { ...jwkOf(ec()), d: 'x' }] }))).toEqual({
+      ok: false,
+      problems: [
+        'keys[1].kid: must be unique, got "a" twice',
+        'keys[2]: must be public, got member d; the key is burned: replace it',
+      ],
+    });
     expect(parseJwks('{"keys":[]}')).toMatchObject({ ok: false });
     expect(parseJwks('{"keys":{}}')).toMatchObject({ ok: false });
   });
@@ -59,9 +101,17 @@ describe('keys from a file', () => {
     publish('..1', set('a'));
     symlinkSync('..data/jwks.json', join(volume, 'jwks.json'));
     const problems: string[] = [];
-    const keys = openFileKeys(join(volume, 'jwks.json'), { now: () => Date.now() / 1000, onProblem: (problem) => problems.push(problem) });
+    const keys = openFileKeys(join(volume, 'jwks.json'), {
+      now: () => Date.now() / 1000,
+      onProblem: (problem) => problems.push(problem),
+    });
     try {
-      expect([keys.ready(), keys.find('a').length, keys.find('b').length, keys.find(undefined).length]).toEqual([true, 1, 0, 1]);
+      expect([
+        keys.ready(),
+        keys.find('a').length,
+        keys.find('b').length,
+        keys.find(undefined).length,
+      ]).toEqual([true, 1, 0, 1]);
       const first = keys.generation();
       publish('..2', set('a', 'b'));
       await wait(1500);
@@ -78,7 +128,12 @@ describe('keys from a file', () => {
 });
 
 describe('keys from a URL', () => {
-  interface Served { status: number; text: string; count: number; headers: Record<string, string> }
+  interface Served {
+    status: number;
+    text: string;
+    count: number;
+    headers: Record<string, string>;
+  }
   async function served(run: (url: string, state: Served) => Promise<void>) {
     const state: Served = { status: 200, text: set('a'), count: 0, headers: {} };
     const server = http.createServer((_, response) => {
@@ -94,48 +149,57 @@ describe('keys from a URL', () => {
   }
   const options = { refreshSeconds: 600, cooldownSeconds: 30, maxStaleSeconds: 86_400, timeoutSeconds: 1 };
 
-  it('are fetched once a cooldown, whatever kids come, also while the issuer fails', () => served(async (url, state) => {
-    let now = 1000;
-    const keys = openRemoteKeys({ url, ...options }, { now: () => now, onProblem: () => {} });
-    try {
+  it('are fetched once a cooldown, whatever kids come, also while the issuer fails', () =>
+    served(async (url, state) => {
+      let now = 1000;
+      const keys = openRemoteKeys({ url, ...options }, { now: () => now, onProblem: () => {} });
+      try {
+        await keys.refresh();
+        expect([state.count, keys.find('a').length]).toEqual([1, 1]);
+        for (let i = 0; i < 1000; i++) await keys.refresh();
+        expect(state.count).toBe(1);
+        state.status = 500;
+        now += 31;
+        for (let i = 0; i < 1000; i++) await keys.refresh();
+        expect([state.count, keys.find('a').length]).toEqual([2, 1]);
+        now += 31;
+        state.status = 200;
+        state.text = set('b');
+        await keys.refresh();
+        expect([keys.find('a').length, keys.find('b').length]).toEqual([0, 1]);
+      } finally {
+        keys.close();
+      }
+    }));
+  it('are used stale for a while, then not', () =>
+    served(async (url) => {
+      let now = 1000;
+      const keys = openRemoteKeys({ url, ...options }, { now: () => now, onProblem: () => {} });
       await keys.refresh();
-      expect([state.count, keys.find('a').length]).toEqual([1, 1]);
-      for (let i = 0; i < 1000; i++) await keys.refresh();
-      expect(state.count).toBe(1);
-      state.status = 500;
-      now += 31;
-      for (let i = 0; i < 1000; i++) await keys.refresh();
-      expect([state.count, keys.find('a').length]).toEqual([2, 1]);
-      now += 31;
-      state.status = 200;
-      state.text = set('b');
-      await keys.refresh();
-      expect([keys.find('a').length, keys.find('b').length]).toEqual([0, 1]);
-    } finally {
       keys.close();
-    }
-  }));
-  it('are used stale for a while, then not', () => served(async (url) => {
-    let now = 1000;
-    const keys = openRemoteKeys({ url, ...options }, { now: () => now, onProblem: () => {} });
-    await keys.refresh();
-    keys.close();
-    now += 600 + 86_400;
-    expect(keys.ready()).toBe(true);
-    now += 1;
-    expect([keys.ready(), keys.find('a').length]).toEqual([false, 0]);
-  }));
+      now += 600 + 86_400;
+      expect(keys.ready()).toBe(true);
+      now += 1;
+      expect([keys.ready(), keys.find('a').length]).toEqual([false, 0]);
+    }));
   it.each<[string, Partial<Served>, string]>([
-    ['a redirect', { status: 302, headers: { location: 'http://127.0.0.1/' } }, 'status 302'], ['a megabyte too much', { text: ' '.repeat((1 << 20) + 1) }, 'more than'], ['no set', { text: '{}' }, 'keys: must be an array'],
-  ])('are not taken from %s', (_, change, problem) => served(async (url, state) => {
-    Object.assign(state, change);
-    const problems: string[] = [];
-    const keys = openRemoteKeys({ url, ...options }, { now: () => 1000, onProblem: (p) => problems.push(p) });
-    await keys.refresh();
-    keys.close();
-    expect(keys.ready()).toBe(false);
-    expect(problems.join()).toContain(problem);
-  }));
+    ['a redirect', { status: 302, headers: { location: 'http://127.0.0.1/' } }, 'status 302'],
+    ['a megabyte too much', { text: ' '.repeat((1 << 20) + 1) }, 'more than'],
+    ['no set', { text: '{}' }, 'keys: must be an array'],
+  ])('are not taken from %s', (_, change, problem) =>
+    served(async (url, state) => {
+      Object.assign(state, change);
+      const problems: string[] = [];
+      const keys = openRemoteKeys(
+        { url, ...options },
+        { now: () => 1000, onProblem: (p) => problems.push(p) },
+      );
+      await keys.refresh();
+      keys.close();
+      expect(keys.ready()).toBe(false);
+      expect(problems.join()).toContain(problem);
+    }),
+  );
 });
 
 describe('a secret file', () => {

@@ -10,28 +10,52 @@ import { hasRedis, RedisProcess } from '../replay/redis-process.js';
 
 if (!hasRedis()) {
   const why = 'no redis-server or valkey-server in PATH';
-  if (process.env.CI) it('finds a Redis to test against', () => { throw new Error(why); });
+  if (process.env.CI)
+    it('finds a Redis to test against', () => {
+      throw new Error(why);
+    });
   else it.skip(`shared buckets: ${why}`, () => {});
 }
 
 (hasRedis() ? describe : describe.skip)('shared buckets', () => {
   let redis: RedisProcess;
   const closers: (() => void)[] = [];
-  beforeAll(async () => { redis = await RedisProcess.start(); });
+  beforeAll(async () => {
+    redis = await RedisProcess.start();
+  });
   afterAll(async () => {
     for (const close of closers) close();
     await redis.stop();
   });
 
   const replica = async (prefix: string, maxTokens = 5, tokensPerFill = 1, fillIntervalSeconds = 1) => {
-    const client = connectRedis({
-      store: 'redis', url: `redis://127.0.0.1:${redis.port}`, keyPrefix: 'x', timeoutSeconds: 0.5, topology: { kind: 'single' }, onStoreFailure: 'deny', epochMarginSeconds: 0,
-    }, () => {});
+    const client = connectRedis(
+      {
+        store: 'redis',
+        url: `redis://127.0.0.1:${redis.port}`,
+        keyPrefix: 'x',
+        timeoutSeconds: 0.5,
+        topology: { kind: 'single' },
+        onStoreFailure: 'deny',
+        epochMarginSeconds: 0,
+      },
+      () => {},
+    );
     closers.push(() => void client.then((c) => c.disconnect()));
     const c = await client;
     while (c.status !== 'ready') await sleep(5);
     const shape = { maxTokens, tokensPerFill, fillIntervalSeconds };
-    const buckets = createSharedBuckets({ ...shape, prefix, redis: () => client, local: createTokenBuckets({ ...shape, name: 'local', table: createBucketTable(bucketMemory(100, { shared: false })), now: wallClock }) });
+    const buckets = createSharedBuckets({
+      ...shape,
+      prefix,
+      redis: () => client,
+      local: createTokenBuckets({
+        ...shape,
+        name: 'local',
+        table: createBucketTable(bucketMemory(100, { shared: false })),
+        now: wallClock,
+      }),
+    });
     await sleep(20); // it counts here until it has its connection
     return buckets;
   };
@@ -39,10 +63,14 @@ if (!hasRedis()) {
 
   it('two replicas admit together what one bucket holds, at once and over time', async () => {
     const [one, two] = [await replica('a'), await replica('a')];
-    expect(passed(await Promise.all(Array.from({ length: 40 }, (_, i) => (i % 2 === 0 ? one : two).take('k'))))).toBe(5);
+    expect(
+      passed(await Promise.all(Array.from({ length: 40 }, (_, i) => (i % 2 === 0 ? one : two).take('k')))),
+    ).toBe(5);
     expect(await one.take('other')).toEqual({ allowed: true, remaining: 4, fillSeconds: 1 });
     await sleep(2_100);
-    expect(passed(await Promise.all(Array.from({ length: 40 }, (_, i) => (i % 2 === 0 ? one : two).take('k'))))).toBe(2);
+    expect(
+      passed(await Promise.all(Array.from({ length: 40 }, (_, i) => (i % 2 === 0 ? one : two).take('k')))),
+    ).toBe(2);
   });
   it('says how much is left and when there is more', async () => {
     const one = await replica('b', 2, 1, 10);
@@ -59,7 +87,7 @@ if (!hasRedis()) {
   it('keeps no key that names a person, and none longer than it takes to fill', async () => {
     const one = await replica('d', 2, 1, 1);
     await one.take('https://as.example alice');
-    const keys = await redis.command('KEYS', '*') as string[];
+    const keys = (await redis.command('KEYS', '*')) as string[];
     expect(keys.some((key) => key.includes('alice'))).toBe(false);
     for (const key of keys) expect(await redis.command('PTTL', key)).toBeGreaterThan(0);
   });

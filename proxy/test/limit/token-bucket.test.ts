@@ -3,14 +3,31 @@ import { createTokenBuckets } from '../../src/limit/token-bucket.js';
 
 const open = (keys = 100_000) => {
   let time = 1_000;
-  const buckets = createTokenBuckets({ maxTokens: 3, tokensPerFill: 2, fillIntervalSeconds: 10, now: () => time, name: 'test', table: createBucketTable(bucketMemory(keys, { shared: false })) });
-  return { ...buckets, drain: (key: string) => { while (buckets.take(key).allowed); }, advance: (seconds: number) => { time += seconds; } };
+  const buckets = createTokenBuckets({
+    maxTokens: 3,
+    tokensPerFill: 2,
+    fillIntervalSeconds: 10,
+    now: () => time,
+    name: 'test',
+    table: createBucketTable(bucketMemory(keys, { shared: false })),
+  });
+  return {
+    ...buckets,
+    drain: (key: string) => {
+      while (buckets.take(key).allowed);
+    },
+    advance: (seconds: number) => {
+      time += seconds;
+    },
+  };
 };
 
 describe('token buckets', () => {
-  it('let a burst of the bucket\'s size pass, then say when to come again', () => {
+  it("let a burst of the bucket's size pass, then say when to come again", () => {
     const { take, advance } = open();
-    expect([take('a'), take('a'), take('a')]).toEqual([2, 1, 0].map((remaining) => ({ allowed: true, remaining, fillSeconds: 10 })));
+    expect([take('a'), take('a'), take('a')]).toEqual(
+      [2, 1, 0].map((remaining) => ({ allowed: true, remaining, fillSeconds: 10 })),
+    );
     advance(3.5);
     expect(take('a')).toEqual({ allowed: false, retryAfterSeconds: 7 });
   });
@@ -47,7 +64,10 @@ describe('token buckets', () => {
     const { take, peek } = open();
     peek('a');
     take('a');
-    expect([peek('a'), peek('a')]).toEqual([{ allowed: true, remaining: 2, fillSeconds: 10 }, { allowed: true, remaining: 2, fillSeconds: 10 }]);
+    expect([peek('a'), peek('a')]).toEqual([
+      { allowed: true, remaining: 2, fillSeconds: 10 },
+      { allowed: true, remaining: 2, fillSeconds: 10 },
+    ]);
   });
   it('add nothing when the clock is set back, and do not wait for the old time', () => {
     const { take, drain, advance } = open();
@@ -89,7 +109,11 @@ describe('token buckets', () => {
   it('of many keys count each for itself', () => {
     const { take } = open();
     for (let i = 0; i < 20_000; i++) take(`key ${i}`);
-    expect(Array.from({ length: 20_000 }, (_, i) => take(`key ${i}`)).every((permit) => permit.allowed && permit.remaining === 1)).toBe(true);
+    expect(
+      Array.from({ length: 20_000 }, (_, i) => take(`key ${i}`)).every(
+        (permit) => permit.allowed && permit.remaining === 1,
+      ),
+    ).toBe(true);
   });
   it('of several limiters in one table are apart, and each is full by its own measure', () => {
     const table = createBucketTable(bucketMemory(2, { shared: false }));
@@ -101,11 +125,21 @@ describe('token buckets', () => {
     expect([small.take('a').allowed, small.take('a').allowed]).toEqual([true, false]);
     time = 10; // the small one is full again and goes; the large one has 1 of 100 and stays
     small.take('b');
-    expect([large.peek('a'), small.peek('a').allowed]).toEqual([{ allowed: true, remaining: 1, fillSeconds: 10 }, true]);
+    expect([large.peek('a'), small.peek('a').allowed]).toEqual([
+      { allowed: true, remaining: 1, fillSeconds: 10 },
+      true,
+    ]);
   });
   it('have many limiters and keys at once, and their memory does not grow', () => {
     const memory = bucketMemory(1_000, { shared: true });
-    const { take, peek } = createTokenBuckets({ maxTokens: 3, tokensPerFill: 1, fillIntervalSeconds: 1, now: () => 1, name: 'a', table: createBucketTable(memory) });
+    const { take, peek } = createTokenBuckets({
+      maxTokens: 3,
+      tokensPerFill: 1,
+      fillIntervalSeconds: 1,
+      now: () => 1,
+      name: 'a',
+      table: createBucketTable(memory),
+    });
     for (let i = 0; i < 100_000; i++) take(`key ${i}`);
     expect(memory.memory.byteLength).toBeLessThan(1_000 * 48);
     expect(peek('key 99999')).toMatchObject({ remaining: 2 });

@@ -14,21 +14,33 @@ let received: string[];
 beforeAll(async () => {
   backend = net.createServer((socket) => {
     const at = received.push('') - 1;
-    socket.on('error', () => {}).on('data', (chunk) => {
-      received[at] += chunk.toString('latin1');
-      const end = received[at]!.indexOf('\r\n\r\n');
-      const [head, body] = end === -1 ? [''] : [received[at]!.slice(0, end), received[at]!.slice(end + 4)];
-      const whole = body !== undefined && (/transfer-encoding: chunked/i.test(head) ? body.endsWith('0') || received[at]!.endsWith('0\r\n\r\n') : body.length >= Number(/content-length: (\d+)/i.exec(head)?.[1] ?? 0));
-      if (whole) socket.end('HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}');
-    });
+    socket
+      .on('error', () => {})
+      .on('data', (chunk) => {
+        received[at] += chunk.toString('latin1');
+        const end = received[at]!.indexOf('\r\n\r\n');
+        const [head, body] = end === -1 ? [''] : [received[at]!.slice(0, end), received[at]!.slice(end + 4)];
+        const whole =
+          body !== undefined &&
+          (/transfer-encoding: chunked/i.test(head)
+            ? body.endsWith('0') || received[at]!.endsWith('0\r\n\r\n')
+            : body.length >= Number(/content-length: (\d+)/i.exec(head)?.[1] ?? 0));
+        if (whole) socket.end('HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}');
+      });
   });
   await new Promise<void>((resolve) => backend.listen(0, '127.0.0.1', resolve));
-  bed = await startBed({ change: (config) => {
-    config.limits = { maxBodyBytes: 1000 };
-    for (const route of config.routes) (route.backend as { url: string }).url = `http://127.0.0.1:${(backend.address() as net.AddressInfo).port}`;
-  } });
+  bed = await startBed({
+    change: (config) => {
+      config.limits = { maxBodyBytes: 1000 };
+      for (const route of config.routes)
+        (route.backend as { url: string }).url =
+          `http://127.0.0.1:${(backend.address() as net.AddressInfo).port}`;
+    },
+  });
 });
-beforeEach(() => { received = []; });
+beforeEach(() => {
+  received = [];
+});
 afterAll(async () => {
   await bed.stop();
   await new Promise((resolve) => backend.close(resolve));
@@ -40,26 +52,33 @@ const credentials = (method = 'POST') => {
 };
 const withCredentials = (bytes: string) => {
   const method = bytes.split(' ', 1)[0];
-  return bytes.replace('§', () => `Host: gw.example\r\n${credentials(method)}`).replace('¤', () => credentials(method));
+  return bytes
+    .replace('§', () => `Host: gw.example\r\n${credentials(method)}`)
+    .replace('¤', () => credentials(method));
 };
 /** Sends, and reads until the other side closes or has been silent. */
-const converse = (bytes: string, quietMs = 120) => new Promise<number[]>((resolve) => {
-  let got = '';
-  const end = () => {
-    clearTimeout(timer);
-    socket.destroy();
-    resolve([...got.matchAll(/HTTP\/1\.1 (\d{3}) /g)].map(([, status]) => Number(status)));
-  };
-  let timer = setTimeout(end, quietMs);
-  const socket = net.connect(bed.gateway.port, '127.0.0.1', () => socket.write(bytes, 'latin1'));
-  socket.on('data', (chunk) => {
-    got += chunk.toString('latin1');
-    clearTimeout(timer);
-    timer = setTimeout(end, quietMs);
-  }).on('error', end).on('close', end);
-});
+const converse = (bytes: string, quietMs = 120) =>
+  new Promise<number[]>((resolve) => {
+    let got = '';
+    const end = () => {
+      clearTimeout(timer);
+      socket.destroy();
+      resolve([...got.matchAll(/HTTP\/1\.1 (\d{3}) /g)].map(([, status]) => Number(status)));
+    };
+    let timer = setTimeout(end, quietMs);
+    const socket = net.connect(bed.gateway.port, '127.0.0.1', () => socket.write(bytes, 'latin1'));
+    socket
+      .on('data', (chunk) => {
+        got += chunk.toString('latin1');
+        clearTimeout(timer);
+        timer = setTimeout(end, quietMs);
+      })
+      .on('error', end)
+      .on('close', end);
+  });
 /** Of one connection: what a strict reader finds in it. */
-const requestsIn = (bytes: string) => [...bytes.matchAll(/^(?:GET|POST|DELETE|[A-Z]+) \S+ HTTP\/1\.1\r?$/gm)].map(([first]) => first.trim());
+const requestsIn = (bytes: string) =>
+  [...bytes.matchAll(/^(?:GET|POST|DELETE|[A-Z]+) \S+ HTTP\/1\.1\r?$/gm)].map(([first]) => first.trim());
 
 it('the corpus has no two cases of one name in a clause, and many', () => {
   expect(new Set(CORPUS.map(({ clause, name }) => `${clause} ${name}`)).size).toBe(CORPUS.length);
@@ -76,29 +95,41 @@ it.each(CORPUS.map((c) => [c.clause, c.name, c] as const))('%s: %s', async (_, _
   expect(received.join('')).not.toContain('smuggled');
   if (statuses[0] === 400) expect(reached.every((first) => first === 'POST /mcp HTTP/1.1')).toBe(true);
   // Refused for its header block: nothing of it went on.
-  if (answers.every((conversation) => conversation.every((status) => status === 400))) expect(received).toEqual([]);
+  if (answers.every((conversation) => conversation.every((status) => status === 400)))
+    expect(received).toEqual([]);
   expect(bed.warnings.slice(warnings)).toEqual([]);
 });
 
 it('and after all of it a good request is served, as one request', async () => {
-  expect(await converse(withCredentials('POST /mcp HTTP/1.1\r\n§Content-Length: 2\r\n\r\n{}'))).toEqual([200]);
+  expect(await converse(withCredentials('POST /mcp HTTP/1.1\r\n§Content-Length: 2\r\n\r\n{}'))).toEqual([
+    200,
+  ]);
   expect(received.flatMap(requestsIn)).toEqual(['POST /mcp HTTP/1.1']);
 });
 
 describe('a request in a body', () => {
   const inner = 'GET /smuggled HTTP/1.1\r\nHost: gw.example\r\n\r\n';
-  it.each([['with a length', `Content-Length: ${inner.length}\r\n\r\n${inner}`], ['in a chunk', `Transfer-Encoding: chunked\r\n\r\n${inner.length.toString(16)}\r\n${inner}\r\n0\r\n\r\n`]])('%s stays in it', async (_, rest) => {
+  it.each([
+    ['with a length', `Content-Length: ${inner.length}\r\n\r\n${inner}`],
+    ['in a chunk', `Transfer-Encoding: chunked\r\n\r\n${inner.length.toString(16)}\r\n${inner}\r\n0\r\n\r\n`],
+  ])('%s stays in it', async (_, rest) => {
     expect(await converse(withCredentials(`POST /mcp HTTP/1.1\r\n§${rest}`))).toEqual([200]);
     expect(received).toHaveLength(1);
     expect(received[0]).toContain(inner); // as content, behind a length or in a chunk
   });
   it('that was refused is not taken for the next request', async () => {
-    const statuses = await converse(`POST /mcp HTTP/1.1\r\nHost: gw.example\r\nContent-Length: ${inner.length}\r\n\r\n${inner}`);
+    const statuses = await converse(
+      `POST /mcp HTTP/1.1\r\nHost: gw.example\r\nContent-Length: ${inner.length}\r\n\r\n${inner}`,
+    );
     expect(statuses).toEqual([401]);
     expect(received).toEqual([]);
   });
   it('behind a GET without a length is a request of its own, and needs credentials of its own', async () => {
-    const statuses = await converse(withCredentials(`GET /mcp HTTP/1.1\r\n§\r\nPOST /mcp HTTP/1.1\r\nHost: gw.example\r\nContent-Length: 0\r\n\r\n`));
+    const statuses = await converse(
+      withCredentials(
+        `GET /mcp HTTP/1.1\r\n§\r\nPOST /mcp HTTP/1.1\r\nHost: gw.example\r\nContent-Length: 0\r\n\r\n`,
+      ),
+    );
     expect(statuses).toEqual([200, 401]);
     expect(received.flatMap(requestsIn)).toEqual(['GET /mcp HTTP/1.1']);
   });
@@ -106,17 +137,38 @@ describe('a request in a body', () => {
 
 describe('bounds, and one beyond', () => {
   const head = (lines: string) => withCredentials(`POST /mcp HTTP/1.1\r\n§${lines}\r\n`);
-  it.each([[8192, 200], [8193, 414]])('a target of %d bytes: %d', async (length, status) => {
+  it.each([
+    [8192, 200],
+    [8193, 414],
+  ])('a target of %d bytes: %d', async (length, status) => {
     const token = accessToken(bed.as, { cnf: { jkt: thumbprint(client) } });
     const target = `/mcp?${'a'.repeat(length - 5)}`;
-    expect(await converse(`POST ${target} HTTP/1.1\r\nHost: gw.example\r\nAuthorization: DPoP ${token}\r\nDPoP: ${proof(client, 'POST', `${ORIGIN}/mcp`, token)}\r\nContent-Length: 0\r\n\r\n`)).toEqual([status]);
+    expect(
+      await converse(
+        `POST ${target} HTTP/1.1\r\nHost: gw.example\r\nAuthorization: DPoP ${token}\r\nDPoP: ${proof(client, 'POST', `${ORIGIN}/mcp`, token)}\r\nContent-Length: 0\r\n\r\n`,
+      ),
+    ).toEqual([status]);
   });
-  it.each([[100, 200], [101, 431]])('%d fields: %d', async (count, status) => {
-    expect(await converse(head(`Content-Length: 0\r\n${Array.from({ length: count - 4 }, (_, i) => `X-${i}: 1\r\n`).join('')}`))).toEqual([status]);
+  it.each([
+    [100, 200],
+    [101, 431],
+  ])('%d fields: %d', async (count, status) => {
+    expect(
+      await converse(
+        head(`Content-Length: 0\r\n${Array.from({ length: count - 4 }, (_, i) => `X-${i}: 1\r\n`).join('')}`),
+      ),
+    ).toEqual([status]);
   });
-  it.each([[1000, 200], [1001, 413]])('a body of %d bytes: %d', async (length, status) => {
+  it.each([
+    [1000, 200],
+    [1001, 413],
+  ])('a body of %d bytes: %d', async (length, status) => {
     expect(await converse(`${head(`Content-Length: ${length}\r\n`)}${'x'.repeat(length)}`)).toEqual([status]);
-    expect(await converse(`${head('Transfer-Encoding: chunked\r\n')}${length.toString(16)}\r\n${'x'.repeat(length)}\r\n0\r\n\r\n`)).toEqual([status]);
+    expect(
+      await converse(
+        `${head('Transfer-Encoding: chunked\r\n')}${length.toString(16)}\r\n${'x'.repeat(length)}\r\n0\r\n\r\n`,
+      ),
+    ).toEqual([status]);
   });
   it('a header block beyond 16 KiB: 431', async () => {
     expect(await converse(head(`Content-Length: 0\r\nX-A: ${'a'.repeat(14_000)}\r\n`))).toEqual([200]);

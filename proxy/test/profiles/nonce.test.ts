@@ -19,18 +19,30 @@ let beds: [Bed, Bed];
 
 beforeAll(async () => {
   writeFileSync(file, `${OLD}\n`);
-  const start = () => startBed({ clock, change: (config, { backendPort }) => {
-    const nonce = { keys: { file }, lifetimeSeconds: 60 };
-    const auth = { profile: 'dpop' as const, issuers: ['as'], audiences: [`${ORIGIN}/mcp`] };
-    const backend = { url: `http://127.0.0.1:${backendPort}` };
-    config.routes = [
-      { kind: 'mcp', name: 'mcp', pathPrefix: '/mcp', auth: { ...auth, nonce }, backend },
-      { kind: 'mcp', name: 'timed', pathPrefix: '/timed', auth: { ...auth, nonce: { ...nonce, timeFromNonce: true } }, backend },
-    ];
-  } });
+  const start = () =>
+    startBed({
+      clock,
+      change: (config, { backendPort }) => {
+        const nonce = { keys: { file }, lifetimeSeconds: 60 };
+        const auth = { profile: 'dpop' as const, issuers: ['as'], audiences: [`${ORIGIN}/mcp`] };
+        const backend = { url: `http://127.0.0.1:${backendPort}` };
+        config.routes = [
+          { kind: 'mcp', name: 'mcp', pathPrefix: '/mcp', auth: { ...auth, nonce }, backend },
+          {
+            kind: 'mcp',
+            name: 'timed',
+            pathPrefix: '/timed',
+            auth: { ...auth, nonce: { ...nonce, timeFromNonce: true } },
+            backend,
+          },
+        ];
+      },
+    });
   beds = [await start(), await start()];
 });
-beforeEach(() => { ahead = 0; });
+beforeEach(() => {
+  ahead = 0;
+});
 afterAll(async () => {
   await Promise.all(beds.map((bed) => bed.stop()));
   rmSync(dir, { recursive: true });
@@ -38,7 +50,16 @@ afterAll(async () => {
 
 const ask = (bed: Bed, nonce: unknown, { path = '/mcp', iat }: { path?: string; iat?: number } = {}): Ask => {
   const token = accessToken(bed.as, { cnf: { jkt }, exp: Math.floor(clock()) + 300 });
-  return { method: 'POST', path, headers: { authorization: `DPoP ${token}`, dpop: proof(client, 'POST', ORIGIN + path, token, { claims: { nonce, iat: iat ?? Math.floor(clock()) } }) } };
+  return {
+    method: 'POST',
+    path,
+    headers: {
+      authorization: `DPoP ${token}`,
+      dpop: proof(client, 'POST', ORIGIN + path, token, {
+        claims: { nonce, iat: iat ?? Math.floor(clock()) },
+      }),
+    },
+  };
 };
 const offered = async (bed: Bed, path = '/mcp') => {
   const answer = await bed.ask(ask(bed, undefined, { path }));
@@ -64,7 +85,12 @@ describe('RFC 9449 9: a route that requires nonces', () => {
     expect((await beds[0].ask(once)).status).toBe(401);
     expect((await beds[0].ask(once)).headers['www-authenticate']).toMatch(/use_dpop_nonce/);
   });
-  it.each([['a made-up one', 'A'.repeat(30)], ['one with a flipped bit', 'flip'], ['a number', 7], ['an empty one', '']])('refuses %s, and offers a fresh one', async (_, nonce) => {
+  it.each([
+    ['a made-up one', 'A'.repeat(30)],
+    ['one with a flipped bit', 'flip'],
+    ['a number', 7],
+    ['an empty one', ''],
+  ])('refuses %s, and offers a fresh one', async (_, nonce) => {
     const real = await offered(beds[0]);
     const used = nonce === 'flip' ? `${real[0] === 'A' ? 'B' : 'A'}${real.slice(1)}` : nonce;
     const answer = await beds[0].ask(ask(beds[0], used));
@@ -104,7 +130,8 @@ describe('RFC 9449 9: a route that requires nonces', () => {
     writeFileSync(file, `${NEW}\n`);
     await new Promise((resolve) => setTimeout(resolve, 1300));
     const late = await offered(beds[1]);
-    for (const nonce of [early, middle, late]) for (const bed of beds) expect((await bed.ask(ask(bed, nonce))).status).toBe(200);
+    for (const nonce of [early, middle, late])
+      for (const bed of beds) expect((await bed.ask(ask(bed, nonce))).status).toBe(200);
     writeFileSync(file, 'short\n');
     await new Promise((resolve) => setTimeout(resolve, 1300));
     expect(beds[0].warnings.join()).toMatch(/line 1: must be at least 32/);
@@ -121,7 +148,8 @@ describe('nonces', () => {
   });
   it('have one spelling', () => {
     const nonce = makeNonce(key, 1);
-    for (const other of [`${nonce}=`, ` ${nonce}`, `${nonce.slice(0, -1)}${nonce.endsWith('B') ? 'C' : 'B'}`]) expect(timeOfNonce(other, [key])).toBeUndefined();
+    for (const other of [`${nonce}=`, ` ${nonce}`, `${nonce.slice(0, -1)}${nonce.endsWith('B') ? 'C' : 'B'}`])
+      expect(timeOfNonce(other, [key])).toBeUndefined();
   });
   it('have keys of enough text, each once', () => {
     expect(parseNonceKeys('')).toMatchObject({ ok: false });

@@ -4,13 +4,19 @@ import { held } from '../support/held.js';
 import { ec } from '../support/mint.js';
 
 const key = ec();
-const signed = (text: string) => sign('sha256', Buffer.from(text), { key: key.privateKey, dsaEncoding: 'ieee-p1363' }).toString('base64url');
+const signed = (text: string) =>
+  sign('sha256', Buffer.from(text), { key: key.privateKey, dsaEncoding: 'ieee-p1363' }).toString('base64url');
 
 it('tells each of many requests at once about its own signature', async () => {
   const verify = createVerifyQueue({ isWelcome: () => true, most: 4096 });
   // More than are verified in one go, every third by another text's signature.
-  const asked = Array.from({ length: 200 }, (_, n) => ({ text: `text ${n}`, signature: signed(n % 3 === 0 ? 'another' : `text ${n}`) }));
-  const told = await Promise.all(asked.map(({ text, signature }) => verify('192.0.2.1', 'ES256', key.publicKey, text, signature)));
+  const asked = Array.from({ length: 200 }, (_, n) => ({
+    text: `text ${n}`,
+    signature: signed(n % 3 === 0 ? 'another' : `text ${n}`),
+  }));
+  const told = await Promise.all(
+    asked.map(({ text, signature }) => verify('192.0.2.1', 'ES256', key.publicKey, text, signature)),
+  );
   expect(told).toEqual(asked.map((_, n) => n % 3 !== 0));
 });
 
@@ -19,7 +25,10 @@ it('goes on after it was empty, and lets other events in between', async () => {
   const signature = signed('a');
   expect(await verify('192.0.2.1', 'ES256', key.publicKey, 'a', signature)).toBe(true);
   let between = 0;
-  const count = () => { between += 1; if (between < 50) setImmediate(count); };
+  const count = () => {
+    between += 1;
+    if (between < 50) setImmediate(count);
+  };
   setImmediate(count);
   const many = Array.from({ length: 130 }, () => verify('192.0.2.1', 'ES256', key.publicKey, 'a', signature));
   await many[0];
@@ -31,9 +40,18 @@ it('goes on after it was empty, and lets other events in between', async () => {
 
 it('looks at no further signature of an address that is not welcome any more', async () => {
   let refusals = 0;
-  const verify = createVerifyQueue({ isWelcome: (network) => network !== '198.51.100.9' || refusals < 5, most: 4096 });
+  const verify = createVerifyQueue({
+    isWelcome: (network) => network !== '198.51.100.9' || refusals < 5,
+    most: 4096,
+  });
   const ask = async (network: string, text: string) => {
-    const verdict = await verify(network, 'ES256', key.publicKey, text, signed(text === 'forged' ? 'another' : text));
+    const verdict = await verify(
+      network,
+      'ES256',
+      key.publicKey,
+      text,
+      signed(text === 'forged' ? 'another' : text),
+    );
     if (verdict === false) refusals += 1;
     return verdict;
   };
@@ -45,8 +63,13 @@ it('looks at no further signature of an address that is not welcome any more', a
 it('takes no more than it can verify in time', async () => {
   const verify = createVerifyQueue({ isWelcome: () => true, most: 4096 });
   const signature = signed('a');
-  const verdicts = await Promise.all(Array.from({ length: 5000 }, () => verify('192.0.2.1', 'ES256', key.publicKey, 'a', signature)));
-  expect([verdicts.filter((v) => v === true).length, verdicts.filter((v) => v === 'overloaded').length]).toEqual([4096, 904]);
+  const verdicts = await Promise.all(
+    Array.from({ length: 5000 }, () => verify('192.0.2.1', 'ES256', key.publicKey, 'a', signature)),
+  );
+  expect([
+    verdicts.filter((v) => v === true).length,
+    verdicts.filter((v) => v === 'overloaded').length,
+  ]).toEqual([4096, 904]);
 });
 
 it('lets go of what is verified, also while there is always more', async () => {

@@ -4,7 +4,12 @@ import { behavesLikeAReplayStore, keyOf, NOW } from './contract.js';
 const START = 1_800_000_000;
 const open = (maxEntries: number, start = START) => {
   let time = start;
-  return { store: createMemoryStore({ maxEntries, now: () => time }), advance: (seconds: number) => { time += seconds; } };
+  return {
+    store: createMemoryStore({ maxEntries, now: () => time }),
+    advance: (seconds: number) => {
+      time += seconds;
+    },
+  };
 };
 
 /** Distinct 32-byte keys that are spread like hashes, made faster than hashing a million of them. */
@@ -27,7 +32,9 @@ function* keys(count: number, seed = 1): Generator<Buffer> {
 
 describe('the memory store', () => {
   let at: ReturnType<typeof open>;
-  beforeEach(() => { at = open(1_000); });
+  beforeEach(() => {
+    at = open(1_000);
+  });
   behavesLikeAReplayStore(() => ({ store: at.store, pass: async (seconds) => at.advance(seconds) }), 1);
 
   it('answers without a promise', () => {
@@ -52,7 +59,8 @@ describe('the memory store', () => {
     for (const key of keys(max)) expect(store.claim(key, 60, NOW)).toBe('first');
     expect(store.claim(keyOf('one more'), 60, NOW)).toBe('full');
     expect(store.size()).toBe(max);
-    for (const key of keys(max)) if (store.claim(key, 60, NOW) !== 'seen') throw new Error('forgot a live claim');
+    for (const key of keys(max))
+      if (store.claim(key, 60, NOW) !== 'seen') throw new Error('forgot a live claim');
   });
   it('tells a replay from a new proof when it is full', () => {
     for (const key of keys(1_000)) at.store.claim(key, 60, NOW);
@@ -77,28 +85,32 @@ describe('the memory store', () => {
   it('keeps its size over many generations of claims', () => {
     const { store, advance } = open(10_000);
     for (let generation = 1; generation <= 30; generation++) {
-      for (const key of keys(9_000, generation)) if (store.claim(key, 60, NOW) !== 'first') throw new Error('refused a new proof');
+      for (const key of keys(9_000, generation))
+        if (store.claim(key, 60, NOW) !== 'first') throw new Error('refused a new proof');
       advance(61);
     }
     expect(store.bytes() / 10_000).toBeLessThanOrEqual(24);
   });
 
-  it.each([1_000_000, 300_000])('holds %i claims in at most 24 bytes each, and no claim takes long', (max) => {
-    const { store, advance } = open(max);
-    let long = 0;
-    const run = (seed: number) => {
-      for (const key of keys(max, seed)) {
-        const before = performance.now();
-        store.claim(key, 60, NOW);
-        if (performance.now() - before > 5) long += 1;
-      }
-    };
-    run(1);
-    expect(store.size()).toBe(max);
-    expect(store.bytes() / max).toBeLessThanOrEqual(24);
-    advance(60); // all at once: the worst case for reuse
-    run(99);
-    expect(store.bytes() / max).toBeLessThanOrEqual(24);
-    expect(long).toBeLessThan(max / 5000); // a claim takes a fraction of a millisecond; what is left are the collector's pauses on a busy machine
-  });
+  it.each([1_000_000, 300_000])(
+    'holds %i claims in at most 24 bytes each, and no claim takes long',
+    (max) => {
+      const { store, advance } = open(max);
+      let long = 0;
+      const run = (seed: number) => {
+        for (const key of keys(max, seed)) {
+          const before = performance.now();
+          store.claim(key, 60, NOW);
+          if (performance.now() - before > 5) long += 1;
+        }
+      };
+      run(1);
+      expect(store.size()).toBe(max);
+      expect(store.bytes() / max).toBeLessThanOrEqual(24);
+      advance(60); // all at once: the worst case for reuse
+      run(99);
+      expect(store.bytes() / max).toBeLessThanOrEqual(24);
+      expect(long).toBeLessThan(max / 5000); // a claim takes a fraction of a millisecond; what is left are the collector's pauses on a busy machine
+    },
+  );
 });

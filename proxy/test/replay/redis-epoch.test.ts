@@ -12,15 +12,26 @@ import { hasRedis, RedisProcess } from './redis-process.js';
 
 if (!hasRedis()) {
   const why = 'no redis-server or valkey-server in PATH';
-  if (process.env.CI) it('finds a Redis to test against', () => { throw new Error(why); });
+  if (process.env.CI)
+    it('finds a Redis to test against', () => {
+      throw new Error(why);
+    });
   else it.skip(`the epoch: ${why}`, () => {});
 }
 
 const stores: ReplayStore[] = [];
 const servers: RedisProcess[] = [];
 const problems: string[] = [];
-const config = (port: number, more: Partial<RedisConfig> = {}): RedisConfig =>
-  ({ store: 'redis', url: `redis://127.0.0.1:${port}`, keyPrefix: `agw:${randomUUID()}:`, timeoutSeconds: 0.3, topology: { kind: 'single' }, onStoreFailure: 'deny', epochMarginSeconds: 0, ...more });
+const config = (port: number, more: Partial<RedisConfig> = {}): RedisConfig => ({
+  store: 'redis',
+  url: `redis://127.0.0.1:${port}`,
+  keyPrefix: `agw:${randomUUID()}:`,
+  timeoutSeconds: 0.3,
+  topology: { kind: 'single' },
+  onStoreFailure: 'deny',
+  epochMarginSeconds: 0,
+  ...more,
+});
 const start = async (...extra: string[]) => {
   const server = await RedisProcess.start(...extra);
   servers.push(server);
@@ -48,7 +59,9 @@ const used = async (store: ReplayStore, name: string) => {
   return madeAt;
 };
 
-beforeEach(() => { problems.length = 0; });
+beforeEach(() => {
+  problems.length = 0;
+});
 afterEach(async () => {
   for (const store of stores.splice(0)) await store.close();
   for (const server of servers.splice(0)) await server.stop();
@@ -74,7 +87,7 @@ afterEach(async () => {
     const madeAt = await used(store, 'before');
     await redis.kill();
     await redis.restart();
-    await until(async () => await store.claim(keyOf('after'), 60, NOW) === 'first');
+    await until(async () => (await store.claim(keyOf('after'), 60, NOW)) === 'first');
     expect(await store.claim(keyOf('before'), 60, madeAt)).toBe('forgotten');
   }, 20_000);
 
@@ -92,7 +105,7 @@ afterEach(async () => {
     const store = await open(config(redis.port));
     const madeAt = await used(store, 'same');
     await redis.command('client', 'kill', 'type', 'normal');
-    await until(async () => await store.claim(keyOf('same'), 60, madeAt) === 'seen');
+    await until(async () => (await store.claim(keyOf('same'), 60, madeAt)) === 'seen');
     expect(await store.claim(keyOf('unused'), 60, madeAt)).toBe('first');
   });
 
@@ -110,11 +123,19 @@ afterEach(async () => {
     const replica = await start('--replicaof', '127.0.0.1', String(primary.port));
     const sentinel = await RedisProcess.sentinelOf(primary, 'jti');
     servers.push(sentinel);
-    await until(async () => String(await sentinel.command('sentinel', 'replicas', 'jti')).includes(String(replica.port)));
-    const store = await open(config(sentinel.port, { topology: { kind: 'sentinel', master: 'jti', sentinels: [] } }));
+    await until(async () =>
+      String(await sentinel.command('sentinel', 'replicas', 'jti')).includes(String(replica.port)),
+    );
+    const store = await open(
+      config(sentinel.port, { topology: { kind: 'sentinel', master: 'jti', sentinels: [] } }),
+    );
     const madeAt = await used(store, 'on the primary');
     await replica.command('replicaof', 'no', 'one'); // its last writes never arrive
-    await replica.command('del', ...((await replica.command('keys', '*-*')) as string[]).filter((k) => !k.endsWith('epoch')), 'x');
+    await replica.command(
+      'del',
+      ...((await replica.command('keys', '*-*')) as string[]).filter((k) => !k.endsWith('epoch')),
+      'x',
+    );
     await replica.command('replicaof', '127.0.0.1', '1');
     await primary.kill();
     await replica.command('replicaof', 'no', 'one');
@@ -123,31 +144,52 @@ afterEach(async () => {
   }, 60_000);
 
   const cluster = async (replicas: number) => {
-    const options = ['--cluster-enabled', 'yes', '--cluster-node-timeout', '700', '--cluster-require-full-coverage', 'no'];
+    const options = [
+      '--cluster-enabled',
+      'yes',
+      '--cluster-node-timeout',
+      '700',
+      '--cluster-require-full-coverage',
+      'no',
+    ];
     const nodes = [await start(...options), await start(...options), await start(...options)];
     const [first] = nodes as [RedisProcess, ...RedisProcess[]];
     for (const [i, node] of nodes.entries()) {
-      await node.command('cluster', 'addslotsrange', String(Math.ceil((i * 16384) / 3)), String(Math.ceil(((i + 1) * 16384) / 3) - 1));
+      await node.command(
+        'cluster',
+        'addslotsrange',
+        String(Math.ceil((i * 16384) / 3)),
+        String(Math.ceil(((i + 1) * 16384) / 3) - 1),
+      );
       await node.command('cluster', 'set-config-epoch', String(i + 1));
     }
     for (let i = 0; i < replicas; i++) nodes.push(await start(...options));
     for (const node of nodes.slice(1)) await node.command('cluster', 'meet', '127.0.0.1', String(first.port));
     const info = async (node: RedisProcess) => String(await node.command('cluster', 'info'));
-    for (const node of nodes) await until(async () => (await info(node)).includes(`cluster_known_nodes:${nodes.length}`));
-    for (const node of nodes.slice(3)) await node.command('cluster', 'replicate', String(await nodes[2]!.command('cluster', 'myid')));
+    for (const node of nodes)
+      await until(async () => (await info(node)).includes(`cluster_known_nodes:${nodes.length}`));
+    for (const node of nodes.slice(3))
+      await node.command('cluster', 'replicate', String(await nodes[2]!.command('cluster', 'myid')));
     for (const node of nodes) await until(async () => (await info(node)).includes('cluster_state:ok'));
-    for (const node of nodes.slice(3)) await until(async () => String(await node.command('info', 'replication')).includes('master_link_status:up'));
+    for (const node of nodes.slice(3))
+      await until(async () =>
+        String(await node.command('info', 'replication')).includes('master_link_status:up'),
+      );
     return nodes;
   };
 
   it('spreads claims over a cluster, each taken once, and notices that one of its masters was flushed', async () => {
     const nodes = await cluster(0);
     const [first] = nodes as [RedisProcess, ...RedisProcess[]];
-    const shared = config(first.port, { topology: { kind: 'cluster', nodes: [`127.0.0.1:${nodes[1]!.port}`] } });
+    const shared = config(first.port, {
+      topology: { kind: 'cluster', nodes: [`127.0.0.1:${nodes[1]!.port}`] },
+    });
     const [one, two] = [await open(shared), await open(shared)];
     const names = Array.from({ length: 200 }, (_, i) => `clustered ${i}`);
     const madeAt = second() + 1; // the markers of the buckets are made with the first claims
-    const turns = await Promise.all(names.flatMap((name) => [one, two].map((store) => store.claim(keyOf(name), 60, madeAt))));
+    const turns = await Promise.all(
+      names.flatMap((name) => [one, two].map((store) => store.claim(keyOf(name), 60, madeAt))),
+    );
     expect(turns.filter((t) => t === 'first')).toHaveLength(200);
     expect(turns.filter((t) => t === 'seen')).toHaveLength(200);
     for (const node of nodes) expect(Number(await node.command('dbsize'))).toBeGreaterThan(20);
@@ -161,18 +203,34 @@ afterEach(async () => {
 
   it('takes nothing of a promoted replica of a cluster that the old master may have taken', async () => {
     const nodes = await cluster(1);
-    const store = await open(config(nodes[0]!.port, { topology: { kind: 'cluster', nodes: [`127.0.0.1:${nodes[1]!.port}`] } }));
+    const store = await open(
+      config(nodes[0]!.port, { topology: { kind: 'cluster', nodes: [`127.0.0.1:${nodes[1]!.port}`] } }),
+    );
     const names = Array.from({ length: 200 }, (_, i) => `failed over ${i}`);
     await Promise.all(names.map((name) => store.claim(keyOf(`${name} first`), 60, NOW))); // makes the markers
     await sleep(1100);
     const madeAt = second();
-    expect(await Promise.all(names.map((name) => store.claim(keyOf(name), 60, madeAt)))).not.toContain('seen');
+    expect(await Promise.all(names.map((name) => store.claim(keyOf(name), 60, madeAt)))).not.toContain(
+      'seen',
+    );
     await sleep(1100);
     await nodes[2]!.kill();
-    await until(async () => String(await nodes[3]!.command('info', 'replication')).includes('role:master'), 30);
+    await until(
+      async () => String(await nodes[3]!.command('info', 'replication')).includes('role:master'),
+      30,
+    );
     // As if the last claims had not arrived there: all that it has are the markers.
-    for (const key of (await nodes[3]!.command('keys', '*') as string[]).filter((k) => !k.endsWith('epoch'))) await nodes[3]!.command('del', key);
-    await until(async () => !(await Promise.all(names.map((name) => store.claim(keyOf(`${name} after`), 60, NOW)))).includes('down'), 30);
+    for (const key of ((await nodes[3]!.command('keys', '*')) as string[]).filter(
+      (k) => !k.endsWith('epoch'),
+    ))
+      await nodes[3]!.command('del', key);
+    await until(
+      async () =>
+        !(await Promise.all(names.map((name) => store.claim(keyOf(`${name} after`), 60, NOW)))).includes(
+          'down',
+        ),
+      30,
+    );
     const again = await Promise.all(names.map((name) => store.claim(keyOf(name), 60, madeAt)));
     expect(again).not.toContain('first');
     expect(again).toContain('forgotten');
@@ -187,9 +245,17 @@ async function startLink(to: number) {
   const server = net.createServer((from) => {
     if (!open) return void from.destroy();
     const there = net.connect(to, '127.0.0.1');
-    for (const [one, other] of [[from, there], [there, from]] as const) {
+    for (const [one, other] of [
+      [from, there],
+      [there, from],
+    ] as const) {
       sockets.add(one);
-      one.on('error', () => {}).on('close', () => { sockets.delete(one); other.destroy(); });
+      one
+        .on('error', () => {})
+        .on('close', () => {
+          sockets.delete(one);
+          other.destroy();
+        });
     }
     from.pipe(there).pipe(from);
   });
@@ -199,7 +265,11 @@ async function startLink(to: number) {
     for (const socket of sockets) socket.destroy();
   };
   return {
-    port: (server.address() as net.AddressInfo).port, cut, mend: () => { open = true; },
+    port: (server.address() as net.AddressInfo).port,
+    cut,
+    mend: () => {
+      open = true;
+    },
     stop() {
       cut();
       server.close();
@@ -209,7 +279,11 @@ async function startLink(to: number) {
 
 (hasRedis() ? describe : describe.skip)('what happens while Redis is away', () => {
   const openWith = async (port: number, onStoreFailure: 'local' | 'allow', unchecked: () => void) => {
-    const store = await openReplayStore(config(port, { onStoreFailure }), { now: wallClock, onProblem: (p) => problems.push(p), onUnchecked: unchecked });
+    const store = await openReplayStore(config(port, { onStoreFailure }), {
+      now: wallClock,
+      onProblem: (p) => problems.push(p),
+      onUnchecked: unchecked,
+    });
     stores.push(store);
     return store;
   };
@@ -217,8 +291,10 @@ async function startLink(to: number) {
   it('local: this process still takes each proof once, also one that Redis had taken', async () => {
     const redis = await start();
     let unchecked = 0;
-    const store = await openWith(redis.port, 'local', () => { unchecked += 1; });
-    await until(async () => await store.claim(keyOf('x'), 60, NOW) === 'seen');
+    const store = await openWith(redis.port, 'local', () => {
+      unchecked += 1;
+    });
+    await until(async () => (await store.claim(keyOf('x'), 60, NOW)) === 'seen');
     unchecked = 0;
     expect(await store.claim(keyOf('known'), 60, NOW)).toBe('first');
     expect(unchecked).toBe(0);
@@ -236,8 +312,10 @@ async function startLink(to: number) {
     const redis = await start();
     const link = await startLink(redis.port);
     let unchecked = 0;
-    const store = await openWith(link.port, 'local', () => { unchecked += 1; });
-    await until(async () => await store.claim(keyOf('x'), 60, NOW) === 'seen');
+    const store = await openWith(link.port, 'local', () => {
+      unchecked += 1;
+    });
+    await until(async () => (await store.claim(keyOf('x'), 60, NOW)) === 'seen');
     link.cut();
     unchecked = 0;
     expect([await store.claim(keyOf('meanwhile'), 60, NOW), unchecked]).toEqual(['first', 1]);
@@ -256,8 +334,13 @@ async function startLink(to: number) {
     const redis = await start();
     await redis.kill();
     let unchecked = 0;
-    const store = await openWith(redis.port, 'allow', () => { unchecked += 1; });
-    expect([await store.claim(keyOf('a'), 60, NOW), await store.claim(keyOf('a'), 60, NOW)]).toEqual(['first', 'first']);
+    const store = await openWith(redis.port, 'allow', () => {
+      unchecked += 1;
+    });
+    expect([await store.claim(keyOf('a'), 60, NOW), await store.claim(keyOf('a'), 60, NOW)]).toEqual([
+      'first',
+      'first',
+    ]);
     expect(unchecked).toBe(2);
   });
 });

@@ -34,13 +34,26 @@ export class RedisProcess {
   static async sentinelOf(master: RedisProcess, name: string): Promise<RedisProcess> {
     const folder = mkdtempSync(join(tmpdir(), 'agw-sentinel-'));
     const file = join(folder, 'sentinel.conf');
-    writeFileSync(file, [`sentinel monitor ${name} 127.0.0.1 ${master.port} 1`, `sentinel down-after-milliseconds ${name} 500`, `sentinel failover-timeout ${name} 3000`, ''].join('\n'));
+    writeFileSync(
+      file,
+      [
+        `sentinel monitor ${name} 127.0.0.1 ${master.port} 1`,
+        `sentinel down-after-milliseconds ${name} 500`,
+        `sentinel failover-timeout ${name} 3000`,
+        '',
+      ].join('\n'),
+    );
     return RedisProcess.start('--config-file', file, '--sentinel');
   }
 
   /** One command on a connection of its own. */
   async command(name: string, ...args: string[]): Promise<unknown> {
-    const redis = new Redis({ host: '127.0.0.1', port: this.port, lazyConnect: true, retryStrategy: () => null });
+    const redis = new Redis({
+      host: '127.0.0.1',
+      port: this.port,
+      lazyConnect: true,
+      retryStrategy: () => null,
+    });
     try {
       await redis.connect();
       return await redis.call(name, ...args);
@@ -51,12 +64,32 @@ export class RedisProcess {
 
   async restart(): Promise<void> {
     const config = this.#extra.indexOf('--config-file');
-    const [first, extra] = config === -1 ? [[], this.#extra] : [[this.#extra[config + 1]!], this.#extra.filter((_, i) => i !== config && i !== config + 1)];
+    const [first, extra] =
+      config === -1
+        ? [[], this.#extra]
+        : [[this.#extra[config + 1]!], this.#extra.filter((_, i) => i !== config && i !== config + 1)];
     const memoryOnly = config === -1 ? ['--save', '', '--appendonly', 'no'] : [];
-    this.#child = spawn(BINARY!, [...first, '--port', String(this.port), '--bind', '127.0.0.1', ...memoryOnly, '--dir', this.#folder, ...extra], { stdio: 'ignore' });
+    this.#child = spawn(
+      BINARY!,
+      [
+        ...first,
+        '--port',
+        String(this.port),
+        '--bind',
+        '127.0.0.1',
+        ...memoryOnly,
+        '--dir',
+        this.#folder,
+        ...extra,
+      ],
+      { stdio: 'ignore' },
+    );
     for (let i = 0; i < 200; i++) {
       const socket = connect(this.port, '127.0.0.1');
-      const open = await Promise.race([once(socket, 'connect').then(() => true), once(socket, 'error').then(() => false)]).catch(() => false);
+      const open = await Promise.race([
+        once(socket, 'connect').then(() => true),
+        once(socket, 'error').then(() => false),
+      ]).catch(() => false);
       socket.destroy();
       if (open) return;
       await sleep(25);

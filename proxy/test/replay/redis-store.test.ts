@@ -18,7 +18,19 @@ const shared = process.env.REDIS_URL;
 const stores: ReplayStore[] = [];
 const problems: string[] = [];
 const open = async (url: string, more: Partial<RedisConfig> = {}, ready = true) => {
-  const store = await createRedisStore({ store: 'redis', url, keyPrefix: `agw:test:${randomUUID()}:`, timeoutSeconds: TIMEOUT, topology: { kind: 'single' }, onStoreFailure: 'deny', epochMarginSeconds: 0, ...more }, { now: wallClock, onProblem: (p) => problems.push(p) });
+  const store = await createRedisStore(
+    {
+      store: 'redis',
+      url,
+      keyPrefix: `agw:test:${randomUUID()}:`,
+      timeoutSeconds: TIMEOUT,
+      topology: { kind: 'single' },
+      onStoreFailure: 'deny',
+      epochMarginSeconds: 0,
+      ...more,
+    },
+    { now: wallClock, onProblem: (p) => problems.push(p) },
+  );
   stores.push(store);
   if (ready) await until(() => store.ready());
   return store;
@@ -30,12 +42,19 @@ const until = async (holds: () => boolean | Promise<boolean>, seconds = 8) => {
   }
   throw new Error(`not so within ${seconds} s`);
 };
-beforeEach(() => { problems.length = 0; });
-afterEach(async () => { for (const store of stores.splice(0)) await store.close(); });
+beforeEach(() => {
+  problems.length = 0;
+});
+afterEach(async () => {
+  for (const store of stores.splice(0)) await store.close();
+});
 
 if (!hasRedis() && shared === undefined) {
   const why = 'no redis-server or valkey-server in PATH, and REDIS_URL is not set';
-  if (process.env.CI) it('finds a Redis to test against', () => { throw new Error(why); });
+  if (process.env.CI)
+    it('finds a Redis to test against', () => {
+      throw new Error(why);
+    });
   else it.skip(`the Redis store: ${why}`, () => {});
 }
 
@@ -49,13 +68,17 @@ if (!hasRedis() && shared === undefined) {
   afterAll(() => redis?.stop());
 
   let store: ReplayStore;
-  beforeEach(async () => { store = await open(url); });
+  beforeEach(async () => {
+    store = await open(url);
+  });
   behavesLikeAReplayStore(() => ({ store, pass: (seconds) => sleep(seconds * 1000) }), 0.1);
 
   it('shares its claims with the other replicas', async () => {
     const keyPrefix = `agw:test:${randomUUID()}:`;
     const [one, two] = [await open(url, { keyPrefix }), await open(url, { keyPrefix })];
-    const turns = await Promise.all(Array.from({ length: 100 }, (_, i) => (i % 2 === 0 ? one : two).claim(keyOf('shared'), 60, NOW)));
+    const turns = await Promise.all(
+      Array.from({ length: 100 }, (_, i) => (i % 2 === 0 ? one : two).claim(keyOf('shared'), 60, NOW)),
+    );
     expect(turns.filter((t) => t === 'first')).toHaveLength(1);
   });
   it('writes the prefix, the hash of the proof, and an expiry in whole milliseconds', async () => {
@@ -88,7 +111,7 @@ if (!hasRedis() && shared === undefined) {
     expect(performance.now() - again).toBeLessThan(100);
     await until(() => problems.length > 0);
     await redis.restart();
-    await until(async () => await store.claim(keyOf('back'), 60, NOW) === 'first');
+    await until(async () => (await store.claim(keyOf('back'), 60, NOW)) === 'first');
     // However many attempts failed in between.
     expect(problems).toEqual([expect.stringContaining(`replay store ${url()}: `)]);
   }, 20_000);
@@ -102,7 +125,7 @@ if (!hasRedis() && shared === undefined) {
     expect(performance.now() - began).toBeLessThan(TIMEOUT * 1000 + 200);
     await until(() => !store.ready(), TIMEOUT * 4 + 2);
     redis.signal('SIGCONT');
-    await until(async () => await store.claim(keyOf('after'), 60, NOW) === 'first');
+    await until(async () => (await store.claim(keyOf('after'), 60, NOW)) === 'first');
     // The claim that got no answer may have been taken: the proof is spent rather than good twice.
     expect(await store.claim(keyOf('hung'), 60, NOW)).toBe('seen');
   }, 20_000);
@@ -135,7 +158,7 @@ if (!hasRedis() && shared === undefined) {
       expect(await store.claim(keyOf('refused'), 60, NOW)).toBe('down');
       expect(problems.join()).not.toContain('wrong\n');
       writeFileSync(file, 'correct horse\n');
-      await until(async () => await store.claim(keyOf('accepted'), 60, NOW) === 'first');
+      await until(async () => (await store.claim(keyOf('accepted'), 60, NOW)) === 'first');
     } finally {
       rmSync(folder, { recursive: true });
     }
@@ -146,25 +169,77 @@ if (!hasRedis() && shared === undefined) {
     const file = (name: string) => join(folder, name);
     try {
       for (const name of ['server', 'other']) {
-        execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '1', '-subj', `/CN=${name}`, '-addext', 'subjectAltName=IP:127.0.0.1',
-          '-keyout', file(`${name}.key`), '-out', file(`${name}.crt`)], { stdio: 'pipe' });
+        execFileSync(
+          'openssl',
+          [
+            'req',
+            '-x509',
+            '-newkey',
+            'ec',
+            '-pkeyopt',
+            'ec_paramgen_curve:P-256',
+            '-nodes',
+            '-days',
+            '1',
+            '-subj',
+            `/CN=${name}`,
+            '-addext',
+            'subjectAltName=IP:127.0.0.1',
+            '-keyout',
+            file(`${name}.key`),
+            '-out',
+            file(`${name}.crt`),
+          ],
+          { stdio: 'pipe' },
+        );
       }
       writeFileSync(file('password'), 'of-the-gateway\n');
       redis = await RedisProcess.start();
-      await redis.command('acl', 'setuser', 'gateway', 'on', '>of-the-gateway', '~agw:*', '+set', '+get', '+info');
+      await redis.command(
+        'acl',
+        'setuser',
+        'gateway',
+        'on',
+        '>of-the-gateway',
+        '~agw:*',
+        '+set',
+        '+get',
+        '+info',
+      );
       const tlsPort = redis.port + 1 > 65_000 ? redis.port - 1 : redis.port + 1;
-      for (const [key, value] of [['tls-cert-file', file('server.crt')], ['tls-key-file', file('server.key')], ['tls-ca-cert-file', file('server.crt')], ['tls-auth-clients', 'no']] as const) await redis.command('config', 'set', key, value);
+      for (const [key, value] of [
+        ['tls-cert-file', file('server.crt')],
+        ['tls-key-file', file('server.key')],
+        ['tls-ca-cert-file', file('server.crt')],
+        ['tls-auth-clients', 'no'],
+      ] as const)
+        await redis.command('config', 'set', key, value);
       await redis.command('config', 'set', 'tls-port', String(tlsPort));
       const over = { username: 'gateway', password: { file: file('password') } };
-      const store = await open(`rediss://127.0.0.1:${tlsPort}`, { ...over, keyPrefix: 'agw:tls:', caFile: file('server.crt') });
-      expect([await store.claim(keyOf('tls'), 60, NOW), await store.claim(keyOf('tls'), 60, NOW)]).toEqual(['first', 'seen']);
+      const store = await open(`rediss://127.0.0.1:${tlsPort}`, {
+        ...over,
+        keyPrefix: 'agw:tls:',
+        caFile: file('server.crt'),
+      });
+      expect([await store.claim(keyOf('tls'), 60, NOW), await store.claim(keyOf('tls'), 60, NOW)]).toEqual([
+        'first',
+        'seen',
+      ]);
       problems.length = 0;
-      const wrong = await open(`rediss://127.0.0.1:${tlsPort}`, { ...over, keyPrefix: 'agw:tls:', caFile: file('other.crt') }, false);
+      const wrong = await open(
+        `rediss://127.0.0.1:${tlsPort}`,
+        { ...over, keyPrefix: 'agw:tls:', caFile: file('other.crt') },
+        false,
+      );
       await until(() => problems.length > 0);
       expect(problems.join()).toMatch(/self-signed certificate/);
       expect(await wrong.claim(keyOf('tls 2'), 60, NOW)).toBe('down');
       problems.length = 0;
-      const poor = await open(`rediss://127.0.0.1:${tlsPort}`, { ...over, keyPrefix: 'other:', caFile: file('server.crt') }, false);
+      const poor = await open(
+        `rediss://127.0.0.1:${tlsPort}`,
+        { ...over, keyPrefix: 'other:', caFile: file('server.crt') },
+        false,
+      );
       await until(() => problems.length > 0);
       expect(problems.join()).toMatch(/permission|NOPERM/i);
       expect([poor.ready(), await poor.claim(keyOf('tls 3'), 60, NOW)]).toEqual([false, 'down']);

@@ -26,7 +26,11 @@ export interface Collector {
   readonly url: string;
   readonly spans: Exported[];
   /** All that came, headers and bodies, as text. */
-  readonly received: { readonly headers: IncomingHttpHeaders; readonly path: string; readonly text: string }[];
+  readonly received: {
+    readonly headers: IncomingHttpHeaders;
+    readonly path: string;
+    readonly text: string;
+  }[];
   /** Status of its answers; `hang`: it takes the request and says nothing. */
   answer: number | 'hang';
   /** Waits until there are so many spans, for 5 seconds at most. */
@@ -36,24 +40,63 @@ export interface Collector {
 
 const MAX_BODY = 4 << 20;
 
-interface Value { readonly stringValue?: string; readonly intValue?: number | string }
-interface Span { traceId: string; spanId: string; parentSpanId?: string; traceState?: string; name: string; kind: number; startTimeUnixNano: string; endTimeUnixNano: string; status?: { code?: number }; attributes?: { key: string; value: Value }[]; events?: unknown[]; links?: unknown[] }
-interface Body { resourceSpans: { resource: { attributes: { key: string; value: Value }[] }; scopeSpans: { spans: Span[] }[] }[] }
-
-const plain = (list: readonly { key: string; value: Value }[] = []) => Object.fromEntries(list.map(({ key, value }) => [key, value.stringValue ?? Number(value.intValue)]));
-
-function decode(text: string): Exported[] {
-  return (JSON.parse(text) as Body).resourceSpans.flatMap(({ resource, scopeSpans }) => scopeSpans.flatMap(({ spans }) => spans.map((span) => {
-    if (!/^[0-9a-f]{32}$/.test(span.traceId) || !/^[0-9a-f]{16}$/.test(span.spanId)) throw new Error('ids are hex in OTLP/JSON');
-    if ((span.events ?? []).length + (span.links ?? []).length > 0) throw new Error('no event and no link is expected');
-    return {
-      traceId: span.traceId, spanId: span.spanId, parentSpanId: span.parentSpanId ?? '', name: span.name, kind: span.kind, status: span.status?.code ?? 0, traceState: span.traceState ?? '',
-      attributes: plain(span.attributes), service: String(plain(resource.attributes)['service.name']), millis: Number(BigInt(span.endTimeUnixNano) - BigInt(span.startTimeUnixNano)) / 1e6,
-    };
-  })));
+interface Value {
+  readonly stringValue?: string;
+  readonly intValue?: number | string;
+}
+interface Span {
+  traceId: string;
+  spanId: string;
+  parentSpanId?: string;
+  traceState?: string;
+  name: string;
+  kind: number;
+  startTimeUnixNano: string;
+  endTimeUnixNano: string;
+  status?: { code?: number };
+  attributes?: { key: string; value: Value }[];
+  events?: unknown[];
+  links?: unknown[];
+}
+interface Body {
+  resourceSpans: {
+    resource: { attributes: { key: string; value: Value }[] };
+    scopeSpans: { spans: Span[] }[];
+  }[];
 }
 
-export async function startCollector(tls?: { readonly key: Buffer; readonly cert: Buffer }): Promise<Collector> {
+const plain = (list: readonly { key: string; value: Value }[] = []) =>
+  Object.fromEntries(list.map(({ key, value }) => [key, value.stringValue ?? Number(value.intValue)]));
+
+function decode(text: string): Exported[] {
+  return (JSON.parse(text) as Body).resourceSpans.flatMap(({ resource, scopeSpans }) =>
+    scopeSpans.flatMap(({ spans }) =>
+      spans.map((span) => {
+        if (!/^[0-9a-f]{32}$/.test(span.traceId) || !/^[0-9a-f]{16}$/.test(span.spanId))
+          throw new Error('ids are hex in OTLP/JSON');
+        if ((span.events ?? []).length + (span.links ?? []).length > 0)
+          throw new Error('no event and no link is expected');
+        return {
+          traceId: span.traceId,
+          spanId: span.spanId,
+          parentSpanId: span.parentSpanId ?? '',
+          name: span.name,
+          kind: span.kind,
+          status: span.status?.code ?? 0,
+          traceState: span.traceState ?? '',
+          attributes: plain(span.attributes),
+          service: String(plain(resource.attributes)['service.name']),
+          millis: Number(BigInt(span.endTimeUnixNano) - BigInt(span.startTimeUnixNano)) / 1e6,
+        };
+      }),
+    ),
+  );
+}
+
+export async function startCollector(tls?: {
+  readonly key: Buffer;
+  readonly cert: Buffer;
+}): Promise<Collector> {
   const listener: RequestListener = (message, response) => {
     let text = '';
     message.on('data', (chunk: Buffer) => {

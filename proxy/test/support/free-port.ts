@@ -10,7 +10,9 @@ export async function freePort(): Promise<number> {
   for (let tried = 0; tried < PORTS; tried++) {
     const port = window + (next++ % PORTS);
     const server = net.createServer();
-    const free = await new Promise<boolean>((resolve) => server.once('error', () => resolve(false)).listen(port, '127.0.0.1', () => resolve(true)));
+    const free = await new Promise<boolean>((resolve) =>
+      server.once('error', () => resolve(false)).listen(port, '127.0.0.1', () => resolve(true)),
+    );
     if (!free) continue;
     await new Promise((resolve) => server.close(resolve));
     return port;

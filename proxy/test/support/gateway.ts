@@ -12,9 +12,24 @@ import { jwkOf, rsa, type Pair } from './mint.js';
 
 export const ORIGIN = 'https://gw.example';
 
-export interface Seen { readonly method: string; readonly url: string; readonly rawHeaders: string[]; readonly headers: http.IncomingHttpHeaders; readonly body: string }
-export interface Answer { readonly status: number; readonly headers: http.IncomingHttpHeaders; readonly text: string }
-export interface Ask { readonly method?: string; readonly path?: string; readonly headers?: Record<string, string | string[]> | string[]; readonly body?: string }
+export interface Seen {
+  readonly method: string;
+  readonly url: string;
+  readonly rawHeaders: string[];
+  readonly headers: http.IncomingHttpHeaders;
+  readonly body: string;
+}
+export interface Answer {
+  readonly status: number;
+  readonly headers: http.IncomingHttpHeaders;
+  readonly text: string;
+}
+export interface Ask {
+  readonly method?: string;
+  readonly path?: string;
+  readonly headers?: Record<string, string | string[]> | string[];
+  readonly body?: string;
+}
 
 /** How long lines may take to be there on a busy machine; and how long nothing must come for there to be none. */
 const [AUDIT_MS, NOTHING_MS] = [1_000, 250];
@@ -39,14 +54,22 @@ export interface Bed {
 
 export { freePort };
 
-export function request(port: number, { method = 'GET', path = '/', headers = {}, body }: Ask): Promise<Answer> {
+export function request(
+  port: number,
+  { method = 'GET', path = '/', headers = {}, body }: Ask,
+): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const out = http.request({ host: '127.0.0.1', port, method, path, headers: headers as http.OutgoingHttpHeaders, agent: false }, (answer) => {
-      let text = '';
-      answer.on('data', (chunk: Buffer) => { text += chunk.toString(); });
-      answer.on('end', () => resolve({ status: answer.statusCode!, headers: answer.headers, text }));
-      answer.on('error', reject);
-    });
+    const out = http.request(
+      { host: '127.0.0.1', port, method, path, headers: headers as http.OutgoingHttpHeaders, agent: false },
+      (answer) => {
+        let text = '';
+        answer.on('data', (chunk: Buffer) => {
+          text += chunk.toString();
+        });
+        answer.on('end', () => resolve({ status: answer.statusCode!, headers: answer.headers, text }));
+        answer.on('error', reject);
+      },
+    );
     out.on('error', reject);
     out.end(body);
   });
@@ -62,19 +85,35 @@ export async function startBed({ change, clock = wallClock }: BedOptions = {}): 
   const dir = mkdtempSync(join(tmpdir(), 'agw-test-'));
   const as = rsa();
   const self = rsa();
-  writeFileSync(join(dir, 'as.json'), JSON.stringify({ keys: [{ ...jwkOf(as), kid: 'as-1', alg: 'RS256', use: 'sig' }] }));
-  writeFileSync(join(dir, 'self.json'), JSON.stringify({ keys: [{ ...jwkOf(self), kid: 'my-key-1', alg: 'RS256', use: 'sig' }] }));
+  writeFileSync(
+    join(dir, 'as.json'),
+    JSON.stringify({ keys: [{ ...jwkOf(as), kid: 'as-1', alg: 'RS256', use: 'sig' }] }),
+  );
+  writeFileSync(
+    join(dir, 'self.json'),
+    JSON.stringify({ keys: [{ ...jwkOf(self), kid: 'my-key-1', alg: 'RS256', use: 'sig' }] }),
+  );
   const seen: Seen[] = [];
   const warnings: string[] = [];
   const backend = http.createServer((message, response) => {
     let body = '';
-    message.on('data', (chunk: Buffer) => { body += chunk.toString(); });
+    message.on('data', (chunk: Buffer) => {
+      body += chunk.toString();
+    });
     message.on('end', () => {
-      seen.push({ method: message.method!, url: message.url!, rawHeaders: message.rawHeaders, headers: message.headers, body });
+      seen.push({
+        method: message.method!,
+        url: message.url!,
+        rawHeaders: message.rawHeaders,
+        headers: message.headers,
+        body,
+      });
       bed.answer(message, response, body);
     });
   });
-  const backendPort = await new Promise<number>((resolve) => backend.listen(0, '127.0.0.1', () => resolve((backend.address() as net.AddressInfo).port)));
+  const backendPort = await new Promise<number>((resolve) =>
+    backend.listen(0, '127.0.0.1', () => resolve((backend.address() as net.AddressInfo).port)),
+  );
   const input: ConfigInput = {
     version: 1,
     listen: { host: '127.0.0.1', port: await freePort() },
@@ -86,8 +125,20 @@ export async function startBed({ change, clock = wallClock }: BedOptions = {}): 
     ],
     replay: { store: 'memory' },
     routes: [
-      { kind: 'mcp', name: 'mcp', pathPrefix: '/mcp', auth: { profile: 'dpop', issuers: ['as'], audiences: [`${ORIGIN}/mcp`] }, backend: { url: `http://127.0.0.1:${backendPort}` } },
-      { kind: 'mcp', name: 'self', pathPrefix: '/self', auth: { profile: 'selfSigned', issuers: ['self'], audiences: ['mcp-gateway'] }, backend: { url: `http://127.0.0.1:${backendPort}` } },
+      {
+        kind: 'mcp',
+        name: 'mcp',
+        pathPrefix: '/mcp',
+        auth: { profile: 'dpop', issuers: ['as'], audiences: [`${ORIGIN}/mcp`] },
+        backend: { url: `http://127.0.0.1:${backendPort}` },
+      },
+      {
+        kind: 'mcp',
+        name: 'self',
+        pathPrefix: '/self',
+        auth: { profile: 'selfSigned', issuers: ['self'], audiences: ['mcp-gateway'] },
+        backend: { url: `http://127.0.0.1:${backendPort}` },
+      },
     ],
     audit: { file: join(dir, 'audit.jsonl') },
     drainSeconds: 1,
@@ -105,17 +156,21 @@ export async function startBed({ change, clock = wallClock }: BedOptions = {}): 
     backendPort,
     dir,
     warnings,
-    answer: (_, response) => response.writeHead(200, { 'Content-Type': 'application/json' }).end('{"ok":true}'),
+    answer: (_, response) =>
+      response.writeHead(200, { 'Content-Type': 'application/json' }).end('{"ok":true}'),
     ask: (ask) => request(gateway.port, ask),
     admin: (path) => request(gateway.adminPort, { path }),
-    raw: (text, ms = 1000) => new Promise((resolve) => {
-      let got = '';
-      const socket = net.connect(gateway.port, '127.0.0.1', () => socket.write(text, 'latin1'));
-      socket.on('data', (chunk) => { got += chunk.toString('latin1'); });
-      socket.on('error', () => resolve(got));
-      socket.on('close', () => resolve(got));
-      setTimeout(() => socket.destroy(), ms).unref();
-    }),
+    raw: (text, ms = 1000) =>
+      new Promise((resolve) => {
+        let got = '';
+        const socket = net.connect(gateway.port, '127.0.0.1', () => socket.write(text, 'latin1'));
+        socket.on('data', (chunk) => {
+          got += chunk.toString('latin1');
+        });
+        socket.on('error', () => resolve(got));
+        socket.on('close', () => resolve(got));
+        setTimeout(() => socket.destroy(), ms).unref();
+      }),
     async audit() {
       const file = join(dir, 'audit.jsonl');
       // Lines are gathered for 10 ms, and written by a thread that has to be given a turn.
@@ -126,7 +181,10 @@ export async function startBed({ change, clock = wallClock }: BedOptions = {}): 
         before = size;
         await new Promise((resolve) => setTimeout(resolve, 20));
       }
-      return readFileSync(file, 'utf8').split('\n').filter((line) => line !== '').map((line) => JSON.parse(line) as Record<string, unknown>);
+      return readFileSync(file, 'utf8')
+        .split('\n')
+        .filter((line) => line !== '')
+        .map((line) => JSON.parse(line) as Record<string, unknown>);
     },
     async stop() {
       await gateway.stop();

@@ -23,30 +23,69 @@ export interface Judge {
 
 export function startJudge(as: Pair, change?: (config: ConfigInput) => void): Judge {
   const dir = mkdtempSync(join(tmpdir(), 'agw-judge-'));
-  writeFileSync(join(dir, 'as.json'), JSON.stringify({ keys: [{ ...jwkOf(as), kid: 'as-1', alg: 'RS256', use: 'sig' }] }));
+  writeFileSync(
+    join(dir, 'as.json'),
+    JSON.stringify({ keys: [{ ...jwkOf(as), kid: 'as-1', alg: 'RS256', use: 'sig' }] }),
+  );
   const input: ConfigInput = {
-    version: 1, publicOrigins: [ORIGIN], issuers: [{ name: 'as', issuer: 'https://as.example', jwks: { file: join(dir, 'as.json') } }], replay: { store: 'memory', epochMarginSeconds: 0 },
+    version: 1,
+    publicOrigins: [ORIGIN],
+    issuers: [{ name: 'as', issuer: 'https://as.example', jwks: { file: join(dir, 'as.json') } }],
+    replay: { store: 'memory', epochMarginSeconds: 0 },
     limits: { refusalsPerAddress: { maxTokens: 1_000_000, tokensPerSecond: 1_000_000 } },
-    routes: [{ kind: 'mcp', name: 'mcp', pathPrefix: '/mcp', auth: { profile: 'dpop', issuers: ['as'] }, backend: { url: 'http://127.0.0.1:9' } }],
+    routes: [
+      {
+        kind: 'mcp',
+        name: 'mcp',
+        pathPrefix: '/mcp',
+        auth: { profile: 'dpop', issuers: ['as'] },
+        backend: { url: 'http://127.0.0.1:9' },
+      },
+    ],
   };
   change?.(input);
   const parsed = parseConfig(input);
   if (!parsed.ok) throw new Error(parsed.problems.join('\n'));
   const { config } = parsed;
   const parts = createParts().draft();
-  const trust = openTrust(config, parts.take, { clock: wallClock, warn: (problem) => { throw new Error(problem); } });
+  const trust = openTrust(config, parts.take, {
+    clock: wallClock,
+    warn: (problem) => {
+      throw new Error(problem);
+    },
+  });
   // Old enough to vouch for every proof inside the window.
   let began = true;
   const store = createMemoryStore({ maxEntries: 1_000_000, now: () => (began ? 0 : wallClock()) });
   began = false;
   const tables = bucketTables(bucketMemories(false));
-  const { enter, route, decide } = createWay(config, { trust, take: parts.take, store, buckets: tables.callers, addressLimits: createAddressLimits(config, tables.addresses, wallClock), clock: wallClock, verify: createVerifyQueue({ isWelcome: () => true, most: 1_000_000 }) });
+  const { enter, route, decide } = createWay(config, {
+    trust,
+    take: parts.take,
+    store,
+    buckets: tables.callers,
+    addressLimits: createAddressLimits(config, tables.addresses, wallClock),
+    clock: wallClock,
+    verify: createVerifyQueue({ isWelcome: () => true, most: 1_000_000 }),
+  });
   const way = then(then(enter, route), decide);
   return {
     async judge(method, target, raw) {
       const received = {
-        id: 'x', receivedAt: 0, address: '127.0.0.1', network: '127.0.0.1', fromTrustedPeer: false, version: '1.1', method, target, headers: headerFields(raw), framing: undefined, facts: {}, reply: {},
-        tlsCertificate: () => undefined, readBody: () => Promise.resolve(Buffer.alloc(0)),
+        id: 'x',
+        receivedAt: 0,
+        address: '127.0.0.1',
+        network: '127.0.0.1',
+        fromTrustedPeer: false,
+        version: '1.1',
+        method,
+        target,
+        headers: headerFields(raw),
+        framing: undefined,
+        facts: {},
+        reply: {},
+        tlsCertificate: () => undefined,
+        readBody: () => Promise.resolve(Buffer.alloc(0)),
       };
       const verdict = await way(received);
       return verdict instanceof Denial ? verdict.reason : 'ok';

@@ -9,7 +9,11 @@ export interface Kube {
   readonly port: number;
   readonly caFile: string;
   readonly tokenFile: string;
-  readonly seen: { readonly method: string; readonly url: string; readonly headers: https.Agent | Record<string, unknown> }[];
+  readonly seen: {
+    readonly method: string;
+    readonly url: string;
+    readonly headers: https.Agent | Record<string, unknown>;
+  }[];
   /** Status for everything, where set. */
   status: number | undefined;
   /** The one token it takes. */
@@ -23,17 +27,79 @@ export async function startKube(dir: string): Promise<Kube> {
   const file = (name: string) => join(dir, name);
   writeFileSync(file('leaf.ext'), 'subjectAltName=IP:127.0.0.1\n');
   const openssl = (...args: string[]) => execFileSync('openssl', args, { stdio: 'pipe' });
-  openssl('req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '1', '-subj', '/CN=test-ca', '-keyout', file('ca.key'), '-out', file('ca.crt'));
-  openssl('req', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-subj', '/CN=kube', '-keyout', file('kube.key'), '-out', file('kube.csr'));
-  openssl('x509', '-req', '-in', file('kube.csr'), '-CA', file('ca.crt'), '-CAkey', file('ca.key'), '-CAcreateserial', '-days', '1', '-extfile', file('leaf.ext'), '-out', file('kube.crt'));
+  openssl(
+    'req',
+    '-x509',
+    '-newkey',
+    'ec',
+    '-pkeyopt',
+    'ec_paramgen_curve:P-256',
+    '-nodes',
+    '-days',
+    '1',
+    '-subj',
+    '/CN=test-ca',
+    '-keyout',
+    file('ca.key'),
+    '-out',
+    file('ca.crt'),
+  );
+  openssl(
+    'req',
+    '-newkey',
+    'ec',
+    '-pkeyopt',
+    'ec_paramgen_curve:P-256',
+    '-nodes',
+    '-subj',
+    '/CN=kube',
+    '-keyout',
+    file('kube.key'),
+    '-out',
+    file('kube.csr'),
+  );
+  openssl(
+    'x509',
+    '-req',
+    '-in',
+    file('kube.csr'),
+    '-CA',
+    file('ca.crt'),
+    '-CAkey',
+    file('ca.key'),
+    '-CAcreateserial',
+    '-days',
+    '1',
+    '-extfile',
+    file('leaf.ext'),
+    '-out',
+    file('kube.crt'),
+  );
   writeFileSync(file('token'), 'sa-token-1');
-  const server = https.createServer({ key: readFileSync(file('kube.key')), cert: readFileSync(file('kube.crt')) }, async (message, response) => {
-    kube.seen.push({ method: message.method!, url: message.url!, headers: message.headers });
-    await kube.beforeAnswer?.();
-    const status = kube.status ?? (message.headers.authorization !== `Bearer ${kube.token}` ? 401 : message.url === '/api/v1/namespaces/aiops/secrets/db' ? 200 : 404);
-    response.writeHead(status, { 'Content-Type': 'application/json', 'Audit-Id': 'theirs', 'X-Kubernetes-Pf-Flowschema-Uid': 'internal' });
-    response.end(status === 200 ? '{"kind":"Secret","data":{"password":"aHVudGVyMg=="}}' : '{"kind":"Status","message":"secrets \\"db\\" is forbidden to the gateway"}');
-  });
+  const server = https.createServer(
+    { key: readFileSync(file('kube.key')), cert: readFileSync(file('kube.crt')) },
+    async (message, response) => {
+      kube.seen.push({ method: message.method!, url: message.url!, headers: message.headers });
+      await kube.beforeAnswer?.();
+      const status =
+        kube.status ??
+        (message.headers.authorization !== `Bearer ${kube.token}`
+          ? 401
+          : message.url === '/api/v1/namespaces/aiops/secrets/db'
+            ? 200
+            : 404);
+      response.writeHead(status, {
+        'Content-Type': 'application/json',
+        'Audit-Id': 'theirs',
+        'X-Kubernetes-Pf-Flowschema-Uid': 'internal',
+      });
+      response.end(
+        status === 200
+          ? '{"kind":"Secret","data":{"password":"aHVudGVyMg=="}}'
+          : '{"kind":"Status","message":"secrets \\"db\\" is forbidden to the gateway"}',
+      );
+    },
+  );
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const kube: Kube = {
     port: (server.address() as AddressInfo).port,

@@ -8,11 +8,28 @@ import { relay } from '../../src/upstream/relay.js';
 const BYTES = 16 << 20;
 
 /** An answer of a backend, relayed to a client that does not read. */
-async function slowly(complete: boolean, then: (end: (why: Ending) => void) => void): Promise<{ readonly bytes: number; readonly ended: (Ending | undefined)[] }> {
+async function slowly(
+  complete: boolean,
+  then: (end: (why: Ending) => void) => void,
+): Promise<{ readonly bytes: number; readonly ended: (Ending | undefined)[] }> {
   const ended: (Ending | undefined)[] = [];
   const server = http.createServer((_, response) => {
-    const answer = Object.assign(new PassThrough({ highWaterMark: BYTES }), { statusCode: 200, headers: {}, complete });
-    const relayed = relay(answer as unknown as IncomingMessage, response, { headers: ['Content-Length', String(BYTES)], length: String(BYTES) }, { flowing() {}, ended: (why) => { ended.push(why); } });
+    const answer = Object.assign(new PassThrough({ highWaterMark: BYTES }), {
+      statusCode: 200,
+      headers: {},
+      complete,
+    });
+    const relayed = relay(
+      answer as unknown as IncomingMessage,
+      response,
+      { headers: ['Content-Length', String(BYTES)], length: String(BYTES) },
+      {
+        flowing() {},
+        ended: (why) => {
+          ended.push(why);
+        },
+      },
+    );
     answer.end(Buffer.alloc(BYTES));
     // By then the system has taken for the client what it takes.
     setTimeout(() => then((why) => relayed.end(why)), 100);
@@ -21,8 +38,15 @@ async function slowly(complete: boolean, then: (end: (why: Ending) => void) => v
   try {
     const bytes = await new Promise<number>((resolve) => {
       let got = 0;
-      const socket = net.connect((server.address() as AddressInfo).port, '127.0.0.1', () => socket.write('GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n'));
-      socket.on('data', (chunk) => { got += chunk.length; }).on('error', () => {}).on('close', () => resolve(got));
+      const socket = net.connect((server.address() as AddressInfo).port, '127.0.0.1', () =>
+        socket.write('GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n'),
+      );
+      socket
+        .on('data', (chunk) => {
+          got += chunk.length;
+        })
+        .on('error', () => {})
+        .on('close', () => resolve(got));
       socket.pause();
       setTimeout(() => socket.resume(), 300);
     });
@@ -43,8 +67,11 @@ it('an answer that is not whole is cut where its backend cut it', async () => {
   expect(bytes).toBeLessThan(BYTES);
   expect(ended).toEqual(['backend_cut']);
 });
-it.each<Ending>(['token_withdrawn', 'too_long', 'shutdown'])('what the gateway itself ends, %s, ends also when the backend has sent it all', async (why) => {
-  const { bytes, ended } = await slowly(true, (end) => end(why));
-  expect(bytes).toBeLessThan(BYTES);
-  expect(ended).toEqual([why]);
-});
+it.each<Ending>(['token_withdrawn', 'too_long', 'shutdown'])(
+  'what the gateway itself ends, %s, ends also when the backend has sent it all',
+  async (why) => {
+    const { bytes, ended } = await slowly(true, (end) => end(why));
+    expect(bytes).toBeLessThan(BYTES);
+    expect(ended).toEqual([why]);
+  },
+);

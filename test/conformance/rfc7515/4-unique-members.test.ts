@@ -13,10 +13,15 @@ conforms('RFC 7515 4', ({ verdict }) => {
     ['header, spelled with an escape', 0, (j) => j.replace('{', '{"\\u0061lg":"none",')],
     ['jwk', 0, (j) => j.replace('"kty"', '"kty":"RSA","kty"')],
     ['claims', 1, (j) => j.replace('{', '{"htm":"GET",')],
-  ])('refuses a member that stands twice in the %s', async (_, i, change) => expect(await verdict({ proof: again(i, change) })).toBe('dpop_malformed'));
-  it.each(['[]', 'null', '"x"', '7', '{', '', '{}x', '\u0000', `{"a":${'['.repeat(20)}${']'.repeat(20)}}`])('refuses claims that are %j', async (json) => {
-    expect(await verdict({ proof: again(1, () => json) })).toBe('dpop_malformed');
-  });
+  ])('refuses a member that stands twice in the %s', async (_, i, change) =>
+    expect(await verdict({ proof: again(i, change) })).toBe('dpop_malformed'),
+  );
+  it.each(['[]', 'null', '"x"', '7', '{', '', '{}x', '\u0000', `{"a":${'['.repeat(20)}${']'.repeat(20)}}`])(
+    'refuses claims that are %j',
+    async (json) => {
+      expect(await verdict({ proof: again(1, () => json) })).toBe('dpop_malformed');
+    },
+  );
   it('refuses bytes that are not UTF-8', async () => {
     const text = (p: string) => {
       const [header] = p.split('.');
@@ -25,5 +30,6 @@ conforms('RFC 7515 4', ({ verdict }) => {
     };
     expect(await verdict({ proof: text })).toBe('dpop_malformed');
   });
-  it('counts none of it as a fault of ours: another key, same refusals', async () => expect(await verdict({ pair: ec(), proof: again(1, () => '{') })).toBe('dpop_malformed'));
+  it('counts none of it as a fault of ours: another key, same refusals', async () =>
+    expect(await verdict({ pair: ec(), proof: again(1, () => '{') })).toBe('dpop_malformed'));
 });

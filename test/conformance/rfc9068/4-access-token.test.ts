@@ -3,19 +3,41 @@ import { accessToken, rsa } from '../../../proxy/test/support/mint.js';
 import { conforms, HTU, jkt, now, part } from '../support.js';
 
 conforms('RFC 9068 4', ({ verdict, bed }) => {
-  it.each(['at+jwt', 'application/at+jwt', 'AT+JWT'])('takes typ %s', async (typ) => expect(await verdict({ tokenHeader: { typ } })).toBe('ok'));
-  it.each([undefined, 'JWT', 'dpop+jwt', 'id+jwt', '', 7])('refuses typ %j', async (typ) => expect(await verdict({ tokenHeader: { typ } })).toBe('token_type_refused'));
-  it.each([[{ iss: undefined }, 'token_issuer_unknown'], [{ iss: 'https://as.example/' }, 'token_issuer_unknown'], [{ iss: 'HTTPS://as.example' }, 'token_issuer_unknown'], [{ iss: 7 }, 'token_issuer_unknown']])('refuses %j: iss is an exact string', async (token, reason) => {
+  it.each(['at+jwt', 'application/at+jwt', 'AT+JWT'])('takes typ %s', async (typ) =>
+    expect(await verdict({ tokenHeader: { typ } })).toBe('ok'),
+  );
+  it.each([undefined, 'JWT', 'dpop+jwt', 'id+jwt', '', 7])('refuses typ %j', async (typ) =>
+    expect(await verdict({ tokenHeader: { typ } })).toBe('token_type_refused'),
+  );
+  it.each([
+    [{ iss: undefined }, 'token_issuer_unknown'],
+    [{ iss: 'https://as.example/' }, 'token_issuer_unknown'],
+    [{ iss: 'HTTPS://as.example' }, 'token_issuer_unknown'],
+    [{ iss: 7 }, 'token_issuer_unknown'],
+  ])('refuses %j: iss is an exact string', async (token, reason) => {
     expect(await verdict({ token })).toBe(reason);
   });
-  it.each([HTU, ['https://other.example', HTU]])('takes aud %j', async (aud) => expect(await verdict({ token: { aud } })).toBe('ok'));
-  it.each([undefined, '', 'https://gw.example', `${HTU}/`, ['x'], [], [HTU, 7], { 0: HTU }])('refuses aud %j', async (aud) => expect(await verdict({ token: { aud } })).toBe('token_audience_refused'));
+  it.each([HTU, ['https://other.example', HTU]])('takes aud %j', async (aud) =>
+    expect(await verdict({ token: { aud } })).toBe('ok'),
+  );
+  it.each([undefined, '', 'https://gw.example', `${HTU}/`, ['x'], [], [HTU, 7], { 0: HTU }])(
+    'refuses aud %j',
+    async (aud) => expect(await verdict({ token: { aud } })).toBe('token_audience_refused'),
+  );
   it.each(['exp', 'iat', 'sub', 'client_id', 'jti'])('2.2: requires %s', async (name) => {
-    for (const value of [undefined, '', null, []]) expect(await verdict({ token: { [name]: value } })).toBe('token_claim_missing');
+    for (const value of [undefined, '', null, []])
+      expect(await verdict({ token: { [name]: value } })).toBe('token_claim_missing');
   });
   it('takes exp and nbf with at most 60 seconds of leeway', async () => {
-    expect([await verdict({ token: { exp: now() - 50 } }), await verdict({ token: { nbf: now() + 50 } })]).toEqual(['ok', 'ok']);
-    expect([await verdict({ token: { exp: now() - 62 } }), await verdict({ token: { nbf: now() + 65 } }), await verdict({ token: { iat: now() + 65 } })]).toEqual(['token_expired', 'token_not_yet_valid', 'token_not_yet_valid']);
+    expect([
+      await verdict({ token: { exp: now() - 50 } }),
+      await verdict({ token: { nbf: now() + 50 } }),
+    ]).toEqual(['ok', 'ok']);
+    expect([
+      await verdict({ token: { exp: now() - 62 } }),
+      await verdict({ token: { nbf: now() + 65 } }),
+      await verdict({ token: { iat: now() + 65 } }),
+    ]).toEqual(['token_expired', 'token_not_yet_valid', 'token_not_yet_valid']);
   });
   it('verifies under the keys of the issuer, by kid', async () => {
     expect(await verdict({ tokenHeader: { kid: 'other' } })).toBe('token_key_unknown');
@@ -26,8 +48,16 @@ conforms('RFC 9068 4', ({ verdict, bed }) => {
     const unsigned = (t: string) => `${part('{"typ":"at+jwt","alg":"none"}')}.${t.split('.')[1]!}.AA`;
     const hmac = (t: string) => {
       const input = `${part('{"typ":"at+jwt","alg":"HS256","kid":"as-1"}')}.${t.split('.')[1]!}`;
-      return `${input}.${createHmac('sha256', bed().as.publicKey.export({ type: 'spki', format: 'pem' }) as string).update(input).digest('base64url')}`;
+      return `${input}.${createHmac(
+        'sha256',
+        bed().as.publicKey.export({ type: 'spki', format: 'pem' }) as string,
+      )
+        .update(input)
+        .digest('base64url')}`;
     };
-    expect([await verdict({ accessToken: unsigned }), await verdict({ accessToken: hmac })]).toEqual(['token_algorithm_refused', 'token_algorithm_refused']);
+    expect([await verdict({ accessToken: unsigned }), await verdict({ accessToken: hmac })]).toEqual([
+      'token_algorithm_refused',
+      'token_algorithm_refused',
+    ]);
   });
 });

@@ -12,5 +12,7 @@ conforms('RFC 9449 4.3 item 2', ({ verdict }) => {
     ['a list of two', (p) => `${p},${p}`],
     ['JSON', () => '{}'],
     ['more than 8192 characters', (p) => p.replace('.', `${'A'.repeat(8192)}.`)],
-  ])('refuses %s', async (_, change) => expect(['dpop_malformed', 'dpop_signature_bad']).toContain(await verdict({ proof: change })));
+  ])('refuses %s', async (_, change) =>
+    expect(['dpop_malformed', 'dpop_signature_bad']).toContain(await verdict({ proof: change })),
+  );
 });

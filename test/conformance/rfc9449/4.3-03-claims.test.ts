@@ -8,9 +8,12 @@ conforms('RFC 9449 4.3 item 3', ({ verdict }) => {
     ['iat', [undefined, '', String(now()), null, -1, 1e308, true]],
     ['ath', [undefined, '', 7, null]],
   ];
-  it.each(wrong.flatMap(([name, values]) => values.map((value) => [name, value] as const)))('refuses %s as %j', async (name, value) => {
-    expect(await verdict({ claims: { [name]: value } })).toBe('dpop_claim_missing');
-  });
+  it.each(wrong.flatMap(([name, values]) => values.map((value) => [name, value] as const)))(
+    'refuses %s as %j',
+    async (name, value) => {
+      expect(await verdict({ claims: { [name]: value } })).toBe('dpop_claim_missing');
+    },
+  );
   it('takes a jti of 256 characters and an iat with a fraction', async () => {
     expect(await verdict({ claims: { jti: `${Math.random()}`.padEnd(256, 'j') } })).toBe('ok');
     expect(await verdict({ claims: { iat: now() + 0.5 } })).toBe('ok');

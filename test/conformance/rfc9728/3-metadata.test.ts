@@ -5,8 +5,15 @@ conforms('RFC 9728 2, 3, 5.1', ({ bed, verdict }) => {
     const challenge = (await bed().ask({ method: 'POST', path: '/mcp' })).headers['www-authenticate']!;
     const url = /resource_metadata="([^"]+)"/.exec(challenge)![1]!;
     expect(url).toBe('https://gw.example/.well-known/oauth-protected-resource/mcp');
-    const metadata = JSON.parse((await bed().ask({ path: new URL(url).pathname })).text) as { resource: string };
-    expect(metadata).toMatchObject({ resource: HTU, authorization_servers: ['https://as.example'], bearer_methods_supported: ['header'], dpop_bound_access_tokens_required: true });
+    const metadata = JSON.parse((await bed().ask({ path: new URL(url).pathname })).text) as {
+      resource: string;
+    };
+    expect(metadata).toMatchObject({
+      resource: HTU,
+      authorization_servers: ['https://as.example'],
+      bearer_methods_supported: ['header'],
+      dpop_bound_access_tokens_required: true,
+    });
     expect(await verdict({ token: { aud: metadata.resource } })).toBe('ok');
   });
   it('3: has the root form where one route only has an authorization server', async () => {
@@ -15,6 +22,10 @@ conforms('RFC 9728 2, 3, 5.1', ({ bed, verdict }) => {
   });
   it('lists no algorithm that is symmetric or none', async () => {
     const { text } = await bed().ask({ path: '/.well-known/oauth-protected-resource/mcp' });
-    expect((JSON.parse(text) as { dpop_signing_alg_values_supported: string[] }).dpop_signing_alg_values_supported.filter((alg) => /^(HS|none)/.test(alg))).toEqual([]);
+    expect(
+      (
+        JSON.parse(text) as { dpop_signing_alg_values_supported: string[] }
+      ).dpop_signing_alg_values_supported.filter((alg) => /^(HS|none)/.test(alg)),
+    ).toEqual([]);
   });
 });

@@ -33,19 +33,41 @@ needs('rolling restarts', missing);
   let front: number;
   /** Opens an event stream at /sse and never ends it. */
   let events: http.Server;
-  const start = (i: number, ports?: GatewayProcess) => startGatewayProcess({ ...scene.config, audit: { file: join(scene.dir, `audit-${i}.jsonl`) } }, { dir: scene.dir, name: `gateway-${i}`, ...(ports === undefined ? {} : { ports }) });
+  const start = (i: number, ports?: GatewayProcess) =>
+    startGatewayProcess(
+      { ...scene.config, audit: { file: join(scene.dir, `audit-${i}.jsonl`) } },
+      { dir: scene.dir, name: `gateway-${i}`, ...(ports === undefined ? {} : { ports }) },
+    );
 
   beforeAll(async () => {
     redis = await RedisProcess.start();
-    scene = await openScene({ replay: { store: 'redis', url: `redis://127.0.0.1:${redis.port}` }, replicas: 2, lameDuckSeconds: LAME_DUCK_SECONDS, drainSeconds: DRAIN_SECONDS });
-    events = http.createServer((message, response) => message.resume().on('end', () => response.writeHead(200, { 'Content-Type': 'text/event-stream' }).write('data: open\n\n')));
+    scene = await openScene({
+      replay: { store: 'redis', url: `redis://127.0.0.1:${redis.port}` },
+      replicas: 2,
+      lameDuckSeconds: LAME_DUCK_SECONDS,
+      drainSeconds: DRAIN_SECONDS,
+    });
+    events = http.createServer((message, response) =>
+      message
+        .resume()
+        .on('end', () =>
+          response.writeHead(200, { 'Content-Type': 'text/event-stream' }).write('data: open\n\n'),
+        ),
+    );
     await new Promise<void>((resolve) => events.listen(0, '127.0.0.1', resolve));
-    scene.config.routes.push({ ...scene.config.routes[0]!, name: 'sse', pathPrefix: '/sse', backend: { url: `http://127.0.0.1:${(events.address() as AddressInfo).port}` } } as typeof scene.config.routes[number]);
+    scene.config.routes.push({
+      ...scene.config.routes[0]!,
+      name: 'sse',
+      pathPrefix: '/sse',
+      backend: { url: `http://127.0.0.1:${(events.address() as AddressInfo).port}` },
+    } as (typeof scene.config.routes)[number]);
     gateways = [await start(0), await start(1)];
     front = await freePort();
     const file = join(scene.dir, 'haproxy.cfg');
     // retries 0: a proof is spent when it was sent; what fails must be seen to fail.
-    writeFileSync(file, `
+    writeFileSync(
+      file,
+      `
 defaults
   mode http
   retries 0
@@ -60,9 +82,15 @@ backend gateways
   option httpchk GET /readyz
   http-check expect status 200
 ${gateways.map(({ port, adminPort }, i) => `  server g${i} 127.0.0.1:${port} check port ${adminPort} inter ${CHECK_MS}ms fall 1 rise 1`).join('\n')}
-`);
+`,
+    );
     haproxy = new Daemon(haproxyPath!, ['-f', file, '-db']);
-    for (let i = 0; i < 100 && (await request(front, { path: '/healthz' }).catch(() => undefined))?.status !== 200; i++) await sleep(50);
+    for (
+      let i = 0;
+      i < 100 && (await request(front, { path: '/healthz' }).catch(() => undefined))?.status !== 200;
+      i++
+    )
+      await sleep(50);
   }, 30_000);
   afterAll(async () => {
     await haproxy.stop();
@@ -87,32 +115,51 @@ ${gateways.map(({ port, adminPort }, i) => `  server g${i} 127.0.0.1:${port} che
     const sent = await load.stop();
     expect(failures(sent)).toEqual([]);
     expect(scene.reached()).toBe(sent.length);
-    expect(sent.length).toBeGreaterThan(RESTARTS * PER_SECOND / 2); // the load was one
+    expect(sent.length).toBeGreaterThan((RESTARTS * PER_SECOND) / 2); // the load was one
     expect(Math.max(...took)).toBeLessThan((LAME_DUCK_SECONDS + DRAIN_SECONDS) * 1000);
-    process.stderr.write(`rolling restarts: ${sent.length} requests, 0 failed; SIGTERM to exit at most ${Math.round(Math.max(...took))} ms\n`);
+    process.stderr.write(
+      `rolling restarts: ${sent.length} requests, 0 failed; SIGTERM to exit at most ${Math.round(Math.max(...took))} ms\n`,
+    );
   }, 240_000);
 
   it(`${STREAMS} event streams over ${STREAM_RESTARTS} restarts: each is told that its gateway goes, and when to come again, and finds another`, async () => {
-    interface Told { readonly status: number | undefined; readonly text: string; readonly whole: boolean }
+    interface Told {
+      readonly status: number | undefined;
+      readonly text: string;
+      readonly whole: boolean;
+    }
     const told: Told[] = [];
     let stopping = false;
     const openNow = new Set<http.ClientRequest>();
-    const listen = () => new Promise<Told>((resolve) => {
-      const token = accessToken(scene.as, { cnf: { jkt: thumbprint(scene.client) }, aud: `${ORIGIN}/sse`, exp: seconds() + 600 });
-      const headers = { authorization: `DPoP ${token}`, dpop: proof(scene.client, 'GET', `${ORIGIN}/sse`, token) };
-      const out = http.get({ host: '127.0.0.1', port: front, path: '/sse', headers, agent: false }, (answer) => {
-        let text = '';
-        answer.on('data', (chunk: Buffer) => {
-          text += chunk.toString();
-          if (text.includes('data: open')) openNow.add(out);
+    const listen = () =>
+      new Promise<Told>((resolve) => {
+        const token = accessToken(scene.as, {
+          cnf: { jkt: thumbprint(scene.client) },
+          aud: `${ORIGIN}/sse`,
+          exp: seconds() + 600,
         });
-        answer.on('error', () => {}).on('close', () => {
-          openNow.delete(out);
-          resolve({ status: answer.statusCode, text, whole: answer.complete });
-        });
+        const headers = {
+          authorization: `DPoP ${token}`,
+          dpop: proof(scene.client, 'GET', `${ORIGIN}/sse`, token),
+        };
+        const out = http.get(
+          { host: '127.0.0.1', port: front, path: '/sse', headers, agent: false },
+          (answer) => {
+            let text = '';
+            answer.on('data', (chunk: Buffer) => {
+              text += chunk.toString();
+              if (text.includes('data: open')) openNow.add(out);
+            });
+            answer
+              .on('error', () => {})
+              .on('close', () => {
+                openNow.delete(out);
+                resolve({ status: answer.statusCode, text, whole: answer.complete });
+              });
+          },
+        );
+        out.on('error', (cause) => resolve({ status: undefined, text: cause.message, whole: false }));
       });
-      out.on('error', (cause) => resolve({ status: undefined, text: cause.message, whole: false }));
-    });
     const follow = async () => {
       while (!stopping) {
         const end = await listen();
@@ -145,12 +192,19 @@ ${gateways.map(({ port, adminPort }, i) => `  server g${i} 127.0.0.1:${port} che
     }
     await Promise.all(followers);
     const LAST_WORDS = 'data: open\n\n: ended by the gateway: shutdown\nretry: 1000\n';
-    expect(told.filter(({ status, text, whole }) => status !== 200 || text !== LAST_WORDS || !whole)).toEqual([]);
+    expect(told.filter(({ status, text, whole }) => status !== 200 || text !== LAST_WORDS || !whole)).toEqual(
+      [],
+    );
   }, 60_000);
 
   it('a second signal ends it at once, open requests or not', async () => {
-    const gateway = await startGatewayProcess({ ...scene.config, replicas: 1, lameDuckSeconds: 0, drainSeconds: 60 }, { dir: scene.dir, name: 'impatient' });
-    const open = net.connect(gateway.port, '127.0.0.1', () => open.write('POST /mcp HTTP/1.1\r\nHost: a\r\n')).on('error', () => {});
+    const gateway = await startGatewayProcess(
+      { ...scene.config, replicas: 1, lameDuckSeconds: 0, drainSeconds: 60 },
+      { dir: scene.dir, name: 'impatient' },
+    );
+    const open = net
+      .connect(gateway.port, '127.0.0.1', () => open.write('POST /mcp HTTP/1.1\r\nHost: a\r\n'))
+      .on('error', () => {});
     await sleep(100);
     const ended = gateway.stop();
     await sleep(200);

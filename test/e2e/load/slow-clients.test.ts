@@ -26,25 +26,55 @@ needs('slow clients', path === undefined ? ['slowhttptest'] : []);
     await gateway.stop();
     scene.stop();
   });
-  const p99 = (sent: readonly Sent[]) => sent.map(({ at, until }) => until - at).sort((a, b) => a - b)[Math.floor(sent.length * 0.99)]!;
+  const p99 = (sent: readonly Sent[]) =>
+    sent.map(({ at, until }) => until - at).sort((a, b) => a - b)[Math.floor(sent.length * 0.99)]!;
 
-  it.each([['slow headers', ['-H']], ['slow bodies', ['-B', '-s', '100000']]])(`${CONNECTIONS} with %s: all closed within 15 s, no request of others fails or waits`, async (_, mode) => {
-    const before = startLoad({ port: gateway.port, perSecond: PER_SECOND, make: () => scene.ask() });
-    await sleep(4_000);
-    const usual = await before.stop();
-    const began = performance.now();
-    const load = startLoad({ port: gateway.port, perSecond: PER_SECOND, make: () => scene.ask() });
-    const attack = spawn(path!, [...mode, '-c', String(CONNECTIONS), '-r', '1000', '-i', '2', '-l', '40', '-p', '5', '-u', `http://127.0.0.1:${gateway.port}/mcp`], { stdio: ['ignore', 'pipe', 'ignore'] });
-    let said = '';
-    attack.stdout.on('data', (chunk: Buffer) => { said += chunk.toString(); });
-    await new Promise((resolve) => attack.once('exit', resolve));
-    const tookMs = performance.now() - began;
-    const sent = await load.stop();
-    expect(said).toMatch(/No open connections left/); // ended by us, not by its own clock
-    expect(said).not.toMatch(/service available:\W+NO/);
-    expect(tookMs).toBeLessThan(CLOSED_WITHIN_MS + CONNECTIONS / 1000 * 1000);
-    expect(failures([...usual, ...sent])).toEqual([]);
-    expect(p99(sent)).toBeLessThan(Math.max(2 * p99(usual), p99(usual) + NOISE_MS));
-    process.stderr.write(`${CONNECTIONS} ${mode[0]}: closed after ${Math.round(tookMs)} ms; p99 of others ${p99(sent).toFixed(1)} ms, before ${p99(usual).toFixed(1)} ms\n`);
-  }, 90_000);
+  it.each([
+    ['slow headers', ['-H']],
+    ['slow bodies', ['-B', '-s', '100000']],
+  ])(
+    `${CONNECTIONS} with %s: all closed within 15 s, no request of others fails or waits`,
+    async (_, mode) => {
+      const before = startLoad({ port: gateway.port, perSecond: PER_SECOND, make: () => scene.ask() });
+      await sleep(4_000);
+      const usual = await before.stop();
+      const began = performance.now();
+      const load = startLoad({ port: gateway.port, perSecond: PER_SECOND, make: () => scene.ask() });
+      const attack = spawn(
+        path!,
+        [
+          ...mode,
+          '-c',
+          String(CONNECTIONS),
+          '-r',
+          '1000',
+          '-i',
+          '2',
+          '-l',
+          '40',
+          '-p',
+          '5',
+          '-u',
+          `http://127.0.0.1:${gateway.port}/mcp`,
+        ],
+        { stdio: ['ignore', 'pipe', 'ignore'] },
+      );
+      let said = '';
+      attack.stdout.on('data', (chunk: Buffer) => {
+        said += chunk.toString();
+      });
+      await new Promise((resolve) => attack.once('exit', resolve));
+      const tookMs = performance.now() - began;
+      const sent = await load.stop();
+      expect(said).toMatch(/No open connections left/); // ended by us, not by its own clock
+      expect(said).not.toMatch(/service available:\W+NO/);
+      expect(tookMs).toBeLessThan(CLOSED_WITHIN_MS + (CONNECTIONS / 1000) * 1000);
+      expect(failures([...usual, ...sent])).toEqual([]);
+      expect(p99(sent)).toBeLessThan(Math.max(2 * p99(usual), p99(usual) + NOISE_MS));
+      process.stderr.write(
+        `${CONNECTIONS} ${mode[0]}: closed after ${Math.round(tookMs)} ms; p99 of others ${p99(sent).toFixed(1)} ms, before ${p99(usual).toFixed(1)} ms\n`,
+      );
+    },
+    90_000,
+  );
 });

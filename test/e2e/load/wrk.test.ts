@@ -13,14 +13,20 @@ const AT_MOST_SECONDS = 10;
 const wrkPath = programOf('wrk');
 needs('wrk', wrkPath === undefined ? ['wrk'] : []);
 
-interface Said { readonly statuses: Readonly<Record<string, number>>; readonly errors: Readonly<Record<'connect' | 'read' | 'write' | 'timeout', number>>; readonly seconds: number }
+interface Said {
+  readonly statuses: Readonly<Record<string, number>>;
+  readonly errors: Readonly<Record<'connect' | 'read' | 'write' | 'timeout', number>>;
+  readonly seconds: number;
+}
 const NO_ERRORS = { connect: 0, read: 0, write: 0, timeout: 0 };
 
 (wrkPath === undefined ? describe.skip : describe)('wrk', () => {
   let scene: Scene;
   let gateway: GatewayProcess;
   beforeAll(async () => {
-    scene = await openScene({ limits: { refusalsPerAddress: { maxTokens: 1_000_000, tokensPerSecond: 1_000_000 } } });
+    scene = await openScene({
+      limits: { refusalsPerAddress: { maxTokens: 1_000_000, tokensPerSecond: 1_000_000 } },
+    });
     gateway = await startGatewayProcess(scene.config, { dir: scene.dir, name: 'gateway' });
   }, 20_000);
   afterAll(async () => {
@@ -28,7 +34,19 @@ const NO_ERRORS = { connect: 0, read: 0, write: 0, timeout: 0 };
     scene.stop();
   });
   const send = async (file: string): Promise<Said> => {
-    const args = ['-t', '1', '-c', String(CONNECTIONS), '-d', `${AT_MOST_SECONDS}s`, '-s', join(import.meta.dirname, 'wrk.lua'), `http://127.0.0.1:${gateway.port}`, '--', file];
+    const args = [
+      '-t',
+      '1',
+      '-c',
+      String(CONNECTIONS),
+      '-d',
+      `${AT_MOST_SECONDS}s`,
+      '-s',
+      join(import.meta.dirname, 'wrk.lua'),
+      `http://127.0.0.1:${gateway.port}`,
+      '--',
+      file,
+    ];
     const wrk = spawn(wrkPath!, args, { stdio: ['ignore', 'pipe', 'ignore'] });
     let wrote = '';
     wrk.stdout.on('data', (chunk: Buffer) => {
@@ -42,10 +60,13 @@ const NO_ERRORS = { connect: 0, read: 0, write: 0, timeout: 0 };
 
   it(`${PROOFS} proofs over ${CONNECTIONS} connections pass once each; the same again, and none does`, async () => {
     const file = join(scene.dir, 'proofs.tsv');
-    writeFileSync(file, Array.from({ length: PROOFS }, () => {
-      const { authorization, dpop } = scene.ask().headers as Record<string, string>;
-      return `${authorization}\t${dpop}\n`;
-    }).join(''));
+    writeFileSync(
+      file,
+      Array.from({ length: PROOFS }, () => {
+        const { authorization, dpop } = scene.ask().headers as Record<string, string>;
+        return `${authorization}\t${dpop}\n`;
+      }).join(''),
+    );
     const first = await send(file);
     expect(first).toMatchObject({ statuses: { 200: PROOFS }, errors: NO_ERRORS });
     expect(Object.keys(first.statuses)).toEqual(['200']);
@@ -54,6 +75,8 @@ const NO_ERRORS = { connect: 0, read: 0, write: 0, timeout: 0 };
     expect(second).toMatchObject({ statuses: { 401: PROOFS }, errors: NO_ERRORS });
     expect(Object.keys(second.statuses)).toEqual(['401']);
     expect(scene.reached()).toBe(PROOFS);
-    process.stderr.write(`wrk: ${PROOFS} proofs in ${first.seconds.toFixed(1)} s, again in ${second.seconds.toFixed(1)} s\n`);
+    process.stderr.write(
+      `wrk: ${PROOFS} proofs in ${first.seconds.toFixed(1)} s, again in ${second.seconds.toFixed(1)} s\n`,
+    );
   }, 90_000);
 });

@@ -24,34 +24,59 @@ export interface PeersOptions {
 }
 
 /** Routes: `/mcp`, `/other` (another resource), `/opaque` (its tokens are, so they are introspected), `/fresh` (wants nonces of the gateway's own). */
-export async function startPeers({ requireNonce = false, backendUrl, change }: PeersOptions = {}): Promise<Peers> {
-  const as = await startAuthorizationServer({ requireNonce, opaqueFor: (resource) => resource.endsWith('/opaque') });
+export async function startPeers({
+  requireNonce = false,
+  backendUrl,
+  change,
+}: PeersOptions = {}): Promise<Peers> {
+  const as = await startAuthorizationServer({
+    requireNonce,
+    opaqueFor: (resource) => resource.endsWith('/opaque'),
+  });
   try {
     let origin = '';
-    const bed = await startBed({ change: (config, { backendPort, dir }) => {
-      origin = `http://127.0.0.1:${config.listen!.port!}`;
-      writeFileSync(join(dir, 'introspection-secret'), as.clients.gateway.clientSecret);
-      writeFileSync(join(dir, 'nonce-keys'), 'n'.repeat(32));
-      config.publicOrigins = [origin];
-      config.issuers = [{
-        name: 'as', issuer: as.issuer, jwks: { url: as.jwksUri },
-        introspection: { url: as.introspectionEndpoint, clientId: as.clients.gateway.clientId, clientSecret: { file: join(dir, 'introspection-secret') }, cacheSeconds: 0 },
-      }];
-      const auth = { profile: 'dpop' as const, issuers: ['as'] };
-      const backend = { url: backendUrl ?? `http://127.0.0.1:${backendPort}` };
-      config.routes = [
-        { kind: 'mcp', name: 'mcp', pathPrefix: '/mcp', auth, backend },
-        { kind: 'mcp', name: 'other', pathPrefix: '/other', auth, backend },
-        { kind: 'mcp', name: 'opaque', pathPrefix: '/opaque', auth, backend },
-        { kind: 'mcp', name: 'fresh', pathPrefix: '/fresh', auth: { ...auth, nonce: { keys: { file: join(dir, 'nonce-keys') } } }, backend },
-      ];
-      change?.(config, dir);
-    } });
+    const bed = await startBed({
+      change: (config, { backendPort, dir }) => {
+        origin = `http://127.0.0.1:${config.listen!.port!}`;
+        writeFileSync(join(dir, 'introspection-secret'), as.clients.gateway.clientSecret);
+        writeFileSync(join(dir, 'nonce-keys'), 'n'.repeat(32));
+        config.publicOrigins = [origin];
+        config.issuers = [
+          {
+            name: 'as',
+            issuer: as.issuer,
+            jwks: { url: as.jwksUri },
+            introspection: {
+              url: as.introspectionEndpoint,
+              clientId: as.clients.gateway.clientId,
+              clientSecret: { file: join(dir, 'introspection-secret') },
+              cacheSeconds: 0,
+            },
+          },
+        ];
+        const auth = { profile: 'dpop' as const, issuers: ['as'] };
+        const backend = { url: backendUrl ?? `http://127.0.0.1:${backendPort}` };
+        config.routes = [
+          { kind: 'mcp', name: 'mcp', pathPrefix: '/mcp', auth, backend },
+          { kind: 'mcp', name: 'other', pathPrefix: '/other', auth, backend },
+          { kind: 'mcp', name: 'opaque', pathPrefix: '/opaque', auth, backend },
+          {
+            kind: 'mcp',
+            name: 'fresh',
+            pathPrefix: '/fresh',
+            auth: { ...auth, nonce: { keys: { file: join(dir, 'nonce-keys') } } },
+            backend,
+          },
+        ];
+        change?.(config, dir);
+      },
+    });
     return {
       as,
       bed,
       origin,
-      reasons: async (route) => (await bed.audit()).filter((line) => line['route.name'] === route).map(({ reason }) => reason),
+      reasons: async (route) =>
+        (await bed.audit()).filter((line) => line['route.name'] === route).map(({ reason }) => reason),
       async stop() {
         await bed.stop();
         await as.stop();
@@ -63,6 +88,9 @@ export async function startPeers({ requireNonce = false, backendUrl, change }: P
   }
 }
 
-export const jktOf = async (key: webcrypto.CryptoKey): Promise<string> => calculateJwkThumbprint(await exportJWK(key));
-export const claimsOf = (jwt: string): Record<string, unknown> => JSON.parse(Buffer.from(jwt.split('.')[1]!, 'base64url').toString()) as Record<string, unknown>;
-export const headerOf = (jwt: string): Record<string, unknown> => JSON.parse(Buffer.from(jwt.split('.')[0]!, 'base64url').toString()) as Record<string, unknown>;
+export const jktOf = async (key: webcrypto.CryptoKey): Promise<string> =>
+  calculateJwkThumbprint(await exportJWK(key));
+export const claimsOf = (jwt: string): Record<string, unknown> =>
+  JSON.parse(Buffer.from(jwt.split('.')[1]!, 'base64url').toString()) as Record<string, unknown>;
+export const headerOf = (jwt: string): Record<string, unknown> =>
+  JSON.parse(Buffer.from(jwt.split('.')[0]!, 'base64url').toString()) as Record<string, unknown>;

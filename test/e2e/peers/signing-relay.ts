@@ -11,9 +11,19 @@ export interface SigningRelay {
   stop(): Promise<void>;
 }
 
-const HOP_BY_HOP = new Set(['connection', 'keep-alive', 'transfer-encoding', 'te', 'trailer', 'upgrade', 'proxy-authorization', 'proxy-authenticate']);
+const HOP_BY_HOP = new Set([
+  'connection',
+  'keep-alive',
+  'transfer-encoding',
+  'te',
+  'trailer',
+  'upgrade',
+  'proxy-authorization',
+  'proxy-authenticate',
+]);
 /** Raw header lines without those that belong to one connection; Host stays as the client sent it. */
-const endToEnd = (raw: readonly string[]): string[] => raw.flatMap((name, i) => (i % 2 === 0 && !HOP_BY_HOP.has(name.toLowerCase()) ? [name, raw[i + 1]!] : []));
+const endToEnd = (raw: readonly string[]): string[] =>
+  raw.flatMap((name, i) => (i % 2 === 0 && !HOP_BY_HOP.has(name.toLowerCase()) ? [name, raw[i + 1]!] : []));
 
 export async function startSigningRelay(): Promise<SigningRelay> {
   const pass = async (message: IncomingMessage, response: ServerResponse) => {
@@ -21,19 +31,29 @@ export async function startSigningRelay(): Promise<SigningRelay> {
     const htu = relay.target + message.url!.split('?')[0]!;
     if (relay.signer !== undefined) {
       const token = await relay.signer.token(htu);
-      headers.push('Authorization', `DPoP ${token}`, 'DPoP', await generateProof(relay.signer.keys, htu, message.method!, undefined, token));
+      headers.push(
+        'Authorization',
+        `DPoP ${token}`,
+        'DPoP',
+        await generateProof(relay.signer.keys, htu, message.method!, undefined, token),
+      );
     }
     if (response.closed) return; // the client went away while we signed
     if (message.headers['transfer-encoding'] !== undefined) headers.push('Transfer-Encoding', 'chunked');
     const { hostname, port } = new URL(relay.target);
-    const out = http.request({ hostname, port, method: message.method, path: message.url, headers, agent: false, setHost: false }, (answer) => {
-      response.writeHead(answer.statusCode!, endToEnd(answer.rawHeaders));
-      response.flushHeaders();
-      answer.pipe(response);
-      answer.on('error', () => response.destroy());
-    });
+    const out = http.request(
+      { hostname, port, method: message.method, path: message.url, headers, agent: false, setHost: false },
+      (answer) => {
+        response.writeHead(answer.statusCode!, endToEnd(answer.rawHeaders));
+        response.flushHeaders();
+        answer.pipe(response);
+        answer.on('error', () => response.destroy());
+      },
+    );
     out.on('error', () => response.destroy());
-    response.on('close', () => { if (!response.writableFinished) out.destroy(); });
+    response.on('close', () => {
+      if (!response.writableFinished) out.destroy();
+    });
     message.pipe(out);
   };
   const server = http.createServer((message, response) => {

@@ -7,44 +7,97 @@ import { claimsOf, startPeers, type Peers } from './bed.js';
 const BACKEND = 'https://tools.example/mcp';
 let peers: Peers;
 beforeAll(async () => {
-  peers = await startPeers({ change: (config, dir) => {
-    const [mcp] = config.routes as [Extract<ConfigInput['routes'][number], { kind: 'mcp' }>];
-    const { url, clientId, clientSecret } = config.issuers[0]!.introspection!;
-    const exchange = (resource: string) => ({ kind: 'exchange' as const, url: url.replace('/token/introspection', '/token'), clientId, clientSecret, resource });
-    config.routes = [
-      { ...mcp, backend: { ...mcp.backend, credential: exchange(BACKEND) } },
-      { ...mcp, name: 'forbidden', pathPrefix: '/forbidden', backend: { ...mcp.backend, credential: exchange('https://tools.example/forbidden') } },
-      { ...mcp, name: 'misconfigured', pathPrefix: '/misconfigured', backend: { ...mcp.backend, credential: { ...exchange(BACKEND), clientSecret: { file: join(dir, 'nonce-keys') } } } },
-    ];
-  } });
+  peers = await startPeers({
+    change: (config, dir) => {
+      const [mcp] = config.routes as [Extract<ConfigInput['routes'][number], { kind: 'mcp' }>];
+      const { url, clientId, clientSecret } = config.issuers[0]!.introspection!;
+      const exchange = (resource: string) => ({
+        kind: 'exchange' as const,
+        url: url.replace('/token/introspection', '/token'),
+        clientId,
+        clientSecret,
+        resource,
+      });
+      config.routes = [
+        { ...mcp, backend: { ...mcp.backend, credential: exchange(BACKEND) } },
+        {
+          ...mcp,
+          name: 'forbidden',
+          pathPrefix: '/forbidden',
+          backend: { ...mcp.backend, credential: exchange('https://tools.example/forbidden') },
+        },
+        {
+          ...mcp,
+          name: 'misconfigured',
+          pathPrefix: '/misconfigured',
+          backend: {
+            ...mcp.backend,
+            credential: { ...exchange(BACKEND), clientSecret: { file: join(dir, 'nonce-keys') } },
+          },
+        },
+      ];
+    },
+  });
 }, 20_000);
 afterAll(() => peers.stop());
-beforeEach(() => { peers.bed.seen.length = 0; });
+beforeEach(() => {
+  peers.bed.seen.length = 0;
+});
 
 const login = async () => {
   const { clientId, clientSecret } = peers.as.clients.agent;
-  const config = await client.discovery(new URL(peers.as.issuer), clientId, undefined, client.ClientSecretBasic(clientSecret), { execute: [client.allowInsecureRequests], algorithm: 'oauth2', timeout: 5 });
+  const config = await client.discovery(
+    new URL(peers.as.issuer),
+    clientId,
+    undefined,
+    client.ClientSecretBasic(clientSecret),
+    { execute: [client.allowInsecureRequests], algorithm: 'oauth2', timeout: 5 },
+  );
   const handle = client.getDPoPHandle(config, await client.randomDPoPKeyPair('ES256'));
   return async (path: string) => {
     const resource = peers.origin + path;
-    const { access_token: token } = await client.clientCredentialsGrant(config, { resource, scope: 'mcp:read' }, { DPoP: handle });
-    return { token, call: () => client.fetchProtectedResource(config, token, new URL(resource), 'POST', '{}', new Headers({ 'content-type': 'application/json' }), { DPoP: handle }) };
+    const { access_token: token } = await client.clientCredentialsGrant(
+      config,
+      { resource, scope: 'mcp:read' },
+      { DPoP: handle },
+    );
+    return {
+      token,
+      call: () =>
+        client.fetchProtectedResource(
+          config,
+          token,
+          new URL(resource),
+          'POST',
+          '{}',
+          new Headers({ 'content-type': 'application/json' }),
+          { DPoP: handle },
+        ),
+    };
   };
 };
 
 it('the backend gets an exchanged token, one exchange for many requests, also for many at once', async () => {
   const { token, call } = await (await login())('/mcp');
   const before = peers.as.exchanges.length;
-  expect((await Promise.all(Array.from({ length: 5 }, call))).map(({ status }) => status)).toEqual(Array(5).fill(200));
+  expect((await Promise.all(Array.from({ length: 5 }, call))).map(({ status }) => status)).toEqual(
+    Array(5).fill(200),
+  );
   expect((await call()).status).toBe(200);
   expect(peers.as.exchanges.length - before).toBe(1);
-  expect(peers.as.exchanges.at(-1)).toMatchObject({ subject_token: token, subject_token_type: 'urn:ietf:params:oauth:token-type:access_token', resource: BACKEND });
+  expect(peers.as.exchanges.at(-1)).toMatchObject({
+    subject_token: token,
+    subject_token_type: 'urn:ietf:params:oauth:token-type:access_token',
+    resource: BACKEND,
+  });
   const sent = [...new Set(peers.bed.seen.map(({ headers }) => headers.authorization))];
   expect(sent).toHaveLength(1);
   const exchanged = sent[0]!.replace(/^Bearer /, '');
   expect(claimsOf(exchanged)).toMatchObject({ iss: peers.as.issuer, aud: BACKEND });
   expect(claimsOf(exchanged)).not.toHaveProperty('cnf');
-  expect(peers.bed.seen.some(({ rawHeaders }) => rawHeaders.some((value) => value.includes(token)))).toBe(false);
+  expect(peers.bed.seen.some(({ rawHeaders }) => rawHeaders.some((value) => value.includes(token)))).toBe(
+    false,
+  );
 });
 it('a token that the backend refuses is not used again', async () => {
   const { call } = await (await login())('/mcp');
@@ -57,7 +110,7 @@ it('a token that the backend refuses is not used again', async () => {
   expect((await call()).status).toBe(200);
   expect(peers.as.exchanges.length - before).toBe(1);
 });
-it('another caller\'s token is another exchange', async () => {
+it("another caller's token is another exchange", async () => {
   const before = peers.as.exchanges.length;
   for (let i = 0; i < 2; i++) expect((await (await (await login())('/mcp')).call()).status).toBe(200);
   expect(peers.as.exchanges.length - before).toBe(2);

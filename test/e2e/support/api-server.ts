@@ -17,8 +17,18 @@ const READY_MS = 60_000;
 const VERSION = /k8s\.io\/kubernetes v(\d+)\.(\d+)\.(\d+)/;
 
 export type Json = Readonly<Record<string, unknown>>;
-export interface Answer { readonly status: number; readonly text: string; /** The `Warning` fields: what the server takes but would rather not. */ readonly warnings: readonly string[] }
-export interface Call { readonly method?: string; readonly path: string; readonly body?: unknown; readonly type?: string; /** Absent: the administrator's. */ readonly token?: string }
+export interface Answer {
+  readonly status: number;
+  readonly text: string;
+  /** The `Warning` fields: what the server takes but would rather not. */ readonly warnings: readonly string[];
+}
+export interface Call {
+  readonly method?: string;
+  readonly path: string;
+  readonly body?: unknown;
+  readonly type?: string;
+  /** Absent: the administrator's. */ readonly token?: string;
+}
 
 /** A line of the API server's audit log (audit.k8s.io/v1 Event), as far as tests go by it. */
 export interface AuditEvent {
@@ -45,22 +55,47 @@ export interface ApiServer {
 }
 
 /** What is missing to run one. */
-export const missingForApiServer = (): string[] => ['go', 'etcd'].filter((name) => programOf(name) === undefined);
+export const missingForApiServer = (): string[] =>
+  ['go', 'etcd'].filter((name) => programOf(name) === undefined);
 
 /** One program, which is what it is called; built where it is not yet. */
-function build(): { readonly programs: Readonly<Record<'server' | 'manager', string>>; readonly version: string } {
+function build(): {
+  readonly programs: Readonly<Record<'server' | 'manager', string>>;
+  readonly version: string;
+} {
   const sources = ['go.mod', 'go.sum', 'main.go'].map((name) => readFileSync(join(module, name)));
   const [, major, minor, patch] = VERSION.exec(sources[0]!.toString())!;
   const version = `v${major}.${minor}.${patch}`;
-  const dir = join(root, 'node_modules', '.cache', 'controlplane', createHash('sha256').update(Buffer.concat(sources)).digest('hex').slice(0, 16));
+  const dir = join(
+    root,
+    'node_modules',
+    '.cache',
+    'controlplane',
+    createHash('sha256').update(Buffer.concat(sources)).digest('hex').slice(0, 16),
+  );
   const programs = { server: join(dir, 'kube-apiserver'), manager: join(dir, 'kube-controller-manager') };
   if (existsSync(programs.manager)) return { programs, version };
   mkdirSync(dir, { recursive: true });
   const said = (name: string, value: string) => `-X k8s.io/component-base/version.${name}=${value}`;
   const began = performance.now();
   process.stderr.write(`kube-apiserver ${version}: building it, which takes some minutes\n`);
-  execFileSync('go', ['build', '-trimpath', '-buildvcs=false', '-ldflags', ['-s -w', said('gitVersion', version), said('gitMajor', major!), said('gitMinor', minor!)].join(' '), '-o', programs.server, '.'], { cwd: module, stdio: ['ignore', 'inherit', 'inherit'] });
-  process.stderr.write(`kube-apiserver ${version}: built in ${Math.round((performance.now() - began) / 1000)} s\n`);
+  execFileSync(
+    'go',
+    [
+      'build',
+      '-trimpath',
+      '-buildvcs=false',
+      '-ldflags',
+      ['-s -w', said('gitVersion', version), said('gitMajor', major!), said('gitMinor', minor!)].join(' '),
+      '-o',
+      programs.server,
+      '.',
+    ],
+    { cwd: module, stdio: ['ignore', 'inherit', 'inherit'] },
+  );
+  process.stderr.write(
+    `kube-apiserver ${version}: built in ${Math.round((performance.now() - began) / 1000)} s\n`,
+  );
   symlinkSync('kube-apiserver', programs.manager);
   return { programs, version };
 }
@@ -74,7 +109,11 @@ export interface ApiServerOptions {
   readonly controllers?: boolean;
 }
 
-export async function startApiServer({ dir, auditPolicy, controllers = false }: ApiServerOptions): Promise<ApiServer> {
+export async function startApiServer({
+  dir,
+  auditPolicy,
+  controllers = false,
+}: ApiServerOptions): Promise<ApiServer> {
   const file = (name: string) => join(dir, name);
   const { programs, version } = build();
   const [etcdPort, peerPort, port] = [await freePort(), await freePort(), await freePort()];
@@ -84,25 +123,96 @@ export async function startApiServer({ dir, auditPolicy, controllers = false }: 
   const admin = randomUUID();
   writeFileSync(file('tokens.csv'), `${admin},admin,admin,system:masters\n`, { mode: 0o600 });
   const url = (p: number) => `http://127.0.0.1:${p}`;
-  const etcd = new Daemon(programOf('etcd')!, ['--data-dir', file('etcd'), '--listen-client-urls', url(etcdPort), '--advertise-client-urls', url(etcdPort), '--listen-peer-urls', url(peerPort), '--initial-advertise-peer-urls', url(peerPort), '--initial-cluster', `default=${url(peerPort)}`, '--unsafe-no-fsync']);
-  if (auditPolicy === undefined) writeFileSync(file('audit.yaml'), 'apiVersion: audit.k8s.io/v1\nkind: Policy\nrules: [{ level: Metadata }]\n');
+  const etcd = new Daemon(programOf('etcd')!, [
+    '--data-dir',
+    file('etcd'),
+    '--listen-client-urls',
+    url(etcdPort),
+    '--advertise-client-urls',
+    url(etcdPort),
+    '--listen-peer-urls',
+    url(peerPort),
+    '--initial-advertise-peer-urls',
+    url(peerPort),
+    '--initial-cluster',
+    `default=${url(peerPort)}`,
+    '--unsafe-no-fsync',
+  ]);
+  if (auditPolicy === undefined)
+    writeFileSync(
+      file('audit.yaml'),
+      'apiVersion: audit.k8s.io/v1\nkind: Policy\nrules: [{ level: Metadata }]\n',
+    );
   const server = new Daemon(programs.server, [
-    '--etcd-servers', url(etcdPort), '--bind-address', '127.0.0.1', '--advertise-address', '127.0.0.1', '--secure-port', String(port), '--cert-dir', file('certificates'),
-    '--service-cluster-ip-range', '10.96.0.0/16', '--allow-privileged', '--authorization-mode', 'Node,RBAC', '--token-auth-file', file('tokens.csv'),
-    '--service-account-issuer', 'https://kubernetes.default.svc', '--service-account-key-file', file('sa.pub'), '--service-account-signing-key-file', file('sa.key'),
-    '--audit-policy-file', auditPolicy ?? file('audit.yaml'), '--audit-log-path', file('audit.log'),
+    '--etcd-servers',
+    url(etcdPort),
+    '--bind-address',
+    '127.0.0.1',
+    '--advertise-address',
+    '127.0.0.1',
+    '--secure-port',
+    String(port),
+    '--cert-dir',
+    file('certificates'),
+    '--service-cluster-ip-range',
+    '10.96.0.0/16',
+    '--allow-privileged',
+    '--authorization-mode',
+    'Node,RBAC',
+    '--token-auth-file',
+    file('tokens.csv'),
+    '--service-account-issuer',
+    'https://kubernetes.default.svc',
+    '--service-account-key-file',
+    file('sa.pub'),
+    '--service-account-signing-key-file',
+    file('sa.key'),
+    '--audit-policy-file',
+    auditPolicy ?? file('audit.yaml'),
+    '--audit-log-path',
+    file('audit.log'),
   ]);
   const caFile = join(file('certificates'), 'apiserver.crt');
   const agent = new https.Agent({ keepAlive: true });
-  const call: ApiServer['call'] = ({ method = 'GET', path: target, body, type = 'application/json', token = admin }) => new Promise((resolve, reject) => {
-    const out = https.request({ host: '127.0.0.1', port, method, path: target, agent, ca: readFileSync(caFile), headers: { 'authorization': `Bearer ${token}`, 'accept': 'application/json', 'content-type': type } }, (answer) => {
-      let text = '';
-      answer.on('data', (chunk: Buffer) => { text += chunk.toString(); }).once('error', reject);
-      answer.once('end', () => resolve({ status: answer.statusCode!, text, warnings: answer.rawHeaders.filter((_, i, all) => i % 2 === 1 && all[i - 1]!.toLowerCase() === 'warning') }));
+  const call: ApiServer['call'] = ({
+    method = 'GET',
+    path: target,
+    body,
+    type = 'application/json',
+    token = admin,
+  }) =>
+    new Promise((resolve, reject) => {
+      const out = https.request(
+        {
+          host: '127.0.0.1',
+          port,
+          method,
+          path: target,
+          agent,
+          ca: readFileSync(caFile),
+          headers: { authorization: `Bearer ${token}`, accept: 'application/json', 'content-type': type },
+        },
+        (answer) => {
+          let text = '';
+          answer
+            .on('data', (chunk: Buffer) => {
+              text += chunk.toString();
+            })
+            .once('error', reject);
+          answer.once('end', () =>
+            resolve({
+              status: answer.statusCode!,
+              text,
+              warnings: answer.rawHeaders.filter(
+                (_, i, all) => i % 2 === 1 && all[i - 1]!.toLowerCase() === 'warning',
+              ),
+            }),
+          );
+        },
+      );
+      out.once('error', reject);
+      out.end(body === undefined ? undefined : JSON.stringify(body));
     });
-    out.once('error', reject);
-    out.end(body === undefined ? undefined : JSON.stringify(body));
-  });
   let manager: Daemon | undefined;
   const stop = async () => {
     agent.destroy();
@@ -114,33 +224,84 @@ export async function startApiServer({ dir, auditPolicy, controllers = false }: 
   while (!existsSync(caFile) || (await call({ path: '/readyz' }).catch(() => undefined))?.status !== 200) {
     if (performance.now() > until) {
       await stop();
-      throw new Error(`kube-apiserver: not ready after ${READY_MS} ms; it said: ${server.said.slice(-2000)}; etcd: ${etcd.said.slice(-1000)}`);
+      throw new Error(
+        `kube-apiserver: not ready after ${READY_MS} ms; it said: ${server.said.slice(-2000)}; etcd: ${etcd.said.slice(-1000)}`,
+      );
     }
     await sleep(50);
   }
   if (controllers) {
-    writeFileSync(file('kubeconfig'), JSON.stringify({
-      apiVersion: 'v1', kind: 'Config', 'current-context': 'c', contexts: [{ name: 'c', context: { cluster: 'c', user: 'u' } }],
-      clusters: [{ name: 'c', cluster: { 'server': `https://127.0.0.1:${port}`, 'certificate-authority': caFile } }], users: [{ name: 'u', user: { token: admin } }],
-    }), { mode: 0o600 });
-    manager = new Daemon(programs.manager, ['--kubeconfig', file('kubeconfig'), '--leader-elect=false', '--secure-port', '0', '--service-account-private-key-file', file('sa.key'), '--root-ca-file', caFile]);
+    writeFileSync(
+      file('kubeconfig'),
+      JSON.stringify({
+        apiVersion: 'v1',
+        kind: 'Config',
+        'current-context': 'c',
+        contexts: [{ name: 'c', context: { cluster: 'c', user: 'u' } }],
+        clusters: [
+          { name: 'c', cluster: { server: `https://127.0.0.1:${port}`, 'certificate-authority': caFile } },
+        ],
+        users: [{ name: 'u', user: { token: admin } }],
+      }),
+      { mode: 0o600 },
+    );
+    manager = new Daemon(programs.manager, [
+      '--kubeconfig',
+      file('kubeconfig'),
+      '--leader-elect=false',
+      '--secure-port',
+      '0',
+      '--service-account-private-key-file',
+      file('sa.key'),
+      '--root-ca-file',
+      caFile,
+    ]);
   }
-  const resources = new Map<string, readonly { readonly kind: string; readonly name: string; readonly namespaced: boolean }[]>();
+  const resources = new Map<
+    string,
+    readonly { readonly kind: string; readonly name: string; readonly namespaced: boolean }[]
+  >();
   /** Where objects of this kind are, by the server's own word. */
-  const collection = async ({ apiVersion, kind, metadata }: { readonly apiVersion: string; readonly kind: string; readonly metadata: { readonly namespace?: string } }) => {
+  const collection = async ({
+    apiVersion,
+    kind,
+    metadata,
+  }: {
+    readonly apiVersion: string;
+    readonly kind: string;
+    readonly metadata: { readonly namespace?: string };
+  }) => {
     const group = apiVersion.includes('/') ? `/apis/${apiVersion}` : `/api/${apiVersion}`;
-    if (!resources.has(group)) resources.set(group, (JSON.parse((await call({ path: group })).text) as { resources?: [] }).resources ?? []);
+    if (!resources.has(group))
+      resources.set(
+        group,
+        (JSON.parse((await call({ path: group })).text) as { resources?: [] }).resources ?? [],
+      );
     const resource = resources.get(group)!.find((r) => r.kind === kind && !r.name.includes('/'));
     if (resource === undefined) throw new Error(`kube-apiserver ${version} has no ${kind} in ${apiVersion}`);
     return `${group}${resource.namespaced ? `/namespaces/${metadata.namespace!}` : ''}/${resource.name}`;
   };
   return {
-    version, port, caFile, auditFile: file('audit.log'), call, stop,
+    version,
+    port,
+    caFile,
+    auditFile: file('audit.log'),
+    call,
+    stop,
     async apply(object, query = '') {
       const { metadata } = object as { readonly metadata: { readonly name: string } };
       const at = await collection(object as unknown as Parameters<typeof collection>[0]);
-      return call({ method: 'PATCH', path: `${at}/${metadata.name}?fieldManager=test&fieldValidation=Strict${query}`, type: 'application/apply-patch+yaml', body: object });
+      return call({
+        method: 'PATCH',
+        path: `${at}/${metadata.name}?fieldManager=test&fieldValidation=Strict${query}`,
+        type: 'application/apply-patch+yaml',
+        body: object,
+      });
     },
-    audited: () => readFileSync(file('audit.log'), 'utf8').trim().split('\n').map((line) => JSON.parse(line) as AuditEvent),
+    audited: () =>
+      readFileSync(file('audit.log'), 'utf8')
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line) as AuditEvent),
   };
 }

@@ -4,13 +4,19 @@ import { existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
 /** Its path; not run to find out, since what one program takes for a question starts another. Debian keeps some of them where only root's PATH looks. */
-export const programOf = (name: string): string | undefined => [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin'].map((place) => join(place, name)).find(existsSync);
+export const programOf = (name: string): string | undefined =>
+  [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin']
+    .map((place) => join(place, name))
+    .find(existsSync);
 
 /** Where a program is missing: a failing test in CI, which has it; elsewhere a skipped one that says so. */
 export function needs(what: string, missing: readonly string[]): void {
   if (missing.length === 0) return;
   const why = `${missing.join(' and ')} not found`;
-  if (process.env.CI) it(`${what}: finds what it needs`, () => { throw new Error(why); });
+  if (process.env.CI)
+    it(`${what}: finds what it needs`, () => {
+      throw new Error(why);
+    });
   else it.skip(`${what}: ${why}`, () => {});
 }
 
@@ -20,10 +26,14 @@ export class Daemon {
 
   constructor(path: string, args: readonly string[]) {
     this.#child = spawn(path, args, { stdio: ['ignore', 'ignore', 'pipe'] });
-    this.#child.stderr!.on('data', (chunk: Buffer) => { this.#said += chunk.toString(); });
+    this.#child.stderr!.on('data', (chunk: Buffer) => {
+      this.#said += chunk.toString();
+    });
   }
 
-  get said(): string { return this.#said; }
+  get said(): string {
+    return this.#said;
+  }
 
   stop(): Promise<void> {
     return new Promise((resolve) => {

@@ -37,18 +37,39 @@ export interface GatewayProcessOptions {
 }
 
 /** Resolves when it is ready. @param config without ports, which are chosen here */
-export async function startGatewayProcess(config: ConfigInput, { dir, name, ports, code = assets, flags = [], env = {} }: GatewayProcessOptions): Promise<GatewayProcess> {
+export async function startGatewayProcess(
+  config: ConfigInput,
+  { dir, name, ports, code = assets, flags = [], env = {} }: GatewayProcessOptions,
+): Promise<GatewayProcess> {
   const { port, adminPort } = ports ?? { port: await freePort(), adminPort: await freePort() };
   const file = join(dir, `${name}.json`);
   const rewrite = (text: ConfigInput | string) =>
-    writeFileSync(file, typeof text === 'string' ? text : JSON.stringify({ ...text, listen: { host: '127.0.0.1', ...text.listen, port }, admin: { host: '127.0.0.1', port: adminPort } }));
+    writeFileSync(
+      file,
+      typeof text === 'string'
+        ? text
+        : JSON.stringify({
+            ...text,
+            listen: { host: '127.0.0.1', ...text.listen, port },
+            admin: { host: '127.0.0.1', port: adminPort },
+          }),
+    );
   rewrite(config);
-  const child = spawn(process.execPath, [...flags, join(code, 'proxy.mjs'), 'serve', '--config', file], { stdio: ['ignore', 'pipe', 'pipe', ...(flags.length > 0 ? ['ipc'] as const : [])], env: { ...process.env, ...env } });
+  const child = spawn(process.execPath, [...flags, join(code, 'proxy.mjs'), 'serve', '--config', file], {
+    stdio: ['ignore', 'pipe', 'pipe', ...(flags.length > 0 ? (['ipc'] as const) : [])],
+    env: { ...process.env, ...env },
+  });
   let said = '';
   let wrote = '';
-  child.stdout!.on('data', (chunk: Buffer) => { wrote += chunk.toString(); });
-  child.stderr!.on('data', (chunk: Buffer) => { said += chunk.toString(); });
-  const exited = new Promise<number | null>((resolve) => { child.once('close', resolve); });
+  child.stdout!.on('data', (chunk: Buffer) => {
+    wrote += chunk.toString();
+  });
+  child.stderr!.on('data', (chunk: Buffer) => {
+    said += chunk.toString();
+  });
+  const exited = new Promise<number | null>((resolve) => {
+    child.once('close', resolve);
+  });
   const until = performance.now() + READY_MS;
   while ((await request(adminPort, { path: '/readyz' }).catch(() => undefined))?.status !== 200) {
     if (child.exitCode !== null || performance.now() > until) {
@@ -58,7 +79,12 @@ export async function startGatewayProcess(config: ConfigInput, { dir, name, port
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
   return {
-    port, adminPort, child, said: () => said, wrote: () => wrote, rewrite,
+    port,
+    adminPort,
+    child,
+    said: () => said,
+    wrote: () => wrote,
+    rewrite,
     stop() {
       child.kill('SIGTERM');
       return exited;

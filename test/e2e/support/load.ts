@@ -47,16 +47,22 @@ export function startLoad({ port, perSecond, make, timeoutMs = 10_000 }: LoadOpt
       open -= 1;
       sent.push({ number: mine, at, until: performance.now(), status, error });
     };
-    const out = http.request({ host: '127.0.0.1', port, method, path, headers: headers as http.OutgoingHttpHeaders, agent }, (answer) => {
-      answer.resume().once('end', () => end(answer.statusCode)).once('error', (cause) => end(undefined, cause.message));
-    });
+    const out = http.request(
+      { host: '127.0.0.1', port, method, path, headers: headers as http.OutgoingHttpHeaders, agent },
+      (answer) => {
+        answer
+          .resume()
+          .once('end', () => end(answer.statusCode))
+          .once('error', (cause) => end(undefined, cause.message));
+      },
+    );
     out.setTimeout(timeoutMs, () => out.destroy(new Error(`no answer after ${timeoutMs} ms`)));
     out.on('error', (cause) => end(undefined, cause.message));
     out.end(body);
   };
   const began = performance.now();
   const timer = setInterval(() => {
-    const due = Math.floor((performance.now() - began) / 1000 * perSecond);
+    const due = Math.floor(((performance.now() - began) / 1000) * perSecond);
     // After a stall of this process the missed ones are not sent in one burst.
     if (due - number > perSecond / 5) number = due - Math.floor(perSecond / 5);
     while (number < due) one();
@@ -74,4 +80,6 @@ export function startLoad({ port, perSecond, make, timeoutMs = 10_000 }: LoadOpt
 
 /** What failed, as text, with when: nothing is hidden in a count. */
 export const failures = (sent: readonly Sent[], good: readonly number[] = [200]): string[] =>
-  sent.filter(({ status }) => status === undefined || !good.includes(status)).map(({ number, at, status, error }) => `request ${number} at ${Math.round(at)} ms: ${error ?? status}`);
+  sent
+    .filter(({ status }) => status === undefined || !good.includes(status))
+    .map(({ number, at, status, error }) => `request ${number} at ${Math.round(at)} ms: ${error ?? status}`);

@@ -6,7 +6,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ConfigInput } from '../../../proxy/src/config/index.js';
 import { ORIGIN, type Ask } from '../../../proxy/test/support/gateway.js';
-import { accessToken, ec, jwkOf, proof, rsa, seconds, thumbprint, type Pair } from '../../../proxy/test/support/mint.js';
+import {
+  accessToken,
+  ec,
+  jwkOf,
+  proof,
+  rsa,
+  seconds,
+  thumbprint,
+  type Pair,
+} from '../../../proxy/test/support/mint.js';
 
 const TOKEN_SECONDS = 3600;
 
@@ -37,7 +46,8 @@ export async function openScene(change: Partial<ConfigInput> = {}): Promise<Scen
     message.resume().on('end', () => (delayMs === 0 ? answer() : setTimeout(answer, delayMs)));
   });
   await new Promise<void>((resolve) => backend.listen(0, '127.0.0.1', resolve));
-  const jwksOf: Scene['jwksOf'] = (...keys) => JSON.stringify({ keys: keys.map(([pair, kid]) => ({ ...jwkOf(pair), kid, alg: 'RS256', use: 'sig' })) });
+  const jwksOf: Scene['jwksOf'] = (...keys) =>
+    JSON.stringify({ keys: keys.map(([pair, kid]) => ({ ...jwkOf(pair), kid, alg: 'RS256', use: 'sig' })) });
   writeFileSync(join(dir, 'jwks.json'), jwksOf([as, 'as-1']));
   const tokens = new Map<string, string>();
   return {
@@ -45,14 +55,24 @@ export async function openScene(change: Partial<ConfigInput> = {}): Promise<Scen
     as,
     client,
     reached: () => reached,
-    answerAfterMs: (ms) => { delayMs = ms; },
+    answerAfterMs: (ms) => {
+      delayMs = ms;
+    },
     jwksOf,
     config: {
       version: 1,
       publicOrigins: [ORIGIN],
       issuers: [{ name: 'as', issuer: 'https://as.example', jwks: { file: join(dir, 'jwks.json') } }],
       replay: { store: 'memory' },
-      routes: [{ kind: 'mcp', name: 'mcp', pathPrefix: '/mcp', auth: { profile: 'dpop', issuers: ['as'] }, backend: { url: `http://127.0.0.1:${(backend.address() as AddressInfo).port}` } }],
+      routes: [
+        {
+          kind: 'mcp',
+          name: 'mcp',
+          pathPrefix: '/mcp',
+          auth: { profile: 'dpop', issuers: ['as'] },
+          backend: { url: `http://127.0.0.1:${(backend.address() as AddressInfo).port}` },
+        },
+      ],
       audit: { file: join(dir, 'audit.jsonl') },
       drainSeconds: 5,
       ...change,
@@ -60,8 +80,20 @@ export async function openScene(change: Partial<ConfigInput> = {}): Promise<Scen
     ask([pair, kid] = [as, 'as-1']) {
       // One token for many requests, as clients do; a proof for each.
       let token = tokens.get(kid);
-      if (token === undefined) tokens.set(kid, token = accessToken(pair, { cnf: { jkt: thumbprint(client) }, exp: seconds() + TOKEN_SECONDS }, { kid }));
-      return { method: 'POST', path: '/mcp', headers: { authorization: `DPoP ${token}`, dpop: proof(client, 'POST', `${ORIGIN}/mcp`, token) } };
+      if (token === undefined)
+        tokens.set(
+          kid,
+          (token = accessToken(
+            pair,
+            { cnf: { jkt: thumbprint(client) }, exp: seconds() + TOKEN_SECONDS },
+            { kid },
+          )),
+        );
+      return {
+        method: 'POST',
+        path: '/mcp',
+        headers: { authorization: `DPoP ${token}`, dpop: proof(client, 'POST', `${ORIGIN}/mcp`, token) },
+      };
     },
     stop() {
       backend.closeAllConnections();
