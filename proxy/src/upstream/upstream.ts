@@ -19,8 +19,12 @@ import { createPool, type PoolTls } from './pool.js';
 import { isEventStream, relay } from './relay.js';
 import { readSecretValue } from './secret-value.js';
 
-/** How a forwarded request ended. `refused`: nothing was sent to the client yet, so it can still be answered. */
-export type Outcome =
+/**
+ * How a forwarded request ended. `refused`: nothing was sent to the client yet, so it can still be answered.
+ * `mayHaveReachedBackend`: false only where no byte of the request was written to a connection, so that the
+ * backend cannot have acted on it: no connection was free, or none came about.
+ */
+export type Outcome = { readonly mayHaveReachedBackend: boolean } & (
   | {
       readonly kind: 'answered';
       readonly status: number;
@@ -29,7 +33,8 @@ export type Outcome =
       /** From the request's end to the answer's header block; absent: there was none. */ readonly waitedMs:
         number | undefined;
     }
-  | { readonly kind: 'refused'; readonly denial: Denial };
+  | { readonly kind: 'refused'; readonly denial: Denial }
+);
 
 export interface Upstream {
   /** host:port, for metrics. */
@@ -108,10 +113,18 @@ export function createUpstream({
   ) => {
     // It left while its request was judged: its `close` has been said already.
     if (response.destroyed)
-      return done({ kind: 'answered', status: 499, bytes: 0, ended: 'client_gone', waitedMs: undefined });
+      return done({
+        kind: 'answered',
+        status: 499,
+        bytes: 0,
+        ended: 'client_gone',
+        waitedMs: undefined,
+        mayHaveReachedBackend: false,
+      });
     if (queued() >= upstream.maxQueued)
       return done({
         kind: 'refused',
+        mayHaveReachedBackend: false,
         denial: deny('upstream_busy', `${upstream.maxQueued} requests wait for a connection`, {
           retryAfterSeconds: RETRY_AFTER_SECONDS,
         }),
@@ -119,6 +132,7 @@ export function createUpstream({
     const out = open(request);
     let settled = false;
     let retried = false;
+    let mayHaveReachedBackend = false;
     const finish = (outcome: Outcome) => {
       if (settled) return;
       settled = true;
@@ -131,7 +145,7 @@ export function createUpstream({
       if (answered !== undefined) return answered.end('backend_cut');
       current.destroy();
       message.unpipe?.();
-      finish({ kind: 'refused', denial });
+      finish({ kind: 'refused', mayHaveReachedBackend, denial });
     };
     let current = out;
     // One deadline, of the phase that the exchange is in: the client's body, the answer's first byte, the answer's next byte.
@@ -172,20 +186,33 @@ export function createUpstream({
       if (settled) return;
       current.destroy();
       if (answered === undefined)
-        finish({ kind: 'answered', status: 499, bytes: 0, ended: 'client_gone', waitedMs: undefined });
+        finish({
+          kind: 'answered',
+          mayHaveReachedBackend,
+          status: 499,
+          bytes: 0,
+          ended: 'client_gone',
+          waitedMs: undefined,
+        });
       else answered.end('client_gone');
     };
     response.once('close', abort);
 
     const listen = (attempt: ClientRequest) => {
       attempt.once('socket', (socket) => {
-        if (!socket.connecting) return;
+        if (!socket.connecting) {
+          mayHaveReachedBackend = true;
+          return;
+        }
         const connectTimer = setTimeout(
           () => fail(deny('upstream_timeout', 'connect')),
           upstream.connectTimeoutSeconds * 1000,
         );
         attempt.once('close', () => clearTimeout(connectTimer));
-        socket.once(tls ? 'secureConnect' : 'connect', () => clearTimeout(connectTimer));
+        socket.once(tls ? 'secureConnect' : 'connect', () => {
+          mayHaveReachedBackend = true;
+          clearTimeout(connectTimer);
+        });
       });
       attempt.once('error', (cause: NodeJS.ErrnoException) =>
         fail(deny('upstream_unreachable', cause.code ?? cause.message)),
@@ -247,7 +274,14 @@ export function createUpstream({
                 ],
                 value,
               );
-              finish({ kind: 'answered', status: 200, bytes: value.length, ended: undefined, waitedMs });
+              finish({
+                kind: 'answered',
+                mayHaveReachedBackend,
+                status: 200,
+                bytes: value.length,
+                ended: undefined,
+                waitedMs,
+              });
             })
             .catch((cause: unknown) => fail(deny('internal_error', String(cause))));
           return;
@@ -265,6 +299,7 @@ export function createUpstream({
               openAnswers.remove(entry);
               finish({
                 kind: 'answered',
+                mayHaveReachedBackend,
                 status: answer.statusCode!,
                 bytes: relayed.bytes(),
                 ended: why,
