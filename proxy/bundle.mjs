@@ -1,8 +1,9 @@
-// proxy/src -> assets/. Our own code stays readable (a GitOps diff is reviewed); every library is a file of its own, so that a
-// manifest carries only what its gateway uses and no ConfigMap nears kubectl's 262 144-byte annotation limit.
+// proxy/src -> assets/. Our own code stays readable (a GitOps diff is reviewed) and is cut into chunks along its rooms; every library
+// is a chunk of its own, so that a manifest carries only what its gateway uses. lib/private/config-maps.ts says which ConfigMap
+// carries which chunk; no map nears the 262 144 bytes that `kubectl apply` can annotate.
 import { createHash } from 'node:crypto';
 import { readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { notices, sbom } from './sbom.mjs';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
@@ -72,6 +73,90 @@ const VENDOR_ENTRY = {
     "export { BatchSpanProcessor, ParentBasedSampler, SamplingDecision, TracerProvider } from '@opentelemetry/sdk-trace';",
 };
 
+/** The chunk that is started. */
+const PROGRAM = 'proxy.mjs';
+/**
+ * Chunk -> the rooms in it, `.` being the files of proxy/src itself. A chunk imports only chunks below it, so that none can import
+ * itself by a detour. A new room is named here once.
+ */
+const CHUNKS = {
+  [PROGRAM]: ['.', 'workers'],
+  'stages.mjs': ['stages', 'profiles'],
+  'http.mjs': ['upstream', 'http'],
+  'observe.mjs': ['admin', 'observe'],
+  'stores.mjs': ['replay', 'limit', 'redis', 'keys', 'memory'],
+  'checks.mjs': ['pipeline', 'checks'],
+  'config.mjs': ['config'],
+};
+const source = join(here, 'src');
+
+/** The chunk of a file of proxy/src. */
+function chunkOf(file) {
+  const room = dirname(relative(source, file));
+  const found = Object.keys(CHUNKS).find((chunk) => CHUNKS[chunk].includes(room));
+  if (found === undefined)
+    throw new Error(`proxy/src/${room}: must be in a chunk, got none; name it in CHUNKS of proxy/bundle.mjs`);
+  return found;
+}
+
+/** Points an import of another chunk's file at that chunk. */
+const roomChunks = (chunk) => ({
+  name: 'room-chunks',
+  setup(b) {
+    b.onResolve({ filter: /^\.\.?\// }, ({ path, resolveDir }) => {
+      const file = join(resolveDir, path.replace(/\.js$/, '.ts'));
+      if (relative(source, file).startsWith('..')) return undefined;
+      const other = chunkOf(file);
+      if (other === chunk) return undefined;
+      const order = Object.keys(CHUNKS);
+      if (order.indexOf(other) < order.indexOf(chunk))
+        throw new Error(
+          `${chunk}: must import chunks below it only, got ${path} of ${other}; move a room in CHUNKS`,
+        );
+      return { path: `./${other}`, external: true };
+    });
+  },
+});
+
+/** What the rooms of a chunk show: their index.ts, else every file; in an order that is the same everywhere. */
+const sourcesOf = (chunk) =>
+  CHUNKS[chunk].flatMap((room) => {
+    const files = readdirSync(join(source, room)).filter((name) => name.endsWith('.ts'));
+    return (files.includes('index.ts') ? ['index.ts'] : files.sort()).map((name) => join(source, room, name));
+  });
+
+/** File of proxy/src -> the names of the values that it exports. */
+async function exportsOfSources() {
+  const files = Object.keys(CHUNKS).flatMap(sourcesOf);
+  const { metafile } = await build({
+    ...common,
+    entryPoints: files,
+    bundle: false,
+    write: false,
+    metafile: true,
+    outdir: assets,
+    format: 'esm',
+  });
+  return new Map(
+    Object.values(metafile.outputs).map(({ entryPoint, exports }) => [join(here, entryPoint), exports]),
+  );
+}
+
+/** A module that exports what the files export. Two of one name would hide each other. */
+function reexport(files, exported) {
+  const from = new Map();
+  for (const file of files)
+    for (const name of exported.get(file)) {
+      const other = from.get(name);
+      if (other !== undefined)
+        throw new Error(
+          `${relative(here, file)}: must not export "${name}", as ${relative(here, other)} of the same chunk does; rename one`,
+        );
+      from.set(name, file);
+    }
+  return [...from].map(([name, file]) => `export { ${name} } from ${JSON.stringify(file)};`).join('\n');
+}
+
 for (const file of new Set(Object.values(VENDOR))) {
   const contents = Object.keys(VENDOR)
     .filter((specifier) => VENDOR[specifier] === file)
@@ -88,21 +173,34 @@ for (const file of new Set(Object.values(VENDOR))) {
   });
   metafiles.push(metafile);
 }
-for (const [entry, file] of [
-  ['src/main.ts', 'proxy.mjs'],
-  ['src/cli/agw.ts', 'agw.mjs'],
-]) {
+const exported = await exportsOfSources();
+for (const chunk of Object.keys(CHUNKS)) {
   const { metafile } = await build({
     metafile: true,
     ...common,
-    entryPoints: [entry],
+    ...(chunk === PROGRAM
+      ? { entryPoints: ['src/main.ts'] }
+      : { stdin: { contents: reexport(sourcesOf(chunk), exported), resolveDir: here } }),
     format: 'esm',
-    plugins: [vendorChunks],
-    external: ['./proxy.mjs'],
-    outfile: join(assets, file),
+    plugins: [vendorChunks, roomChunks(chunk)],
+    outfile: join(assets, chunk),
   });
   metafiles.push(metafile);
 }
+// An operator's tool. It never goes into a cluster and has no size to keep: one file, whatever the rooms.
+metafiles.push(
+  (
+    await build({
+      metafile: true,
+      ...common,
+      entryPoints: ['src/cli/agw.ts'],
+      format: 'esm',
+      plugins: [vendorChunks],
+      external: [`./${PROGRAM}`],
+      outfile: join(assets, 'agw.mjs'),
+    })
+  ).metafile,
+);
 // What lib asks at synth, as the proxy will at start. It is CommonJS and may not depend on anything at run time: one self-contained file.
 const asked = "export * from './src/config/index.ts'; export { parseJwks } from './src/keys/parse-jwks.ts';";
 metafiles.push(
@@ -120,7 +218,7 @@ metafiles.push(
 
 const kept = [
   ...Object.values(VENDOR),
-  'proxy.mjs',
+  ...Object.keys(CHUNKS),
   'agw.mjs',
   'config.cjs',
   'manifest.json',

@@ -6,23 +6,22 @@ import { inlineKeySets } from './issuers';
 import { contentHash } from './json';
 import { k8s } from './k8s';
 import { configText } from './model';
-import { asset } from './parser';
+import { assets } from './parser';
 
 /** What each ConfigMap of a gateway is called after the gateway's name, and what is in it. */
 export const CONTENT = {
   config: (spec: GatewaySpec) => ({ 'config.json': configText(spec), ...inlineKeySets(spec) }),
   dataPlane: (spec: GatewaySpec) => ({ 'config.yaml': agentgatewayYaml(spec), ...inlineKeySets(spec) }),
-  // Each library is a chunk of its own, and each ConfigMap fits kubectl's annotation: see CONFIG_MAP_BUDGET.
-  code: () => ({ 'proxy.mjs': asset('proxy.mjs') }),
-  vendor: () => ({
-    'vendor-prom-client.mjs': asset('vendor-prom-client.mjs'),
-    'vendor-zod.mjs': asset('vendor-zod.mjs'),
-  }),
-  redis: () => ({
-    'vendor-ioredis.mjs': asset('vendor-ioredis.mjs'),
-    'vendor-rate-limiter.mjs': asset('vendor-rate-limiter.mjs'),
-  }),
-  tracing: () => ({ 'vendor-opentelemetry.mjs': asset('vendor-opentelemetry.mjs') }),
+  // The code, cut along the rooms of proxy/src: `CHUNKS` of proxy/bundle.mjs. A change shows in the map of its room, and each map has
+  // room to grow under the 262 144 bytes that `kubectl apply` can annotate (test/package/config-map-size.test.ts).
+  code: () => assets('proxy.mjs', 'observe.mjs'),
+  codeChecks: () => assets('checks.mjs', 'stages.mjs'),
+  codeHttp: () => assets('http.mjs'),
+  codeStores: () => assets('stores.mjs'),
+  codeConfig: () => assets('config.mjs'),
+  vendor: () => assets('vendor-prom-client.mjs', 'vendor-zod.mjs'),
+  redis: () => assets('vendor-ioredis.mjs', 'vendor-rate-limiter.mjs'),
+  tracing: () => assets('vendor-opentelemetry.mjs'),
 } satisfies Record<string, (spec: GatewaySpec) => Record<string, string>>;
 
 export type ContentKind = keyof typeof CONTENT;
@@ -30,16 +29,29 @@ const SUFFIX: Record<ContentKind, string> = {
   config: 'config',
   dataPlane: 'agentgateway',
   code: 'code',
+  codeChecks: 'code-checks',
+  codeHttp: 'code-http',
+  codeStores: 'code-stores',
+  codeConfig: 'code-config',
   vendor: 'vendor',
   redis: 'redis-client',
   tracing: 'opentelemetry',
 };
 
+/** What every gateway runs. */
+const CODE = [
+  'code',
+  'codeChecks',
+  'codeHttp',
+  'codeStores',
+  'codeConfig',
+  'vendor',
+] as const satisfies readonly ContentKind[];
+
 export function contentKinds(spec: GatewaySpec): ContentKind[] {
   return [
     'config',
-    'code',
-    'vendor',
+    ...CODE,
     ...(usesAgentgateway(spec) ? ['dataPlane' as const] : []),
     ...optionalKinds(spec),
   ];
@@ -47,7 +59,7 @@ export function contentKinds(spec: GatewaySpec): ContentKind[] {
 
 /** The ConfigMaps whose files make up the code directory. */
 export function codeKinds(spec: GatewaySpec): ContentKind[] {
-  return ['code', 'vendor', ...optionalKinds(spec)];
+  return [...CODE, ...optionalKinds(spec)];
 }
 
 /** Libraries that only some gateways use. */

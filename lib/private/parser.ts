@@ -14,5 +14,6 @@ export const { parseConfig, parseJwks } = createRequire(__filename)(join(ASSETS,
   parseJwks(text: string): ParsedJwks;
 };
 
-/** Text of one file of the proxy's code. */
-export const asset = (file: string) => readFileSync(join(ASSETS, file), 'utf8');
+/** Files of the proxy's code, by name. */
+export const assets = (...files: string[]): Record<string, string> =>
+  Object.fromEntries(files.map((file) => [file, readFileSync(join(ASSETS, file), 'utf8')]));

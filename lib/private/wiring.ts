@@ -21,8 +21,5 @@ export const DIR = {
 /** A name that the API server's certificate carries on every conforming cluster. */
 export const API_SERVER = 'https://kubernetes.default.svc';
 
-/** kubectl stores a copy of an applied object in an annotation, which ends at 262 144 bytes. */
-export const CONFIG_MAP_BUDGET = 250_000;
-
 /** Not 65534: the kernel shows every unmapped file as owned by that id. */
 export const UID = 65532;

@@ -19,7 +19,10 @@ function stable(build: (app: App) => Chart): unknown {
     ),
   );
   return JSON.parse(
-    text.replace(/-(config|code|vendor|redis-client|agentgateway)-[0-9a-f]{10}"/g, '-$1-(hash)"'),
+    text.replace(
+      /-(config|code|code-checks|code-http|code-stores|code-config|vendor|redis-client|agentgateway)-[0-9a-f]{10}"/g,
+      '-$1-(hash)"',
+    ),
   );
 }
 

@@ -1,0 +1,45 @@
+/** How much of a ConfigMap's room is used, in the bytes of the annotation that `kubectl apply` writes. */
+
+/** Of all annotations of an object together (k8s.io/apimachinery, TotalAnnotationSizeLimitB). */
+export const ANNOTATION_LIMIT = 262_144;
+
+const ANNOTATION = 'kubectl.kubernetes.io/last-applied-configuration';
+
+export interface ConfigMap {
+  readonly metadata: { readonly name: string };
+  readonly data: Readonly<Record<string, string>>;
+}
+
+/** What Go's JSON encoder writes as six bytes, and `JSON.stringify` as it stands. */
+const ESCAPED_BY_GO = /[<>&\u2028\u2029]/g;
+
+/** Bytes of the annotation, its name included: `kubectl` writes the object as one line of JSON, with annotations that are empty. */
+export function annotationBytes(object: object & { readonly metadata: object }): number {
+  const applied = { ...object, metadata: { ...object.metadata, annotations: {} } };
+  const json = JSON.stringify(applied).replace(ESCAPED_BY_GO, '\\u0000');
+  return Buffer.byteLength(ANNOTATION) + Buffer.byteLength(`${json}\n`);
+}
+
+/**
+ * Our own code grows with every change, so half of its maps stays free. A library grows when somebody updates it, so an eighth does.
+ */
+const budgetOf = ({ data }: ConfigMap): number => {
+  const carriesOurs = Object.keys(data).some((file) => file.endsWith('.mjs') && !file.startsWith('vendor-'));
+  return carriesOurs ? ANNOTATION_LIMIT / 2 : (ANNOTATION_LIMIT / 8) * 7;
+};
+
+/** One line a ConfigMap that is beyond its budget: which, how far, what its files take, what to do. */
+export function beyondBudget(maps: readonly ConfigMap[]): string[] {
+  return maps.flatMap((map) => {
+    const bytes = annotationBytes(map);
+    const budget = budgetOf(map);
+    if (bytes <= budget) return [];
+    const files = Object.entries(map.data).map(([file, text]) => `${file} ${Buffer.byteLength(text)}`);
+    return [
+      `${map.metadata.name}: must take at most ${budget} bytes of kubectl's annotation, got ${bytes} ` +
+        `(${ANNOTATION_LIMIT - bytes} left until kubectl apply fails; ${files.join(', ')}). ` +
+        'Give one of its files a ConfigMap of its own in CONTENT of lib/private/config-maps.ts, ' +
+        'or one of its rooms a chunk of its own in CHUNKS of proxy/bundle.mjs.',
+    ];
+  });
+}
