@@ -127,7 +127,12 @@ async function judge(config: Config, request: Received, clock: () => number): Pr
     const allowed = () => ({ allowed: true as const, remaining: 1, fillSeconds: 1 });
     const nothing = { take: allowed, peek: allowed, close: () => {} };
     // Nothing is claimed: no proof was ever used before.
-    const store = { claim: () => 'first' as const, ready: () => true, close: async () => {} };
+    const store = {
+      claim: () => 'first' as const,
+      peek: () => false,
+      ready: () => true,
+      close: async () => {},
+    };
     const { enter, local, route, decide } = createWay(config, {
       trust: { ...trust, exchangers: untried(trust.exchangers) },
       take: draft.take,

@@ -63,6 +63,11 @@ export class ClaimTable {
     unlock(this.#locks, LOCK);
   }
 
+  /** Whether the key has a live claim. */
+  has(key: KeyWords, at: number): boolean {
+    return this.#words[this.#slotOf(key) + 4]! > at;
+  }
+
   /** `seen`: live. `first`: it had expired and is claimed again in its own slot. `absent`: `insert` may follow. */
   renew(key: KeyWords, at: number, until: number): 'seen' | 'first' | 'absent' {
     const slot = this.#slotOf(key);

@@ -42,6 +42,13 @@ function split(maxEntries: number, deviations: number): { readonly count: number
   return { count, share: count === 1 ? share : share + deviations * Math.sqrt(share) };
 }
 
+const wordsOf = (key: Buffer): KeyWords => [
+  key.readUInt32LE(0),
+  key.readUInt32LE(4),
+  key.readUInt32LE(8),
+  key.readUInt32LE(12),
+];
+
 /** Memory for `maxEntries` claims, which the system gives as it is used. */
 export function shareClaims(maxEntries: number, now: Clock): SharedClaims {
   const { count, share } = split(maxEntries, DEVIATIONS.fixed);
@@ -107,6 +114,8 @@ export function createMemoryStore({
     }
   };
 
+  const tableOf = (key: Buffer) => tables[key.readUInt32LE(16) % count]!;
+
   return {
     claim(key, ttlSeconds, madeAt) {
       if (madeAt < epoch) return 'forgotten';
@@ -114,13 +123,8 @@ export function createMemoryStore({
       // Whole seconds, both rounded so that a claim is held its ttl or up to a second longer, never shorter.
       const at = Math.floor(seconds);
       const until = Math.max(1, Math.ceil(seconds + ttlSeconds));
-      const words: KeyWords = [
-        key.readUInt32LE(0),
-        key.readUInt32LE(4),
-        key.readUInt32LE(8),
-        key.readUInt32LE(12),
-      ];
-      const table = tables[key.readUInt32LE(16) % count]!;
+      const words = wordsOf(key);
+      const table = tableOf(key);
       claims += 1;
       if (claims % TIDY_EVERY === 0) tidy(1);
       if (isFull()) makeRoom(at);
@@ -131,6 +135,13 @@ export function createMemoryStore({
       if (grown === undefined) return 'full';
       Atomics.add(held, 0, grown);
       return turn === 'seen' ? 'seen' : 'first';
+    },
+    peek(key) {
+      const table = tableOf(key);
+      table.lock();
+      const known = table.has(wordsOf(key), Math.floor(now()));
+      table.unlock();
+      return known;
     },
     ready: () => true,
     size() {

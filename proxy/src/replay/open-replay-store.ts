@@ -50,6 +50,9 @@ export async function openReplayStore(
       onUnchecked();
       return here;
     },
+    async peek(key) {
+      return (mode === 'local' && local.peek(key) === true) || store.peek(key);
+    },
     ready: () => true,
     async close() {
       await store.close();

@@ -54,21 +54,27 @@ export async function createRedisStore(
   redis.on('ready', settle);
   redis.on('close', () => epoch.forget());
 
+  const nameOf = (bucket: string, key: Buffer) => `${config.keyPrefix}${bucket}${key.toString('base64url')}`;
+
   return {
     async claim(key, ttlSeconds, madeAt): Promise<Turn> {
       if (redis.status !== 'ready' || !epoch.settled()) return 'down';
       try {
         const bucket = epoch.bucketOf(key);
-        const { set, marker } = await ask(
-          bucket,
-          `${config.keyPrefix}${bucket}${key.toString('base64url')}`,
-          Math.ceil(ttlSeconds * 1000),
-        );
+        const { set, marker } = await ask(bucket, nameOf(bucket, key), Math.ceil(ttlSeconds * 1000));
         if (madeAt < (await epoch.since(bucket, marker))) return 'forgotten';
         return set === 'OK' ? 'first' : 'seen';
       } catch (cause) {
         report(cause);
         return 'down';
+      }
+    },
+    async peek(key) {
+      if (redis.status !== 'ready') return false;
+      try {
+        return (await redis.exists(nameOf(epoch.bucketOf(key), key))) === 1;
+      } catch {
+        return false; // the claim will ask again, and report
       }
     },
     ready: () => redis.status === 'ready' && epoch.settled(),

@@ -13,6 +13,11 @@ export interface ReplayStore {
    * @param madeAt seconds since the epoch: when the proof was made, by its own word
    */
   claim(key: Buffer, ttlSeconds: number, madeAt: number): Turn | Promise<Turn>;
+  /**
+   * Whether the store knows that `key` was claimed; claims nothing. Saves the work on a proof that `claim` would refuse, and decides nothing else: `false` also where
+   * the store cannot be asked. Never rejects.
+   */
+  peek(key: Buffer): boolean | Promise<boolean>;
   /** Whether a claim could be answered now; readiness asks. */
   ready(): boolean;
   /** Live claims, where the store knows (memory). */

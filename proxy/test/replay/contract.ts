@@ -44,6 +44,15 @@ export function behavesLikeAReplayStore(subject: () => Subject, unitSeconds: num
     expect(await claim('edge', 4 * unitSeconds)).toBe('first');
     expect(await claim('edge', 4 * unitSeconds)).toBe('seen');
   });
+  it('knows of a claim that was made, and a look claims nothing', async () => {
+    const { store } = subject();
+    expect(await store.peek(keyOf('looked at'))).toBe(false);
+    expect(await store.peek(keyOf('looked at'))).toBe(false);
+    expect(await claim('looked at', 4 * unitSeconds)).toBe('first');
+    expect(await store.peek(keyOf('looked at'))).toBe(true);
+    await subject().pass(5 * unitSeconds);
+    expect(await store.peek(keyOf('looked at'))).toBe(false);
+  });
   it('does not prolong a claim when the key is seen again', async () => {
     await claim('fixed', 4 * unitSeconds);
     await subject().pass(3 * unitSeconds);
