@@ -1,4 +1,4 @@
-import { parseJsonObject } from './strict-json.js';
+import { parseJsonObject, type JsonBounds } from './strict-json.js';
 
 /** What one JSON-RPC message asks for. */
 export interface McpCall {
@@ -26,8 +26,8 @@ export const requiresName = (method: string): boolean =>
   method === 'tools/call' || method === 'prompts/get' || method === 'resources/read';
 
 const MAX_BATCH = 100;
-/** Of arguments that a tool may take. */
-const MAX_DEPTH = 128;
+/** Of a body with its arguments. A table of a thousand rows and twenty named columns fits; an array of numbers counts as one. */
+const BOUNDS: JsonBounds = { depth: 128, nodes: 50_000 };
 
 /** Whether a member would be one of these to a reader that ignores case (Go's encoding/json, which also folds U+017F to "s" and U+212A to "k") and takes the last. */
 const looksLike = (object: object, names: readonly string[]): boolean =>
@@ -36,7 +36,7 @@ const looksLike = (object: object, names: readonly string[]): boolean =>
 /** The calls of a body: one message, or a batch as revision 2025-03-26 allowed. `undefined`: not JSON-RPC, or JSON that two readers could read differently. */
 export function readCalls(body: Buffer): readonly McpCall[] | undefined {
   // An array is judged by the same strict parser, as the one member of an object.
-  const outer = parseJsonObject(`{"m":${utf8(body) ?? ''}}`, MAX_DEPTH);
+  const outer = parseJsonObject(`{"m":${utf8(body) ?? ''}}`, BOUNDS);
   if (outer === undefined || Object.keys(outer).length !== 1) return undefined;
   const message = outer.m;
   const messages = Array.isArray(message) ? (message as unknown[]) : [message];

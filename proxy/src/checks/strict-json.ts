@@ -1,21 +1,31 @@
 /** The object that a JOSE header or a claims set is. */
 export type JsonObject = Readonly<Record<string, unknown>>;
 
-const MAX_DEPTH = 8;
+/** What a text may hold; it is scanned for that before anything is made of it. */
+export interface JsonBounds {
+  /** Objects and arrays inside each other. */
+  readonly depth: number;
+  /** Objects, arrays and strings, names among them. Numbers cost about what their bytes do, and are not counted. */
+  readonly nodes: number;
+}
+
+/** Deeper than any JWT needs; as many nodes as fit a header block of the usual size. */
+const JWT_BOUNDS: JsonBounds = { depth: 8, nodes: 16_384 };
 
 /**
  * Parses a JSON object and refuses what parsers disagree about: a member that stands twice (RFC 7515 4, RFC 7519 4), and nesting
  * deeper than any JWT needs. `undefined` for anything else than such an object.
  */
-export function parseJsonObject(text: string, maxDepth = MAX_DEPTH): JsonObject | undefined {
+export function parseJsonObject(text: string, bounds = JWT_BOUNDS): JsonObject | undefined {
   let value: unknown;
   try {
+    if (!isUnambiguous(text, bounds)) return undefined;
     value = JSON.parse(text);
   } catch {
     return undefined;
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
-  return hasUniqueMembers(text, maxDepth) ? (value as JsonObject) : undefined;
+  return value as JsonObject;
 }
 
 /** Names of one object: a short list is looked through faster than a set is made. */
@@ -32,19 +42,24 @@ class Names {
   }
 }
 
-/** Walks text that is known to be JSON; looks at strings and brackets only. */
-function hasUniqueMembers(text: string, maxDepth: number): boolean {
+/**
+ * Whether no object has a name twice, within the bounds. Looks at strings and brackets only, in one pass; of text that is no JSON it says something, in the same time.
+ */
+function isUnambiguous(text: string, bounds: JsonBounds): boolean {
   const open: (Names | null)[] = []; // the names of each open object, null per open array
   let i = 0;
+  let nodes = 0;
   let nameComes = false;
   while (i < text.length) {
     switch (text.charCodeAt(i)) {
       case 0x7b: // {
         open.push(new Names());
+        nodes += 1;
         nameComes = true;
         break;
       case 0x5b: // [
         open.push(null);
+        nodes += 1;
         nameComes = false;
         break;
       case 0x7d:
@@ -66,23 +81,26 @@ function hasUniqueMembers(text: string, maxDepth: number): boolean {
           if (!names.add(name)) return false;
           nameComes = false;
         }
+        nodes += 1;
         i = end;
         break;
       }
     }
-    if (open.length > maxDepth) return false;
+    if (open.length > bounds.depth || nodes > bounds.nodes) return false;
     i++;
   }
   return true;
 }
 
+/** Where the string ends that begins at `start`; the end of the text, if it does not. */
 function stringEnd(text: string, start: number): number {
   let end = text.indexOf('"', start + 1);
   // A quote after an odd number of backslashes is part of the string.
-  for (;;) {
+  while (end !== -1) {
     let before = end - 1;
     while (text.charCodeAt(before) === 0x5c) before -= 1;
     if ((end - before) % 2 === 1) return end;
     end = text.indexOf('"', end + 1);
   }
+  return text.length;
 }

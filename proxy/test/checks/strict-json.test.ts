@@ -44,4 +44,49 @@ describe('parseJsonObject', () => {
   it('takes one name in several objects', () => {
     expect(parseJsonObject('{"a":{"a":1},"b":[{"a":1},{"a":2}],"c":"a\\"","d":","}')).toBeDefined();
   });
+  it.each([
+    ['objects', (n: number) => '{},'.repeat(n - 1)],
+    ['arrays', (n: number) => '[],'.repeat(n - 1)],
+    ['strings', (n: number) => '"x",'.repeat(n - 1)],
+    ['members', (n: number) => `{"x":1},`.repeat((n - 1) / 2)],
+  ])('takes as many %s as its bounds say and no more', (_, values) => {
+    const text = (n: number) => `{"a":[${values(n)}0]}`; // itself, the name and the array are three
+    const bounds = { depth: 8, nodes: 104 };
+    expect(parseJsonObject(text(101), bounds)).toBeDefined();
+    expect(parseJsonObject(text(103), bounds)).toBeUndefined();
+  });
+  it('makes nothing of what is beyond its bounds', () => {
+    const { parse } = JSON;
+    let parsed = 0;
+    JSON.parse = (text: string) => {
+      parsed += 1;
+      return parse(text) as unknown;
+    };
+    try {
+      for (const text of ['['.repeat(1e6), `[${'{},'.repeat(1e6)}0]`, `[${'"x",'.repeat(1e6)}0]`])
+        expect(parseJsonObject(`{"a":${text}}`)).toBeUndefined();
+      expect(parsed).toBe(0);
+      expect(parseJsonObject('{"a":[]}')).toBeDefined();
+      expect(parsed).toBe(1);
+    } finally {
+      JSON.parse = parse;
+    }
+  });
+  it('says no of what is no JSON, whatever it is', () => {
+    const pieces = fc.constantFrom('{', '}', '[', ']', ',', ':', '"', '\\', '\\u00', 'a', '1', ' ');
+    fc.assert(
+      fc.property(fc.array(pieces, { maxLength: 40 }), (parts) => {
+        const text = parts.join('');
+        let isJson = true;
+        try {
+          JSON.parse(text);
+        } catch {
+          isJson = false;
+        }
+        const parsed = parseJsonObject(text);
+        if (!isJson) expect(parsed).toBeUndefined();
+      }),
+      { numRuns: 5000 },
+    );
+  });
 });
