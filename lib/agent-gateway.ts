@@ -117,6 +117,9 @@ export class AgentGateway extends Construct {
 
   /** Lets these clients connect to port 8080. Without a call nobody can; connecting does not authenticate. */
   public allowFrom(peer: Peer): void {
+    if (typeof peer?._rule !== 'object') {
+      refuse({ where: 'allowFrom', want: 'must be given a Peer', got: peer ?? String(peer) });
+    }
     if (peer._port !== undefined) {
       refuse({
         where: 'allowFrom',

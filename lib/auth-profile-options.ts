@@ -225,7 +225,7 @@ export interface SelfSignedOptions extends AuthProfileOptions {
   readonly maxTokenAge?: Duration;
 
   /**
-   * Require that `htu` and `htm` name this request. `false` WEAKENS the route: a token is then good for any method and path.
+   * Require that `htu` and `htm` name this request. `false` WEAKENS the route: a token is then good for any method and path. Refused on a SecretsRoute.
    *
    * @default true
    */

@@ -1,5 +1,6 @@
 import { canonicalCidr } from './private/cidr';
-import { checkLabel, checkPort, refuse } from './private/text';
+import { holdsEverybody } from './private/parser';
+import { checkLabel, checkPort, checkText, refuse } from './private/text';
 
 /** What narrows a pod peer further. */
 export interface PodPeerOptions {
@@ -36,13 +37,11 @@ export interface PeerOptions {
 export class Peer {
   /** Pods that carry all of these labels; refuses an empty set, which selects every pod. */
   public static pods(labels: Record<string, string>, options: PodPeerOptions = {}): Peer {
-    checkLabels('labels', labels);
-    if (options.namespaceLabels !== undefined) checkLabels('namespaceLabels', options.namespaceLabels);
-    const namespaceSelector =
-      options.namespaceLabels === undefined
-        ? {}
-        : { namespaceSelector: { matchLabels: { ...options.namespaceLabels } } };
-    return new Peer({ ...namespaceSelector, podSelector: { matchLabels: { ...labels } } }, options.port);
+    const { namespaceLabels, port } = options;
+    const podSelector = { matchLabels: checkedLabels('labels', labels) };
+    if (namespaceLabels === undefined) return new Peer({ podSelector }, port);
+    const namespaceSelector = { matchLabels: checkedLabels('namespaceLabels', namespaceLabels) };
+    return new Peer({ namespaceSelector, podSelector }, port);
   }
 
   /** Every pod of the namespace with this name. Prefer `Peer.pods`. */
@@ -56,11 +55,13 @@ export class Peer {
   }
 
   /**
-   * Addresses outside the pod network, as `address/bits`. Refuses `0.0.0.0/0` and `::/0`.
+   * Addresses outside the pod network, as `address/bits`. Refuses what holds the whole internet, as `0.0.0.0/0` and `2000::/3`; synth refuses
+   * ranges that do so together.
    *
    * On Cilium a CIDR never selects pods or nodes of the cluster.
    */
   public static cidr(range: string, options: PeerOptions = {}): Peer {
+    checkText('cidr', range);
     const meant = canonicalCidr(range);
     const next = meant === undefined ? undefined : `did you mean "${meant}"?`;
     if (meant === undefined || !range.includes('/')) {
@@ -74,7 +75,7 @@ export class Peer {
         next,
       });
     }
-    if (range.endsWith('/0')) {
+    if (holdsEverybody([range])) {
       refuse({
         where: 'cidr',
         want: 'must not be the whole internet',
@@ -91,26 +92,52 @@ export class Peer {
   /** @internal */
   public readonly _port?: number;
 
+  /** @internal the range of a CIDR peer */
+  public get _cidr(): string | undefined {
+    return (this._rule as { ipBlock?: { cidr: string } }).ipBlock?.cidr;
+  }
+
   private constructor(rule: object, port?: number) {
     this._rule = rule;
     this._port = port === undefined ? undefined : checkPort('port', port);
   }
 }
 
-function checkLabels(where: string, labels: Record<string, string>): void {
-  if (Object.keys(labels).length === 0) {
+const LABEL_KEY = /^([a-z0-9]([a-z0-9.-]*[a-z0-9])?\/)?[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$/;
+const LABEL_VALUE = /^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$/;
+
+/** A copy of labels that each select something: one that is lost on the way to the manifest leaves a selector that selects everything. */
+function checkedLabels(where: string, labels: Record<string, string>): Record<string, string> {
+  if (typeof labels !== 'object' || labels === null || Array.isArray(labels)) {
+    refuse({
+      where,
+      want: 'must be an object of label keys and values',
+      got: labels ?? String(labels),
+      next: 'for example { app: "redis" }',
+    });
+  }
+  const entries = Object.entries(labels);
+  if (entries.length === 0) {
     refuse({
       where,
       want: 'must have at least one label: an empty selector selects everything',
       got: labels,
     });
   }
-  for (const [key, value] of Object.entries(labels)) {
-    if (!/^([a-z0-9]([a-z0-9.-]*[a-z0-9])?\/)?[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$/.test(key)) {
-      refuse({ where, want: 'must have valid label keys', got: key });
+  for (const [key, value] of entries) {
+    if (!LABEL_KEY.test(key)) refuse({ where, want: 'must have valid label keys', got: key });
+    checkText(`${where}.${key}`, value);
+    if (value === '') {
+      refuse({
+        where: `${where}.${key}`,
+        want: 'must not be empty: a label without a value says nothing about who the pod is',
+        got: value,
+        next: 'is the variable that it comes from set?',
+      });
     }
-    if (!/^([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?$/.test(value)) {
+    if (!LABEL_VALUE.test(value)) {
       refuse({ where: `${where}.${key}`, want: 'must be a valid label value', got: value });
     }
   }
+  return Object.fromEntries(entries);
 }

@@ -109,7 +109,7 @@ export enum StoreFailure {
   DENY = 'deny',
   /** WEAKENS the gateway: every replica takes a proof once, so that a stolen one can be used once on each of the others. Counted in `agentgateway_replay_unchecked_total`. */
   LOCAL = 'local',
-  /** WEAKENS the gateway: a stolen proof can be used again until it is too old. Counted in `agentgateway_replay_unchecked_total`. */
+  /** WEAKENS the gateway: a stolen proof can be used again until it is too old. Refused beside a SecretsRoute. Counted in `agentgateway_replay_unchecked_total`. */
   ALLOW = 'allow',
 }
 

@@ -3,6 +3,7 @@ import { AgentgatewayVersion } from '../data-plane';
 import { OriginSource } from '../origin-source';
 import { agentgatewayYaml } from './agentgateway-config';
 import { ownSecrets, secretUses } from './files';
+import { flowsOf } from './flow-graph';
 import { GatewaySpec, leastMebibytes, mcpRoutes, secretsRoutes, usesAgentgateway } from './gateway-spec';
 import { inlineKeySets, issuerFaults, issuersOf } from './issuers';
 import { configProblems } from './model';
@@ -14,6 +15,7 @@ export function gatewayFaults(spec: GatewaySpec, others: readonly GatewaySpec[])
     ...budgetFaults(spec),
     ...memoryFaults(spec),
     ...redisFaults(spec),
+    ...peerFaults(spec),
     ...secretsFaults(spec, others),
     ...purposeFaults(spec),
     ...issuerFaults(spec),
@@ -76,6 +78,17 @@ function redisFaults({ replayStore: { _redis } }: GatewaySpec): Fault[] {
       ]
     : [];
 }
+
+/** Each peer refuses to be the whole internet; several can be it together. */
+const peerFaults = (spec: GatewaySpec): Fault[] =>
+  flowsOf(spec)
+    .everybody()
+    .map(({ where, ranges }) => ({
+      where: `NetworkPolicy, ${where}`,
+      want: 'must not be open to the whole internet, which these peers hold together',
+      got: ranges,
+      next: 'name the ranges that are needed, or pods with Peer.pods',
+    }));
 
 function secretsFaults(spec: GatewaySpec, others: readonly GatewaySpec[]): Fault[] {
   const routes = secretsRoutes(spec);

@@ -2,6 +2,7 @@
 import { Peer } from '../peer';
 import { GatewaySpec, mcpRoutes, secretsRoutes } from './gateway-spec';
 import { issuersOf } from './issuers';
+import { holdsEverybody } from './parser';
 import { PORT } from './wiring';
 
 interface Flow {
@@ -46,6 +47,19 @@ export class FlowGraph {
     }
     const end = way === 'ingress' ? 'from' : 'to';
     return [...byPeer.values()].map(({ peer, ports }) => ({ [end]: [peer], ports }));
+  }
+
+  /** Ranges that hold the whole internet together, though none does alone: one list for each direction and port that is open to it. */
+  public everybody(): readonly { readonly where: string; readonly ranges: readonly string[] }[] {
+    const rangesOf = new Map<string, Set<string>>();
+    for (const { way, peer, port, protocol } of this.flows) {
+      if (peer._cidr === undefined) continue;
+      const where = `${way} on port ${port}/${protocol}`;
+      rangesOf.set(where, (rangesOf.get(where) ?? new Set<string>()).add(peer._cidr));
+    }
+    return [...rangesOf]
+      .map(([where, ranges]) => ({ where, ranges: [...ranges] }))
+      .filter(({ ranges }) => holdsEverybody(ranges));
   }
 }
 

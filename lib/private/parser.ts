@@ -8,10 +8,13 @@ const ASSETS = join(__dirname, '..', '..', 'assets');
 
 type ParsedJwks = { readonly ok: true } | { readonly ok: false; readonly problems: readonly string[] };
 
-/** The parsers that the proxy runs at start. */
-export const { parseConfig, parseJwks } = createRequire(__filename)(join(ASSETS, 'config.cjs')) as {
+/** The parsers that the proxy runs at start, and what they know of address ranges. */
+export const { parseConfig, parseJwks, holdsEverybody } = createRequire(__filename)(
+  join(ASSETS, 'config.cjs'),
+) as {
   parseConfig(raw: unknown): Parsed;
   parseJwks(text: string): ParsedJwks;
+  holdsEverybody(ranges: readonly string[]): boolean;
 };
 
 /** Files of the proxy's code, by name. */

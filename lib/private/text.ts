@@ -24,8 +24,14 @@ export function quote(value: unknown): string {
 const LABEL = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 const OBJECT_NAME = /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/;
 
+/** From JavaScript, or past `!`, anything may come: `undefined` would pass a pattern as the word "undefined". */
+export function checkText(where: string, value: unknown): asserts value is string {
+  if (typeof value !== 'string') refuse({ where, want: 'must be a string', got: value ?? String(value) });
+}
+
 /** RFC 1123 label: the form of a namespace or route name. */
 export function checkLabel(where: string, value: string): string {
+  checkText(where, value);
   if (LABEL.test(value)) return value;
   const near = value
     .toLowerCase()
@@ -42,6 +48,7 @@ export function checkLabel(where: string, value: string): string {
 
 /** RFC 1123 subdomain: the form of most object names. */
 export function checkObjectName(where: string, value: string): string {
+  checkText(where, value);
   if (value.length <= 253 && OBJECT_NAME.test(value)) return value;
   return refuse({
     where,
@@ -52,6 +59,7 @@ export function checkObjectName(where: string, value: string): string {
 
 /** A key of a ConfigMap or Secret. */
 export function checkKey(where: string, value: string): string {
+  checkText(where, value);
   if (value.length <= 253 && /^[-._a-zA-Z0-9]+$/.test(value) && value !== '..' && value !== '.') return value;
   return refuse({
     where,

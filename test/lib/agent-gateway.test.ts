@@ -14,6 +14,7 @@ import {
   ReplayStore,
   SecretSource,
   SecretsRoute,
+  StoreFailure,
 } from '../../lib';
 import {
   all,
@@ -295,6 +296,36 @@ describe('synth refuses', () => {
       'all addresses as trusted peers',
       { gateway: { trustedPeers: ['0.0.0.0/0'] } },
       /trustedPeers\[0\]: must not be all addresses: whoever connects would say who the client is, got "0\.0\.0\.0\/0"/,
+    ],
+    [
+      'all addresses as trusted peers, in halves',
+      { gateway: { trustedPeers: ['0.0.0.0/1', '10.0.0.0/8', '128.0.0.0/1'] } },
+      /trustedPeers: must not be all addresses together: .*got \["0\.0\.0\.0\/1","10\.0\.0\.0\/8","128\.0\.0\.0\/1"\]; list the/,
+    ],
+    [
+      'all addresses of IPv6 as trusted peers',
+      { gateway: { trustedPeers: ['2000::/3'] } },
+      /trustedPeers: must not be all addresses together/,
+    ],
+    [
+      'a secrets route whose tokens are good for any request',
+      { gateway: { auth: AuthProfile.selfSigned({ enforceHtuHtm: false }) }, secrets: ['db'] },
+      /\[test\/Secrets\] auth\.enforceHtuHtm: must be true on a secrets route: .*got false; remove it/,
+    ],
+    [
+      'a secrets route that takes proofs twice while Redis is away',
+      {
+        gateway: {
+          replayStore: ReplayStore.redis({
+            host: 'redis',
+            peer: Peer.pods({ app: 'redis' }),
+            password: SecretSource.existing('redis', 'password'),
+            onFailure: StoreFailure.ALLOW,
+          }),
+        },
+        secrets: ['db'],
+      },
+      /replay\.onStoreFailure: must not be "allow" beside a secrets route: .*use "deny"/,
     ],
     [
       'a key that this agentgateway does not load',

@@ -84,10 +84,106 @@ describe('the network policy', () => {
       expect.stringMatching(/172\.18\.0\.2\/32.* 6443$/),
     ]);
   });
-  it.each(['0.0.0.0/0', '::/0'])('cannot be opened to %s', (range) => {
+  it.each(['0.0.0.0/0', '::/0', '2000::/3', '::/1', '64:ff9b::/96'])('cannot be opened to %s', (range) => {
     expect(() => Peer.cidr(range)).toThrow(
       `cidr: must not be the whole internet, got "${range}"; name the range that the backend lives in, or its pods with Peer.pods`,
     );
+  });
+  // A selector that loses its labels on the way to the manifest is `{}`, which selects everybody.
+  it.each<[string, unknown, string]>([
+    ['an undefined label', { app: undefined }, 'labels.app: must be a string, got "undefined"'],
+    ['a null label', { app: null }, 'labels.app: must be a string, got "null"'],
+    ['a number', { app: 7 }, 'labels.app: must be a string, got 7'],
+    ['a boolean', { app: true }, 'labels.app: must be a string, got true'],
+    ['an empty label', { app: '' }, 'labels.app: must not be empty'],
+    ['one lost label of two', { app: 'a', tier: undefined }, 'labels.tier: must be a string'],
+    ['a string', 'app', 'labels: must be an object of label keys and values, got "app"; for example'],
+    ['a list', ['app'], 'labels: must be an object of label keys and values, got ["app"]'],
+    ['nothing', undefined, 'labels: must be an object of label keys and values, got "undefined"'],
+    ['null', null, 'labels: must be an object of label keys and values, got "null"'],
+    ['a Map, which has no members', new Map([['app', 'a']]), 'labels: must have at least one label'],
+  ])('has no selector of %s', (_, labels, said) => {
+    expect(() => Peer.pods(labels as Record<string, string>)).toThrow(said);
+    if (labels !== undefined) {
+      expect(() => Peer.pods({ app: 'a' }, { namespaceLabels: labels as Record<string, string> })).toThrow(
+        said.replace('labels', 'namespaceLabels'),
+      );
+    }
+  });
+  it('keeps the labels that were judged, whatever becomes of the object', () => {
+    const labels: Record<string, string> = { app: 'a' };
+    const chart = newChart();
+    const gateway = newGateway(chart);
+    gateway.allowFrom(Peer.pods(labels));
+    new McpRoute(chart, 'Mcp', { gateway, backend: 'mcp:5000', backendPeer });
+    delete labels.app;
+    expect(policy(synth(chart)).ingress[0].from).toEqual([{ podSelector: { matchLabels: { app: 'a' } } }]);
+  });
+  it.each<[string, () => unknown, string]>([
+    ['a namespace', () => Peer.namespace(undefined!), 'namespace: must be a string, got "undefined"'],
+    ['an empty namespace', () => Peer.namespace(''), 'namespace: must be a lower-case RFC 1123 label'],
+    ['a range', () => Peer.cidr(undefined!), 'cidr: must be a string, got "undefined"'],
+    ['a client', () => newGateway(newChart()).allowFrom(undefined!), 'allowFrom: must be given a Peer'],
+    ['a client that is no peer', () => newGateway(newChart()).allowFrom({} as Peer), 'allowFrom: must be'],
+  ])('has no peer made of %s that is missing', (_, make, said) => {
+    expect(make).toThrow(said);
+  });
+  const allowed = (...ranges: string[]) =>
+    problems(() => {
+      const chart = newChart();
+      const gateway = newGateway(chart);
+      for (const range of ranges) gateway.allowFrom(Peer.cidr(range));
+      new McpRoute(chart, 'Mcp', { gateway, backend: 'mcp:5000', backendPeer });
+      return chart;
+    }).join();
+  it.each([
+    ['two halves', ['0.0.0.0/1', '128.0.0.0/1']],
+    ['four quarters in any order', ['192.0.0.0/2', '64.0.0.0/2', '0.0.0.0/2', '128.0.0.0/2']],
+    ['all but what nobody has', ['0.0.0.0/1', '128.0.0.0/2', '192.0.0.0/3']],
+    [
+      'all but private addresses',
+      [
+        ...['0.0.0.0/5', '8.0.0.0/7', '11.0.0.0/8', '12.0.0.0/6', '16.0.0.0/4', '32.0.0.0/3', '64.0.0.0/2'],
+        ...['128.0.0.0/3', '160.0.0.0/5', '168.0.0.0/6', '172.0.0.0/12', '172.32.0.0/11', '172.64.0.0/10'],
+        ...['172.128.0.0/9', '173.0.0.0/8', '174.0.0.0/7', '176.0.0.0/4', '192.0.0.0/9', '192.128.0.0/11'],
+        ...['192.160.0.0/13', '192.169.0.0/16', '192.170.0.0/15', '192.172.0.0/14', '192.176.0.0/12'],
+        ...['192.192.0.0/10', '193.0.0.0/8', '194.0.0.0/7', '196.0.0.0/6', '200.0.0.0/5', '208.0.0.0/4'],
+      ],
+    ],
+    ['two halves of IPv6', ['2000::/4', '3000::/4']],
+    ['the same beside all the rest of IPv6', ['4000::/2', '8000::/1', '2000::/4', '3000::/4']],
+  ])('cannot be opened to everybody in pieces: %s', (_, ranges) => {
+    expect(allowed(...ranges)).toContain(
+      'NetworkPolicy, ingress on port 8080/TCP: must not be open to the whole internet, which these peers hold together, got ["',
+    );
+  });
+  it.each([
+    [['0.0.0.0/1']],
+    [['0.0.0.0/1', '128.0.0.0/2']],
+    [['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16']],
+    [['2000::/4', '128.0.0.0/1']],
+    [['fd00::/8', '3000::/4']],
+  ])('is opened to %j, which is not everybody', (ranges) => {
+    expect(allowed(...ranges)).toBe('');
+  });
+  it('judges each direction and port by itself, and what goes out too', () => {
+    const route = (backend: string, range: string) => (chart: ReturnType<typeof newChart>, gateway: any) =>
+      new McpRoute(chart, `Mcp${range[0]}`, {
+        gateway,
+        backend,
+        backendPeer: Peer.cidr(range),
+        pathPrefix: `/mcp${range[0]}`,
+      });
+    const both = (second: string) =>
+      problems(() => {
+        const chart = newChart();
+        const gateway = newGateway(chart);
+        route('a.example:5000', '0.0.0.0/1')(chart, gateway);
+        route(second, '128.0.0.0/1')(chart, gateway);
+        return chart;
+      }).join();
+    expect(both('b.example:5000')).toContain('NetworkPolicy, egress on port 5000/TCP: must not be open');
+    expect(both('b.example:5001')).toBe('');
   });
   it.each(['10.0.0.1', 'x/8', '10.0.0.0/33'])('refuses the range %s', (range) => {
     expect(() => Peer.cidr(range)).toThrow(/cidr: must be an IP address, "\/" and a prefix length, got/);

@@ -1,3 +1,4 @@
+export { holdsEverybody } from './cidr.js';
 export { parseConfig, parseConfigText, type Parsed } from './parse.js';
 export type { Intact } from './relations.js';
 export type {
