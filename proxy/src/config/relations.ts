@@ -1,4 +1,5 @@
-import type { Config, Issuer, Route } from './schema.js';
+import { holdsEverybody } from './cidr.js';
+import type { Config, Issuer, Route, SecretsRoute } from './schema.js';
 
 /** A fault of a config: where it stands, what stands there, what should, and what to do. */
 export interface Problem {
@@ -76,6 +77,14 @@ function edgeProblems({ originFrom, trustedPeers, listen, routes }: Intact): Pro
       next: 'list the ranges of the ingress',
     });
   }
+  if (trustedPeers !== undefined && holdsEverybody(trustedPeers)) {
+    problems.push({
+      where: 'trustedPeers',
+      want: 'must not be all addresses together: whoever connects would say who the client is',
+      got: show(trustedPeers),
+      next: 'list the ranges of the ingress alone',
+    });
+  }
   routes.forEach((route, i) => {
     if (route?.auth.profile !== 'mtls') return;
     const { certificateFrom } = route.auth;
@@ -110,7 +119,8 @@ function routeProblems({ routes, issuers, listen, admin, replay }: Intact): Prob
     ...repeated(routes.map((r) => r?.name)).map(([at, first]) =>
       duplicate(`routes[${at}].name`, routes[at]!.name, `routes[${first}]`),
     ),
-    ...repeated(routes.map((r) => r?.pathPrefix)).map(([at, first]): Problem => ({
+    // In more than case: a backend that ignores it reads both as one, and each would be judged by its own rules.
+    ...repeated(routes.map((r) => r?.pathPrefix.toLowerCase())).map(([at, first]): Problem => ({
       where: `routes[${at}].pathPrefix`,
       want: `must differ from that of routes[${first}] ("${routes[first]!.name}"), which shadows it`,
       got: show(routes[at]!.pathPrefix),
@@ -182,33 +192,7 @@ function routeProblems({ routes, issuers, listen, admin, replay }: Intact): Prob
           next: 'raise maxTokens, or lower tokensPerFill',
         });
     }
-    if (route.kind === 'secrets' && route.auth.profile === 'mixed') {
-      problems.push({
-        where: `${where}.auth.profile`,
-        want: 'must not be "mixed" on a secrets route: a stolen unbound token would read Secrets',
-        got: '"mixed"',
-        next: 'use "dpop"',
-      });
-    }
-    if (route.kind === 'secrets') {
-      const { secretNames, secretKeys } = route.backend;
-      for (const name of Object.keys(secretKeys).filter((n) => !secretNames.includes(n))) {
-        problems.push({
-          where: `${where}.backend.secretKeys`,
-          want: 'must name Secrets of secretNames',
-          got: show(name),
-          next: `known: ${secretNames.map(show).join(', ')}`,
-        });
-      }
-    }
-    if (route.kind === 'secrets' && route.auth.mode !== 'strict') {
-      problems.push({
-        where: `${where}.auth.mode`,
-        want: 'must be "strict" on a secrets route: any other mode reads Secrets for callers without a proof',
-        got: show(route.auth.mode),
-        next: 'remove the mode',
-      });
-    }
+    if (route.kind === 'secrets') problems.push(...secretsProblems(where, route, replay));
     if (route.kind === 'mcp' && route.backend.credential.kind === 'exchange') {
       const { audience, resource } = route.backend.credential;
       const at = `${where}.backend.credential`;
@@ -272,6 +256,52 @@ function routeProblems({ routes, issuers, listen, admin, replay }: Intact): Prob
       );
     }
   });
+  return problems;
+}
+
+/** Secrets are read by proven callers only: whatever an MCP route may give up, a secrets route may not (decision 7). */
+function secretsProblems(
+  where: string,
+  { auth, backend }: SecretsRoute,
+  replay: Intact['replay'],
+): Problem[] {
+  const problems: Problem[] = [];
+  if (auth.profile === 'mixed')
+    problems.push({
+      where: `${where}.auth.profile`,
+      want: 'must not be "mixed" on a secrets route: a stolen unbound token would read Secrets',
+      got: '"mixed"',
+      next: 'use "dpop"',
+    });
+  if (auth.mode !== 'strict')
+    problems.push({
+      where: `${where}.auth.mode`,
+      want: 'must be "strict" on a secrets route: any other mode reads Secrets for callers without a proof',
+      got: show(auth.mode),
+      next: 'remove the mode',
+    });
+  if (auth.profile === 'selfSigned' && !auth.enforceHtuHtm)
+    problems.push({
+      where: `${where}.auth.enforceHtuHtm`,
+      want: 'must be true on a secrets route: a token that was made for another request would read Secrets',
+      got: 'false',
+      next: 'remove it',
+    });
+  if (replay?.store === 'redis' && replay.onStoreFailure === 'allow')
+    problems.push({
+      where: 'replay.onStoreFailure',
+      want: 'must not be "allow" beside a secrets route: a stolen proof would read Secrets while Redis is away',
+      got: '"allow"',
+      next: 'use "deny", or give the secrets route a gateway of its own',
+    });
+  const { secretNames, secretKeys } = backend;
+  for (const name of Object.keys(secretKeys).filter((n) => !secretNames.includes(n)))
+    problems.push({
+      where: `${where}.backend.secretKeys`,
+      want: 'must name Secrets of secretNames',
+      got: show(name),
+      next: `known: ${secretNames.map(show).join(', ')}`,
+    });
   return problems;
 }
 
