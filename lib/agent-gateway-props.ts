@@ -128,7 +128,7 @@ export interface AgentGatewayProps {
   /**
    * Image with Node 24 that runs the proxy, whose code is mounted.
    *
-   * @default - node:24-bookworm-slim, pinned by digest
+   * @default - docker.io/library/node:24-bookworm-slim, pinned by digest
    */
   readonly image?: Image;
 
@@ -139,6 +139,15 @@ export interface AgentGatewayProps {
    * @default - 256 MiB, 64 MiB for each worker after the first, and what a memory store takes above its default size
    */
   readonly memory?: Size;
+
+  /**
+   * Disk that each container of the pod may fill, in whole MiB, at least 64. Nothing in the pod writes to disk but its log, all rotated files of which
+   * kubelet counts: more than this gets the pod evicted, whatever its PodDisruptionBudget says. The audit log is a line a request.
+   *
+   * @default - 512 MiB, room for 5 log files (`containerLogMaxFiles`) of 50 MiB (`containerLogMaxSize`) and what is written between two rotations
+   * @see https://kubernetes.io/docs/concepts/cluster-administration/logging/#log-rotation
+   */
+  readonly ephemeralStorage?: Size;
 
   /**
    * Bounds on what one client may cost.
@@ -205,18 +214,38 @@ export interface AgentGatewayProps {
   readonly drain?: Duration;
 
   /**
-   * Oldest Kubernetes the manifests are applied to, as `1.<minor>`, 1.30 or later. From 1.33 the image's supplementary groups are
-   * ignored, which the container runtime must know (containerd 2.0, CRI-O 1.31), and the pod has a user namespace of its own.
+   * Oldest Kubernetes the manifests are applied to, as `1.<minor>`, 1.30 or later. It is one version for a namespace: what its
+   * `HardenedNamespace` or another gateway in it says holds here too, and two different ones are refused.
    *
-   * @default '1.30'
+   * @default - the version of the namespace's HardenedNamespace or of another gateway in it, else '1.30'
+   * @see docs/reference/kubernetes.md
    */
   readonly minKubernetesVersion?: string;
 
   /**
-   * Whether the pod has a user namespace of its own, so that no user of it is one of the node. Needs Linux 6.3 and containerd 2.0 or CRI-O 1.25 on the nodes.
+   * Whether the container runtime's default AppArmor profile is asked for. Kubelet refuses such a pod on a node without AppArmor: RHEL, OpenShift,
+   * Bottlerocket, Talos, and many local clusters. Where a node has it, the runtime applies the profile without being asked.
    *
-   * @default - true with `minKubernetesVersion` 1.33 or later
+   * @default false
+   * @see https://kubernetes.io/docs/tutorials/security/apparmor/
+   */
+  readonly appArmor?: boolean;
+
+  /**
+   * Whether the pod has a user namespace of its own, so that no user of it is one of the node. Kubelet refuses such a pod on a node without Linux 6.3 and
+   * containerd 2.0 or CRI-O 1.25. Refused with `minKubernetesVersion` below 1.33, whose API server drops the field in silence.
+   *
+   * @default false
    * @see https://kubernetes.io/docs/concepts/workloads/pods/user-namespaces/
    */
   readonly userNamespace?: boolean;
+
+  /**
+   * Whether the groups that /etc/group of the image adds are ignored. Kubelet refuses such a pod on a node without containerd 2.0 or CRI-O 1.31. Refused
+   * with `minKubernetesVersion` below 1.33, whose API server drops the field in silence.
+   *
+   * @default false
+   * @see https://kubernetes.io/docs/tasks/configure-pod-container/security-context/#supplementalgroupspolicy
+   */
+  readonly strictSupplementalGroups?: boolean;
 }

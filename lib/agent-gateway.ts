@@ -13,6 +13,11 @@ import { emitExternalSecret } from './private/external-secrets';
 import { gatewayFaults } from './private/faults';
 import { routeSecretUses, secretUses } from './private/files';
 import { byPrecedence, GatewaySpec, usualMebibytes } from './private/gateway-spec';
+import {
+  checkKubernetesVersion,
+  kubernetesMinorOf,
+  kubernetesVersionFaults,
+} from './private/kubernetes-version';
 import { configProblems } from './private/model';
 import {
   emitApiAccess,
@@ -28,7 +33,7 @@ import { RateLimit } from './rate-limit';
 import { ReplayStore } from './replay-store';
 
 const NODE_IMAGE =
-  'node:24-bookworm-slim@sha256:6f7b03f7c2c8e2e784dcf9295400527b9b1270fd37b7e9a7285cf83b6951452d';
+  'docker.io/library/node:24-bookworm-slim@sha256:6f7b03f7c2c8e2e784dcf9295400527b9b1270fd37b7e9a7285cf83b6951452d';
 
 /**
  * A gateway for MCP servers and named Kubernetes Secrets. A request without a valid proof of possession never reaches a backend,
@@ -50,8 +55,10 @@ export class AgentGateway extends Construct {
   /** Labels that select the gateway's pods. */
   public readonly selectorLabels: Record<string, string>;
 
+  /** @internal what this gateway says itself */
+  public readonly _minKubernetesVersion?: string;
+
   private readonly props: AgentGatewayProps;
-  private readonly kubernetesMinor: number;
   private readonly routes: GatewayRoute[] = [];
   private readonly clients: Peer[] = [];
 
@@ -74,7 +81,8 @@ export class AgentGateway extends Construct {
       'app.kubernetes.io/name': 'agentgateway',
       'app.kubernetes.io/instance': this.serviceName,
     };
-    this.kubernetesMinor = kubernetesMinor(props.minKubernetesVersion ?? '1.30');
+    this._minKubernetesVersion =
+      props.minKubernetesVersion && checkKubernetesVersion(props.minKubernetesVersion);
     const { preStop } = props;
     if (preStop !== undefined && !Number.isInteger(preStop.toSeconds({ integral: false }))) {
       refuse({ where: 'preStop', want: 'must be whole seconds', got: preStop.toHumanString() });
@@ -93,6 +101,7 @@ export class AgentGateway extends Construct {
         ...this.configProblems(),
         ...gatewayFaults(this._spec(), this.neighbours()),
         ...duplicateFaults(this).map(say),
+        ...kubernetesVersionFaults(this).map(say),
       ],
     });
   }
@@ -180,8 +189,13 @@ export class AgentGateway extends Construct {
           : wholeMebibytes(props.memory),
       drain: props.drain,
       preStop: props.preStop ?? Duration.seconds(15),
-      kubernetesMinor: this.kubernetesMinor,
-      userNamespace: props.userNamespace ?? this.kubernetesMinor >= 33,
+      ephemeralStorage: ephemeralStorage(props.ephemeralStorage ?? Size.mebibytes(512)),
+      kubernetesMinor: kubernetesMinorOf(this),
+      nodeFeatures: {
+        appArmor: props.appArmor ?? false,
+        userNamespace: props.userNamespace ?? false,
+        strictSupplementalGroups: props.strictSupplementalGroups ?? false,
+      },
       apiServer: props.apiServer,
       metricsPeer: props.metricsPeer,
       tracing: props.tracing,
@@ -234,12 +248,13 @@ function serviceName(name: string): string {
   });
 }
 
-function kubernetesMinor(version: string): number {
-  const minor = Number(/^1\.(\d{2})$/.exec(version)?.[1]);
-  if (minor >= 30) return minor;
+/** The kubelet's own defaults for logs, 5 files of 10 MiB, must fit. */
+function ephemeralStorage(size: Size): Size {
+  const mebibytes = size.toMebibytes({ rounding: SizeRoundingBehavior.NONE });
+  if (Number.isInteger(mebibytes) && mebibytes >= 64) return size;
   return refuse({
-    where: 'minKubernetesVersion',
-    want: 'must be "1.30" or later: older servers do not know the preStop sleep',
-    got: version,
+    where: 'ephemeralStorage',
+    want: 'must be whole MiB, 64 or more: kubelet counts the log, 5 files of 10 MiB or what the nodes set',
+    got: `${mebibytes} MiB`,
   });
 }

@@ -1,4 +1,4 @@
-import { Size } from 'cdk8s';
+import { Lazy, Size } from 'cdk8s';
 import { Construct } from 'constructs';
 import { Admission, AdmissionRule } from './admission';
 import { AgentGateway } from './agent-gateway';
@@ -6,6 +6,11 @@ import { policySpecs } from './private/admission-policies';
 import { duplicateFaults } from './private/duplicates';
 import { unpinnedImages } from './private/gateway-spec';
 import { clusterScoped, emit, emitRaw, k8s } from './private/k8s';
+import {
+  checkKubernetesVersion,
+  kubernetesMinorOf,
+  kubernetesVersionFaults,
+} from './private/kubernetes-version';
 import { checkLabel, refuse, say } from './private/text';
 
 /** Properties of a `HardenedNamespace`. */
@@ -14,13 +19,14 @@ export interface HardenedNamespaceProps {
   readonly name: string;
 
   /**
-   * Version of the restricted Pod Security Standard that is enforced, as `v1.<minor>`: the oldest minor that your clusters run.
-   * `latest` is refused, because a cluster upgrade could then stop new pods; the latest standard warns and audits anyway.
+   * Oldest Kubernetes the manifests are applied to, as `1.<minor>`, 1.30 or later; gateways in the namespace follow, and another version of one is
+   * refused. The restricted Pod Security Standard of this version is enforced: with `latest` a cluster upgrade could stop new pods. The latest
+   * standard warns and audits anyway.
    *
-   * @default 'v1.30'
+   * @default - the version of a gateway in the namespace that says one, else '1.30'
    * @see https://kubernetes.io/docs/concepts/security/pod-security-admission/
    */
-  readonly enforceVersion?: string;
+  readonly minKubernetesVersion?: string;
 
   /**
    * Further labels.
@@ -69,18 +75,14 @@ export class HardenedNamespace extends Construct {
   /** Name of the namespace. */
   public readonly namespaceName: string;
 
+  /** @internal what this namespace says itself */
+  public readonly _minKubernetesVersion?: string;
+
   constructor(scope: Construct, id: string, props: HardenedNamespaceProps) {
     super(scope, id);
     this.namespaceName = checkLabel('name', props.name);
-    const enforceVersion = props.enforceVersion ?? 'v1.30';
-    if (!/^v1\.\d{2}$/.test(enforceVersion)) {
-      refuse({
-        where: 'enforceVersion',
-        want: 'must be pinned as "v1.<minor>"',
-        got: enforceVersion,
-        next: 'name the oldest minor that your clusters run, for example "v1.30"',
-      });
-    }
+    this._minKubernetesVersion =
+      props.minKubernetesVersion && checkKubernetesVersion(props.minKubernetesVersion);
     const { maxPods = 50, maxCpu = 16, maxMemory = Size.gibibytes(32) } = props;
     if (!Number.isInteger(maxPods) || maxPods < 1) {
       refuse({ where: 'maxPods', want: 'must be a whole number above 0', got: maxPods });
@@ -89,6 +91,8 @@ export class HardenedNamespace extends Construct {
       refuse({ where: 'maxCpu', want: 'must be a number of cores above 0', got: maxCpu });
     }
 
+    // A gateway that is constructed later may say the version.
+    const enforceVersion = Lazy.any({ produce: () => `v1.${kubernetesMinorOf(this)}` }) as unknown as string;
     const quantity = (text: string) => k8s.Quantity.fromString(text);
     const named = (name: string) => ({ name, namespace: this.namespaceName });
     clusterScoped(
@@ -129,7 +133,7 @@ export class HardenedNamespace extends Construct {
         limits: [
           {
             type: 'Container',
-            default: { memory: quantity('256Mi'), 'ephemeral-storage': quantity('256Mi') },
+            default: { memory: quantity('256Mi'), 'ephemeral-storage': quantity('512Mi') },
             defaultRequest: {
               cpu: quantity('50m'),
               memory: quantity('128Mi'),
@@ -155,7 +159,11 @@ export class HardenedNamespace extends Construct {
     const admission = props.admission ?? Admission.deny();
     this.emitPolicies(admission);
     this.node.addValidation({
-      validate: () => [...this.refusedImages(admission), ...duplicateFaults(this).map(say)],
+      validate: () => [
+        ...this.refusedImages(admission),
+        ...duplicateFaults(this).map(say),
+        ...kubernetesVersionFaults(this).map(say),
+      ],
     });
   }
 

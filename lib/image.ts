@@ -6,7 +6,7 @@ const TAG = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/;
 
 /** Parts of a pinned image reference. */
 export interface ImageOptions {
-  /** Registry and path, for example `ghcr.io/agentgateway/agentgateway`. */
+  /** Registry and path, for example `ghcr.io/agentgateway/agentgateway`; `docker.io/library/node`, not `node`. */
   readonly repository: string;
 
   /**
@@ -63,6 +63,7 @@ export class Image {
         got: repository,
       });
     }
+    checkRegistry('image.repository', repository);
     if (tag !== undefined && !TAG.test(tag)) {
       refuse({
         where: 'image.tag',
@@ -88,6 +89,7 @@ export class Image {
    */
   public static unpinned(reference: string, reason: string): Image {
     if (reference.trim() === '') refuse({ where: 'image', want: 'must not be empty', got: reference });
+    checkRegistry('image', reference);
     if (reason.trim().length < 10) {
       refuse({
         where: 'reason',
@@ -112,4 +114,16 @@ export class Image {
     this.reference = reference;
     this.unpinnedReason = unpinnedReason;
   }
+}
+
+/** A name without its registry means another image on another node, and nothing on CRI-O 1.34. */
+function checkRegistry(where: string, reference: string): void {
+  const [first, ...path] = reference.split('/');
+  if (path.length > 0 && (/[.:]/.test(first) || first === 'localhost')) return;
+  refuse({
+    where,
+    want: 'must begin with its registry: container runtimes refuse short names or guess',
+    got: reference,
+    next: `did you mean "docker.io/${path.length === 0 ? 'library/' : ''}${reference}"?`,
+  });
 }

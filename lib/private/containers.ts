@@ -42,7 +42,7 @@ export function proxyContainer(spec: GatewaySpec): k8s.Container {
       { name: 'admin', containerPort: PORT.admin, protocol: 'TCP' },
     ],
     securityContext: SECURITY,
-    resources: resources(`${100 * (spec.workers ?? 1)}m`, `${spec.memory.toMebibytes()}Mi`),
+    resources: resources(spec, `${100 * (spec.workers ?? 1)}m`, `${spec.memory.toMebibytes()}Mi`),
     // May it get traffic, must it be restarted. Only the first asks a dependency: a pod that waits for one is not restarted for it.
     startupProbe: probe('/livez', { periodSeconds: 1, failureThreshold: 60, timeoutSeconds: 2 }),
     readinessProbe: probe('/readyz', { periodSeconds: 5, failureThreshold: 2, timeoutSeconds: 2 }),
@@ -56,7 +56,10 @@ export function proxyContainer(spec: GatewaySpec): k8s.Container {
   };
 }
 
-/** It never gets the ServiceAccount token. It has no liveness endpoint; its readiness server says when its config is loaded. */
+/**
+ * It never gets the ServiceAccount token. It has no liveness endpoint of its own. Its readiness endpoint never turns back once its config is loaded and
+ * asks no dependency, so that as a liveness probe it restarts only a process that no longer answers.
+ */
 export function agentgatewayContainer(spec: GatewaySpec): k8s.Container {
   const ready = { path: '/healthz/ready', port: k8s.IntOrString.fromString('readiness') };
   return {
@@ -66,18 +69,32 @@ export function agentgatewayContainer(spec: GatewaySpec): k8s.Container {
     args: ['-f', `${DIR.dataPlane}/config.yaml`],
     ports: [{ name: 'readiness', containerPort: PORT.dataPlaneReadiness, protocol: 'TCP' }],
     securityContext: SECURITY,
-    resources: resources('100m', '128Mi'),
+    resources: resources(spec, '100m', '128Mi'),
     startupProbe: { httpGet: ready, periodSeconds: 1, failureThreshold: 60, timeoutSeconds: 2 },
     readinessProbe: { httpGet: ready, periodSeconds: 10, failureThreshold: 2, timeoutSeconds: 2 },
+    livenessProbe: { httpGet: ready, periodSeconds: 10, failureThreshold: 6, timeoutSeconds: 5 },
     volumeMounts: [mount('agentgateway-config', DIR.dataPlane), mount('agentgateway-tmp', '/tmp', false)],
   };
 }
 
-/** Memory is the same twice, so that the node never has to evict us for what we did not ask. No CPU limit: it would throttle the event loop. */
-function resources(cpu: string, memory: string): k8s.ResourceRequirements {
+/** What the kubelet's own defaults for logs take: 5 files of 10 MiB. */
+const LOG_REQUEST_MEBIBYTES = 64;
+
+/**
+ * Memory is the same twice, so that the node never has to evict us for what we did not ask. Disk holds the log alone, which kubelet bounds; the limit is
+ * above that bound. No CPU limit: it would throttle the event loop.
+ */
+function resources({ ephemeralStorage }: GatewaySpec, cpu: string, memory: string): k8s.ResourceRequirements {
   const quantity = (text: string) => k8s.Quantity.fromString(text);
   return {
-    requests: { cpu: quantity(cpu), memory: quantity(memory), 'ephemeral-storage': quantity('16Mi') },
-    limits: { memory: quantity(memory), 'ephemeral-storage': quantity('64Mi') },
+    requests: {
+      cpu: quantity(cpu),
+      memory: quantity(memory),
+      'ephemeral-storage': quantity(`${LOG_REQUEST_MEBIBYTES}Mi`),
+    },
+    limits: {
+      memory: quantity(memory),
+      'ephemeral-storage': quantity(`${ephemeralStorage.toMebibytes()}Mi`),
+    },
   };
 }

@@ -145,13 +145,10 @@ const apiToken = (): k8s.Volume => ({
 
 /** Fields that Kubernetes 1.28, whose types we have, did not know. */
 function addNewerFields(pod: Pod, spec: GatewaySpec): void {
-  pod.securityContext = {
-    ...pod.securityContext,
-    appArmorProfile: { type: 'RuntimeDefault' },
-    // Else /etc/group of the image adds groups.
-    ...(spec.kubernetesMinor >= 33 ? { supplementalGroupsPolicy: 'Strict' } : {}),
-  };
-  if (spec.userNamespace) pod.hostUsers = false;
+  const { appArmor, userNamespace, strictSupplementalGroups } = spec.nodeFeatures;
+  if (appArmor) pod.securityContext.appArmorProfile = { type: 'RuntimeDefault' };
+  if (strictSupplementalGroups) pod.securityContext.supplementalGroupsPolicy = 'Strict';
+  if (userNamespace) pod.hostUsers = false;
   // Endpoints lag behind SIGTERM: the pod goes on serving while the load balancers forget it. Needs no shell in the image.
   const seconds = spec.preStop.toSeconds();
   if (seconds > 0) {

@@ -14,6 +14,7 @@ export function gatewayFaults(spec: GatewaySpec, others: readonly GatewaySpec[])
   return [
     ...budgetFaults(spec),
     ...memoryFaults(spec),
+    ...nodeFaults(spec),
     ...redisFaults(spec),
     ...peerFaults(spec),
     ...secretsFaults(spec, others),
@@ -63,6 +64,19 @@ function memoryFaults(spec: GatewaySpec): Fault[] {
           next: 'give more, or remember fewer proofs',
         },
       ];
+}
+
+/** An API server that does not know a field drops it: what was asked for would be missing in silence. */
+function nodeFaults({ nodeFeatures, kubernetesMinor }: GatewaySpec): Fault[] {
+  if (kubernetesMinor >= 33) return [];
+  return (['userNamespace', 'strictSupplementalGroups'] as const)
+    .filter((prop) => nodeFeatures[prop])
+    .map((where) => ({
+      where,
+      want: 'must go with minKubernetesVersion "1.33" or later: older API servers drop the field',
+      got: `1.${kubernetesMinor}`,
+      next: 'raise minKubernetesVersion, or leave it out',
+    }));
 }
 
 /** Sentinels and servers, or members, listen on ports of their own. */

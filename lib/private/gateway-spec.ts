@@ -53,6 +53,13 @@ export interface SecretsRouteSpec extends RouteCommon {
 
 export type RouteSpec = McpRouteSpec | SecretsRouteSpec;
 
+/** What kubelet refuses a pod for on a node that does not have it. */
+export interface NodeFeatures {
+  readonly appArmor: boolean;
+  readonly userNamespace: boolean;
+  readonly strictSupplementalGroups: boolean;
+}
+
 export interface GatewaySpec {
   readonly name: string;
   readonly namespace: string;
@@ -81,8 +88,9 @@ export interface GatewaySpec {
   readonly memory: Size;
   readonly drain?: Duration;
   readonly preStop: Duration;
+  readonly ephemeralStorage: Size;
   readonly kubernetesMinor: number;
-  readonly userNamespace: boolean;
+  readonly nodeFeatures: NodeFeatures;
   readonly apiServer?: ApiServerAccess;
   readonly metricsPeer?: Peer;
   readonly tracing?: Tracing;

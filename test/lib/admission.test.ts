@@ -53,7 +53,7 @@ describe('Admission', () => {
     );
   });
   describe('and a gateway whose image is not pinned', () => {
-    const image = Image.unpinned('node:24', 'a test of what is refused');
+    const image = Image.unpinned('docker.io/library/node:24', 'a test of what is refused');
     const said = (admission?: Admission, namespace = 'aiops') =>
       problems(() => {
         const chart = newChart();
@@ -62,7 +62,7 @@ describe('Admission', () => {
         return chart;
       });
     const refusal =
-      'admission: must leave out image-digest for the unpinned image of test/Gateway, got "node:24"; pin the image, or pass Admission.deny({ without: [AdmissionRule.IMAGE_DIGEST] })';
+      'admission: must leave out image-digest for the unpinned image of test/Gateway, got "docker.io/library/node:24"; pin the image, or pass Admission.deny({ without: [AdmissionRule.IMAGE_DIGEST] })';
     it('says at synth what the API server would say', () => expect(said().join('\n')).toContain(refusal));
     it.each([
       ['leaves it out', said(Admission.deny({ without: [AdmissionRule.IMAGE_DIGEST] }))],

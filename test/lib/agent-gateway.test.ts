@@ -23,6 +23,7 @@ import {
   container,
   dataOf,
   gatewayChart,
+  Manifest,
   manifests,
   newChart,
   newGateway,
@@ -61,7 +62,6 @@ describe('the pod', () => {
         runAsGroup: 65532,
         fsGroup: 65532,
         seccompProfile: { type: 'RuntimeDefault' },
-        appArmorProfile: { type: 'RuntimeDefault' },
       },
     });
     for (const c of pod(objects).containers) {
@@ -74,7 +74,8 @@ describe('the pod', () => {
       });
       expect(c.resources.limits.memory).toBe(c.resources.requests.memory);
       expect(c.resources.limits['ephemeral-storage']).toBeDefined();
-      expect(c.image).toMatch(/@sha256:[0-9a-f]{64}$/);
+      // A registry, too: CRI-O 1.34 refuses short names.
+      expect(c.image).toMatch(/^[a-z]+(\.[a-z]+)+\/.*@sha256:[0-9a-f]{64}$/);
       expect(c.env).toBeUndefined();
       expect(c.envFrom).toBeUndefined();
     }
@@ -123,15 +124,43 @@ describe('the pod', () => {
     // A sleep of no time is not known before 1.33.
     expect(container(manifests({ gateway: { preStop: Duration.seconds(0) } })).lifecycle).toBeUndefined();
   });
-  it('has a user namespace and strict groups where Kubernetes has them', () => {
-    const spec = pod(manifests({ gateway: { minKubernetesVersion: '1.33' } }));
-    expect([spec.hostUsers, spec.securityContext.supplementalGroupsPolicy]).toEqual([false, 'Strict']);
-    expect(pod(objects).hostUsers).toBeUndefined();
-    const older = pod(manifests({ gateway: { minKubernetesVersion: '1.32', userNamespace: true } }));
-    expect([older.hostUsers, older.securityContext.supplementalGroupsPolicy]).toEqual([false, undefined]);
-    expect(
-      pod(manifests({ gateway: { minKubernetesVersion: '1.33', userNamespace: false } })).hostUsers,
-    ).toBeUndefined();
+  it('asks of its nodes only what it is told to: kubelet refuses the pod where one of these is missing', () => {
+    const fields = (gateway: object) => {
+      const { hostUsers, securityContext } = pod(manifests({ gateway }));
+      return [hostUsers, securityContext.supplementalGroupsPolicy, securityContext.appArmorProfile];
+    };
+    expect(fields({})).toEqual([undefined, undefined, undefined]);
+    const newest = { minKubernetesVersion: '1.36' };
+    expect(fields(newest)).toEqual([undefined, undefined, undefined]);
+    const features = { appArmor: true, userNamespace: true, strictSupplementalGroups: true };
+    expect(fields({ ...newest, ...features })).toEqual([false, 'Strict', { type: 'RuntimeDefault' }]);
+    expect(problems(() => gatewayChart({ gateway: { ...features, minKubernetesVersion: '1.32' } }))).toEqual([
+      '[test/Gateway] userNamespace: must go with minKubernetesVersion "1.33" or later: older API servers drop the field, got "1.32"; raise minKubernetesVersion, or leave it out',
+      '[test/Gateway] strictSupplementalGroups: must go with minKubernetesVersion "1.33" or later: older API servers drop the field, got "1.32"; raise minKubernetesVersion, or leave it out',
+    ]);
+  });
+  it('has room for its logs: five files of 50 MiB and what is written between rotations, in each container', () => {
+    const storage = (given: Manifest[]) =>
+      pod(given).containers.map((c: Manifest) => [
+        c.resources.requests['ephemeral-storage'],
+        c.resources.limits['ephemeral-storage'],
+      ]);
+    expect(storage(manifests())).toEqual([
+      ['64Mi', '512Mi'],
+      ['64Mi', '512Mi'],
+    ]);
+    expect(storage(manifests({ gateway: { ephemeralStorage: Size.gibibytes(2) } }))[0]).toEqual([
+      '64Mi',
+      '2048Mi',
+    ]);
+    expect(() => newGateway(newChart(), { ephemeralStorage: Size.mebibytes(63) })).toThrow(
+      'ephemeralStorage: must be whole MiB, 64 or more: kubelet counts the log, 5 files of 10 MiB or what the nodes set, got "63 MiB"',
+    );
+  });
+  it('restarts agentgateway when it no longer answers, on an endpoint that asks nobody else', () => {
+    const { livenessProbe, startupProbe } = container(manifests(), 'agentgateway');
+    expect(livenessProbe.httpGet).toEqual(startupProbe.httpGet);
+    expect(livenessProbe.failureThreshold * livenessProbe.periodSeconds).toBeGreaterThanOrEqual(60);
   });
   it('is never beside its successor with a memory store, and never missing with a shared one', () => {
     expect(only(objects, 'Deployment').spec.strategy).toEqual({ type: 'Recreate' });
@@ -214,9 +243,13 @@ describe('the gateway', () => {
     expect(config(['A', 'Longer', 'B'])).toBe(config(['B', 'Longer', 'A']));
   });
   it('shows an unpinned image in the manifest, with the reason', () => {
-    const image = Image.unpinned('node:24-bookworm-slim', 'a laptop cluster without a registry');
+    const image = Image.unpinned(
+      'docker.io/library/node:24-bookworm-slim',
+      'a laptop cluster without a registry',
+    );
     expect(only(manifests({ gateway: { image } }), 'Deployment').metadata.annotations).toEqual({
-      'cdk8s-agentgateway/unpinned-image': 'node:24-bookworm-slim: a laptop cluster without a registry',
+      'cdk8s-agentgateway/unpinned-image':
+        'docker.io/library/node:24-bookworm-slim: a laptop cluster without a registry',
     });
   });
 });

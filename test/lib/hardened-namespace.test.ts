@@ -1,5 +1,5 @@
 import { HardenedNamespace, McpRoute } from '../../lib';
-import { backendPeer, newChart, newGateway, only, synth } from '../support/synth';
+import { backendPeer, newChart, newGateway, only, problems, synth } from '../support/synth';
 
 const objects = () => {
   const chart = newChart();
@@ -53,9 +53,40 @@ describe('HardenedNamespace', () => {
     expect(kinds.indexOf('Namespace')).toBe(0);
     expect(kinds.indexOf('Deployment')).toBeGreaterThan(kinds.indexOf('ResourceQuota'));
   });
-  it('refuses an enforced version that moves', () => {
-    expect(() => new HardenedNamespace(newChart(), 'N', { name: 'aiops', enforceVersion: 'latest' })).toThrow(
-      'enforceVersion: must be pinned as "v1.<minor>", got "latest"; name the oldest minor that your clusters run, for example "v1.30"',
-    );
+  it.each(['latest', 'v1.30', '1.29', '1.3', '1.300'])('refuses the Kubernetes version %s', (version) => {
+    const text =
+      'minKubernetesVersion: must be "1.30" or later: older servers do not know the preStop sleep, got "' +
+      `${version}"; name the oldest minor that your clusters run, for example "1.30"`;
+    const props = { name: 'aiops', minKubernetesVersion: version };
+    expect(() => new HardenedNamespace(newChart(), 'N', props)).toThrow(text);
+    expect(() => newGateway(newChart(), { minKubernetesVersion: version })).toThrow(text);
+  });
+  it.each<[string, string | undefined, string | undefined]>([
+    ['the namespace', '1.33', undefined],
+    ['the gateway', undefined, '1.33'],
+    ['both', '1.33', '1.33'],
+  ])('and its gateways have one Kubernetes version, said by %s', (_, ofNamespace, ofGateway) => {
+    const chart = newChart();
+    const gateway = newGateway(chart, { minKubernetesVersion: ofGateway, strictSupplementalGroups: true });
+    new McpRoute(chart, 'Mcp', { gateway, backend: 'mcp:5000', backendPeer });
+    new HardenedNamespace(chart, 'N', { name: 'aiops', minKubernetesVersion: ofNamespace });
+    expect(only(synth(chart), 'Namespace').metadata.labels).toMatchObject({
+      'pod-security.kubernetes.io/enforce-version': 'v1.33',
+    });
+    expect(problems(() => chart)).toEqual([]);
+  });
+  it('refuses two Kubernetes versions in one namespace, not in two', () => {
+    const build = (name: string) => () => {
+      const chart = newChart();
+      const gateway = newGateway(chart, { minKubernetesVersion: '1.31' });
+      new McpRoute(chart, 'Mcp', { gateway, backend: 'mcp:5000', backendPeer });
+      new HardenedNamespace(chart, 'N', { name, minKubernetesVersion: '1.30' });
+      return chart;
+    };
+    expect(problems(build('aiops'))).toEqual([
+      '[test/Gateway] minKubernetesVersion: must be "1.30" as test/N in the same namespace has it, got "1.31"; say it once, on the HardenedNamespace',
+      '[test/N] minKubernetesVersion: must be "1.31" as test/Gateway in the same namespace has it, got "1.30"; say it once, on the HardenedNamespace',
+    ]);
+    expect(problems(build('other'))).toEqual([]);
   });
 });

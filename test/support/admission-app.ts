@@ -14,7 +14,7 @@ const [jwks] = process.argv.slice(2) as [string];
 const app = new App();
 const chart = new Chart(app, 'strict', { namespace: 'strict' });
 // The standard of 1.36 takes what that of 1.30 refuses: root in a user namespace.
-new HardenedNamespace(chart, 'Namespace', { name: 'strict', enforceVersion: 'v1.36' });
+new HardenedNamespace(chart, 'Namespace', { name: 'strict', minKubernetesVersion: '1.36' });
 const gateway = new AgentGateway(chart, 'Gateway', {
   issuer: 'https://as.example',
   audience: 'gateway',

@@ -347,7 +347,7 @@ needs('the controllers of a real control plane', missing);
       spec: { containers: readonly { resources: object }[]; volumes?: unknown };
     };
     expect(made.spec.containers[0]!.resources).toEqual({
-      limits: { memory: '256Mi', 'ephemeral-storage': '256Mi' },
+      limits: { memory: '256Mi', 'ephemeral-storage': '512Mi' },
       requests: { cpu: '50m', memory: '128Mi', 'ephemeral-storage': '64Mi' },
     });
     expect(made.spec.volumes).toBeUndefined(); // the default ServiceAccount's token would be one

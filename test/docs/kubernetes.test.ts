@@ -1,0 +1,24 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { FIELDS } from '../../lib/private/kubernetes-version';
+import { root } from '../support/synth';
+
+const page = `# What manifests ask of a cluster
+
+Written by \`test/docs/kubernetes.test.ts\` from \`lib/private/kubernetes-version.ts\`.
+
+## Fields by version
+
+\`minKubernetesVersion\` is the oldest Kubernetes that manifests are applied to: 1.30 or later, one for a namespace, said on its \`HardenedNamespace\` or on a gateway in it. The restricted Pod Security Standard of
+that version is enforced. A field that this version does not have is refused at synth, because its API server would drop it in silence. What kubelet refuses on some nodes is never emitted unless a prop asks for it.
+
+| field | emitted | without a feature gate since | nodes must have |
+|---|---|---|---|
+${FIELDS.map(({ field, emitted, since, nodes }) => `| ${field} | ${emitted} | 1.${since} | ${nodes} |`).join('\n')}
+`;
+
+it('docs/reference/kubernetes.md says what is emitted', () => {
+  const file = join(root, 'docs', 'reference', 'kubernetes.md');
+  if (process.env.UPDATE_DOCS === '1') writeFileSync(file, page);
+  expect(readFileSync(file, 'utf8')).toBe(page);
+});
