@@ -2,6 +2,6 @@
 export enum OriginSource {
   /** One of the gateway's `publicOrigins`. */
   CONFIG = 'config',
-  /** X-Forwarded-Proto and X-Forwarded-Host of one of the `trustedPeers`, which must overwrite what clients send. */
+  /** The one of `publicOrigins` that X-Forwarded-Proto and X-Forwarded-Host of one of the `trustedPeers` name; any other is refused. */
   FORWARDED = 'forwarded',
 }

@@ -69,6 +69,7 @@ beforeAll(async () => {
         jwks: { url: `http://127.0.0.1:${deadPort}/jwks` },
       });
       config.trustedPeers = ['127.0.0.0/8'];
+      config.originFrom = 'forwarded';
       config.issuers.push({
         name: 'opaque',
         issuer: 'https://opaque.example',
@@ -315,6 +316,8 @@ const cases: Record<Reason, () => Promise<Answer>> = {
       .raw(`POST /mcp HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n${lines}\r\nabc`, 2500)
       .then((got) => ({ status: Number(got.slice(9, 12)), headers: {}, text: got }));
   },
+  host_refused: () =>
+    bed.ask(dpopAsk({ headers: { 'x-forwarded-proto': 'https', 'x-forwarded-host': 'evil.example' } })),
   no_route: () => bed.ask({ path: '/mcpx' }),
   method_not_allowed: () => bed.ask({ path: '/mcp', method: 'PUT' }),
   origin_refused: () => bed.ask(dpopAsk({ headers: { origin: 'https://evil.example' } })),

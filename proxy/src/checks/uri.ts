@@ -22,28 +22,46 @@ export function normalisePercent(text: string): string {
 
 /**
  * The path of a request in canonical form, or `undefined` for one that a backend might read differently: dot or empty segments, encoded
- * separators, NUL, controls, path parameters, backslashes, octets that are no UTF-8.
+ * separators, NUL, controls, path parameters, backslashes, octets that are no UTF-8, and characters that some systems turn into one of these.
  */
 export function canonicalPath(raw: string): string | undefined {
   if (SIMPLE.test(raw)) return raw;
   if (!PATH.test(raw) || raw.includes(';')) return undefined;
   const path = normalisePercent(raw);
-  if (
-    path.includes('//') ||
-    /%(2F|5C|0[0-9A-F]|1[0-9A-F]|7F|25|3B)/.test(path) ||
-    /\/\.\.?(?:\/|$)/.test(path)
-  )
-    return undefined;
-  return isUtf8(path) ? path : undefined;
+  if (path.includes('//') || /%(2F|5C|0[0-9A-F]|1[0-9A-F]|7F|25|3B)/.test(path)) return undefined;
+  const text = decoded(path);
+  if (text === undefined) return undefined;
+  // Read once more as Unicode folds it (NFKC): a fullwidth solidus is "/" to some, two leader dots are "..".
+  const folded = text.normalize('NFKC');
+  const fits =
+    !SEPARATORS.test(folded) && folded.split('/').length === text.split('/').length && !DOTS.test(folded);
+  return fits ? path : undefined;
+}
+
+/** Controls and line ends, delimiters that must not come encoded, and what code pages make "/" or "\\" of (a yen or won sign, slashes of mathematics). */
+const SEPARATORS = /[\\;%\p{Cc}\p{Zl}\p{Zp}\u00a5\u20a9\u2044\u2215\u2216\u29f5\u29f8\u29f9]/u;
+/** A segment that is nothing but dots once what stands around them is trimmed: "..", "... ", "%20..", "..%3F". */
+const DOTS = /\/[^\p{L}\p{N}._~/-]*\.+(?![\p{L}\p{N}._~-])/u;
+
+/**
+ * A canonical path as the most tolerant of backends would read it: letters without case, accents and forms of writing, and without what is never shown.
+ * What would end a segment for it (a space, "#", "?", a dot) is left in.
+ */
+export function tolerantReading(path: string): string {
+  if (!path.includes('%')) return path.toLowerCase();
+  const bare = decodeURIComponent(path)
+    .normalize('NFKD')
+    .replace(/[\p{M}\p{Cf}\p{Default_Ignorable_Code_Point}]/gu, '');
+  // Upper case first: it also folds the long s, the dotless i and the Kelvin sign.
+  return bare.toUpperCase().toLowerCase();
 }
 
 /** Octets that are no UTF-8 are read by some as what they almost are: %C0%AF as "/" (RFC 3629 3, 10). */
-function isUtf8(path: string): boolean {
+function decoded(path: string): string | undefined {
   try {
-    decodeURIComponent(path);
-    return true;
+    return decodeURIComponent(path);
   } catch {
-    return false;
+    return undefined;
   }
 }
 /** The usual path, settled with one test: no percent, no dots at the start of a segment, no empty segment but a last one. */

@@ -18,7 +18,7 @@ export const ADVICE: Readonly<Record<Reason, Advice>> = {
   ),
   bad_path: advice(
     'RFC 3986 3.3',
-    'send the path without dot segments, empty segments, encoded slashes, parameters or controls',
+    'send the path without dot segments, empty segments, encoded slashes, parameters or controls, and the name of a route exactly as it is configured',
   ),
   upgrade_refused: advice(
     'RFC 9110 7.8',
@@ -33,6 +33,10 @@ export const ADVICE: Readonly<Record<Reason, Advice>> = {
     'send the header block without pauses; operators: limits.headersTimeoutSeconds',
   ),
   body_stalled: advice('RFC 9110 15.5.9', 'send the body without pauses'),
+  host_refused: advice(
+    'RFC 9110 15.5.20',
+    'use a URL of the gateway; operators: list the origin in publicOrigins, and let the ingress overwrite X-Forwarded-Proto and X-Forwarded-Host',
+  ),
   no_route: advice('RFC 9110 15.5.5', 'use a path under the pathPrefix of a route'),
   method_not_allowed: advice('RFC 9110 15.5.6', 'use a method that the Allow header names'),
   origin_refused: advice(

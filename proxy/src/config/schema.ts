@@ -342,7 +342,7 @@ export const configSchema = z.strictObject({
     ),
     [],
   ),
-  /** `forwarded`: X-Forwarded-Proto and -Host of a trusted peer make the origin; that peer must overwrite what clients send. */
+  /** `forwarded`: X-Forwarded-Proto and -Host of a trusted peer say which of `publicOrigins` was asked for; any other is refused. */
   originFrom: z._default(z.enum(['config', 'forwarded']), 'config'),
   /** Replicas that share this config; more than one needs a shared replay store. */
   replicas: z._default(whole(1, 1000, 'replicas'), 1),

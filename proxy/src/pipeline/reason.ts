@@ -26,6 +26,7 @@ export const REASONS = {
   body_too_large: request(413, 'the request body is too large'),
   headers_stalled: request(408, 'the header block did not arrive in time'),
   body_stalled: request(408, 'the request body did not arrive in time'),
+  host_refused: request(421, 'this gateway does not answer for the host that was asked for'),
   no_route: request(404, 'no such resource'),
   method_not_allowed: request(405, 'the method is not allowed here'),
   origin_refused: request(403, 'the origin is not allowed'),

@@ -2,7 +2,7 @@ import type { Config } from '../config/index.js';
 import { canonicalPath, isHost, normalisePercent, parseOrigin } from '../checks/uri.js';
 import type { LocalRateLimiter } from '../limit/rate-limiter.js';
 import type { Accepted, HeaderFields, Received } from '../pipeline/evidence.js';
-import { deny } from '../pipeline/reason.js';
+import { Denial, deny } from '../pipeline/reason.js';
 import { grow, type Stage } from '../pipeline/stage.js';
 
 /** Fields that may stand once: a second one means that two readers of the request may see two requests (RFC 9110 5.3, RFC 9112 3.2, 6.3). */
@@ -87,21 +87,30 @@ export const accept =
     if (/[?&]access_token=/i.test(normalisePercent(query)))
       return deny('credentials_ambiguous', 'access_token in the query');
 
-    const forwarded =
-      originFrom === 'forwarded' && received.fromTrustedPeer ? forwardedOrigin(headers) : undefined;
-    return grow(received, {
-      path,
-      query,
-      origins: forwarded === undefined ? publicOrigins : [forwarded],
-      publicPath: publicPathPrefix + path,
-    });
+    const forwarded = originFrom === 'forwarded' && received.fromTrustedPeer;
+    const origins = forwarded ? forwardedOrigins(headers, publicOrigins) : publicOrigins;
+    if (origins instanceof Denial) return origins;
+    return grow(received, { path, query, origins, publicPath: publicPathPrefix + path });
   };
 
 /** RFC 9113 6.5.2: 32 more than its letters for each field. */
 const fieldBytes = (raw: readonly string[]): number => raw.reduce((sum, text) => sum + text.length + 16, 0);
 
-/** Of a trusted peer that overwrites both; `undefined` unless each stands once and makes an origin in normal form. */
-function forwardedOrigin(headers: HeaderFields): string | undefined {
-  if (headers.repeated('x-forwarded-proto') || headers.repeated('x-forwarded-host')) return undefined;
-  return parseOrigin(`${headers.get('x-forwarded-proto') ?? ''}://${headers.get('x-forwarded-host') ?? ''}`);
+/**
+ * The one of our origins that a trusted peer says was asked for; all of them where it does not say. A peer may hand on what a client wrote into Host, so its word
+ * only chooses among the origins that are configured (RFC 9110 15.5.20).
+ */
+function forwardedOrigins(
+  headers: HeaderFields,
+  publicOrigins: readonly string[],
+): readonly string[] | Denial {
+  const host = headers.get('x-forwarded-host');
+  if (host === undefined) return publicOrigins;
+  if (headers.repeated('x-forwarded-proto') || headers.repeated('x-forwarded-host'))
+    return deny('host_refused', 'more than one X-Forwarded-Proto or -Host');
+  const asked = parseOrigin(`${headers.get('x-forwarded-proto') ?? ''}://${host}`);
+  const origin = publicOrigins.find((ours) => ours === asked);
+  return origin === undefined
+    ? deny('host_refused', `got ${asked ?? 'no origin'}, want one of ${publicOrigins.join(', ')}`)
+    : [origin];
 }

@@ -54,7 +54,7 @@ export function answerLocally(config: Config): (x: Accepted) => LocalAnswer | un
       x.headers.get('access-control-request-method') === undefined
     )
       return undefined;
-    const route = find(x.path);
+    const route = find(x.path)?.route;
     if (route?.kind !== 'mcp' || !route.allowedOrigins.includes(origin)) return undefined;
     return {
       status: 204,

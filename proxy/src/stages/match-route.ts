@@ -8,9 +8,12 @@ import { grow, type Stage } from '../pipeline/stage.js';
 export function matchRoute(routes: readonly Route[]): Stage<Accepted, Routed> {
   const find = routeOf(routes);
   return (x) => {
-    const route = find(x.path);
-    if (route === undefined) return deny('no_route');
+    const found = find(x.path);
+    if (found === undefined) return deny('no_route');
+    const { route, lured } = found;
     x.facts.route = route.name;
+    if (lured !== undefined)
+      return deny('bad_path', `a tolerant backend would read it as ${lured.pathPrefix}`);
     if (!(route.methods as readonly string[]).includes(x.method))
       return deny('method_not_allowed', `got ${x.method}, allowed ${route.methods.join(', ')}`);
     // RFC 9110 9.3.1, 9.3.5: content there has no meaning, so no two readers need agree on it; no rule for messages would see it.

@@ -568,10 +568,11 @@ describe('proxies in front (RFC 9449 4.3 item 9)', () => {
     expect((await bed.ask(dpopAsk(bed, { claims: { aud: 'a' }, headers }))).status).toBe(200);
     expect((await bed.audit()).at(-1)).toMatchObject({ 'client.address': '127.0.0.1' });
   });
-  it('of a trusted peer makes the origin and the audience, where the config says so; a path that it cut off is put back', async () => {
+  it('of a trusted peer chooses the origin and the audience, where the config says so; a path that it cut off is put back', async () => {
     const bed = await start((config, backend) => {
       config.trustedPeers = ['127.0.0.1/32', '10.0.0.0/8'];
       config.originFrom = 'forwarded';
+      config.publicOrigins = [ORIGIN, 'https://tenant.example'];
       config.publicPathPrefix = '/ai';
       config.routes = [{ kind: 'mcp', name: 'mcp', pathPrefix: '/mcp', auth, backend }];
     });
@@ -600,7 +601,9 @@ describe('proxies in front (RFC 9449 4.3 item 9)', () => {
             dpopAsk(bed, { htu: `${ORIGIN}/ai/mcp`, claims: { aud: `${ORIGIN}/ai/mcp` }, headers: odd }),
           )
         ).status,
-      ).toBe(200); // as if there were none
+      ).toBe(421);
     }
+    const unsaid = { htu: `${ORIGIN}/ai/mcp`, claims: { aud: `${ORIGIN}/ai/mcp` } };
+    expect((await bed.ask(dpopAsk(bed, unsaid))).status).toBe(200);
   });
 });
