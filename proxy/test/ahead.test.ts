@@ -69,10 +69,18 @@ it('leave nothing at the backend when their client goes', async () => {
     ),
   );
 });
-it('are not taken without end', async () => {
-  bed.answer = () => {};
-  const { closed } = connect(Array.from({ length: 60 }, () => signed('GET')).join(''));
+it('are not taken without end: those beyond 32 are refused after the others', async () => {
+  const before = (await bed.audit()).length;
+  bed.seen.length = 0;
+  bed.answer = (_, response) => response.end('{}');
+  const { got, closed } = connect(Array.from({ length: 60 }, () => signed('GET')).join(''));
   await until(closed);
+  expect([got().split('HTTP/1.1 200').length - 1, got().split('HTTP/1.1 429').length - 1]).toEqual([33, 1]);
+  expect(bed.seen).toHaveLength(33);
+  expect((await bed.audit()).slice(before).map(({ reason }) => reason)).toEqual([
+    ...Array<string>(33).fill('ok'),
+    'too_many_ahead',
+  ]);
 });
 it('an answer that ends the connection ends what was sent ahead', async () => {
   bed.seen.length = 0;

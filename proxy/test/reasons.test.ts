@@ -293,6 +293,12 @@ const cases: Record<Reason, () => Promise<Answer>> = {
       headers: Object.fromEntries(Array.from({ length: 101 }, (_, i) => [`x-${i}`, '1'])),
     }),
   body_too_large: () => bed.ask(dpopAsk({ body: 'x'.repeat(1001) })),
+  too_many_ahead: async () => {
+    const got = await bed.raw('GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(60));
+    const last = got.slice(got.lastIndexOf('HTTP/1.1 '));
+    return { status: Number(last.slice(9, 12)), headers: {}, text: last };
+  },
+  expectation_failed: () => rawAsk('GET /mcp HTTP/1.1\r\nHost: a\r\nExpect: the-unexpected\r\n\r\n'),
   headers_stalled: async () => {
     const hasty = await startBed({
       change: (config) => {

@@ -28,6 +28,11 @@ export const ADVICE: Readonly<Record<Reason, Advice>> = {
   url_too_long: advice('RFC 9110 15.5.15', 'shorten the URL, or raise limits.maxUrlBytes'),
   too_many_headers: advice('RFC 6585 5', 'send fewer headers, or raise limits.maxHeaderCount'),
   body_too_large: advice('RFC 9110 15.5.14', 'send a smaller body, or raise limits.maxBodyBytes'),
+  too_many_ahead: advice(
+    'RFC 9112 9.3.2',
+    'send at most 32 requests, and 64 KiB behind the second, ahead of their answers; or use HTTP/2',
+  ),
+  expectation_failed: advice('RFC 9110 10.1.1', 'send no Expect, or 100-continue'),
   headers_stalled: advice(
     'RFC 9110 15.5.9',
     'send the header block without pauses; operators: limits.headersTimeoutSeconds',

@@ -1,12 +1,16 @@
-import http, { type Server } from 'node:http';
+import http, {
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
 import https from 'node:https';
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { Config } from '../config/index.js';
+import { ClientConnection, type ClientConnectionOptions } from './client-connection.js';
 import { createHttp2Sessions, type Handle, type Http2Sessions } from './http2-sessions.js';
-import { oneAtATime } from './one-at-a-time.js';
 import type { Reason } from '../pipeline/reason.js';
-import { answerUnreadable } from './unreadable.js';
 import { networkOf, plainAddress, type TrustedPeers } from './trusted-peers.js';
 
 export interface EdgeServerOptions {
@@ -41,33 +45,60 @@ export function createEdgeServer(
     connectionsCheckingInterval: 250, // often, so that thousands of slow clients are not all closed in one turn of the event loop
     keepAliveTimeout: 65_000,
     rejectNonStandardBodyWrites: true,
+    requireHostHeader: false, // accept refuses it, with a record
   };
   const server =
     tls === undefined
-      ? http.createServer(options, oneAtATime(handle))
-      : https.createServer(
-          {
-            ...options,
-            ...tls,
-            handshakeTimeout: limits.headersTimeoutSeconds * 1000,
-            minVersion: 'TLSv1.2',
-            ALPNProtocols: ['h2', 'http/1.1'],
-            requestCert: askForCertificate,
-            rejectUnauthorized: false,
-          },
-          oneAtATime(handle),
-        );
+      ? http.createServer(options)
+      : https.createServer({
+          ...options,
+          ...tls,
+          handshakeTimeout: limits.headersTimeoutSeconds * 1000,
+          minVersion: 'TLSv1.2',
+          ALPNProtocols: ['h2', 'http/1.1'],
+          requestCert: askForCertificate,
+          rejectUnauthorized: false,
+        });
   const sessions = tls === undefined ? undefined : createHttp2Sessions(limits, handle);
   if (sessions !== undefined) divert(server, sessions);
-  answerUnreadable(server, (reason, socket) =>
-    onUnreadable(reason, plainAddress(socket.remoteAddress ?? 'unknown')),
-  );
+  serveHttp1(server, {
+    handle,
+    maxBodyBytes: limits.maxBodyBytes,
+    onUnreadable: (reason, socket) => onUnreadable(reason, plainAddress(socket.remoteAddress ?? 'unknown')),
+  });
   server.maxConnections = limits.maxConnections;
   server.on('drop', () => onRefused('total'));
   capPerAddress(server, limits.maxConnectionsPerAddress, peers, () => onRefused('address'));
   // Node would drop the headers beyond a count, Host and Authorization maybe; accept counts them, maxHeaderSize bounds them.
   server.maxHeadersCount = 0;
   return { server, sessions };
+}
+
+/** Whatever node:http makes of the bytes of a connection goes to its ClientConnection: nothing is answered by node:http itself. */
+function serveHttp1(server: Server, options: ClientConnectionOptions): void {
+  const arrived: RequestListener = (message, response) =>
+    ClientConnection.of(message.socket, options).arrived(message, response);
+  server.on('request', arrived).on('checkExpectation', arrived);
+  server.on('checkContinue', (message: IncomingMessage, response: ServerResponse) => {
+    continueWhenRead(message, response);
+    arrived(message, response);
+  });
+  server.on('connect', (message: IncomingMessage, socket: Socket, head: Buffer) =>
+    ClientConnection.of(socket, options).arrivedConnect(message, head),
+  );
+  server.on('clientError', (cause: NodeJS.ErrnoException, socket: Socket) =>
+    ClientConnection.of(socket, options).failed(cause),
+  );
+}
+
+/** RFC 9110 10.1.1: who waits for 100 is asked for the body when somebody reads it, not before the request is judged. */
+function continueWhenRead(message: IncomingMessage, response: ServerResponse): void {
+  const read = message._read;
+  message._read = (size) => {
+    message._read = read;
+    if (!response.headersSent) response.writeContinue();
+    read.call(message, size);
+  };
 }
 
 /** HTTP/2 is another protocol on the same connections: whoever chose it never gets to the parser of HTTP/1.1. */

@@ -24,6 +24,8 @@ export const REASONS = {
   url_too_long: request(414, 'the request target is too long'),
   too_many_headers: request(431, 'the request has too many headers'),
   body_too_large: request(413, 'the request body is too large'),
+  too_many_ahead: request(429, 'too much was sent ahead on one connection; wait for the answers'),
+  expectation_failed: request(417, 'of expectations only 100-continue is met here'),
   headers_stalled: request(408, 'the header block did not arrive in time'),
   body_stalled: request(408, 'the request body did not arrive in time'),
   host_refused: request(421, 'this gateway does not answer for the host that was asked for'),

@@ -18,6 +18,18 @@ const ONCE = [
   'mcp-name',
 ];
 
+/** Fields that a decision is made by, beside all of `Mcp-*`. */
+const JUDGED = new Set([
+  ...ONCE,
+  'authorization',
+  'dpop',
+  'expect',
+  'content-encoding',
+  'x-forwarded-for',
+  'x-forwarded-host',
+  'x-forwarded-proto',
+]);
+
 /** What is counted of an address before anything is known of its requests. */
 export interface AddressLimits {
   /** All of them; absent: no bound. */
@@ -61,6 +73,11 @@ export const accept =
     const host = headers.get('host');
     if (host === undefined || !isHost(host))
       return deny('malformed_request', host === undefined ? 'no Host' : 'Host is no authority'); // RFC 9112 3.2
+    const expected = headers.get('expect');
+    if (expected !== undefined && expected.toLowerCase() !== '100-continue')
+      return deny('expectation_failed', expected); // RFC 9110 10.1.1
+    const listed = judgedAndListed(headers);
+    if (listed !== undefined) return deny('malformed_request', `Connection names ${listed}`);
     const coding = headers.get('transfer-encoding');
     if (
       coding !== undefined &&
@@ -92,6 +109,20 @@ export const accept =
     if (origins instanceof Denial) return origins;
     return grow(received, { path, query, origins, publicPath: publicPathPrefix + path });
   };
+
+/**
+ * A field that `Connection` lists is for this hop alone (RFC 9110 7.6.1): what is judged here would be missing at the
+ * backend, which would then decide about another request.
+ */
+function judgedAndListed(headers: HeaderFields): string | undefined {
+  if (headers.get('connection') === undefined) return undefined;
+  return headers.raw
+    .flatMap((name, i) =>
+      i % 2 === 0 && name.toLowerCase() === 'connection' ? headers.raw[i + 1]!.toLowerCase().split(',') : [],
+    )
+    .map((option) => option.trim())
+    .find((option) => JUDGED.has(option) || option.startsWith('mcp-'));
+}
 
 /** RFC 9113 6.5.2: 32 more than its letters for each field. */
 const fieldBytes = (raw: readonly string[]): number => raw.reduce((sum, text) => sum + text.length + 16, 0);
