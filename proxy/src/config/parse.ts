@@ -126,7 +126,11 @@ function pathText(path: readonly PropertyKey[]): string {
   );
 }
 
-const joined = (where: string, key: string) => (where === '' || where === 'config' ? key : `${where}.${key}`);
+/** A key that is no plain word stands as JSON, so that it can be seen where it begins and ends. */
+function joined(where: string, key: string): string {
+  if (!/^[\w-]+$/.test(key)) return `${where === '' ? 'config' : where}[${JSON.stringify(key)}]`;
+  return where === '' || where === 'config' ? key : `${where}.${key}`;
+}
 
 function at(value: unknown, path: readonly PropertyKey[]): unknown {
   return path.reduce<unknown>((v, key) => (v as Record<PropertyKey, unknown> | undefined)?.[key], value);
