@@ -87,7 +87,14 @@ project.package.addField('bin', { agw: 'assets/agw.mjs' });
 // 1.13.0 lists platform packages that not every registry has, which fails `npm ci`.
 project.package.addPackageResolutions('unrs-resolver@1.12.2');
 
-for (const path of ['/assets/', '/manifests/', '/audit/', '/.demo/', '/proxy/coverage/']) {
+for (const path of [
+  '/assets/',
+  '/manifests/',
+  '/audit/',
+  '/.demo/',
+  '/proxy/coverage/',
+  '/proxy/fuzz/found/',
+]) {
   project.addGitIgnore(path);
 }
 
@@ -115,6 +122,17 @@ project.addTask('bench', {
   exec: 'npm run --silent bench -w proxy --',
   receiveArgs: true,
   description: 'CPU per proxied request',
+});
+project.addTask('siege', {
+  exec: 'npm run --silent siege -w proxy --',
+  receiveArgs: true,
+  description:
+    'every attack of proxy/bench/siege at a fixed size, with an honest client beside it; bundle first',
+});
+project.addTask('fuzz', {
+  exec: 'npm run --silent fuzz -w proxy --',
+  receiveArgs: true,
+  description: 'coverage-guided fuzzing of what reads bytes of strangers, for FUZZ_SECONDS (300)',
 });
 
 project.addTask('test:e2e', {

@@ -1,7 +1,7 @@
 // npm run bench [-- proxy|verify|latency|workers|streams|all|docs] [options of the one that is named]
 // docs: runs everything, with the peers, and writes docs/benchmarks.md from what it measured.
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -73,11 +73,15 @@ const results = {
 };
 const failed = Object.values(results).some(({ status }) => status !== 0);
 process.exitCode = failed ? 1 : 0;
-if (named === 'docs' && !failed)
-  writeFileSync(
-    join(here, '..', '..', 'docs', 'benchmarks.md'),
-    page(...['verify', 'proxy', 'latency', 'workers', 'streams'].map((name) => results[name].figures)),
+if (named === 'docs' && !failed) {
+  const file = join(here, '..', '..', 'docs', 'benchmarks.md');
+  // The last section is written by `npm run siege -- --docs`.
+  const [, siege] = readFileSync(file, 'utf8').split('\n## Siege\n');
+  const own = page(
+    ...['verify', 'proxy', 'latency', 'workers', 'streams'].map((name) => results[name].figures),
   );
+  writeFileSync(file, siege === undefined ? own : `${own}\n## Siege\n${siege}`);
+}
 
 function page(v, p, l, w, s) {
   const row = (what, got, goal, met) =>
