@@ -1,9 +1,12 @@
 /** argv, files, signals and exit codes: the only user of `process`. */
 import { readFileSync } from 'node:fs';
+import { totalmem } from 'node:os';
 import { performance } from 'node:perf_hooks';
 import { parseArgs } from 'node:util';
 import { isMainThread, parentPort, workerData } from 'node:worker_threads';
+import { getHeapStatistics } from 'node:v8';
 import { startGateway, type Gateway } from './app.js';
+import { capacityOf, fit, type Capacity, type Machine } from './capacity.js';
 import { wallClock } from './clock.js';
 import { parseConfigText, weakenings, type Config } from './config/index.js';
 import { fileProblems } from './config-files.js';
@@ -50,7 +53,10 @@ function judge(text: string): { readonly config: Config | undefined; readonly pr
   return { config: parsed.ok && problems.length === 0 ? parsed.config : undefined, problems };
 }
 
-async function serve(file: string, config: Config): Promise<void> {
+async function serve(file: string, asked: Config): Promise<void> {
+  const capacity = capacityOf(asked, machine());
+  const config = fit(asked, capacity);
+  for (const problem of capacity.problems) say('cannot_hold', { problem });
   for (const weakening of weakenings(config)) say('weakened', { weakening });
   const surroundings = { clock: wallClock, warn: (problem: string) => say('warning', { problem }) };
   const gateway =
@@ -79,11 +85,31 @@ async function serve(file: string, config: Config): Promise<void> {
   };
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
-  followConfig(file, gateway);
+  followConfig(file, gateway, capacity);
+}
+
+function machine(): Machine {
+  const limit = /^Max open files +(\d+)/m.exec(readProc('limits'))?.[1];
+  const memory = process.constrainedMemory();
+  return {
+    descriptors: limit === undefined ? undefined : Number(limit),
+    // Without a container's limit it is 0, or more than any machine has.
+    memoryBytes: memory > 0 && memory < totalmem() ? memory : undefined,
+    heapBytes: getHeapStatistics().heap_size_limit,
+  };
+}
+
+/** Of this process; nothing where the system has no such file. */
+function readProc(name: string): string {
+  try {
+    return readFileSync(`/proc/self/${name}`, 'utf8');
+  } catch {
+    return '';
+  }
 }
 
 /** A new config takes effect when its file changes; SIGHUP looks at it, and at everything else that is mounted, at once. One that is no good is said, counted, and tried again: what it lacks may come. */
-function followConfig(file: string, gateway: Gateway): void {
+function followConfig(file: string, gateway: Gateway, capacity: Capacity): void {
   let again: NodeJS.Timeout | undefined;
   let seen = 0;
   const take = async (text: string) => {
@@ -91,7 +117,7 @@ function followConfig(file: string, gateway: Gateway): void {
     const mine = ++seen;
     const { config, problems } = judge(text);
     if (config === undefined) gateway.refusedConfig();
-    const left = config === undefined ? problems : await gateway.reload(config);
+    const left = config === undefined ? problems : await gateway.reload(fit(config, capacity));
     if (left.length === 0) return say('reloaded', { config: file });
     say('reload_refused', { config: file, problems: left, inUse: 'the config before' });
     if (mine === seen) again = setTimeout(() => void take(text), RETRY_MS).unref();

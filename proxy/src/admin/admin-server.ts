@@ -9,13 +9,16 @@ export interface AdminContext {
   readonly alive?: () => boolean;
 }
 
+/** Out of the descriptors that are kept back from clients (capacity.ts). */
+const MAX_CONNECTIONS = 64;
+
 /**
  * Probes and metrics, on a port of their own that no client reaches.
  * /livez: the event loop answers, nothing else, so that no outage of a dependency restarts every replica at once.
  * /readyz: keys loaded, replay store reachable, not shutting down.
  */
 export function createAdminServer({ metrics, waitingFor, alive = () => true }: AdminContext): Server {
-  return createServer((request, response) => {
+  const server = createServer((request, response) => {
     const answer = (status: number, type: string, body: string) => {
       response.writeHead(status, {
         'Content-Type': type,
@@ -52,4 +55,6 @@ export function createAdminServer({ metrics, waitingFor, alive = () => true }: A
         return answer(404, 'text/plain', 'not found\n');
     }
   });
+  server.maxConnections = MAX_CONNECTIONS;
+  return server;
 }

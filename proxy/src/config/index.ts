@@ -1,3 +1,4 @@
+export { bytesFor, connectionsIn, type MemoryUse } from './memory.js';
 export { holdsEverybody } from './cidr.js';
 export { parseConfig, parseConfigText, type Parsed } from './parse.js';
 export type { Intact } from './relations.js';

@@ -32,6 +32,8 @@ export interface GatewayProcessOptions {
   readonly flags?: readonly string[];
   /** Beside what this process has. */
   readonly env?: Readonly<Record<string, string>>;
+  /** Limit of open files (ulimit -n); absent: this process's. */
+  readonly descriptors?: number;
   /** Ports to use instead of free ones: of the process that this one replaces. */
   readonly ports?: { readonly port: number; readonly adminPort: number };
 }
@@ -39,7 +41,7 @@ export interface GatewayProcessOptions {
 /** Resolves when it is ready. @param config without ports, which are chosen here */
 export async function startGatewayProcess(
   config: ConfigInput,
-  { dir, name, ports, code = assets, flags = [], env = {} }: GatewayProcessOptions,
+  { dir, name, ports, code = assets, flags = [], env = {}, descriptors }: GatewayProcessOptions,
 ): Promise<GatewayProcess> {
   const { port, adminPort } = ports ?? { port: await freePort(), adminPort: await freePort() };
   const file = join(dir, `${name}.json`);
@@ -55,7 +57,10 @@ export async function startGatewayProcess(
           }),
     );
   rewrite(config);
-  const child = spawn(process.execPath, [...flags, join(code, 'proxy.mjs'), 'serve', '--config', file], {
+  const command = [process.execPath, ...flags, join(code, 'proxy.mjs'), 'serve', '--config', file];
+  const limited = ['sh', '-c', `ulimit -n ${descriptors}; exec "$@"`, 'sh', ...command];
+  const [program, ...args] = descriptors === undefined ? command : limited;
+  const child = spawn(program!, args, {
     stdio: ['ignore', 'pipe', 'pipe', ...(flags.length > 0 ? (['ipc'] as const) : [])],
     env: { ...process.env, ...env },
   });
