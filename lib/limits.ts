@@ -52,6 +52,14 @@ export interface GatewayLimits {
   readonly minBodyRate?: number;
 
   /**
+   * Time without a byte of its answer that a client takes, while there are some for it, after which it is cut off; 1
+   * second to 1 hour.
+   *
+   * @default Duration.seconds(30)
+   */
+  readonly answerIdleTimeout?: Duration;
+
+  /**
    * Open connections of one address to one replica; `trustedPeers` are not counted.
    *
    * @default 1000
@@ -134,16 +142,46 @@ export interface UpstreamTimeouts {
   readonly expiryGrace?: Duration;
 
   /**
-   * Connections to one backend.
+   * Connections to one backend for exchanges that end soon; who has half of them waits behind others.
    *
    * @default 1024
    */
   readonly maxSockets?: number;
 
   /**
-   * Requests that may wait for one of them; more are refused with 503.
+   * Connections to one backend for event streams, beside those. When all are in use, whoever has most of them loses
+   * the oldest one.
+   *
+   * @default 1024
+   */
+  readonly maxStreams?: number;
+
+  /**
+   * Requests that may wait for one of `maxSockets`; more are refused with 503.
    *
    * @default 1024
    */
   readonly maxQueued?: number;
+
+  /**
+   * How long one of them may wait before it is refused with 503; nothing was sent to the backend then. 0.1 to 60 s.
+   *
+   * @default Duration.seconds(3)
+   */
+  readonly maxQueueTime?: Duration;
+
+  /**
+   * Time without a request after which a connection is closed; 0.1 s to 10 minutes. It must be shorter than the
+   * backend's own, or a request meets a connection that is closing: gunicorn's is 2 s.
+   *
+   * @default Duration.millis(1500)
+   */
+  readonly maxIdleTime?: Duration;
+
+  /**
+   * Age from which a connection takes no further request, so that new pods behind a name get their share; 1 s to 1 day.
+   *
+   * @default Duration.minutes(10)
+   */
+  readonly maxConnectionAge?: Duration;
 }

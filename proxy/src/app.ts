@@ -185,6 +185,7 @@ export async function startEdge(first: Config, outer: Surroundings, crew?: Crew)
           response,
           extra: ['X-Request-Id', received.id, ...replyHeaders(received.reply)],
           receivedAt: received.receivedAt,
+          caller: caller.kind === 'known' ? caller.identity : received.network,
           standing: caller.kind === 'known' ? caller.standing : undefined,
           terms: termsOf(outbound.route),
         },

@@ -102,7 +102,7 @@ function termsOf(route: Route, { issuers }: Config): string {
 function openEndpoints(
   route: Route,
   { upstream, limits }: Config,
-  { deadlines, openAnswers }: Lasting,
+  { deadlines, openAnswers, metrics }: Lasting,
   { credentials, clientCertificates, roots }: Trust,
   now: Clock,
 ): Endpoints {
@@ -119,6 +119,7 @@ function openEndpoints(
       limits,
       deadlines,
       openAnswers,
+      onQueued: metrics.upstreamQueued,
       tlsOptions: {
         ca: caFile === undefined ? undefined : () => roots.get(caFile)?.current(),
         servername: route.kind === 'mcp' ? route.backend.serverName : undefined,

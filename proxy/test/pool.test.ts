@@ -20,25 +20,28 @@ const ask = (bed: Bed) => {
 it('whoever has been answered does not wait any more: the place is free', async () => {
   const bed = await startBed({
     change: (config) => {
-      config.upstream = { maxSockets: 1, maxQueued: 2, firstByteTimeoutSeconds: 1 };
+      config.upstream = { maxSockets: 1, maxQueued: 4, maxQueueSeconds: 0.5 };
     },
   });
-  let began = () => {};
-  const streaming = new Promise<void>((resolve) => {
-    began = resolve;
-  });
-  bed.answer = (_, response) => {
-    response.writeHead(200, { 'Content-Type': 'text/event-stream' }).write('data: 1\n\n');
-    began();
-  };
+  bed.answer = () => {};
   try {
     void ask(bed).catch(() => {}); // has the one connection, and keeps it
-    await streaming;
-    for (let round = 0; round < 2; round++)
-      expect((await Promise.all([ask(bed), ask(bed)])).map(({ status }) => status)).toEqual([504, 504]);
-    expect((await Promise.all([ask(bed), ask(bed), ask(bed)])).map(({ status }) => status).sort()).toEqual([
-      503, 504, 504,
-    ]);
+    await sleep(100);
+    const statuses = async (count: number) =>
+      (await Promise.all(Array.from({ length: count }, () => ask(bed)))).map(({ status }) => status);
+    const queued = async () =>
+      /^agentgateway_upstream_queued\{.*\} (\d+)$/m.exec((await bed.admin('/metrics')).text)?.[1];
+    const waiting = statuses(2); // of four places a caller has two
+    await sleep(100);
+    expect(await queued()).toBe('2');
+    expect(await statuses(1)).toEqual([503]);
+    expect(await queued()).toBe('2');
+    expect(await waiting).toEqual([503, 503]);
+    expect(await queued()).toBe('0');
+    expect(await statuses(2)).toEqual([503, 503]);
+    const lines = (await bed.audit()).map(({ reason }) => reason);
+    expect(lines).toEqual(Array(5).fill('upstream_busy'));
+    expect(bed.seen).toHaveLength(1);
   } finally {
     await bed.stop();
   }

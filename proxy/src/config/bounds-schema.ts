@@ -14,6 +14,8 @@ export const limits = z.prefault(
     bodyIdleTimeoutSeconds: z._default(seconds(1, 600), 15),
     /** A body that has come slower than this on the whole, once `bodyIdleTimeoutSeconds` are over, is cut off too: a byte now and then is no progress. */
     minBodyBytesPerSecond: z._default(whole(0, 1_073_741_824, 'bytes'), 500),
+    /** Time without a byte of its answer that a client takes, while there are some for it, after which it is cut off. */
+    answerIdleTimeoutSeconds: z._default(seconds(1, 3600), 30),
     /** Each of HTTP/2 with up to 100 requests at a time. */
     maxConnections: z._default(whole(1, 1_000_000, 'connections'), 10_000),
     /** Of one address; `trustedPeers` bring many clients and are not counted. */
@@ -50,10 +52,18 @@ export const upstream = z.prefault(
     totalTimeoutSeconds: z.optional(seconds(1, 604_800)),
     /** How long a stream may outlast the `exp` of the token that opened it. */
     expiryGraceSeconds: z._default(seconds(0, 86_400), 10),
-    /** Connections to one backend. */
+    /** Connections to one backend for exchanges that end soon; who has half of them waits behind others. */
     maxSockets: z._default(whole(1, 65_536, 'connections'), 1024),
-    /** Requests that may wait for one of them; more are refused with 503. */
+    /** Connections to one backend for event streams, beside those. When all are in use, whoever has most of them loses the oldest. */
+    maxStreams: z._default(whole(1, 65_536, 'connections'), 1024),
+    /** Requests that may wait for one of `maxSockets`; more are refused with 503. */
     maxQueued: z._default(whole(1, 65_536, 'requests'), 1024),
+    /** How long one may wait before it is refused with 503; nothing was sent to the backend then. */
+    maxQueueSeconds: z._default(seconds(0.1, 60), 3),
+    /** Time without a request after which a connection is closed; shorter than the backend's own, or a request meets one that is closing. gunicorn's is 2 s. */
+    maxIdleSeconds: z._default(seconds(0.1, 600), 1.5),
+    /** Age from which a connection takes no further request, so that new endpoints behind a name get their share. */
+    maxConnectionAgeSeconds: z._default(seconds(1, 86_400), 600),
   }),
   {},
 );

@@ -348,7 +348,7 @@ export const configSchema = z.strictObject({
   replicas: z._default(whole(1, 1000, 'replicas'), 1),
   /**
    * Threads of one replica that serve requests, each on a core of its own. They share the port, the claims of a memory store and the buckets of rate limits, exactly; each keeps its own key sets and
-   * connections to backends, and takes its share of `limits.maxConnections`, `limits.maxConnectionsPerAddress`, `upstream.maxSockets` and `upstream.maxQueued`. Needs Node 22.12 and Linux.
+   * connections to backends, and takes its share of `limits.maxConnections`, `limits.maxConnectionsPerAddress`, `upstream.maxSockets`, `upstream.maxStreams` and `upstream.maxQueued`. Needs Node 22.12 and Linux.
    */
   workers: z._default(whole(1, 64, 'threads'), 1),
   issuers: nonEmpty(issuer),

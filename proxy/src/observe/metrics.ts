@@ -25,6 +25,8 @@ export interface Metrics {
   spansDropped(cause: 'queue' | 'export', spans: number): void;
   upstreamStarted(backend: string): void;
   upstreamEnded(backend: string): void;
+  /** One more request waits for a connection, or one fewer. */
+  upstreamQueued(backend: string, change: 1 | -1): void;
   readonly contentType: string;
   text(): Promise<string>;
   /** For CrewMetrics. */
@@ -191,6 +193,12 @@ export function createMetrics({ thread = false, ...sources }: MetricsOptions): M
     labelNames: ['backend'],
     registers,
   });
+  const queued = new Gauge({
+    name: 'agentgateway_upstream_queued',
+    help: 'Requests that wait for a connection to a backend: all of upstream.maxSockets are in use.',
+    labelNames: ['backend'],
+    registers,
+  });
   new Gauge({
     name: 'agentgateway_open_streams',
     help: 'Event streams open towards clients.',
@@ -248,6 +256,7 @@ export function createMetrics({ thread = false, ...sources }: MetricsOptions): M
     spansDropped: (cause, count) => spans.inc({ cause }, count),
     upstreamStarted: (backend) => active.inc({ backend }),
     upstreamEnded: (backend) => active.dec({ backend }),
+    upstreamQueued: (backend, change) => queued.inc({ backend }, change),
     contentType: registry.contentType,
     text: () => registry.metrics(),
     values: () => registry.getMetricsAsJSON(),

@@ -9,6 +9,8 @@ export type Ending =
   | 'config_changed'
   | 'too_long'
   | 'idle'
+  | 'client_stalled'
+  | 'made_room'
   | 'shutdown'
   | 'client_gone'
   | 'backend_cut';

@@ -2,8 +2,6 @@ import http, { type ClientRequest } from 'node:http';
 import https from 'node:https';
 import type { Socket } from 'node:net';
 
-/** Idle connections are dropped before common servers (5 s) drop them, so that a request is not written into a closing one. */
-const IDLE_MS = 4_000;
 /** A server that says when it will close is left this much earlier. */
 const HINT_MARGIN_MS = 1_000;
 const SWEEP_MS = 500;
@@ -21,20 +19,31 @@ export interface PoolTls {
 export interface PoolOptions {
   readonly tlsOptions: PoolTls;
   readonly tls: boolean;
-  readonly maxSockets: number;
+  /** An idle connection is closed after this, before its backend closes it. */
+  readonly maxIdleSeconds: number;
+  /** A connection is not used again after this. */
+  readonly maxConnectionAgeSeconds: number;
 }
 
 export interface Pool {
   readonly agent: http.Agent;
-  /** Requests that wait for a connection: all of them are in use. */
-  queued(): number;
   /** What is idle goes now, what is in use when it is done. */
   close(): void;
 }
 
-const CLOSE_AT = Symbol('closeAt');
+/** Of a request's options: true where it must have a connection that was not used before. */
+export const FRESH = Symbol('fresh');
+export interface FreshOption {
+  readonly [FRESH]: boolean;
+}
+
+/** Of `performance.now()`: an idle connection is not used from then on. */
+const IDLE_UNTIL = Symbol('idleUntil');
+/** A connection is not used again from then on. */
+const REUSE_UNTIL = Symbol('reuseUntil');
 type PooledSocket = Socket & {
-  [CLOSE_AT]?: number;
+  [IDLE_UNTIL]?: number;
+  [REUSE_UNTIL]?: number;
   _httpMessage?: ClientRequest & { res?: http.IncomingMessage };
 };
 /** What node:http's own request asks of an agent, beside what it documents. */
@@ -44,6 +53,11 @@ interface Assigns {
 const baseAddRequest = (http.Agent.prototype as unknown as Assigns).addRequest;
 const NAME = 'backend';
 
+/** The request that is on this connection is its last one. */
+export function neverReuse(socket: PooledSocket | null): void {
+  if (socket !== null) socket[REUSE_UNTIL] = -Infinity;
+}
+
 /**
  * Keep-alive connections to one backend. Two things differ from node:http's agent, each measured as several microseconds a request: idle connections are
  * swept together instead of by a socket timer set and cleared every time, and a request that finds an idle one takes it without naming it first.
@@ -51,9 +65,11 @@ const NAME = 'backend';
 export function createPool({
   tls,
   tlsOptions: { ca, servername, certificate },
-  maxSockets,
+  maxIdleSeconds,
+  maxConnectionAgeSeconds,
 }: PoolOptions): Pool {
-  const options = { keepAlive: true, maxSockets, scheduling: 'lifo' as const };
+  // How many there may be is decided before a request comes here: see ConnectionSlots.
+  const options = { keepAlive: true, scheduling: 'lifo' as const };
   const agent = tls
     ? new https.Agent({
         ...options,
@@ -65,13 +81,24 @@ export function createPool({
   const sockets = agent.sockets as Record<string, PooledSocket[]>;
   const free = agent.freeSockets as Record<string, PooledSocket[]>;
   let closed = false;
+  const connect = agent.createConnection.bind(agent);
   Object.assign(agent, {
     getName: () => NAME,
-    addRequest(request: ClientRequest, wanted: unknown): void {
-      const idle = free[NAME];
+    createConnection(...args: Parameters<typeof connect>): PooledSocket {
+      const socket = connect(...args) as PooledSocket;
+      socket[REUSE_UNTIL] = performance.now() + maxConnectionAgeSeconds * 1000;
+      return socket;
+    },
+    addRequest(request: ClientRequest, wanted: FreshOption): void {
+      const idle = wanted[FRESH] ? undefined : free[NAME];
+      const now = performance.now();
       while (idle !== undefined && idle.length > 0) {
         const socket = idle.pop()!;
         if (socket.destroyed || !socket.writable) continue;
+        if (socket[IDLE_UNTIL]! <= now) {
+          socket.destroy();
+          continue;
+        }
         agent.reuseSocket(socket, request);
         request.onSocket(socket);
         (sockets[NAME] ??= []).push(socket);
@@ -81,28 +108,26 @@ export function createPool({
       baseAddRequest.call(
         agent,
         request,
-        tls
-          ? { ...(wanted as object), ...(ca === undefined ? {} : { ca: ca() ?? [] }), ...certificate?.() }
-          : wanted,
+        tls ? { ...wanted, ...(ca === undefined ? {} : { ca: ca() ?? [] }), ...certificate?.() } : wanted,
       );
     },
     keepSocketAlive(socket: PooledSocket): boolean {
-      const idle = Math.min(IDLE_MS, hintedMs(socket._httpMessage?.res?.rawHeaders) - HINT_MARGIN_MS);
-      if (closed || idle <= 0) return false;
+      const hinted = hintedMs(socket._httpMessage?.res?.rawHeaders) - HINT_MARGIN_MS;
+      const now = performance.now();
+      const until = Math.min(now + maxIdleSeconds * 1000, now + hinted, socket[REUSE_UNTIL]!);
+      if (closed || until <= now) return false;
       socket.unref();
-      socket[CLOSE_AT] = performance.now() + idle;
+      socket[IDLE_UNTIL] = until;
       return true;
     },
   });
   const timer = setInterval(() => {
     const now = performance.now();
-    for (const socket of [...(free[NAME] ?? [])]) if ((socket[CLOSE_AT] ?? 0) <= now) socket.destroy();
+    for (const socket of [...(free[NAME] ?? [])]) if (socket[IDLE_UNTIL]! <= now) socket.destroy();
   }, SWEEP_MS);
   timer.unref();
   return {
     agent,
-    queued: () =>
-      agent.requests[NAME]?.filter((request) => !(request as unknown as ClientRequest).destroyed).length ?? 0,
     close() {
       closed = true;
       clearInterval(timer);

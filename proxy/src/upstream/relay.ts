@@ -21,6 +21,8 @@ export interface RelayEvents {
 const RETRY_MS = 1_000;
 /** A client that does not take the last words by then is left. */
 const FAREWELL_MS = 5_000;
+/** Endings after which there is nobody to say last words to, or nothing whole to add them to. */
+const UNHEARD: readonly Ending[] = ['client_gone', 'client_stalled', 'backend_cut'];
 const LF = 10;
 const CR = 13;
 
@@ -71,8 +73,7 @@ export function relay(
       if (over || (why === 'backend_cut' && answer.complete)) return;
       finish(why);
       answer.destroy();
-      if (why === 'client_gone' || why === 'backend_cut' || response.writableEnded || !isEventStream(answer))
-        return cutOff(response);
+      if (UNHEARD.includes(why) || response.writableEnded || !isEventStream(answer)) return cutOff(response);
       response.end(farewell(why, last === LF || last === CR));
       setTimeout(() => {
         if (!response.writableFinished) cutOff(response);

@@ -26,6 +26,10 @@ export class Roster<T extends Seated> {
     member.place = -1;
   }
 
+  get size(): number {
+    return this.#members.length;
+  }
+
   /** Those that fit, in no order; they may leave while the list is gone through. */
   which(fits: (member: T) => boolean): T[] {
     return this.#members.filter(fits);

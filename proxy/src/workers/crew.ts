@@ -123,7 +123,12 @@ export function shareOf(config: Config): Config {
       maxConnections: share(limits.maxConnections),
       maxConnectionsPerAddress: share(limits.maxConnectionsPerAddress),
     },
-    upstream: { ...upstream, maxSockets: share(upstream.maxSockets), maxQueued: share(upstream.maxQueued) },
+    upstream: {
+      ...upstream,
+      maxSockets: share(upstream.maxSockets),
+      maxStreams: share(upstream.maxStreams),
+      maxQueued: share(upstream.maxQueued),
+    },
   };
 }
 
