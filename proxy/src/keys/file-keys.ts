@@ -34,6 +34,9 @@ export function openFileKeys(file: string, { now, onProblem, onLoaded }: FileKey
     async refresh() {
       watched.check();
     },
+    async refreshFor() {
+      watched.check();
+    },
     ready: () => keys.length > 0,
     generation: () => generation,
     ageSeconds: () => now() - loadedAt,

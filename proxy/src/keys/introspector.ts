@@ -5,6 +5,7 @@ import type { IntrospectionConfig } from '../config/index.js';
 import { fetchText } from './fetch-text.js';
 import type { Introspection, Introspector } from './key-source.js';
 import type { SecretFile } from './secret-file.js';
+import { SharedQuestions } from './shared-questions.js';
 
 export interface IntrospectorOptions {
   readonly now: Clock;
@@ -13,8 +14,6 @@ export interface IntrospectorOptions {
 }
 
 const MAX_BYTES = 65_536;
-/** Questions under way at once; beyond them a request is told to come again, so that made-up tokens cannot pile up. */
-const MAX_OPEN = 64;
 /** "Not active" is believed this long at most: a token may be introduced to its server just after it was made. */
 const INACTIVE_SECONDS = 5;
 
@@ -29,7 +28,7 @@ export function createIntrospector(
   { now, secret, onProblem }: IntrospectorOptions,
 ): Introspector {
   const cache = new Lru<string, Known>(config.maxEntries);
-  const open = new Map<string, Promise<Introspection>>();
+  const questions = new SharedQuestions<Introspection>();
 
   const ask = async (token: string, hash: string): Promise<Introspection> => {
     const password = secret.value();
@@ -66,15 +65,10 @@ export function createIntrospector(
     }
   };
   return {
-    introspect(token, hash) {
+    introspect(token, hash, network) {
       const known = cache.get(hash);
       if (known !== undefined && known.until > now()) return known.said;
-      const under = open.get(hash);
-      if (under !== undefined) return under;
-      if (open.size >= MAX_OPEN) return 'unavailable';
-      const asked = ask(token, hash).finally(() => open.delete(hash));
-      open.set(hash, asked);
-      return asked;
+      return questions.ask(network, hash, () => ask(token, hash)) ?? 'busy';
     },
     close() {},
   };

@@ -8,6 +8,7 @@ import { openRemoteKeys } from './remote-keys.js';
 const NO_KEYS: KeySource = {
   find: () => [],
   refresh: async () => {},
+  refreshFor: async () => {},
   ready: () => true,
   generation: () => 0,
   ageSeconds: () => 0,

@@ -2,6 +2,7 @@ import type { Clock } from '../clock.js';
 import type { Issuer } from '../config/index.js';
 import { fetchText } from './fetch-text.js';
 import type { KeySource, VerificationKey } from './key-source.js';
+import { NetworkShare } from './network-share.js';
 import { keysFor, parseJwks } from './parse-jwks.js';
 
 export type RemoteJwks = Extract<Issuer['jwks'], { url: string }>;
@@ -14,6 +15,8 @@ export interface RemoteKeysOptions {
 }
 
 const MAX_BYTES = 1 << 20;
+/** Requests that wait for a set at a time. */
+const MAX_WAITING = 256;
 
 /**
  * An issuer's JWK Set over HTTP, rationed: at most one fetch per cooldown counted from the last attempt, successful or not, whatever kids callers send.
@@ -27,6 +30,7 @@ export function openRemoteKeys(jwks: RemoteJwks, { now, onProblem, onLoaded }: R
   let fetching: Promise<void> | undefined;
   let lastText: string | undefined;
   const openedAt = now();
+  const waiting = new NetworkShare(MAX_WAITING);
 
   const load = async () => {
     try {
@@ -73,6 +77,7 @@ export function openRemoteKeys(jwks: RemoteJwks, { now, onProblem, onLoaded }: R
   return {
     find: (kid) => (fresh() ? keysFor(keys, kid) : []),
     refresh,
+    refreshFor: (network) => waiting.within(network, refresh),
     ready: () => keys.length > 0 && fresh(),
     generation: () => generation,
     ageSeconds: () => now() - (loadedAt === -Infinity ? openedAt : loadedAt),

@@ -6,6 +6,7 @@ import type { ExchangeConfig } from '../config/index.js';
 import { fetchText, StatusError } from './fetch-text.js';
 import type { Exchanger, Exchanged } from './key-source.js';
 import type { SecretFile } from './secret-file.js';
+import { SharedQuestions } from './shared-questions.js';
 
 export interface TokenExchangeOptions {
   readonly now: Clock;
@@ -14,8 +15,6 @@ export interface TokenExchangeOptions {
 }
 
 const MAX_BYTES = 65_536;
-/** Questions under way at once. */
-const MAX_OPEN = 64;
 /** An exchanged token is left this long before it expires: it still has to arrive. */
 const MARGIN_SECONDS = 5;
 /** Of an answer that names no `expires_in`. */
@@ -38,7 +37,7 @@ export function createTokenExchange(
   { now, secret, onProblem }: TokenExchangeOptions,
 ): Exchanger {
   const cache = new Lru<string, Known>(config.maxEntries);
-  const open = new Map<string, Promise<Exchanged>>();
+  const questions = new SharedQuestions<Exchanged>();
 
   const ask = async (token: string, key: string, notAfter: number): Promise<Exchanged> => {
     const password = secret.value();
@@ -96,16 +95,11 @@ export function createTokenExchange(
     forget: (token) => {
       cache.delete(hash('sha256', token, 'base64url'));
     },
-    exchange(token, notAfter) {
+    exchange(token, notAfter, network) {
       const key = hash('sha256', token, 'base64url');
       const known = cache.get(key);
       if (known !== undefined && known.until > now()) return { kind: 'token', token: known.token };
-      const under = open.get(key);
-      if (under !== undefined) return under;
-      if (open.size >= MAX_OPEN) return { kind: 'unavailable', why: `${MAX_OPEN} exchanges are under way` };
-      const asked = ask(token, key, notAfter).finally(() => open.delete(key));
-      open.set(key, asked);
-      return asked;
+      return questions.ask(network, key, () => ask(token, key, notAfter)) ?? { kind: 'busy' };
     },
     close() {},
   };

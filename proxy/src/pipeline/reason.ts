@@ -163,6 +163,8 @@ export interface DenialOptions {
   readonly retryAfterSeconds?: number | undefined;
   /** All scopes that the refused request needs, for the challenge (RFC 6750 3). */
   readonly scopes?: readonly string[];
+  /** True: counted as a refusal of the address, as those of family `auth` are. */
+  readonly addressIsToBlame?: boolean;
 }
 
 /** A refusal: a value that stages return, never thrown. */
@@ -172,11 +174,17 @@ export class Denial {
   readonly detail: string | undefined;
   readonly retryAfterSeconds: number | undefined;
   readonly scopes: readonly string[] | undefined;
-  constructor(reason: Reason, detail?: string, { retryAfterSeconds, scopes }: DenialOptions = {}) {
+  readonly addressIsToBlame: boolean;
+  constructor(
+    reason: Reason,
+    detail?: string,
+    { retryAfterSeconds, scopes, addressIsToBlame = false }: DenialOptions = {},
+  ) {
     this.reason = reason;
     this.detail = detail;
     this.retryAfterSeconds = retryAfterSeconds;
     this.scopes = scopes;
+    this.addressIsToBlame = addressIsToBlame;
   }
 }
 

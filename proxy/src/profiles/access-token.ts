@@ -46,6 +46,8 @@ const OTHER_TYPES = [
   'id+jwt',
 ];
 const RETRY_AFTER_SECONDS = 1;
+/** Open streams ask again for all of their networks together: they were proven, and have a share of their own. */
+const OPEN_STREAMS = 'open streams';
 
 /** RFC 7800 3.1: what the token is bound to; an odd `cnf` counts as one that names nothing we know. */
 export const confirmation = ({ cnf }: JsonObject): JsonObject =>
@@ -106,7 +108,7 @@ export function checkAccessToken(
     context.cache.set(hash, verified);
     return judge(verified, now, request, context);
   };
-  const verdict = verifyUnder(from, jws, alg, header.kid);
+  const verdict = verifyUnder(from, jws, alg, header.kid, request.network);
   return verdict instanceof Promise ? verdict.then(conclude) : conclude(verdict);
 }
 
@@ -182,6 +184,11 @@ function askIssuer(
       return deny('introspection_unavailable', `issuer ${from.issuer.name}`, {
         retryAfterSeconds: RETRY_AFTER_SECONDS,
       });
+    if (said === 'busy')
+      return deny('introspection_unavailable', 'too many requests of this network wait for an answer', {
+        retryAfterSeconds: RETRY_AFTER_SECONDS,
+        addressIsToBlame: true,
+      });
     if (said === 'inactive') return deny('token_inactive');
     if (said.iss !== undefined && said.iss !== from.issuer.issuer)
       return deny('token_issuer_unknown', 'the introspection names another issuer');
@@ -193,7 +200,7 @@ function askIssuer(
       context,
     );
   };
-  const said = introspector.introspect(token, hash);
+  const said = introspector.introspect(token, hash, request.network);
   return said instanceof Promise ? said.then(conclude) : conclude(said);
 }
 
@@ -206,7 +213,7 @@ function activeAt(introspector: Introspector, token: string, hash: string, until
   return {
     until,
     holds() {
-      const said = introspector.introspect(token, hash);
+      const said = introspector.introspect(token, hash, OPEN_STREAMS);
       if (said instanceof Promise) void said.then(hear);
       else hear(said);
       return active;

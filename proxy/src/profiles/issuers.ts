@@ -5,6 +5,8 @@ import type { Introspector, KeySource, VerificationKey } from '../keys/key-sourc
 import type { Standing } from '../pipeline/evidence.js';
 import { deny, type Denial } from '../pipeline/reason.js';
 
+const RETRY_AFTER_SECONDS = 1;
+
 /** An issuer with the keys it signs with: no key is ever tried for another issuer's token (RFC 8725 3.8). */
 export interface TrustedIssuer {
   readonly issuer: Issuer;
@@ -16,12 +18,14 @@ export interface TrustedIssuer {
 /**
  * Verifies a token under a key of `from` that fits kid and alg, and says which: RFC 7515 5.2, RFC 8725 3.1, 3.10. An unknown kid may cost one fetch, which
  * the key source rations; everything else is synchronous.
+ * @param network of the request: its share of those that wait for a fetch
  */
 export function verifyUnder(
   from: TrustedIssuer,
   jws: JwsParts,
   alg: Algorithm,
   kid: string | undefined,
+  network: string,
 ): Denial | VerificationKey | Promise<Denial | VerificationKey> {
   const attempt = (): Denial | VerificationKey => {
     const candidates = from.keys.find(kid).filter((k) => k.algorithms.includes(alg));
@@ -32,9 +36,15 @@ export function verifyUnder(
     );
   };
   if (!from.keys.ready() || from.keys.find(kid).length === 0) {
-    return from.keys
-      .refresh()
-      .then(() => (from.keys.ready() ? attempt() : deny('keys_unavailable', `issuer ${from.issuer.name}`)));
+    const refreshed = from.keys.refreshFor(network);
+    if (refreshed === undefined)
+      return deny('keys_unavailable', 'too many requests of this network wait for keys', {
+        retryAfterSeconds: RETRY_AFTER_SECONDS,
+        addressIsToBlame: true,
+      });
+    return refreshed.then(() =>
+      from.keys.ready() ? attempt() : deny('keys_unavailable', `issuer ${from.issuer.name}`),
+    );
   }
   return attempt();
 }

@@ -95,7 +95,7 @@ export function selfSigned(context: SelfSignedContext): Stage<Routed, Caller> {
             once: { owner, jti, acceptableUntil, madeAt: iat },
             standing: standsBy(from, key, exp),
           };
-    const verdict = verifyUnder(from, jws, 'RS256', kid);
+    const verdict = verifyUnder(from, jws, 'RS256', kid, request.network);
     return verdict instanceof Promise ? verdict.then(prove) : prove(verdict);
   };
 }

@@ -47,10 +47,11 @@ export function createConclude({ config, audit, metrics, clock, refusals }: Conc
   const prefixes = new Map(config.routes.map(({ name, pathPrefix }) => [name, pathPrefix]));
   return {
     refuse(received, denial, route, message, response, upstream) {
-      const { reason, detail, retryAfterSeconds } = denial;
+      const { reason, detail, retryAfterSeconds, addressIsToBlame } = denial;
       const { reply } = received;
       const { status, say, error, family } = meaningOf(reason);
-      if (family === 'auth' && reason !== 'credentials_missing') refusals.take(received.network);
+      if (addressIsToBlame || (family === 'auth' && reason !== 'credentials_missing'))
+        refusals.take(received.network);
       const headers = [
         'Content-Type',
         'application/json',

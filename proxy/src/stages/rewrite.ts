@@ -39,11 +39,16 @@ export function rewrite(
       return deny('internal_error', 'an anonymous caller has no token to exchange');
     const settle = (exchanged: Exchanged): Outbound | Denial => {
       if (exchanged.kind === 'refused') return deny('exchange_refused');
+      if (exchanged.kind === 'busy')
+        return deny('exchange_unavailable', 'too many requests of this network wait for an exchange', {
+          retryAfterSeconds: RETRY_AFTER_SECONDS,
+          addressIsToBlame: true,
+        });
       if (exchanged.kind === 'unavailable')
         return deny('exchange_unavailable', exchanged.why, { retryAfterSeconds: RETRY_AFTER_SECONDS });
       return rewriteMcp(x, route, credentialOf, exchanged.token);
     };
-    const exchanged = exchanger.exchange(x.caller.accessToken, x.caller.standing.until);
+    const exchanged = exchanger.exchange(x.caller.accessToken, x.caller.standing.until, x.network);
     return exchanged instanceof Promise ? exchanged.then(settle) : settle(exchanged);
   };
 }

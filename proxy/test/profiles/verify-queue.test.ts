@@ -93,3 +93,23 @@ it('lets go of what is verified, also while there is always more', async () => {
   await Promise.all(Array.from({ length: WAITING }, client));
   expect(most).toBeLessThan((ASKED / 4) * TEXT);
 });
+
+it('counts an ES384 signature as eleven of ES256', async () => {
+  const verify = createVerifyQueue({ isWelcome: () => true, most: 100 });
+  const verdicts = await Promise.all(
+    Array.from({ length: 20 }, () => verify('192.0.2.1', 'ES384', key.publicKey, 'a', 'A'.repeat(128))),
+  );
+  expect(verdicts.filter((verdict) => verdict !== 'overloaded')).toHaveLength(9);
+});
+
+it('lets networks take turns: whoever sends much waits behind itself', async () => {
+  const verify = createVerifyQueue({ isWelcome: () => true, most: 4096 });
+  const signature = signed('a');
+  const order: string[] = [];
+  const ask = (network: string) =>
+    verify(network, 'ES256', key.publicKey, 'a', signature) as Promise<unknown>;
+  const flood = Array.from({ length: 100 }, () => ask('198.51.100.9').then(() => order.push('flood')));
+  const other = ask('192.0.2.1').then(() => order.push('other'));
+  await Promise.all([...flood, other]);
+  expect(order.indexOf('other')).toBeLessThan(3);
+});
