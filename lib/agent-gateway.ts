@@ -6,6 +6,7 @@ import { DataPlane } from './data-plane';
 import { GatewayRoute } from './gateway-route';
 import { Image } from './image';
 import { Peer } from './peer';
+import { AppRegistry } from './private/app-registry';
 import { contentKinds, emitConfigMap } from './private/config-maps';
 import { duplicateFaults } from './private/duplicates';
 import { serviceHosts } from './private/exposure';
@@ -61,9 +62,13 @@ export class AgentGateway extends Construct {
   private readonly props: AgentGatewayProps;
   private readonly routes: GatewayRoute[] = [];
   private readonly clients: Peer[] = [];
+  private readonly registry: AppRegistry;
+  private specAt?: { readonly version: number; readonly spec: GatewaySpec };
+  private violationsAt?: { readonly version: number; readonly violations: Violations };
 
   constructor(scope: Construct, id: string, props: AgentGatewayProps) {
     super(scope, id);
+    this.registry = AppRegistry.of(this);
     this.props = props;
     this.serviceName = serviceName(props.name ?? 'agentgateway');
     this.serviceAccountName = `${this.serviceName}-sa`;
@@ -83,6 +88,7 @@ export class AgentGateway extends Construct {
     };
     this._minKubernetesVersion =
       props.minKubernetesVersion && checkKubernetesVersion(props.minKubernetesVersion);
+    this.registry.addVersioned(this);
     const { preStop } = props;
     if (preStop !== undefined && !Number.isInteger(preStop.toSeconds({ integral: false }))) {
       refuse({ where: 'preStop', want: 'must be whole seconds', got: preStop.toHumanString() });
@@ -96,10 +102,10 @@ export class AgentGateway extends Construct {
     emitNetworkPolicy(this, spec);
     if (spec().podDisruptionBudget) emitDisruptionBudget(this, spec);
     for (const use of secretUses(spec())) emitExternalSecret(this, use, spec());
+    this.registry.addGateway({ construct: this, namespace: this.namespaceName, spec });
     this.node.addValidation({
       validate: () => [
-        ...this.configProblems(),
-        ...gatewayFaults(this._spec(), this.neighbours()),
+        ...this.violations().ofGateway,
         ...duplicateFaults(this).map(say),
         ...kubernetesVersionFaults(this).map(say),
       ],
@@ -117,6 +123,7 @@ export class AgentGateway extends Construct {
       });
     }
     this.routes.push(route);
+    this.registry.changed();
     const added = route._spec();
     if (added.kind === 'secrets' && this.node.tryFindChild('role') === undefined) {
       emitApiAccess(this, () => this._spec());
@@ -137,15 +144,22 @@ export class AgentGateway extends Construct {
       });
     }
     this.clients.push(peer);
+    this.registry.changed();
   }
 
   /** @internal what the proxy would refuse about this one route */
   public _problemsOf(route: GatewayRoute): string[] {
-    return this.problemsAt((name) => name === route.routeName && this.routes.includes(route));
+    return this.routes.includes(route) ? (this.violations().ofRoute.get(route.routeName) ?? []) : [];
   }
 
-  /** @internal */
+  /** @internal what the gateway is by now, computed once after each change of the app */
   public _spec(): GatewaySpec {
+    const { version } = this.registry;
+    if (this.specAt?.version !== version) this.specAt = { version, spec: this.buildSpec() };
+    return this.specAt.spec;
+  }
+
+  private buildSpec(): GatewaySpec {
     const { props } = this;
     const replayStore = props.replayStore ?? ReplayStore.memory();
     const replicas = props.replicas ?? (replayStore._redis === undefined ? 1 : 2);
@@ -210,28 +224,47 @@ export class AgentGateway extends Construct {
     };
   }
 
-  /** Others of this namespace. */
-  private neighbours(): GatewaySpec[] {
-    const gateways = this.node.root.node
-      .findAll()
-      .filter((construct): construct is AgentGateway => construct instanceof AgentGateway);
-    return gateways
-      .filter((gateway) => gateway !== this && gateway.namespaceName === this.namespaceName)
-      .map((gateway) => gateway._spec());
+  /** Every violation of the gateway and its routes: the config is parsed once for all of them. */
+  private violations(): Violations {
+    const { version } = this.registry;
+    if (this.violationsAt?.version !== version) {
+      this.violationsAt = { version, violations: this.findViolations() };
+    }
+    return this.violationsAt.violations;
   }
 
-  /** What no single route can be blamed for. */
-  private configProblems(): string[] {
-    return configProblems(this._spec()).filter((problem) => !ROUTE_PROBLEM.test(problem));
-  }
-
-  private problemsAt(wanted: (name: string) => boolean): string[] {
+  private findViolations(): Violations {
     const spec = this._spec();
-    return configProblems(spec).flatMap((problem) => {
-      const [, at, rest] = ROUTE_PROBLEM.exec(problem) ?? [];
-      return at !== undefined && wanted(spec.routes[Number(at)].name) ? [rest] : [];
-    });
+    const ofGateway: string[] = [];
+    const ofRoute = new Map<string, string[]>();
+    for (const problem of configProblems(spec)) {
+      const [, index, text] = ROUTE_PROBLEM.exec(problem) ?? [];
+      if (index === undefined) {
+        ofGateway.push(problem);
+        continue;
+      }
+      const { name } = spec.routes[Number(index)];
+      ofRoute.set(name, [...(ofRoute.get(name) ?? []), text]);
+    }
+    const neighbours = this.registry
+      .gatewaysIn(this.namespaceName)
+      .filter(({ construct }) => construct !== this);
+    ofGateway.push(
+      ...gatewayFaults(
+        spec,
+        neighbours.map((gateway) => gateway.spec()),
+      ),
+    );
+    return { ofGateway, ofRoute };
   }
+}
+
+/** What validation reports, in words of the props. */
+interface Violations {
+  /** What no single route can be blamed for. */
+  readonly ofGateway: readonly string[];
+  /** By the name of the route. */
+  readonly ofRoute: ReadonlyMap<string, string[]>;
 }
 
 const ROUTE_PROBLEM = /^routes\[(\d+)\]\.(.*)$/s;

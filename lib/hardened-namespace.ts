@@ -1,8 +1,8 @@
 import { Lazy, Size } from 'cdk8s';
 import { Construct } from 'constructs';
 import { Admission, AdmissionRule } from './admission';
-import { AgentGateway } from './agent-gateway';
 import { policySpecs } from './private/admission-policies';
+import { AppRegistry } from './private/app-registry';
 import { duplicateFaults } from './private/duplicates';
 import { unpinnedImages } from './private/gateway-spec';
 import { clusterScoped, emit, emitRaw, k8s } from './private/k8s';
@@ -83,6 +83,7 @@ export class HardenedNamespace extends Construct {
     this.namespaceName = checkLabel('name', props.name);
     this._minKubernetesVersion =
       props.minKubernetesVersion && checkKubernetesVersion(props.minKubernetesVersion);
+    AppRegistry.of(this).addVersioned(this);
     const { maxPods = 50, maxCpu = 16, maxMemory = Size.gibibytes(32) } = props;
     if (!Number.isInteger(maxPods) || maxPods < 1) {
       refuse({ where: 'maxPods', want: 'must be a whole number above 0', got: maxPods });
@@ -155,7 +156,7 @@ export class HardenedNamespace extends Construct {
       },
     }));
     // Objects are applied in the order of the app: what is in the namespace comes after it.
-    for (const gateway of this.gateways()) gateway.node.addDependency(this);
+    for (const { construct } of this.gateways()) construct.node.addDependency(this);
     const admission = props.admission ?? Admission.deny();
     this.emitPolicies(admission);
     this.node.addValidation({
@@ -196,21 +197,18 @@ export class HardenedNamespace extends Construct {
     }
   }
 
-  private gateways(): AgentGateway[] {
-    const gateways = this.node.root.node
-      .findAll()
-      .filter((construct): construct is AgentGateway => construct instanceof AgentGateway);
-    return gateways.filter(({ namespaceName }) => namespaceName === this.namespaceName);
+  private gateways() {
+    return AppRegistry.of(this).gatewaysIn(this.namespaceName);
   }
 
   /** Gateways whose pods the namespace would not take. */
   private refusedImages({ _actions, _rules }: Admission): string[] {
     if (!_actions.includes('Deny') || !_rules.includes(AdmissionRule.IMAGE_DIGEST)) return [];
     return this.gateways().flatMap((gateway) =>
-      unpinnedImages(gateway._spec()).map(({ reference }) =>
+      unpinnedImages(gateway.spec()).map(({ reference }) =>
         say({
           where: 'admission',
-          want: `must leave out ${AdmissionRule.IMAGE_DIGEST} for the unpinned image of ${gateway.node.path}`,
+          want: `must leave out ${AdmissionRule.IMAGE_DIGEST} for the unpinned image of ${gateway.construct.node.path}`,
           got: reference,
           next: 'pin the image, or pass Admission.deny({ without: [AdmissionRule.IMAGE_DIGEST] })',
         }),

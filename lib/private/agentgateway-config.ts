@@ -9,15 +9,14 @@ import { AgentgatewayVersion } from '../data-plane';
 import { routeFile } from './files';
 import { authOf, GatewaySpec, McpRouteSpec, mcpRoutes } from './gateway-spec';
 import { audienceOf, issuerOf, resourcesOf } from './issuers';
+import { oncePer } from './memo';
 import { effectiveConfig } from './model';
 import { DIR, PORT } from './wiring';
 
 const LOOPBACK = 'source.address == "127.0.0.1" || source.address == "::1"';
 const mounted = (path: string) => `${DIR.dataPlane}/${path}`;
 
-export function agentgatewayYaml(spec: GatewaySpec): string {
-  return Yaml.stringify(agentgatewayConfig(spec));
-}
+export const agentgatewayYaml = oncePer((spec: GatewaySpec) => Yaml.stringify(agentgatewayConfig(spec)));
 
 export function agentgatewayConfig(spec: GatewaySpec): object {
   return spec.dataPlane._version === AgentgatewayVersion.V0_12 ? v0(spec) : v1(spec);

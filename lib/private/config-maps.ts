@@ -5,13 +5,17 @@ import { GatewaySpec, usesAgentgateway } from './gateway-spec';
 import { inlineKeySets } from './issuers';
 import { contentHash } from './json';
 import { k8s } from './k8s';
+import { oncePer } from './memo';
 import { configText } from './model';
 import { assets } from './parser';
 
 /** What each ConfigMap of a gateway is called after the gateway's name, and what is in it. */
 export const CONTENT = {
-  config: (spec: GatewaySpec) => ({ 'config.json': configText(spec), ...inlineKeySets(spec) }),
-  dataPlane: (spec: GatewaySpec) => ({ 'config.yaml': agentgatewayYaml(spec), ...inlineKeySets(spec) }),
+  config: oncePer((spec: GatewaySpec) => ({ 'config.json': configText(spec), ...inlineKeySets(spec) })),
+  dataPlane: oncePer((spec: GatewaySpec) => ({
+    'config.yaml': agentgatewayYaml(spec),
+    ...inlineKeySets(spec),
+  })),
   // The code, cut along the rooms of proxy/src: `CHUNKS` of proxy/bundle.mjs. A change shows in the map of its room, and each map has
   // room to grow under the 262 144 bytes that `kubectl apply` can annotate (test/package/config-map-size.test.ts).
   code: () => assets('proxy.mjs', 'observe.mjs'),
@@ -22,7 +26,7 @@ export const CONTENT = {
   vendor: () => assets('vendor-prom-client.mjs', 'vendor-zod.mjs'),
   redis: () => assets('vendor-ioredis.mjs', 'vendor-rate-limiter.mjs'),
   tracing: () => assets('vendor-opentelemetry.mjs'),
-} satisfies Record<string, (spec: GatewaySpec) => Record<string, string>>;
+} satisfies Record<string, (spec: GatewaySpec) => Readonly<Record<string, string>>>;
 
 export type ContentKind = keyof typeof CONTENT;
 const SUFFIX: Record<ContentKind, string> = {

@@ -1,6 +1,7 @@
 import { IntrospectionOptions } from '../auth-profile-options';
 import { JwksSource } from '../jwks-source';
 import { authOf, GatewaySpec, RouteSpec } from './gateway-spec';
+import { oncePer } from './memo';
 import { Fault } from './text';
 
 export interface IssuerEntry {
@@ -19,7 +20,7 @@ export interface IssuerEntry {
 const DEFAULT = 'default';
 
 /** Every issuer that a route trusts: as the first of its routes has it, since the others must agree (`issuerFaults`). */
-export function issuersOf(spec: GatewaySpec): IssuerEntry[] {
+export const issuersOf = oncePer((spec: GatewaySpec): readonly IssuerEntry[] => {
   const entries: IssuerEntry[] = [];
   const own = spec.auth._common.issuer ?? spec.issuer;
   for (const route of [...spec.routes].sort((a, b) => rank(a) - rank(b))) {
@@ -40,7 +41,7 @@ export function issuersOf(spec: GatewaySpec): IssuerEntry[] {
     });
   }
   return entries.sort((a, b) => Number(b.name === DEFAULT) - Number(a.name === DEFAULT));
-}
+});
 
 /** A self-signed token is never opaque and has no `typ`: what it says of those holds last. */
 const rank = (route: RouteSpec) => (route.auth?._profile === 'selfSigned' ? 1 : 0);

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { oncePer } from './memo';
 
 /** JSON with sorted keys and two spaces: the same config is the same text, and so the same hash. */
 export function canonicalJson(value: unknown): string {
@@ -17,6 +18,6 @@ function sorted(value: unknown): unknown {
 }
 
 /** Ten hexadecimal digits of a ConfigMap's content. */
-export function contentHash(data: Record<string, string>): string {
-  return createHash('sha256').update(canonicalJson(data)).digest('hex').slice(0, 10);
-}
+export const contentHash = oncePer((data: Readonly<Record<string, string>>) =>
+  createHash('sha256').update(canonicalJson(data)).digest('hex').slice(0, 10),
+);

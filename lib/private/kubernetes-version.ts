@@ -1,14 +1,8 @@
 /** The oldest Kubernetes that manifests are applied to: one for a namespace, whoever in it says so. */
-import { Construct, IConstruct } from 'constructs';
+import { AppRegistry, Versioned } from './app-registry';
 import { Fault, refuse } from './text';
 
 const OLDEST = 30;
-
-/** Constructs that live in a namespace and may say the version. */
-interface Versioned extends IConstruct {
-  readonly namespaceName: string;
-  readonly _minKubernetesVersion?: string;
-}
 
 /** A field or API that some supported Kubernetes does not have, or has under a condition. */
 export interface VersionedField {
@@ -82,7 +76,7 @@ export function kubernetesMinorOf(construct: Versioned): number {
 }
 
 /** A namespace lives on one cluster at a time: two oldest versions of it are one too many. */
-export function kubernetesVersionFaults(construct: Construct & Versioned): Fault[] {
+export function kubernetesVersionFaults(construct: Versioned): Fault[] {
   const mine = construct._minKubernetesVersion;
   const [other] = versionsSaid(construct).filter((c) => c._minKubernetesVersion !== mine);
   if (mine === undefined || other === undefined) return [];
@@ -98,8 +92,4 @@ export function kubernetesVersionFaults(construct: Construct & Versioned): Fault
 
 const minorOf = (version: string) => Number(version.slice(2));
 
-const versionsSaid = ({ node, namespaceName }: Versioned): Versioned[] =>
-  node.root.node
-    .findAll()
-    .filter((c): c is Versioned => '_minKubernetesVersion' in c)
-    .filter((c) => c.namespaceName === namespaceName && c._minKubernetesVersion !== undefined);
+const versionsSaid = (construct: Versioned) => AppRegistry.of(construct).versionsIn(construct.namespaceName);

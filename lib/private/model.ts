@@ -20,6 +20,7 @@ import {
 } from './gateway-spec';
 import { audienceOf, IssuerEntry, issuerOf, issuersOf } from './issuers';
 import { canonicalJson } from './json';
+import { oncePer } from './memo';
 import { parseConfig } from './parser';
 import { API_SERVER, DIR, PORT } from './wiring';
 import type { Config, ConfigInput } from '../../assets/types/config/index';
@@ -348,7 +349,9 @@ function rateLimit(spec: GatewaySpec, route: RouteSpec): RouteModel['rateLimit']
 }
 
 /** The text of config.json. */
-export const configText = (spec: GatewaySpec) => canonicalJson(modelOf(spec));
+export const configText = oncePer((spec: GatewaySpec) => canonicalJson(modelOf(spec)));
+
+const parsedConfig = oncePer((spec: GatewaySpec) => parseConfig(JSON.parse(configText(spec))));
 
 /**
  * What the proxy would refuse at start; `routes[i]` counts as `spec.routes` does. Backends that agentgateway calls are judged as if the proxy did: nobody
@@ -366,13 +369,13 @@ export function configProblems(spec: GatewaySpec): readonly string[] {
 }
 
 function problemsOf(spec: GatewaySpec): readonly string[] {
-  const parsed = parseConfig(JSON.parse(configText(spec)));
+  const parsed = parsedConfig(spec);
   return parsed.ok ? [] : parsed.problems;
 }
 
 /** The config with every default filled in, as the proxy will see it; for a config without problems only. */
 export function effectiveConfig(spec: GatewaySpec): Config {
-  const parsed = parseConfig(JSON.parse(configText(spec)));
+  const parsed = parsedConfig(spec);
   if (!parsed.ok) {
     throw new Error(`config of "${spec.name}" is not valid:\n  ${parsed.problems.join('\n  ')}`);
   }

@@ -17,6 +17,14 @@ export const { parseConfig, parseJwks, holdsEverybody } = createRequire(__filena
   holdsEverybody(ranges: readonly string[]): boolean;
 };
 
-/** Files of the proxy's code, by name. */
-export const assets = (...files: string[]): Record<string, string> =>
-  Object.fromEntries(files.map((file) => [file, readFileSync(join(ASSETS, file), 'utf8')]));
+const assetMaps = new Map<string, Readonly<Record<string, string>>>();
+
+/** Files of the proxy's code, by name. The same names give the same object: it is read and hashed once. */
+export function assets(...files: string[]): Readonly<Record<string, string>> {
+  const names = files.join();
+  const map =
+    assetMaps.get(names) ??
+    Object.fromEntries(files.map((file) => [file, readFileSync(join(ASSETS, file), 'utf8')]));
+  assetMaps.set(names, map);
+  return map;
+}

@@ -23,7 +23,8 @@ import { replyHeaders } from './http/reply-headers.js';
 import { openSecretFile } from './keys/secret-file.js';
 import { openTlsFiles } from './keys/tls-files.js';
 import type { BucketMemory } from './limit/bucket-table.js';
-import { createAuditLog, openAuditSink, type AuditSink } from './observe/audit-log.js';
+import { createAuditLog } from './observe/audit-log.js';
+import { openLineSink, STDOUT, type LineSink } from './observe/line-sink.js';
 import { createMetrics, type Metrics } from './observe/metrics.js';
 import { openTracer } from './observe/tracer.js';
 import { createParts } from './parts.js';
@@ -59,6 +60,8 @@ export interface Edge {
 
 export interface Gateway extends Pick<Edge, 'port' | 'reload' | 'refresh' | 'refusedConfig' | 'stop'> {
   readonly adminPort: number;
+  /** Lines about the process itself were lost: they are counted. */
+  eventsLost(lines: number): void;
 }
 
 /** What a thread has that is one of several: see workers/. */
@@ -66,7 +69,7 @@ export interface Crew {
   /** Absent: the replay store is not of this process. */
   readonly claims: SharedClaims | undefined;
   readonly buckets: Buckets<BucketMemory>;
-  readonly audit: AuditSink;
+  readonly audit: LineSink;
 }
 
 /** Before the end of the drain: time for open event streams to say that they end. */
@@ -80,7 +83,12 @@ export async function startGateway(config: Config, surroundings: Surroundings): 
   const admin = createAdminServer(edge);
   const adminPort = await listen(admin, config.admin);
   let stopped: Promise<void> | undefined;
-  return { ...edge, adminPort, stop: () => (stopped ??= edge.stop().then(() => closed(admin, 0))) };
+  return {
+    ...edge,
+    adminPort,
+    eventsLost: edge.metrics.eventsLost,
+    stop: () => (stopped ??= edge.stop().then(() => closed(admin, 0))),
+  };
 }
 
 /** Every room is opened here, in generation.ts or in trust.ts; the stages stand in their order in way.ts. */
@@ -102,8 +110,8 @@ export async function startEdge(first: Config, outer: Surroundings, crew?: Crew)
   const surroundings: Surroundings = { ...outer, reloaded: (what, good) => metrics.reloaded(what, good) };
   const sink =
     crew?.audit ??
-    openAuditSink({
-      file: first.audit.file,
+    openLineSink({
+      to: first.audit.file ?? STDOUT,
       onLost: (lines, why) => {
         metrics.auditLost(lines);
         warn(`audit: ${lines} line(s) lost: ${why}`);

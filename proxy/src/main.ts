@@ -11,6 +11,7 @@ import { wallClock } from './clock.js';
 import { parseConfigText, weakenings, type Config } from './config/index.js';
 import { fileProblems } from './config-files.js';
 import { watchFile } from './keys/watched-file.js';
+import { lastWords, openEvents } from './observe/events.js';
 import { startCrew } from './workers/crew.js';
 import type { Start } from './workers/messages.js';
 import { serveAsThread } from './workers/thread.js';
@@ -20,11 +21,11 @@ const USAGE = 'usage: agw serve|check --config FILE';
 const RETRY_MS = 10_000;
 const EXIT = { ok: 0, failed: 1, usage: 2 } as const;
 
-const say = (event: string, fields: Record<string, unknown> = {}) =>
-  process.stderr.write(`${JSON.stringify({ time: new Date().toISOString(), event, ...fields })}\n`);
+const events = openEvents(wallClock);
+const { say } = events;
 
 function fail(code: number, ...lines: string[]): never {
-  process.stderr.write(`${lines.join('\n')}\n`);
+  lastWords(...lines);
   process.exit(code);
 }
 
@@ -67,6 +68,7 @@ async function serve(file: string, asked: Config): Promise<void> {
           program: new URL(import.meta.url),
           onLost: (cause) => fail(EXIT.failed, `a thread was lost: ${cause.stack ?? cause.message}`),
         });
+  events.countLost((lines) => gateway.eventsLost(lines));
   say('listening', {
     port: gateway.port,
     adminPort: gateway.adminPort,
@@ -78,11 +80,16 @@ async function serve(file: string, asked: Config): Promise<void> {
     if (stopping) process.exit(EXIT.failed); // asked twice: at once
     stopping = true;
     say('stopping', { signal, lameDuckSeconds: config.lameDuckSeconds, drainSeconds: config.drainSeconds });
-    gateway.stop().then(
-      () => process.exit(EXIT.ok),
-      (cause: Error) => fail(EXIT.failed, `cannot stop: ${cause.message}`),
-    );
+    gateway
+      .stop()
+      .then(() => events.close())
+      .then(
+        () => process.exit(EXIT.ok),
+        (cause: Error) => fail(EXIT.failed, `cannot stop: ${cause.message}`),
+      );
   };
+  // Node pipes what a thread prints to process.stderr, which ends the process where nobody listens for its errors.
+  if (config.workers > 1) process.stderr.on('error', () => gateway.eventsLost(1));
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
   followConfig(file, gateway, capacity);

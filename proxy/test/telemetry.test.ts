@@ -220,6 +220,9 @@ describe('the metric', () => {
       expect(await valueOf('agentgateway_audit_lines_lost_total', lonely)).toBeGreaterThan(before);
       expect(lonely.warnings.join()).toMatch(/audit: \d+ line\(s\) lost: ENOSPC/);
     },
+    agentgateway_event_lines_lost_total: grows('agentgateway_event_lines_lost_total', async () =>
+      bed.gateway.eventsLost(1),
+    ),
     agentgateway_trace_spans_dropped_total: async () => {
       const sample = 'agentgateway_trace_spans_dropped_total{cause="export"}';
       const before = await valueOf(sample, lonely);

@@ -1,5 +1,5 @@
-import { closeSync, openSync, write } from 'node:fs';
 import type { Received } from '../pipeline/evidence.js';
+import type { LineSink } from './line-sink.js';
 import { traceIdOf } from './trace.js';
 
 export interface AuditLog {
@@ -8,78 +8,15 @@ export interface AuditLog {
   close(): Promise<void>;
 }
 
-/** Where audit lines go: whole lines, several at once. */
-export interface AuditSink {
-  write(text: string): void;
-  /** Lines are about to be lost. */
-  behind(): boolean;
-  /** Resolves when everything written so far is with whoever keeps it, or does not take it. */
-  close(): Promise<void>;
-}
-
-const STDOUT = 1;
 const MAX_VALUE = 200;
 /** How long lines wait for company: one write for many is most of what an audit line costs. */
 const GATHER_MS = 10;
-const LAST_WRITE_MS = 2_000;
-/** Of lines that wait to be written. */
-const MAX_PENDING = 16 << 20;
-
-export interface AuditSinkOptions {
-  readonly file: string | undefined;
-  /** Lines that nobody will read: whoever reads is too slow, or the disk is full. */
-  readonly onLost: (lines: number, why: string) => void;
-}
-
-/** A file, or standard output; one call at a time, so that lines come in the order of their writing. */
-export function openAuditSink({ file, onLost }: AuditSinkOptions): AuditSink {
-  const fd = file === undefined ? STDOUT : openSync(file, 'a', 0o640);
-  let pending: string[] = [];
-  let size = 0;
-  let writing = false;
-  let written = () => {};
-  const linesOf = (text: string) => text.split('\n').length - 1;
-  const drain = () => {
-    if (writing) return;
-    if (size === 0) return written();
-    writing = true;
-    const text = pending.join('');
-    pending = [];
-    size = 0;
-    push(Buffer.from(text));
-  };
-  const push = (rest: Buffer) =>
-    write(fd, rest, (cause, bytes) => {
-      if (cause === null && bytes < rest.length) return push(rest.subarray(bytes));
-      if (cause?.code === 'EAGAIN') return void setTimeout(() => push(rest), 5);
-      if (cause !== null) onLost(linesOf(rest.toString()), cause.code ?? cause.message);
-      writing = false;
-      drain();
-    });
-  return {
-    write(text) {
-      if (size + text.length > MAX_PENDING) return onLost(linesOf(text), 'nobody takes them');
-      size += text.length;
-      pending.push(text);
-      drain();
-    },
-    behind: () => size > MAX_PENDING / 2,
-    async close() {
-      await new Promise<void>((resolve) => {
-        written = resolve;
-        setTimeout(resolve, LAST_WRITE_MS).unref(); // a pipe that nobody reads
-        drain();
-      });
-      if (fd !== STDOUT) closeSync(fd);
-    },
-  };
-}
 
 /**
  * One JSON object a line. Lines are gathered for some milliseconds and handed on together.
  * JSON.stringify escapes the controls below U+0020, so no value can start a line of its own (log injection); the others, and what turns the direction of a line of text, are escaped here.
  */
-export function createAuditLog(sink: AuditSink): AuditLog {
+export function createAuditLog(sink: LineSink): AuditLog {
   let gathered: string[] = [];
   const hand = () => {
     if (gathered.length > 0) sink.write(gathered.join(''));

@@ -13,6 +13,8 @@ export interface Metrics {
   connectionRefused(cause: 'address' | 'total'): void;
   /** Audit lines that nobody will read. */
   auditLost(lines: number): void;
+  /** Lines about the process itself that nobody will read. */
+  eventsLost(lines: number): void;
   /** Something was read again: in use now, or refused. */
   reloaded(what: string, good: boolean): void;
   /** An answer that ended before its backend ended it. */
@@ -58,6 +60,8 @@ export const METRICS_TYPE = Registry.PROMETHEUS_CONTENT_TYPE;
 export interface CrewMetrics {
   /** Audit lines that the main thread, which writes them, could not write. */
   auditLost(lines: number): void;
+  /** Lines about the process itself that it could not write. */
+  eventsLost(lines: number): void;
   /** What several threads counted, as one process; what each knows of all (`max`) is not added up. */
   text(threads: readonly MetricValues[]): Promise<string>;
 }
@@ -66,12 +70,14 @@ export interface CrewMetrics {
 export function createCrewMetrics(): CrewMetrics {
   const own = new Registry();
   collectDefaultMetrics({ register: own });
-  const lost = new Counter({ ...AUDIT_LOST, registers: [own] });
+  const auditLost = new Counter({ ...AUDIT_LOST, registers: [own] });
+  const eventsLost = new Counter({ ...EVENTS_LOST, registers: [own] });
   return {
-    auditLost: (lines) => lost.inc(lines),
+    auditLost: (lines) => auditLost.inc(lines),
+    eventsLost: (lines) => eventsLost.inc(lines),
     async text(threads) {
       const process = (await own.getMetricsAsJSON()).filter(
-        ({ name }) => ofTheProcess(name) || name === AUDIT_LOST.name,
+        ({ name }) => ofTheProcess(name) || name === AUDIT_LOST.name || name === EVENTS_LOST.name,
       );
       return AggregatorRegistry.aggregate([...threads, process] as Parameters<
         typeof AggregatorRegistry.aggregate
@@ -83,6 +89,11 @@ export function createCrewMetrics(): CrewMetrics {
 const AUDIT_LOST = {
   name: 'agentgateway_audit_lines_lost_total',
   help: 'Audit lines that could not be written: nobody reads them, or the disk is full.',
+};
+
+const EVENTS_LOST = {
+  name: 'agentgateway_event_lines_lost_total',
+  help: 'Lines about the process itself that could not be written to standard error: nobody reads them.',
 };
 
 /** Of prom-client's own metrics: the same in every thread, so that a thread leaves it out. */
@@ -141,6 +152,7 @@ export function createMetrics({ thread = false, ...sources }: MetricsOptions): M
     registers,
   });
   const auditLost = new Counter({ ...AUDIT_LOST, registers });
+  const eventsLost = new Counter({ ...EVENTS_LOST, registers });
   const reloads = new Counter({
     name: 'agentgateway_reloads_total',
     help: 'Files and key sets read again: the config, JWK Sets, nonce keys, credentials, the certificate.',
@@ -249,6 +261,7 @@ export function createMetrics({ thread = false, ...sources }: MetricsOptions): M
     wouldDeny: (route = NO_ROUTE, reason) => wouldDeny.inc({ route, reason }),
     connectionRefused: (cause) => connections.inc({ cause }),
     auditLost: (lines) => auditLost.inc(lines),
+    eventsLost: (lines) => eventsLost.inc(lines),
     reloaded: (what, good) => reloads.inc({ what, result: good ? 'ok' : 'refused' }),
     cutShort: (route = NO_ROUTE, cause) => cutShort.inc({ route, cause }),
     unchecked: () => unchecked.inc(),

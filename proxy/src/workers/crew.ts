@@ -4,7 +4,7 @@ import type { Gateway } from '../app.js';
 import type { Config } from '../config/index.js';
 import { restartProblems } from '../generation.js';
 import { closed, listen } from '../http/listen.js';
-import { openAuditSink } from '../observe/audit-log.js';
+import { openLineSink, STDOUT } from '../observe/line-sink.js';
 import { createCrewMetrics, METRICS_TYPE } from '../observe/metrics.js';
 import { claimsToShare } from '../replay/open-replay-store.js';
 import type { Surroundings } from '../trust.js';
@@ -35,8 +35,8 @@ export async function startCrew(
   const buckets = bucketMemories(true);
   const beats = new BigInt64Array(new SharedArrayBuffer(workers * BigInt64Array.BYTES_PER_ELEMENT));
   const metrics = createCrewMetrics();
-  const audit = openAuditSink({
-    file: config.audit.file,
+  const audit = openLineSink({
+    to: config.audit.file ?? STDOUT,
     onLost: (lines, why) => {
       metrics.auditLost(lines);
       warn(`audit: ${lines} line(s) lost: ${why}`);
@@ -101,6 +101,7 @@ export async function startCrew(
   return {
     port: config.listen.port,
     adminPort,
+    eventsLost: metrics.eventsLost,
     reload(next) {
       const done = turn.then(() => reload(next));
       turn = done.catch(() => {});
