@@ -25,9 +25,8 @@ describe('the manifest of requirements', () => {
     (_, { clause, where, test }) => {
       expect(existsSync(join(root, 'proxy', 'src', where))).toBe(true);
       const source = readFileSync(join(here, test), 'utf8');
-      const described = [...source.matchAll(/^(?:conforms|describe)\('((?:[^'\\]|\\.)*)'/gm)].map(
-        ([, name]) => name!,
-      );
+      const titles = /^(?:conforms|describe)\(\s*(['"])((?:(?!\1)[^\\]|\\.)*)\1/gm;
+      const described = [...source.matchAll(titles)].map(([, , name]) => name!);
       expect(described.some((name) => name.startsWith(clause))).toBe(true);
       expect(source).toMatch(/expect\(/);
       expect(source).not.toMatch(/\b(?:it|describe|test)\.(?:skip|only|todo)\b/);
