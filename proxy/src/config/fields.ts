@@ -1,4 +1,5 @@
 /** Kinds of values that a config is made of, each with what it wants in its error. */
+import { isIP } from 'node:net';
 import * as z from 'zod/mini';
 
 /** A check that names what it wants and, where it can, the value that was probably meant. */
@@ -22,15 +23,15 @@ export const nonEmpty = <T extends z.ZodMiniType>(item: T) =>
   z.array(item).check(must('must list at least one item', (v: unknown[]) => v.length > 0));
 
 export const port = whole(1, 65535, 'a TCP port');
-export const host = z._default(
+/** Absent: every address of both families (`::`), or every IPv4 address (`0.0.0.0`) where the kernel has no IPv6. Node decides which. */
+export const host = z.optional(
   z.string().check(
     must(
       'must be an IP address to listen on',
-      (v: string) => /^[0-9a-fA-F:.]+$/.test(v),
-      () => 'use "0.0.0.0" or "127.0.0.1"',
+      (v: string) => isIP(v) !== 0,
+      () => 'use "127.0.0.1", or leave it out for every address of both families',
     ),
   ),
-  '0.0.0.0',
 );
 export const filePath = z
   .string()

@@ -2,7 +2,8 @@ import type { Server } from 'node:http';
 import type { Http2Sessions } from './http2-sessions.js';
 
 export interface ListenOptions {
-  readonly host: string;
+  /** Absent: every address of both families, or of IPv4 alone where the kernel has no other. */
+  readonly host?: string | undefined;
   readonly port: number;
   /** Other threads listen there too, and the system deals connections out (SO_REUSEPORT). */
   readonly reusePort?: boolean;
