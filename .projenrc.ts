@@ -76,6 +76,7 @@ const project = new cdk8s.ConstructLibraryCdk8s({
     jestConfig: {
       testMatch: ['<rootDir>/test/{lib,apps,architecture,docs,package}/**/*.test.ts'],
       testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/(e2e|conformance)/'],
+      setupFiles: ['<rootDir>/test/support/quiet.ts'],
       modulePathIgnorePatterns: ['<rootDir>/build/', '<rootDir>/dist/', '<rootDir>/manifests/'],
     },
   },

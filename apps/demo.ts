@@ -39,12 +39,15 @@ export function demo(app: App): Chart {
   };
   new McpRoute(chart, 'Mcp', { ...mcp });
   new McpRoute(chart, 'SelfMcp', { ...mcp, name: 'self-mcp', pathPrefix: '/self/mcp', auth: selfSigned });
-  new SecretsRoute(chart, 'Secrets', { gateway, secretNames: ['demo-credentials'] });
+  // The demo talks to itself over loopback.
+  const plainHttp = { insecurePlainHttp: true };
+  new SecretsRoute(chart, 'Secrets', { gateway, secretNames: ['demo-credentials'], ...plainHttp });
   new SecretsRoute(chart, 'SelfSecrets', {
     gateway,
     name: 'self-secrets',
     pathPrefix: '/self/secrets',
     secretNames: ['demo-credentials'],
+    ...plainHttp,
     auth: selfSigned,
   });
   return chart;

@@ -5,6 +5,7 @@ import {
   ApiServerAccess,
   AuditPolicy,
   AuthProfile,
+  GatewayCertificate,
   GatewayMonitoring,
   HardenedNamespace,
   JwksSource,
@@ -33,6 +34,7 @@ export function reference(app: App): Chart {
     issuer: 'my-app-aiops',
     audience: 'mcp-gateway',
     jwks: JwksSource.fromFile(join(__dirname, 'jwks.json')),
+    tlsSecretName: 'agentgateway-tls',
     auth: AuthProfile.selfSigned({ maxTokenAge: Duration.seconds(300) }),
     replayStore: ReplayStore.redis({
       host: 'redis.aiops.svc.cluster.local',
@@ -62,6 +64,8 @@ export function reference(app: App): Chart {
   });
   new SecretsRoute(chart, 'Secrets', { gateway, secretNames: ['database-credentials'] });
 
+  // cert-manager writes agentgateway-tls: the proxy ends TLS in the pod, so that no Secret leaves it in the clear.
+  new GatewayCertificate(chart, 'Certificate', { gateway, issuer: 'internal' });
   new GatewayMonitoring(chart, 'Monitoring', { gateway, labels: { release: 'prometheus' } });
 
   // A file for the API server's --audit-policy-file, not an object: it does not belong in manifests/.

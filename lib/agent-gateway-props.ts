@@ -6,6 +6,7 @@ import { DataPlane } from './data-plane';
 import { Image } from './image';
 import { JwksSource } from './jwks-source';
 import { GatewayLimits, UpstreamTimeouts } from './limits';
+import { IpFamily, NetworkPolicyFlavor } from './network';
 import { OriginSource } from './origin-source';
 import { Peer } from './peer';
 import { RateLimit } from './rate-limit';
@@ -188,9 +189,25 @@ export interface AgentGatewayProps {
   /**
    * Who answers DNS.
    *
-   * @default - pods labelled `k8s-app: kube-dns` in kube-system; with NodeLocal DNS use Peer.cidr('169.254.20.10/32')
+   * @default - pods labelled `k8s-app: kube-dns` in kube-system; with NodeLocal DNS use Peer.cidr('169.254.20.10/32'), with both Peer.anyOf
    */
   readonly dnsPeer?: Peer;
+
+  /**
+   * What the cluster's CNI understands beyond NetworkPolicy.
+   *
+   * @default NetworkPolicyFlavor.KUBERNETES
+   */
+  readonly networkPolicyFlavor?: NetworkPolicyFlavor;
+
+  /**
+   * Address families of the Service, the preferred one first; more than one needs a cluster with both. The proxy listens on every address of both
+   * families whatever this says.
+   *
+   * @default - those of the cluster: both where it has both (`PreferDualStack`)
+   * @see https://kubernetes.io/docs/concepts/services-networking/dual-stack/
+   */
+  readonly ipFamilies?: IpFamily[];
 
   /**
    * Where the API server is; required with a SecretsRoute.

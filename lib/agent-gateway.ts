@@ -5,6 +5,7 @@ import { AuthProfile } from './auth-profile';
 import { DataPlane } from './data-plane';
 import { GatewayRoute } from './gateway-route';
 import { Image } from './image';
+import { IpFamily, NetworkPolicyFlavor } from './network';
 import { Peer } from './peer';
 import { AppRegistry } from './private/app-registry';
 import { contentKinds, emitConfigMap } from './private/config-maps';
@@ -20,6 +21,7 @@ import {
   kubernetesVersionFaults,
 } from './private/kubernetes-version';
 import { configProblems } from './private/model';
+import { sayNotes } from './private/notes';
 import {
   emitApiAccess,
   emitDisruptionBudget,
@@ -28,6 +30,8 @@ import {
   emitServiceAccount,
   emitWorkload,
 } from './private/objects';
+import { emitOtherHalves } from './private/other-half';
+import { checkPeer } from './private/peer-end';
 import { checkLabel, checkObjectName, refuse, say } from './private/text';
 import { PORT } from './private/wiring';
 import { RateLimit } from './rate-limit';
@@ -103,12 +107,19 @@ export class AgentGateway extends Construct {
     if (spec().podDisruptionBudget) emitDisruptionBudget(this, spec);
     for (const use of secretUses(spec())) emitExternalSecret(this, use, spec());
     this.registry.addGateway({ construct: this, namespace: this.namespaceName, spec });
+    emitOtherHalves(this, spec());
     this.node.addValidation({
       validate: () => [
         ...this.violations().ofGateway,
         ...duplicateFaults(this).map(say),
         ...kubernetesVersionFaults(this).map(say),
       ],
+    });
+    this.node.addValidation({
+      validate: () => {
+        sayNotes(this, kubernetesMinorOf(this));
+        return [];
+      },
     });
   }
 
@@ -129,22 +140,23 @@ export class AgentGateway extends Construct {
       emitApiAccess(this, () => this._spec());
     }
     for (const use of routeSecretUses(this.serviceName, added)) emitExternalSecret(this, use, this._spec());
+    emitOtherHalves(this, this._spec());
   }
 
   /** Lets these clients connect to port 8080. Without a call nobody can; connecting does not authenticate. */
   public allowFrom(peer: Peer): void {
-    if (typeof peer?._rule !== 'object') {
-      refuse({ where: 'allowFrom', want: 'must be given a Peer', got: peer ?? String(peer) });
-    }
-    if (peer._port !== undefined) {
+    checkPeer('allowFrom', peer);
+    const { port } = peer._members.find((member) => member.port !== undefined) ?? {};
+    if (port !== undefined) {
       refuse({
         where: 'allowFrom',
         want: 'must be given a peer without a port: clients connect from any',
-        got: peer._port,
+        got: port,
       });
     }
     this.clients.push(peer);
     this.registry.changed();
+    emitOtherHalves(this, this._spec());
   }
 
   /** @internal what the proxy would refuse about this one route */
@@ -219,6 +231,8 @@ export class AgentGateway extends Construct {
           { 'k8s-app': 'kube-dns' },
           { namespaceLabels: { 'kubernetes.io/metadata.name': 'kube-system' } },
         ),
+      networkPolicyFlavor: props.networkPolicyFlavor ?? NetworkPolicyFlavor.KUBERNETES,
+      ipFamilies: props.ipFamilies && checkedFamilies(props.ipFamilies),
       clients: this.clients,
       routes: this.routes.map((route) => route._spec()).sort(byPrecedence),
     };
@@ -289,5 +303,15 @@ function ephemeralStorage(size: Size): Size {
     where: 'ephemeralStorage',
     want: 'must be whole MiB, 64 or more: kubelet counts the log, 5 files of 10 MiB or what the nodes set',
     got: `${mebibytes} MiB`,
+  });
+}
+
+function checkedFamilies(families: IpFamily[]): IpFamily[] {
+  const known = families.every((family) => Object.values(IpFamily).includes(family));
+  if (known && families.length > 0 && new Set(families).size === families.length) return families;
+  return refuse({
+    where: 'ipFamilies',
+    want: 'must be IpFamily.IPV4, IpFamily.IPV6, or both in the order of preference',
+    got: families,
   });
 }

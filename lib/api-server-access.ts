@@ -7,7 +7,10 @@ export interface ApiServerAccessOptions {
   /** ClusterIP of the Service `kubernetes`: `kubectl get service kubernetes -o jsonpath={.spec.clusterIP}`. */
   readonly serviceIp: string;
 
-  /** Addresses behind it: `kubectl get endpointslices -l kubernetes.io/service-name=kubernetes`. At least one. */
+  /**
+   * What is behind it: addresses, `kubectl get endpointslices -l kubernetes.io/service-name=kubernetes`; or, where those change, as on EKS, the ranges of the
+   * subnets that they are in, as `address/bits`, at least /16 or /48. At least one.
+   */
   readonly endpoints: string[];
 
   /**
@@ -27,15 +30,13 @@ export interface ApiServerAccessOptions {
 
 /**
  * How the gateway's pods reach the Kubernetes API. Some CNIs judge a policy before the Service address is translated and some
- * after it, so both the Service and its endpoints are admitted, each as one address.
- *
- * On Cilium a CIDR does not select an API server on a node: set `policyCIDRMatchMode: nodes`, or add a CiliumNetworkPolicy
- * with `toEntities: [kube-apiserver]`.
+ * after it, so both the Service and its endpoints are admitted. With `NetworkPolicyFlavor.CILIUM`, where a CIDR does not select an API server on a
+ * node, the entity `kube-apiserver` is admitted instead.
  *
  * @see https://kubernetes.io/docs/concepts/services-networking/network-policies/
  */
 export class ApiServerAccess {
-  /** Names the Service and its endpoints; refuses anything but single addresses. */
+  /** Names the Service and its endpoints; refuses ranges wider than /16 or /48. */
   public static of(options: ApiServerAccessOptions): ApiServerAccess {
     if (options.endpoints.length === 0) {
       refuse({
@@ -48,7 +49,7 @@ export class ApiServerAccess {
     const endpointPort = checkPort('apiServer.endpointPort', options.endpointPort ?? 6443);
     return new ApiServerAccess([
       single('apiServer.serviceIp', options.serviceIp, servicePort),
-      ...options.endpoints.map((address, at) => single(`apiServer.endpoints[${at}]`, address, endpointPort)),
+      ...options.endpoints.map((address, at) => narrow(`apiServer.endpoints[${at}]`, address, endpointPort)),
     ]);
   }
 
@@ -63,7 +64,24 @@ export class ApiServerAccess {
 function single(where: string, address: string, port: number): Peer {
   const family = isIP(address);
   if (family === 0 || /^0\.0\.0\.0$|^::$/.test(address)) {
-    refuse({ where, want: 'must be one IP address, without a prefix length', got: address });
+    refuse({ where, want: 'must be one IP address', got: address });
   }
   return Peer.cidr(`${address}/${family === 4 ? 32 : 128}`, { port });
+}
+
+/** The widest that the subnets of one cluster are. */
+const WIDEST = { ipv4: 16, ipv6: 48 };
+
+function narrow(where: string, range: string, port: number): Peer {
+  if (!range.includes('/')) return single(where, range, port);
+  const least = range.includes(':') ? WIDEST.ipv6 : WIDEST.ipv4;
+  if (Number(range.split('/')[1]) < least) {
+    refuse({
+      where,
+      want: `must be a range of /${least} or narrower: whoever is in it is reached with the pod's token`,
+      got: range,
+      next: 'name the subnets of the API server',
+    });
+  }
+  return Peer.cidr(range, { port });
 }

@@ -24,6 +24,13 @@ export interface AgentgatewayOptions {
    * @default - cr.agentgateway.dev/agentgateway:v1.4.1, pinned by digest
    */
   readonly image?: Image;
+
+  /**
+   * Whether agentgateway listens on addresses of both families. `false` for nodes whose kernel has no IPv6 (`ipv6.disable=1`), where it could not listen at all.
+   *
+   * @default true
+   */
+  readonly ipv6?: boolean;
 }
 
 const IMAGE_V1_4 =
@@ -54,7 +61,7 @@ export class DataPlane {
         next: `run "crane digest ${tag}" and pass Image.fromDigest("${tag}@<digest>")`,
       });
     }
-    return new DataPlane(version, options.image ?? Image.fromDigest(IMAGE_V1_4));
+    return new DataPlane(version, options.image ?? Image.fromDigest(IMAGE_V1_4), options.ipv6);
   }
 
   /** The proxy calls the MCP servers itself; the pod has one container. */
@@ -68,8 +75,12 @@ export class DataPlane {
   /** @internal */
   public readonly _image?: Image;
 
-  private constructor(version?: AgentgatewayVersion, image?: Image) {
+  /** @internal */
+  public readonly _ipv6: boolean;
+
+  private constructor(version?: AgentgatewayVersion, image?: Image, ipv6 = true) {
     this._version = version;
     this._image = image;
+    this._ipv6 = ipv6;
   }
 }

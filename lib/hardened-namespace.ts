@@ -11,6 +11,7 @@ import {
   kubernetesMinorOf,
   kubernetesVersionFaults,
 } from './private/kubernetes-version';
+import { emitOtherHalves } from './private/other-half';
 import { checkLabel, refuse, say } from './private/text';
 
 /** Properties of a `HardenedNamespace`. */
@@ -159,6 +160,9 @@ export class HardenedNamespace extends Construct {
     for (const { construct } of this.gateways()) construct.node.addDependency(this);
     const admission = props.admission ?? Admission.deny();
     this.emitPolicies(admission);
+    const registry = AppRegistry.of(this);
+    registry.addHardened(this);
+    for (const { construct, spec } of registry.allGateways()) emitOtherHalves(construct, spec());
     this.node.addValidation({
       validate: () => [
         ...this.refusedImages(admission),

@@ -17,6 +17,7 @@ export * from './image';
 export * from './jwks-source';
 export * from './limits';
 export * from './mcp-route';
+export * from './network';
 export * from './origin-source';
 export * from './peer';
 export * from './rate-limit';

@@ -1,5 +1,6 @@
 import { canonicalCidr } from './private/cidr';
 import { holdsEverybody } from './private/parser';
+import { checkPeer, PeerEnd, SinglePeer } from './private/peer-end';
 import { checkLabel, checkPort, checkText, refuse } from './private/text';
 
 /** What narrows a pod peer further. */
@@ -39,19 +40,15 @@ export class Peer {
   public static pods(labels: Record<string, string>, options: PodPeerOptions = {}): Peer {
     const { namespaceLabels, port } = options;
     const podSelector = { matchLabels: checkedLabels('labels', labels) };
-    if (namespaceLabels === undefined) return new Peer({ podSelector }, port);
+    if (namespaceLabels === undefined) return new Peer({ kind: 'rule', rule: { podSelector } }, port);
     const namespaceSelector = { matchLabels: checkedLabels('namespaceLabels', namespaceLabels) };
-    return new Peer({ namespaceSelector, podSelector }, port);
+    return new Peer({ kind: 'rule', rule: { namespaceSelector, podSelector } }, port);
   }
 
   /** Every pod of the namespace with this name. Prefer `Peer.pods`. */
   public static namespace(name: string, options: PeerOptions = {}): Peer {
-    return new Peer(
-      {
-        namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': checkLabel('namespace', name) } },
-      },
-      options.port,
-    );
+    const matchLabels = { 'kubernetes.io/metadata.name': checkLabel('namespace', name) };
+    return new Peer({ kind: 'rule', rule: { namespaceSelector: { matchLabels } } }, options.port);
   }
 
   /**
@@ -83,25 +80,49 @@ export class Peer {
         next: 'name the range that the backend lives in, or its pods with Peer.pods',
       });
     }
-    return new Peer({ ipBlock: { cidr: range } }, options.port);
+    return new Peer({ kind: 'rule', rule: { ipBlock: { cidr: range } } }, options.port);
   }
 
-  /** @internal the entry of a rule's `from` or `to` */
-  public readonly _rule: object;
-
-  /** @internal */
-  public readonly _port?: number;
-
-  /** @internal the range of a CIDR peer */
-  public get _cidr(): string | undefined {
-    return (this._rule as { ipBlock?: { cidr: string } }).ipBlock?.cidr;
+  /**
+   * Hosts outside the cluster by name, for backends whose addresses change: `api.example.com`, or `*.example.com` for every name with one label more.
+   * Only a CNI that sees the answers of DNS can hold pods to it: refused at synth without `NetworkPolicyFlavor.CILIUM`, and as a client.
+   *
+   * @see https://docs.cilium.io/en/stable/security/policy/language/#dns-based
+   */
+  public static fqdn(name: string, options: PeerOptions = {}): Peer {
+    checkText('fqdn', name);
+    if (!FQDN.test(name) || name.length > 253) {
+      refuse({
+        where: 'fqdn',
+        want: 'must be a lower-case host name with a dot, or "*." and one',
+        got: name,
+        next: 'for example "api.example.com" or "*.example.com"',
+      });
+    }
+    return new Peer({ kind: 'fqdn', name }, options.port);
   }
 
-  private constructor(rule: object, port?: number) {
-    this._rule = rule;
-    this._port = port === undefined ? undefined : checkPort('port', port);
+  /** Any of these: a backend with addresses of both families, several DNS servers, clients of several namespaces. Each keeps its own port. */
+  public static anyOf(...peers: Peer[]): Peer {
+    if (peers.length === 0) refuse({ where: 'anyOf', want: 'must be given at least one peer', got: peers });
+    for (const [at, peer] of peers.entries()) checkPeer(`anyOf[${at}]`, peer);
+    return new Peer(
+      undefined,
+      undefined,
+      peers.flatMap(({ _members }) => _members),
+    );
+  }
+
+  /** @internal who is meant: this peer, or those that it is made of */
+  public readonly _members: readonly SinglePeer[];
+
+  private constructor(end: PeerEnd | undefined, port?: number, members: readonly SinglePeer[] = []) {
+    const checked = port === undefined ? undefined : checkPort('port', port);
+    this._members = end === undefined ? members : [{ end, port: checked }];
   }
 }
+
+const FQDN = /^(\*\.)?([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?$/;
 
 const LABEL_KEY = /^([a-z0-9]([a-z0-9.-]*[a-z0-9])?\/)?[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$/;
 const LABEL_VALUE = /^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$/;

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { Duration } from 'cdk8s';
 import { CaBundle } from './ca-bundle';
 import { Peer } from './peer';
@@ -190,10 +191,10 @@ export class ReplayStore {
 
   /** In Redis or Valkey, shared by all replicas. */
   public static redis(options: RedisStoreOptions): ReplayStore {
-    if (!/^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$/.test(options.host)) {
+    if (!/^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$/.test(options.host) && isIP(options.host) !== 6) {
       refuse({
         where: 'redis.host',
-        want: 'must be a host name or an IPv4 address, without scheme and port',
+        want: 'must be a host name or an IP address, without scheme and port',
         got: options.host,
       });
     }

@@ -8,7 +8,7 @@ import { RateLimit } from './rate-limit';
 
 /** Properties of a `SecretsRoute`. */
 export interface SecretsRouteProps {
-  /** The gateway that serves the route; it needs `apiServer`. */
+  /** The gateway that serves the route; it needs `apiServer` and `tlsSecretName`. */
   readonly gateway: AgentGateway;
 
   /** The only Secrets of the gateway's namespace that can be read. At least one, and no credential of the gateway itself. */
@@ -48,6 +48,14 @@ export interface SecretsRouteProps {
    * @default - the gateway's limit
    */
   readonly rateLimit?: RateLimit;
+
+  /**
+   * WEAKENS the route: Secrets leave the pod unencrypted, and whoever sees the traffic on its way reads them. For a mesh that encrypts from pod to pod, or a
+   * laptop. Without it the gateway must have a `tlsSecretName`, or synth refuses.
+   *
+   * @default false
+   */
+  readonly insecurePlainHttp?: boolean;
 }
 
 /**
@@ -71,7 +79,7 @@ export class SecretsRoute extends GatewayRoute {
 
   /** @internal */
   public _spec(): RouteSpec {
-    const { auth, rateLimit, secretNames, secretKeys } = this.props;
+    const { auth, rateLimit, secretNames, secretKeys, insecurePlainHttp = false } = this.props;
     return {
       kind: 'secrets',
       name: this.routeName,
@@ -80,6 +88,7 @@ export class SecretsRoute extends GatewayRoute {
       rateLimit,
       secretNames: [...new Set(secretNames)].sort(),
       secretKeys,
+      insecurePlainHttp,
     };
   }
 }

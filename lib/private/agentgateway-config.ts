@@ -74,6 +74,7 @@ function processConfig(spec: GatewaySpec): object {
   return {
     connectionMinTerminationDeadline: `${drain}s`,
     connectionTerminationDeadline: `${drain + 5}s`,
+    ...(spec.dataPlane._ipv6 ? {} : { enableIpv6: false }),
     logging: { level: 'info', format: 'json' },
   };
 }

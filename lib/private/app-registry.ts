@@ -3,10 +3,15 @@ import { ApiObject } from 'cdk8s';
 import { Construct, IConstruct } from 'constructs';
 import { GatewaySpec } from './gateway-spec';
 
-interface RegisteredGateway {
+export interface RegisteredGateway {
   readonly construct: Construct;
   readonly namespace: string;
   spec(): GatewaySpec;
+}
+
+/** A namespace in which nothing connects unless a policy says so. */
+export interface HardenedScope extends IConstruct {
+  readonly namespaceName: string;
 }
 
 /** A construct that lives in a namespace and may say the oldest Kubernetes version of it. */
@@ -31,6 +36,7 @@ export class AppRegistry {
   /** Grows with every change of a gateway: what was computed from the gateways before it is out of date. */
   public version = 0;
   private readonly gateways: RegisteredGateway[] = [];
+  private readonly hardened: HardenedScope[] = [];
   private readonly versioned: Versioned[] = [];
   private objectsByIdentity = new Map<string, ApiObject>();
 
@@ -47,6 +53,19 @@ export class AppRegistry {
   public addGateway(gateway: RegisteredGateway): void {
     this.gateways.push(gateway);
     this.changed();
+  }
+
+  public allGateways(): readonly RegisteredGateway[] {
+    return this.gateways.filter(({ construct }) => isAttached(construct));
+  }
+
+  public addHardened(construct: HardenedScope): void {
+    this.hardened.push(construct);
+  }
+
+  /** The construct that denies every pod of this namespace all traffic. */
+  public hardenedNamespace(name: string): HardenedScope | undefined {
+    return this.hardened.find((construct) => construct.namespaceName === name && isAttached(construct));
   }
 
   public addVersioned(construct: Versioned): void {

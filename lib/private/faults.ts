@@ -4,9 +4,17 @@ import { OriginSource } from '../origin-source';
 import { agentgatewayYaml } from './agentgateway-config';
 import { ownSecrets, secretUses } from './files';
 import { flowsOf } from './flow-graph';
-import { GatewaySpec, leastMebibytes, mcpRoutes, secretsRoutes, usesAgentgateway } from './gateway-spec';
+import {
+  GatewaySpec,
+  leastMebibytes,
+  mcpRoutes,
+  secretsRoutes,
+  SecretsRouteSpec,
+  usesAgentgateway,
+} from './gateway-spec';
 import { inlineKeySets, issuerFaults, issuersOf } from './issuers';
 import { configProblems } from './model';
+import { fqdnFaults } from './network-policies';
 import { Fault, say } from './text';
 
 /** @param others gateways of the same namespace */
@@ -17,6 +25,7 @@ export function gatewayFaults(spec: GatewaySpec, others: readonly GatewaySpec[])
     ...nodeFaults(spec),
     ...redisFaults(spec),
     ...peerFaults(spec),
+    ...fqdnFaults(spec),
     ...secretsFaults(spec, others),
     ...purposeFaults(spec),
     ...issuerFaults(spec),
@@ -82,12 +91,13 @@ function nodeFaults({ nodeFeatures, kubernetesMinor }: GatewaySpec): Fault[] {
 /** Sentinels and servers, or members, listen on ports of their own. */
 function redisFaults({ replayStore: { _redis } }: GatewaySpec): Fault[] {
   const several = _redis?.topology !== undefined && _redis.topology._kind !== 'single';
-  return several && _redis.peer._port !== undefined
+  const port = _redis?.peer._members.map((member) => member.port).find((p) => p !== undefined);
+  return several && port !== undefined
     ? [
         {
           where: 'replayStore.peer',
           want: 'must have no port with a cluster or sentinels: the addresses have theirs',
-          got: _redis.peer._port,
+          got: port,
         },
       ]
     : [];
@@ -104,6 +114,13 @@ const peerFaults = (spec: GatewaySpec): Fault[] =>
       next: 'name the ranges that are needed, or pods with Peer.pods',
     }));
 
+/** Everybody on the path would read the Secrets: the node, the CNI, whoever mirrors traffic. */
+const plain = ({ name }: SecretsRouteSpec): Fault => ({
+  where: `route "${name}"`,
+  want: 'must not answer Secrets over plain HTTP',
+  next: 'give the gateway a tlsSecretName, for example with a GatewayCertificate; where something else encrypts all the way to the pod, say insecurePlainHttp: true',
+});
+
 function secretsFaults(spec: GatewaySpec, others: readonly GatewaySpec[]): Fault[] {
   const routes = secretsRoutes(spec);
   const own = [spec, ...others].flatMap(ownSecrets);
@@ -114,6 +131,9 @@ function secretsFaults(spec: GatewaySpec, others: readonly GatewaySpec[]): Fault
   };
   return [
     ...(routes.length > 0 && spec.apiServer === undefined ? [unreachable] : []),
+    ...routes
+      .filter(({ insecurePlainHttp }) => spec.tlsSecretName === undefined && !insecurePlainHttp)
+      .map(plain),
     ...routes.flatMap(({ name, secretNames }) =>
       secretNames
         .filter((secret) => own.includes(secret))

@@ -3,59 +3,57 @@ import { Peer } from '../peer';
 import { GatewaySpec, mcpRoutes, secretsRoutes } from './gateway-spec';
 import { issuersOf } from './issuers';
 import { holdsEverybody } from './parser';
+import { cidrOf, PeerEnd } from './peer-end';
 import { PORT } from './wiring';
 
-interface Flow {
+/** Flows that some CNIs can say better than by their peer. */
+type Purpose = 'dns' | 'api-server' | 'other';
+
+export interface Flow {
   readonly way: 'ingress' | 'egress';
-  readonly peer: Peer;
+  readonly end: PeerEnd;
   readonly port: number;
   readonly protocol: 'TCP' | 'UDP';
+  readonly purpose: Purpose;
 }
 
-interface Rule {
-  readonly peer: object;
-  readonly ports: { readonly port: number; readonly protocol: string }[];
+/** One peer and all its ports. Some CNIs keep only one of two rules on the same CIDR. */
+export interface Rule {
+  readonly end: PeerEnd;
+  readonly ports: { readonly port: number; readonly protocol: 'TCP' | 'UDP' }[];
 }
 
 export class FlowGraph {
-  private readonly flows: Flow[] = [];
+  public readonly flows: Flow[] = [];
 
   public admit(peer: Peer | undefined, port: number): this {
-    if (peer !== undefined) this.flows.push({ way: 'ingress', peer, port, protocol: 'TCP' });
+    for (const { end } of peer?._members ?? []) {
+      this.flows.push({ way: 'ingress', end, port, protocol: 'TCP', purpose: 'other' });
+    }
     return this;
   }
 
   /** A peer that names a port of its own listens there; `port` is then only what the client dials. */
-  public reach(peer: Peer | undefined, port: number, protocol: 'TCP' | 'UDP' = 'TCP'): this {
-    if (peer !== undefined) this.flows.push({ way: 'egress', peer, port: peer._port ?? port, protocol });
-    return this;
-  }
-
-  /**
-   * The rules of one direction. One rule a peer: some CNIs keep only one of two rules on the same CIDR. A rule always has its
-   * peer, because one without admits everybody.
-   */
-  public rules(way: 'ingress' | 'egress'): object[] {
-    const byPeer = new Map<string, Rule>();
-    for (const { peer, port, protocol } of this.flows.filter((flow) => flow.way === way)) {
-      const key = JSON.stringify(peer._rule);
-      const rule = byPeer.get(key) ?? { peer: peer._rule, ports: [] };
-      if (!rule.ports.some((p) => p.port === port && p.protocol === protocol)) {
-        rule.ports.push({ port, protocol });
-      }
-      byPeer.set(key, rule);
+  public reach(
+    peer: Peer | undefined,
+    dialled: number,
+    protocol: 'TCP' | 'UDP' = 'TCP',
+    purpose: Purpose = 'other',
+  ): this {
+    for (const { end, port = dialled } of peer?._members ?? []) {
+      this.flows.push({ way: 'egress', end, port, protocol, purpose });
     }
-    const end = way === 'ingress' ? 'from' : 'to';
-    return [...byPeer.values()].map(({ peer, ports }) => ({ [end]: [peer], ports }));
+    return this;
   }
 
   /** Ranges that hold the whole internet together, though none does alone: one list for each direction and port that is open to it. */
   public everybody(): readonly { readonly where: string; readonly ranges: readonly string[] }[] {
     const rangesOf = new Map<string, Set<string>>();
-    for (const { way, peer, port, protocol } of this.flows) {
-      if (peer._cidr === undefined) continue;
+    for (const { way, end, port, protocol } of this.flows) {
+      const cidr = cidrOf(end);
+      if (cidr === undefined) continue;
       const where = `${way} on port ${port}/${protocol}`;
-      rangesOf.set(where, (rangesOf.get(where) ?? new Set<string>()).add(peer._cidr));
+      rangesOf.set(where, (rangesOf.get(where) ?? new Set<string>()).add(cidr));
     }
     return [...rangesOf]
       .map(([where, ranges]) => ({ where, ranges: [...ranges] }))
@@ -63,12 +61,26 @@ export class FlowGraph {
   }
 }
 
+/** The flows of one direction, by peer. */
+export function rulesOf(flows: readonly Flow[], way: Flow['way']): Rule[] {
+  const byPeer = new Map<string, Rule>();
+  for (const { end, port, protocol } of flows.filter((flow) => flow.way === way)) {
+    const key = JSON.stringify(end);
+    const rule = byPeer.get(key) ?? { end, ports: [] };
+    if (!rule.ports.some((p) => p.port === port && p.protocol === protocol)) {
+      rule.ports.push({ port, protocol });
+    }
+    byPeer.set(key, rule);
+  }
+  return [...byPeer.values()];
+}
+
 /** All connections that this gateway has a reason for. */
 export function flowsOf(spec: GatewaySpec): FlowGraph {
   const graph = new FlowGraph();
   for (const client of spec.clients) graph.admit(client, PORT.traffic);
   graph.admit(spec.metricsPeer, PORT.admin);
-  graph.reach(spec.dnsPeer, 53, 'UDP').reach(spec.dnsPeer, 53, 'TCP');
+  graph.reach(spec.dnsPeer, 53, 'UDP', 'dns').reach(spec.dnsPeer, 53, 'TCP', 'dns');
   for (const { backendPeer, backendPort, tokenExchange } of mcpRoutes(spec)) {
     graph.reach(backendPeer, backendPort);
     if (tokenExchange !== undefined) graph.reach(tokenExchange.peer, portOf(tokenExchange.url));
@@ -93,12 +105,16 @@ export function flowsOf(spec: GatewaySpec): FlowGraph {
     if (url !== undefined) graph.reach(options?.peer, portOf(url));
   }
   if (spec.tracing !== undefined) graph.reach(spec.tracing.peer, portOf(spec.tracing.url));
-  if (secretsRoutes(spec).length > 0) for (const peer of spec.apiServer?._peers ?? []) graph.reach(peer, 443);
+  if (secretsRoutes(spec).length > 0) {
+    for (const peer of spec.apiServer?._peers ?? []) graph.reach(peer, 443, 'TCP', 'api-server');
+  }
   return graph;
 }
 
-/** Port that a client of this URL dials. */
+/** Port that a client of this URL dials. One that is no URL is refused by the parser, where the user is told. */
 export function portOf(url: string): number {
+  if (!URL.canParse(url)) return 443;
   const { port, protocol } = new URL(url);
-  return port === '' ? (protocol === 'https:' ? 443 : 80) : Number(port);
+  const usual = protocol === 'https:' ? 443 : 80;
+  return port === '' ? usual : Number(port);
 }

@@ -9,6 +9,7 @@ import { Image } from '../image';
 import { JwksSource } from '../jwks-source';
 import { GatewayLimits, UpstreamTimeouts } from '../limits';
 import type { McpRevision, McpRule, OutlierEjection } from '../mcp-route';
+import { IpFamily, NetworkPolicyFlavor } from '../network';
 import { OriginSource } from '../origin-source';
 import { Peer } from '../peer';
 import { RateLimit } from '../rate-limit';
@@ -49,6 +50,7 @@ export interface SecretsRouteSpec extends RouteCommon {
   readonly kind: 'secrets';
   readonly secretNames: string[];
   readonly secretKeys?: { [secretName: string]: string[] };
+  readonly insecurePlainHttp: boolean;
 }
 
 export type RouteSpec = McpRouteSpec | SecretsRouteSpec;
@@ -95,6 +97,8 @@ export interface GatewaySpec {
   readonly metricsPeer?: Peer;
   readonly tracing?: Tracing;
   readonly dnsPeer: Peer;
+  readonly networkPolicyFlavor: NetworkPolicyFlavor;
+  readonly ipFamilies?: IpFamily[];
   readonly clients: readonly Peer[];
   /** In the order of the config file: the longest prefix first. */
   readonly routes: readonly RouteSpec[];

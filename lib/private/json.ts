@@ -17,7 +17,9 @@ function sorted(value: unknown): unknown {
   );
 }
 
-/** Ten hexadecimal digits of a ConfigMap's content. */
-export const contentHash = oncePer((data: Readonly<Record<string, string>>) =>
-  createHash('sha256').update(canonicalJson(data)).digest('hex').slice(0, 10),
-);
+/** Ten hexadecimal digits of what a value says. */
+export const hashOf = (value: object) =>
+  createHash('sha256').update(canonicalJson(value)).digest('hex').slice(0, 10);
+
+/** Those of a ConfigMap's content. */
+export const contentHash = oncePer((data: Readonly<Record<string, string>>) => hashOf(data));

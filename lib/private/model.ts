@@ -176,7 +176,7 @@ function replay({ replayStore: { _memory, _redis } }: GatewaySpec): Model['repla
   }
   return {
     store: 'redis',
-    url: `redis${_redis.tls === false ? '' : 's'}://${_redis.host}:${_redis.port ?? PORT.redis}`,
+    url: `redis${_redis.tls === false ? '' : 's'}://${_redis.host.includes(':') ? `[${_redis.host}]` : _redis.host}:${_redis.port ?? PORT.redis}`,
     username: _redis.username,
     password: _redis.password && file(credentialPath(REDIS_PASSWORD)),
     caFile: _redis.ca && inConfig(caPath('redis')),

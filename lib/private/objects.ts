@@ -1,10 +1,11 @@
 /** One function per manifest kind. `spec` is a function: routes and clients are added after the gateway's constructor. */
 import { ApiObject } from 'cdk8s';
 import { Construct } from 'constructs';
+import { NetworkPolicyFlavor } from '../network';
 import { deploymentSpec } from './deployment';
-import { flowsOf } from './flow-graph';
 import { GatewaySpec, secretsRoutes, unpinnedImages } from './gateway-spec';
 import { asGiven, emit, k8s } from './k8s';
+import { ciliumPolicySpec, networkPolicySpec } from './network-policies';
 import { PORT } from './wiring';
 
 type Spec = () => GatewaySpec;
@@ -46,6 +47,7 @@ export function emitService(scope: Construct, spec: Spec): void {
   emit(scope, 'service', k8s.KubeService, meta(spec(), spec().name), () => ({
     spec: {
       type: 'ClusterIP',
+      ...families(spec()),
       selector: spec().selectorLabels,
       ports: [
         {
@@ -60,24 +62,20 @@ export function emitService(scope: Construct, spec: Spec): void {
   }));
 }
 
+/** Both families where the cluster has both, unless the user says which. */
+function families({ ipFamilies }: GatewaySpec): Pick<k8s.ServiceSpec, 'ipFamilyPolicy' | 'ipFamilies'> {
+  if (ipFamilies === undefined) return { ipFamilyPolicy: 'PreferDualStack' };
+  return { ipFamilyPolicy: ipFamilies.length === 1 ? 'SingleStack' : 'RequireDualStack', ipFamilies };
+}
+
 export function emitNetworkPolicy(scope: Construct, spec: Spec): void {
-  emit(
-    scope,
-    'network-policy',
-    asGiven(k8s.KubeNetworkPolicy.GVK),
-    meta(spec(), `${spec().name}-allow`),
-    () => {
-      const flows = flowsOf(spec());
-      return {
-        spec: {
-          podSelector: { matchLabels: spec().selectorLabels },
-          policyTypes: ['Ingress', 'Egress'],
-          ingress: flows.rules('ingress'),
-          egress: flows.rules('egress'),
-        },
-      };
-    },
-  );
+  const metadata = meta(spec(), `${spec().name}-allow`);
+  emit(scope, 'network-policy', asGiven(k8s.KubeNetworkPolicy.GVK), metadata, () => ({
+    spec: networkPolicySpec(spec()),
+  }));
+  if (spec().networkPolicyFlavor !== NetworkPolicyFlavor.CILIUM) return;
+  const kind = asGiven({ apiVersion: 'cilium.io/v2', kind: 'CiliumNetworkPolicy' });
+  emit(scope, 'cilium-network-policy', kind, metadata, () => ({ spec: ciliumPolicySpec(spec()) }));
 }
 
 /** A pod that is broken anyway never holds up the drain of its node. */

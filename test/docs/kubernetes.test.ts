@@ -1,11 +1,21 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { FIELDS } from '../../lib/private/kubernetes-version';
+import { REQUIREMENTS } from '../../lib/private/notes';
 import { root } from '../support/synth';
 
 const page = `# What manifests ask of a cluster
 
-Written by \`test/docs/kubernetes.test.ts\` from \`lib/private/kubernetes-version.ts\`.
+Written by \`test/docs/kubernetes.test.ts\` from \`lib/private/kubernetes-version.ts\` and \`lib/private/notes.ts\`.
+
+## CRDs and operators
+
+\`AgentGateway\`, \`McpRoute\`, \`SecretsRoute\`, \`HardenedNamespace\` and \`AuditPolicy\` need Kubernetes 1.30 and a CNI that enforces NetworkPolicy. What else an app needs is said on standard error when it is
+synthesized; \`CDK8S_AGENTGATEWAY_NOTES=off\` keeps that silent.
+
+| emitted by | API | comes with |
+|---|---|---|
+${REQUIREMENTS.map((r) => `| ${r.emittedBy} | \`${r.apiVersion}\` | ${r.needs} |`).join('\n')}
 
 ## Fields by version
 

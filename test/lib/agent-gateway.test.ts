@@ -8,6 +8,7 @@ import {
   DataPlane,
   HardenedNamespace,
   Image,
+  IpFamily,
   JwksSource,
   McpRoute,
   Peer,
@@ -156,6 +157,42 @@ describe('the pod', () => {
     expect(() => newGateway(newChart(), { ephemeralStorage: Size.mebibytes(63) })).toThrow(
       'ephemeralStorage: must be whole MiB, 64 or more: kubelet counts the log, 5 files of 10 MiB or what the nodes set, got "63 MiB"',
     );
+  });
+  it('listens in the families that it finds, as does its Service unless it is told', () => {
+    const config = JSON.parse(dataOf(objects, 'config.json'));
+    expect([config.listen.host, config.admin.host]).toEqual([undefined, undefined]);
+    const families = (gateway: object) => {
+      const { ipFamilies, ipFamilyPolicy } = only(manifests({ gateway }), 'Service').spec;
+      return [ipFamilyPolicy, ipFamilies];
+    };
+    const { IPV4, IPV6 } = IpFamily;
+    expect(families({})).toEqual(['PreferDualStack', undefined]);
+    expect(families({ ipFamilies: [IPV6] })).toEqual(['SingleStack', ['IPv6']]);
+    expect(families({ ipFamilies: [IPV6, IPV4] })).toEqual(['RequireDualStack', ['IPv6', 'IPv4']]);
+    expect(() => manifests({ gateway: { ipFamilies: [IPV6, IPV6] } })).toThrow(
+      'ipFamilies: must be IpFamily.IPV4, IpFamily.IPV6, or both in the order of preference, got ["IPv6","IPv6"]',
+    );
+  });
+  it('can have an agentgateway for nodes without IPv6, and a Redis at an IPv6 address', () => {
+    const replayStore = ReplayStore.redis({ host: 'fd00::7', peer: Peer.cidr('fd00::7/128') });
+    const dataPlane = DataPlane.agentgateway({ ipv6: false });
+    const given = manifests({ gateway: { replayStore, dataPlane } });
+    expect(dataOf(given, 'config.yaml')).toContain('enableIpv6: false');
+    expect(dataOf(manifests(), 'config.yaml')).not.toContain('enableIpv6');
+    expect(JSON.parse(dataOf(given, 'config.json')).replay.url).toBe('rediss://[fd00::7]:6379');
+  });
+  it('does not answer Secrets in the clear unless it is told to', () => {
+    const build = (gateway: object, insecurePlainHttp?: boolean) => () => {
+      const chart = newChart();
+      const built = newGateway(chart, { apiServer, ...gateway });
+      new SecretsRoute(chart, 'Secrets', { gateway: built, secretNames: ['db'], insecurePlainHttp });
+      return chart;
+    };
+    expect(problems(build({}))).toEqual([
+      '[test/Gateway] route "secrets": must not answer Secrets over plain HTTP; give the gateway a tlsSecretName, for example with a GatewayCertificate; where something else encrypts all the way to the pod, say insecurePlainHttp: true',
+    ]);
+    expect(problems(build({}, true))).toEqual([]);
+    expect(problems(build({ tlsSecretName: 'tls' }))).toEqual([]);
   });
   it('restarts agentgateway when it no longer answers, on an endpoint that asks nobody else', () => {
     const { livenessProbe, startupProbe } = container(manifests(), 'agentgateway');
@@ -416,7 +453,7 @@ describe('synth refuses', () => {
       newGateway(chart, { name: 'one', apiServer }, 'One'),
       newGateway(chart, { name: 'two' }, 'Two'),
     ];
-    new SecretsRoute(chart, 'Secrets', { gateway: one, secretNames: ['two-token'] });
+    new SecretsRoute(chart, 'Secrets', { insecurePlainHttp: true, gateway: one, secretNames: ['two-token'] });
     new McpRoute(chart, 'Mcp', {
       gateway: two,
       backend: 'mcp:5000',

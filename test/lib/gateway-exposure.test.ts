@@ -31,6 +31,7 @@ const exposed = (
     });
   }
   const secret = new SecretsRoute(chart, 'Secrets', {
+    insecurePlainHttp: true,
     gateway,
     secretNames: ['db'],
     pathPrefix: secretsPrefix,

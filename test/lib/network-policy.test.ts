@@ -1,4 +1,13 @@
-import { JwksSource, McpRoute, Peer, RedisTopology, ReplayStore } from '../../lib';
+import {
+  ApiServerAccess,
+  DataPlane,
+  JwksSource,
+  McpRoute,
+  NetworkPolicyFlavor,
+  Peer,
+  RedisTopology,
+  ReplayStore,
+} from '../../lib';
 import {
   backendPeer,
   gatewayChart,
@@ -236,4 +245,125 @@ describe('the network policy', () => {
       'allowFrom: must be given a peer without a port: clients connect from any, got 9999',
     );
   });
+  it('takes several peers for every flow, each with its own port', () => {
+    const dns = Peer.anyOf(
+      Peer.cidr('169.254.20.10/32'),
+      Peer.cidr('fd00::10/128'),
+      Peer.pods(
+        { 'k8s-app': 'kube-dns' },
+        { namespaceLabels: { 'kubernetes.io/metadata.name': 'kube-system' } },
+      ),
+    );
+    const both = Peer.anyOf(Peer.pods({ app: 'mcp' }), Peer.pods({ app: 'canary' }, { port: 6000 }));
+    expect(egress(manifests({ gateway: { dnsPeer: dns }, mcp: { backendPeer: both } }))).toEqual([
+      '{"cidr":"169.254.20.10/32"} 53,53',
+      '{"cidr":"fd00::10/128"} 53,53',
+      expect.stringMatching(/kube-system.* 53,53$/),
+      expect.stringMatching(/"app":"mcp".* 5000$/),
+      expect.stringMatching(/"app":"canary".* 6000$/),
+    ]);
+    expect(() => Peer.anyOf()).toThrow('anyOf: must be given at least one peer');
+    expect(() => Peer.anyOf(undefined as never)).toThrow('anyOf[0]: must be given a Peer');
+    expect(() => newGateway(newChart()).allowFrom(both)).toThrow('must be given a peer without a port');
+  });
+  it('takes the ranges in which API servers change their addresses, and none that is wider', () => {
+    const access = (...endpoints: string[]) => ApiServerAccess.of({ serviceIp: 'fd00:10::1', endpoints });
+    const given = access('10.0.1.0/24', 'fd00:1::/64', '10.0.2.7');
+    expect(egress(manifests({ secrets: ['db'], gateway: { apiServer: given } })).slice(2)).toEqual([
+      '{"cidr":"fd00:10::1/128"} 443',
+      '{"cidr":"10.0.1.0/24"} 6443',
+      '{"cidr":"fd00:1::/64"} 6443',
+      '{"cidr":"10.0.2.7/32"} 6443',
+    ]);
+    expect(() => access('10.0.0.0/15')).toThrow(
+      'apiServer.endpoints[0]: must be a range of /16 or narrower: whoever is in it is reached with the pod\'s token, got "10.0.0.0/15"; name the subnets of the API server',
+    );
+    expect(() => access('fd00::/47')).toThrow('must be a range of /48 or narrower');
+    expect(() => access('10.0.1.7/24')).toThrow('did you mean "10.0.1.0/24"?');
+  });
+  describe('on Cilium', () => {
+    const gateway = {
+      networkPolicyFlavor: NetworkPolicyFlavor.CILIUM,
+      jwks: JwksSource.fromUrl('https://idp.example/jwks', { peer: Peer.fqdn('idp.example') }),
+    };
+    const objects = manifests({
+      secrets: ['db'],
+      gateway: { ...gateway, dataPlane: DataPlane.direct() },
+      mcp: { backend: 'https://api.vendor.example/mcp', backendPeer: Peer.fqdn('*.vendor.example') },
+    });
+    it('names hosts, lets Cilium see the answers of DNS, and finds the API server wherever it is', () => {
+      expect(only(objects, 'CiliumNetworkPolicy').spec).toEqual({
+        endpointSelector: {
+          matchLabels: {
+            'app.kubernetes.io/name': 'agentgateway',
+            'app.kubernetes.io/instance': 'agentgateway',
+          },
+        },
+        egress: [
+          {
+            toEndpoints: [
+              {
+                matchLabels: {
+                  'k8s:io.cilium.k8s.namespace.labels.kubernetes.io/metadata.name': 'kube-system',
+                  'k8s:k8s-app': 'kube-dns',
+                },
+              },
+            ],
+            toPorts: [
+              {
+                ports: [
+                  { port: '53', protocol: 'UDP' },
+                  { port: '53', protocol: 'TCP' },
+                ],
+                rules: { dns: [{ matchPattern: '*' }] },
+              },
+            ],
+          },
+          {
+            toFQDNs: [{ matchPattern: '*.vendor.example' }],
+            toPorts: [{ ports: [{ port: '443', protocol: 'TCP' }] }],
+          },
+          {
+            toFQDNs: [{ matchName: 'idp.example' }],
+            toPorts: [{ ports: [{ port: '443', protocol: 'TCP' }] }],
+          },
+          {
+            toEntities: ['kube-apiserver'],
+            toPorts: [
+              {
+                ports: [
+                  { port: '443', protocol: 'TCP' },
+                  { port: '6443', protocol: 'TCP' },
+                ],
+              },
+            ],
+          },
+        ],
+      });
+    });
+    it('says each flow in one of the two policies only', () => {
+      expect(policy(objects)).toMatchObject({ policyTypes: ['Ingress', 'Egress'], ingress: [], egress: [] });
+      expect(manifests().map(({ kind }) => kind)).not.toContain('CiliumNetworkPolicy');
+    });
+    it('is the only place for names, and clients and DNS have none there either', () => {
+      const elsewhere = { ...gateway, networkPolicyFlavor: undefined, dataPlane: DataPlane.direct() };
+      expect(problems(() => gatewayChart({ gateway: elsewhere }))).toEqual([
+        '[test/Gateway] Peer.fqdn: must go with networkPolicyFlavor: a NetworkPolicy knows pods and addresses, no names, got "idp.example"; on Cilium choose NetworkPolicyFlavor.CILIUM; elsewhere name the addresses with Peer.cidr',
+      ]);
+      const named = { metricsPeer: Peer.fqdn('prometheus.example'), dnsPeer: Peer.fqdn('dns.example') };
+      const said = problems(() =>
+        gatewayChart({ gateway: { ...gateway, ...named, dataPlane: DataPlane.direct() } }),
+      );
+      expect(said.join()).toContain('must not be whoever connects to the gateway');
+      expect(said.join()).toContain('must not be who answers DNS');
+    });
+  });
+  it.each(['example', 'API.example', '*.*.example', 'https://a.example', '*', '10.0.0.1', 'a..example'])(
+    'refuses the name %s',
+    (name) => {
+      expect(() => Peer.fqdn(name)).toThrow(
+        'fqdn: must be a lower-case host name with a dot, or "*." and one',
+      );
+    },
+  );
 });

@@ -129,7 +129,12 @@ describe('AuthProfile', () => {
     const build = () => {
       const chart = newChart();
       const gateway = newGateway(chart, { ...direct, apiServer });
-      new SecretsRoute(chart, 'Secrets', { gateway, secretNames: ['db'], auth: AuthProfile.mixed() });
+      new SecretsRoute(chart, 'Secrets', {
+        insecurePlainHttp: true,
+        gateway,
+        secretNames: ['db'],
+        auth: AuthProfile.mixed(),
+      });
       return chart;
     };
     expect(problems(build).join()).toMatch(/auth\.profile: must not be "mixed" on a secrets route/);
@@ -175,7 +180,7 @@ describe('AuthProfile', () => {
         pathPrefix: '/one',
         auth: one,
       });
-      new SecretsRoute(chart, 'Two', { gateway, secretNames: ['db'], auth: two });
+      new SecretsRoute(chart, 'Two', { insecurePlainHttp: true, gateway, secretNames: ['db'], auth: two });
       return chart;
     };
     it.each<[string, AuthProfile, AuthProfile | undefined, string]>([

@@ -22,7 +22,11 @@ const gateway = new AgentGateway(chart, 'Gateway', {
   minKubernetesVersion: '1.36',
   apiServer: ApiServerAccess.of({ serviceIp: '10.96.0.1', endpoints: ['172.18.0.2'] }),
 });
-new SecretsRoute(chart, 'Secrets', { gateway, secretNames: ['database-credentials'] });
+new SecretsRoute(chart, 'Secrets', {
+  insecurePlainHttp: true,
+  gateway,
+  secretNames: ['database-credentials'],
+});
 const others = new Chart(app, 'others');
 new HardenedNamespace(others, 'Warned', { name: 'warned', admission: Admission.warn() });
 new HardenedNamespace(others, 'Excepted', {

@@ -28,7 +28,11 @@ const gateway = new AgentGateway(chart, 'Gateway', {
 const backend = { gateway, backend: 'mcp:5000', backendPeer: Peer.pods({ app: 'mcp' }) };
 new McpRoute(chart, 'Mcp', backend);
 new McpRoute(chart, 'Tools', { ...backend, pathPrefix: '/tools', auth: AuthProfile.selfSigned() });
-new SecretsRoute(chart, 'Secrets', { gateway, secretNames: ['database-credentials'] });
+new SecretsRoute(chart, 'Secrets', {
+  insecurePlainHttp: true,
+  gateway,
+  secretNames: ['database-credentials'],
+});
 new GatewayExposure(chart, 'Exposure', {
   gateway,
   parents: [{ name: 'public', namespace: 'ingress', sectionName: 'https' }],

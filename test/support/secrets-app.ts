@@ -19,6 +19,6 @@ const gateway = new AgentGateway(chart, 'Gateway', {
   jwks: JwksSource.fromFile(jwks),
   apiServer: ApiServerAccess.of({ serviceIp: '10.96.0.1', endpoints: ['172.18.0.2'] }),
 });
-new SecretsRoute(chart, 'Secrets', { gateway, secretNames });
+new SecretsRoute(chart, 'Secrets', { insecurePlainHttp: true, gateway, secretNames });
 new AuditPolicy(chart, 'Audit', { gateways: [gateway] }).save(auditPolicy);
 app.synth();

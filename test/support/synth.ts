@@ -47,7 +47,12 @@ export function gatewayChart({ gateway: props, mcp, secrets, secretKeys }: Gatew
   const gateway = newGateway(chart, { ...(secrets === undefined ? {} : { apiServer }), ...props });
   new McpRoute(chart, 'Mcp', { gateway, backend: 'mcp:5000', backendPeer, ...mcp });
   if (secrets !== undefined) {
-    new SecretsRoute(chart, 'Secrets', { gateway, secretNames: secrets, secretKeys });
+    new SecretsRoute(chart, 'Secrets', {
+      insecurePlainHttp: true,
+      gateway,
+      secretNames: secrets,
+      secretKeys,
+    });
   }
   return chart;
 }

@@ -1,0 +1,68 @@
+/** What a cluster must have for the manifests of an app, and what the app leaves to others: said once, at synth, on standard error. */
+import { ApiObject } from 'cdk8s';
+import { IConstruct } from 'constructs';
+import { halvesElsewhere } from './other-half';
+
+/** Who brings an API that no cluster has by itself. */
+export interface Requirement {
+  readonly apiVersion: string;
+  readonly needs: string;
+  /** Constructs and props that emit it. */
+  readonly emittedBy: string;
+}
+
+export const REQUIREMENTS: readonly Requirement[] = [
+  {
+    apiVersion: 'external-secrets.io/v1',
+    needs: 'External Secrets Operator 0.16 or later',
+    emittedBy: '`SecretSource.externalSecret`, `SecretStoreRef.vault`',
+  },
+  {
+    apiVersion: 'cert-manager.io/v1',
+    needs: 'cert-manager 1.0 or later',
+    emittedBy: '`GatewayCertificate`',
+  },
+  {
+    apiVersion: 'monitoring.coreos.com/v1',
+    needs: 'Prometheus Operator (PodMonitor, PrometheusRule)',
+    emittedBy: '`GatewayMonitoring`',
+  },
+  {
+    apiVersion: 'gateway.networking.k8s.io/v1',
+    needs: 'Gateway API 1.1 or later, and a controller that implements it',
+    emittedBy: '`GatewayExposure`',
+  },
+  {
+    apiVersion: 'cilium.io/v2',
+    needs: 'Cilium, with its DNS proxy',
+    emittedBy: '`NetworkPolicyFlavor.CILIUM`',
+  },
+];
+
+const SAID = new WeakSet<IConstruct>();
+
+/** `CDK8S_AGENTGATEWAY_NOTES=off` keeps it silent. Never part of an error: a validation that calls this returns nothing. */
+export function sayNotes({ node: { root } }: IConstruct, kubernetesMinor: number): void {
+  if (SAID.has(root) || process.env.CDK8S_AGENTGATEWAY_NOTES === 'off') return;
+  SAID.add(root);
+  process.stderr.write(notesText(root, kubernetesMinor));
+}
+
+export function notesText(root: IConstruct, kubernetesMinor: number): string {
+  const used = new Set(
+    root.node
+      .findAll()
+      .filter((c): c is ApiObject => ApiObject.isApiObject(c))
+      .map(({ apiVersion }) => apiVersion),
+  );
+  const needs = REQUIREMENTS.filter(({ apiVersion }) => used.has(apiVersion)).map((r) => r.needs);
+  const elsewhere = halvesElsewhere(root);
+  const list = (lines: readonly string[]) => lines.map((line) => `  ${line}\n`).join('');
+  return [
+    'cdk8s-agentgateway: the cluster must have\n',
+    list([`Kubernetes 1.${kubernetesMinor} or later, and a CNI that enforces NetworkPolicy`, ...needs]),
+    elsewhere.length === 0
+      ? ''
+      : `cdk8s-agentgateway: if a NetworkPolicy isolates these pods, it must allow, which this app does not\n${list(elsewhere)}`,
+  ].join('');
+}
