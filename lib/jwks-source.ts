@@ -46,6 +46,12 @@ export interface JwksUrlOptions {
   readonly timeout?: Duration;
 }
 
+const HOW_TO_MAKE_ONE = [
+  'download what the jwks_uri of your issuer answers, or make one to try:',
+  '"npx agw keys generate --out private.pem --public public.pem" and then',
+  '"npx agw jwks create --key public.pem --kid my-key-1 --out jwks.json"',
+].join(' ');
+
 /**
  * Where the public keys of an issuer come from. Private keys have no way in: a set that holds one is refused at synth.
  *
@@ -58,12 +64,9 @@ export class JwksSource {
     try {
       text = readFileSync(path, 'utf8');
     } catch (cause) {
-      return refuse({
-        where: 'jwks',
-        want: 'must be a readable file',
-        got: path,
-        next: (cause as Error).message,
-      });
+      const { code, message } = cause as NodeJS.ErrnoException;
+      const next = code === 'ENOENT' ? `it is not there; ${HOW_TO_MAKE_ONE}` : message;
+      return refuse({ where: 'jwks', want: 'must be a readable file', got: path, next });
     }
     return new JwksSource({ inline: canonicalJwks(path, text) });
   }

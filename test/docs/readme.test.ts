@@ -13,6 +13,7 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { parseAllDocuments } from 'yaml';
+import { MAIN_TS } from '../../lib/cli/project-files';
 import { root } from '../support/synth';
 
 const read = (file: string) => readFileSync(join(root, file), 'utf8');
@@ -20,7 +21,7 @@ const read = (file: string) => readFileSync(join(root, file), 'utf8');
 describe('the README', () => {
   it('has code that compiles and synthesizes as it stands there', () => {
     const blocks = [...read('README.md').matchAll(/```ts\n([\s\S]*?)```/g)].map(([, code]) => code);
-    expect(blocks).toHaveLength(1);
+    expect(blocks).toEqual([MAIN_TS]);
     const dir = mkdtempSync(join(tmpdir(), 'readme-'));
     try {
       // node_modules of the project, and the project itself under its name.
