@@ -175,6 +175,7 @@ const bundled = [
   'test:watch',
   'watch',
   'bench',
+  'siege',
   'test:e2e',
   'test:soak',
   'test:cluster',

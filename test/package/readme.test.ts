@@ -79,7 +79,7 @@ describe('the README', () => {
 
   it('says how a project is made, and ends with a cluster', () => {
     expect(commands()).toEqual([
-      'npx cdk8s-agentgateway init',
+      'npx --yes cdk8s-agentgateway init',
       'npm install',
       'npm run synth',
       'kubectl apply -f dist/',
