@@ -331,6 +331,8 @@ const cases: Record<Reason, () => Promise<Answer>> = {
   secret_absent: () => bed.ask(dpopAsk({ path: '/secrets/absent', method: 'GET' })),
 
   credentials_missing: () => bed.ask({ method: 'POST', path: '/mcp' }),
+  token_missing: () =>
+    bed.ask({ method: 'POST', path: '/mcp', headers: { authorization: 'Basic dXNlcjpwdw==' } }),
   credentials_ambiguous: () =>
     rawAsk('GET /mcp HTTP/1.1\r\nHost: a\r\nAuthorization: DPoP a\r\nAuthorization: Bearer b\r\n\r\n'),
   scheme_refused: () =>

@@ -18,20 +18,20 @@ export function audienceFits(aud: unknown, accepted: readonly string[]): boolean
   );
 }
 
-/** RFC 7519 4.1.4, 4.1.5 with leeway: `undefined` if the claim is fine or absent. */
+/** Whether the times of a claims set, as far as it has them, are NumericDates and none ends before it begins: such a set was never good. */
+export function isLifetime({ iat, nbf, exp }: JsonObject): boolean {
+  if ([iat, nbf, exp].some((date) => date !== undefined && !isDate(date))) return false;
+  return exp === undefined || [iat, nbf].every((begin) => begin === undefined || begin! <= exp!);
+}
+
+/** RFC 7519 4.1.4, 4.1.5 with leeway: `undefined` if the claims are fine or absent. */
 export function timeProblem(
   claims: JsonObject,
   now: number,
   leeway: number,
 ): 'expired' | 'early' | 'malformed' | undefined {
-  const { exp, nbf } = claims;
-  if (exp !== undefined) {
-    if (!isDate(exp)) return 'malformed';
-    if (exp <= now - leeway) return 'expired';
-  }
-  if (nbf !== undefined) {
-    if (!isDate(nbf)) return 'malformed';
-    if (nbf > now + leeway) return 'early';
-  }
-  return undefined;
+  if (!isLifetime(claims)) return 'malformed';
+  const { exp, nbf } = claims as { readonly exp?: number; readonly nbf?: number };
+  if (exp !== undefined && exp <= now - leeway) return 'expired';
+  return nbf !== undefined && nbf > now + leeway ? 'early' : undefined;
 }

@@ -4,8 +4,12 @@ import { parseJsonObject, type JsonBounds } from './strict-json.js';
 export interface McpCall {
   /** Absent in responses. */
   readonly method: string | undefined;
-  /** `params.name`, or `params.uri` of resources/read and subscriptions. */
+  /** `params.name`, `params.uri` of resources/read and subscriptions, or `params.taskId` of tasks. */
   readonly name: string | undefined;
+  /** It wants no answer. */
+  readonly notification: boolean;
+  /** `params.protocolVersion` of initialize, which it has instead of a header field. */
+  readonly revision: string | undefined;
 }
 
 /** The revision from which on every request stands alone: POST only, Mcp-Method and Mcp-Name required. */
@@ -14,16 +18,27 @@ export const STATELESS_SINCE = '2026-07-28';
 export const WITHOUT_VERSION = '2025-03-26';
 
 /** Methods whose parameter is named in Mcp-Name. */
-const NAMED: Readonly<Record<string, 'name' | 'uri'>> = {
-  'tools/call': 'name',
-  'prompts/get': 'name',
-  'resources/read': 'uri',
-  'resources/subscribe': 'uri',
-  'resources/unsubscribe': 'uri',
-};
-/** Those of them for which revision 2026-07-28 requires the header. */
-export const requiresName = (method: string): boolean =>
-  method === 'tools/call' || method === 'prompts/get' || method === 'resources/read';
+const NAMED: ReadonlyMap<string, 'name' | 'uri' | 'taskId'> = new Map([
+  ['tools/call', 'name'],
+  ['prompts/get', 'name'],
+  ['resources/read', 'uri'],
+  ['resources/subscribe', 'uri'],
+  ['resources/unsubscribe', 'uri'],
+  ['tasks/get', 'taskId'],
+  ['tasks/update', 'taskId'],
+  ['tasks/cancel', 'taskId'],
+  ['tasks/result', 'taskId'],
+]);
+/** Those of them for which revision 2026-07-28 requires the header; tasks by their extension. */
+const NAME_REQUIRED: ReadonlySet<string> = new Set([
+  'tools/call',
+  'prompts/get',
+  'resources/read',
+  'tasks/get',
+  'tasks/update',
+  'tasks/cancel',
+]);
+export const requiresName = (method: string): boolean => NAME_REQUIRED.has(method);
 
 const MAX_BATCH = 100;
 /** Of a body with its arguments. A table of a thousand rows and twenty named columns fits; an array of numbers counts as one. */
@@ -31,7 +46,10 @@ const BOUNDS: JsonBounds = { depth: 128, nodes: 50_000 };
 
 /** Whether a member would be one of these to a reader that ignores case (Go's encoding/json, which also folds U+017F to "s" and U+212A to "k") and takes the last. */
 const looksLike = (object: object, names: readonly string[]): boolean =>
-  Object.keys(object).some((key) => !names.includes(key) && names.includes(key.toUpperCase().toLowerCase()));
+  Object.keys(object).some(
+    (key) =>
+      !names.includes(key) && names.some((name) => name.toLowerCase() === key.toUpperCase().toLowerCase()),
+  );
 
 /** The calls of a body: one message, or a batch as revision 2025-03-26 allowed. `undefined`: not JSON-RPC, or JSON that two readers could read differently. */
 export function readCalls(body: Buffer): readonly McpCall[] | undefined {
@@ -43,27 +61,46 @@ export function readCalls(body: Buffer): readonly McpCall[] | undefined {
   if (messages.length === 0 || messages.length > MAX_BATCH) return undefined;
   const calls: McpCall[] = [];
   for (const one of messages) {
-    if (typeof one !== 'object' || one === null || Array.isArray(one)) return undefined;
-    const { method, params } = one as { method?: unknown; params?: unknown };
-    if (method !== undefined && typeof method !== 'string') return undefined;
-    if (looksLike(one, ['jsonrpc', 'id', 'method', 'params'])) return undefined;
-    const member = method === undefined ? undefined : NAMED[method];
-    const name =
-      member === undefined || typeof params !== 'object' || params === null
-        ? undefined
-        : (params as Record<string, unknown>)[member];
-    if (name !== undefined && typeof name !== 'string') return undefined;
-    if (
-      member !== undefined &&
-      typeof params === 'object' &&
-      params !== null &&
-      looksLike(params, ['name', 'uri'])
-    )
-      return undefined;
-    calls.push({ method, name });
+    const call = isObject(one) ? readCall(one) : undefined;
+    if (call === undefined) return undefined;
+    calls.push(call);
   }
   return calls;
 }
+
+const MEMBERS = ['jsonrpc', 'id', 'method', 'params', 'result', 'error'];
+
+/**
+ * JSON-RPC 2.0 4 and 5, MCP base protocol: a request or notification has a method and no result; a response has an id and either result or error. What is
+ * neither is no message: a backend could make of it what it likes.
+ */
+function readCall(message: Readonly<Record<string, unknown>>): McpCall | undefined {
+  const { jsonrpc, id, method, params, result, error } = message;
+  if (jsonrpc !== '2.0' || looksLike(message, MEMBERS)) return undefined;
+  const hasId = typeof id === 'string' || typeof id === 'number';
+  if (id !== undefined && !hasId) return undefined;
+  const outcomes = [result, error].filter((outcome) => outcome !== undefined).length;
+  if (method === undefined) return hasId && outcomes === 1 && params === undefined ? RESPONSE : undefined;
+  if (typeof method !== 'string' || outcomes > 0 || (params !== undefined && !isObject(params)))
+    return undefined;
+  const member = NAMED.get(method);
+  const name = member === undefined ? undefined : params?.[member];
+  if (name !== undefined && typeof name !== 'string') return undefined;
+  if (member !== undefined && params !== undefined && looksLike(params, ['name', 'uri', 'taskId']))
+    return undefined;
+  const revision = method === 'initialize' ? params?.protocolVersion : undefined;
+  return {
+    method,
+    name,
+    notification: !hasId,
+    revision: typeof revision === 'string' ? revision : undefined,
+  };
+}
+
+const RESPONSE: McpCall = { method: undefined, name: undefined, notification: false, revision: undefined };
+
+const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** The value of Mcp-Method or Mcp-Name: `=?base64?…?=` stands for text that a header cannot carry; `undefined` if that is not canonical base64 of UTF-8. */
 export function decodeMcpHeader(value: string): string | undefined {

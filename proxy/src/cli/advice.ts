@@ -52,11 +52,11 @@ export const ADVICE: Readonly<Record<Reason, Advice>> = {
   secret_absent: advice('RFC 9110 15.5.5', 'create the Secret in the namespace of the gateway'),
   mcp_version_refused: advice(
     'MCP transports, MCP-Protocol-Version',
-    'send a revision that the route serves',
+    'send a revision that the route serves, in the header, and in initialize as protocolVersion',
   ),
   mcp_header_missing: advice(
     'MCP 2026-07-28, transports',
-    'send Mcp-Method, and Mcp-Name for tools/call, prompts/get and resources/read',
+    'send Mcp-Method with every request, and Mcp-Name for tools/call, prompts/get, resources/read and tasks/*',
   ),
   mcp_header_mismatch: advice(
     'MCP 2026-07-28, transports',
@@ -64,7 +64,7 @@ export const ADVICE: Readonly<Record<Reason, Advice>> = {
   ),
   mcp_body_malformed: advice(
     'JSON-RPC 2.0',
-    'send one JSON-RPC message, or a batch of at most 100, as JSON without repeated members',
+    'send one JSON-RPC 2.0 request, notification or response, or a batch of at most 100, as JSON without repeated members',
   ),
   mcp_session_gone: advice(
     'MCP transports, session management',
@@ -75,21 +75,25 @@ export const ADVICE: Readonly<Record<Reason, Advice>> = {
     'RFC 9449 7.1, RFC 6750 3',
     'send Authorization with the scheme of the challenge',
   ),
+  token_missing: advice(
+    'RFC 6750 3.1, RFC 9449 7.1',
+    'send an access token with the scheme of the challenge; Basic and other credentials are not read here',
+  ),
   credentials_ambiguous: advice(
     'RFC 9449 7.2, RFC 6750 2',
     'send one Authorization header, and no access_token in the URL',
   ),
   scheme_refused: advice(
     'RFC 9449 7.1, 7.2',
-    'use the scheme of the challenge: a bound token goes with DPoP and a proof',
+    'use the scheme of the challenge: a bound token goes with DPoP and a proof, an unbound one with Bearer and none',
   ),
   token_malformed: advice(
     'RFC 7519 7.2, RFC 7515 2, 4',
     'send the access token as the authorization server gave it',
   ),
   token_type_refused: advice(
-    'RFC 9068 2.1, RFC 8725 3.11',
-    'ask for an RFC 9068 access token (typ at+jwt); for an older issuer set legacyTyp',
+    'RFC 9068 2.1, RFC 8725 3.11, RFC 7662 2.2',
+    'ask for an RFC 9068 access token (typ at+jwt), and send no refresh or ID token; for an older issuer set legacyTyp',
   ),
   token_algorithm_refused: advice(
     'RFC 9068 4, RFC 8725 3.1',
@@ -104,7 +108,10 @@ export const ADVICE: Readonly<Record<Reason, Advice>> = {
     "publish the key under its kid in the issuer's JWKS",
   ),
   token_signature_bad: advice('RFC 7515 5.2', 'sign with the private half of the key that kid names'),
-  token_claim_missing: advice('RFC 9068 2.2', 'have the claim in the token, of its type'),
+  token_claim_missing: advice(
+    'RFC 9068 2.2',
+    'have the claim in the token, of its type, and exp after iat and nbf',
+  ),
   token_expired: advice('RFC 7519 4.1.4', 'get a new token'),
   token_too_old: advice(
     'the self-signed profile',
@@ -160,7 +167,10 @@ export const ADVICE: Readonly<Record<Reason, Advice>> = {
     'RFC 9449 4.3 item 6',
     'sign with the private half of jwk; ECDSA signatures are r and s, not DER (RFC 7518 3.4)',
   ),
-  dpop_claim_missing: advice('RFC 9449 4.2', 'have jti, htm, htu, iat and ath in the proof, of their types'),
+  dpop_claim_missing: advice(
+    'RFC 9449 4.2',
+    'have jti, htm, htu, iat and ath in the proof, of their types, and exp, if at all, after iat and nbf',
+  ),
   dpop_htm_mismatch: advice('RFC 9449 4.3 item 8', 'put the method of this request into htm, in upper case'),
   dpop_htu_mismatch: advice(
     'RFC 9449 4.3 item 9',

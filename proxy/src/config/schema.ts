@@ -99,7 +99,7 @@ const mcpRoute = z.strictObject({
   rateLimit: z.optional(rateLimit),
   /** Origin header values of browsers that may call; a request with any other Origin is refused (MCP transports, DNS rebinding). */
   allowedOrigins: z._default(z.array(origin), []),
-  /** Revisions of MCP that are served, by the client's MCP-Protocol-Version; a request without one counts as 2025-03-26. */
+  /** Revisions of MCP that are served, by the client's MCP-Protocol-Version; a request without one counts as 2025-03-26, and initialize by its protocolVersion. */
   revisions: z._default(nonEmpty(z.enum(REVISIONS)), [...REVISIONS]),
   /** Present: only JSON-RPC messages that fit a rule pass. The body is read for it, up to `limits.maxBodyBytes`. */
   allow: z.optional(
@@ -113,7 +113,7 @@ const mcpRoute = z.strictObject({
               /^[A-Za-z0-9_$.-]+(\/[A-Za-z0-9_$.-]+)*(\/\*)?$/.test(v),
             ),
           ),
-        /** `params.name`, or `params.uri` of resources/read; absent: any. */
+        /** `params.name`, `params.uri` of resources/read, or `params.taskId` of tasks; absent: any. */
         names: z.optional(nonEmpty(z.string().check(must('must not be empty', (v: string) => v !== '')))),
         /** On top of the route's. */
         requiredScopes: z._default(z.array(scope), []),

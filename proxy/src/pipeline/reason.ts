@@ -46,6 +46,7 @@ export const REASONS = {
   mcp_not_allowed: request(403, 'this MCP method or name is not allowed here'),
 
   credentials_missing: { status: 401, family: 'auth', say: 'credentials are required' },
+  token_missing: { status: 401, family: 'auth', say: 'the Authorization header carries no access token' },
   credentials_ambiguous: {
     status: 400,
     error: 'invalid_request',

@@ -24,10 +24,15 @@ interface VerifiedToken extends CheckedToken {
 export type AccessTokenCache = Lru<string, VerifiedToken>;
 export const createAccessTokenCache = (): AccessTokenCache => new Lru(10_000);
 
+/** RFC 9449 5, RFC 6750 6.1.1: `token_type` without regard to case. */
+export type TokenType = 'dpop' | 'bearer';
+
 export interface AccessTokenContext {
   readonly auth: DpopAuth | MixedAuth | MtlsAuth;
   readonly issuers: readonly TrustedIssuer[];
   readonly cache: AccessTokenCache;
+  /** As what a token is used: with a proof, or as it is. */
+  readonly tokenType: TokenType;
   /** What `aud` may name: the route under the origins of this request, and the configured aliases. */
   readonly audiencesOf: (request: Routed) => readonly string[];
 }
@@ -152,7 +157,7 @@ function judgeUse(
   if (isString(claims.jti)) facts.tokenId = claims.jti;
   const time = timeProblem(claims, now, auth.clockSkewSeconds);
   if (time === 'expired') return deny('token_expired');
-  if (time === 'malformed') return deny('token_claim_missing', 'exp or nbf');
+  if (time === 'malformed') return deny('token_claim_missing', 'exp, nbf or iat');
   if (time !== undefined) return deny('token_not_yet_valid');
   if (isDate(claims.iat) && claims.iat > now + auth.clockSkewSeconds)
     return deny('token_not_yet_valid', 'iat');
@@ -193,6 +198,8 @@ function askIssuer(
     if (said.iss !== undefined && said.iss !== from.issuer.issuer)
       return deny('token_issuer_unknown', 'the introspection names another issuer');
     request.facts.issuer = from.issuer.issuer;
+    const odd = kindProblem(said, context.tokenType);
+    if (odd !== undefined) return odd;
     return judgeUse(
       { claims: said, standing: activeAt(introspector, token, hash, isDate(said.exp) ? said.exp : Infinity) },
       now,
@@ -202,6 +209,30 @@ function askIssuer(
   };
   const said = introspector.introspect(token, hash, request.network);
   return said instanceof Promise ? said.then(conclude) : conclude(said);
+}
+
+/** What authorization servers call an access token where they say it beside `token_type`: Hydra, Cognito and OpenIddict, Keycloak. */
+const ACCESS: readonly (readonly [member: string, names: readonly string[]])[] = [
+  ['token_use', ['access_token', 'access']],
+  ['token_usage', ['access_token']],
+  ['typ', ['bearer', 'dpop', ...TYPES]],
+];
+
+/**
+ * RFC 7662 answers for refresh tokens too (2.1), and RFC 9449 6.2 and 7.2 tie how a token may be used to its type: a server that says what a token is, is believed.
+ * One that says nothing of it is not refused for that: `token_type` is optional (2.2).
+ */
+function kindProblem(said: JsonObject, used: TokenType): Denial | undefined {
+  for (const [member, names] of ACCESS) {
+    const value = said[member];
+    if (value !== undefined && !(typeof value === 'string' && names.includes(value.toLowerCase())))
+      return deny('token_type_refused', `${member} of the introspection says that it is no access token`);
+  }
+  const type = said.token_type;
+  if (type === undefined || (typeof type === 'string' && type.toLowerCase() === used)) return undefined;
+  return typeof type === 'string' && type.toLowerCase() === 'dpop'
+    ? deny('token_bound', 'token_type of the introspection is DPoP')
+    : deny('token_type_refused', `token_type of the introspection is not ${used}`);
 }
 
 /** RFC 7662 4: asked again as often as answers are kept; one that is under way counts at the next look, one that did not come does not. */

@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import type { Clock } from '../clock.js';
 import { isString } from '../checks/claims.js';
-import { readCredentials } from '../http/authorization.js';
+import { readCredentials, schemeRefused } from '../http/authorization.js';
 import type { Caller, Routed } from '../pipeline/evidence.js';
 import { Denial, deny } from '../pipeline/reason.js';
 import type { Stage } from '../pipeline/stage.js';
@@ -24,6 +24,7 @@ export type DpopContext = ProofContext & AccessTokenContext & { readonly clock: 
  */
 export function dpop(context: DpopContext): Stage<Routed, Caller> {
   const { auth, nonces, clock } = context;
+  const asBearer: DpopContext = { ...context, tokenType: 'bearer' };
   return (request) => {
     const now = clock();
     // 8.2: whoever is refused here has what the next attempt needs.
@@ -36,9 +37,13 @@ export function dpop(context: DpopContext): Stage<Routed, Caller> {
     if (credentials === undefined) return deny('credentials_missing');
     if (credentials instanceof Denial) return credentials;
     const { scheme, token } = credentials;
-    if (scheme === 'bearer' && auth.profile === 'mixed') return unbound(context, request, token, now);
+    if (scheme === 'bearer' && auth.profile === 'mixed') {
+      // Whoever has a proof means a bound token: nobody would look at the proof, nor find out that it was used before.
+      if (proofText !== undefined) return deny('scheme_refused', 'Bearer beside a DPoP proof');
+      return unbound(asBearer, request, token, now);
+    }
     // 7.1, 7.2: a bound token sent as Bearer must not pass.
-    if (scheme !== 'dpop') return deny('scheme_refused', `got ${scheme}, want DPoP`);
+    if (scheme !== 'dpop') return schemeRefused(credentials, 'DPoP');
     if (proofText === undefined) return deny('dpop_missing');
     if (request.headers.repeated('dpop')) return deny('dpop_repeated'); // 4.3 item 1
 

@@ -2,7 +2,7 @@ import { hash } from 'node:crypto';
 import type { Clock } from '../clock.js';
 import { isString } from '../checks/claims.js';
 import type { MtlsAuth } from '../config/index.js';
-import { readCredentials } from '../http/authorization.js';
+import { readCredentials, schemeRefused } from '../http/authorization.js';
 import type { Caller, Routed } from '../pipeline/evidence.js';
 import { Denial, deny } from '../pipeline/reason.js';
 import type { Stage } from '../pipeline/stage.js';
@@ -24,8 +24,7 @@ export function mtls(context: MtlsContext): Stage<Routed, Caller> {
     const credentials = readCredentials(request.headers);
     if (credentials === undefined) return deny('credentials_missing');
     if (credentials instanceof Denial) return credentials;
-    if (credentials.scheme !== 'bearer')
-      return deny('scheme_refused', `got ${credentials.scheme}, want Bearer`);
+    if (credentials.scheme !== 'bearer') return schemeRefused(credentials, 'Bearer');
 
     const { token } = credentials;
     const certificate = certificateOf(request);

@@ -48,12 +48,12 @@ export function createProfiles(
     const usual = audiences(config.publicOrigins);
     const audiencesOf = ({ origins }: Routed) =>
       origins === config.publicOrigins ? usual : audiences(origins);
-    if (auth.profile === 'mtls') return mtls({ ...common, auth, cache, audiencesOf });
+    if (auth.profile === 'mtls') return mtls({ ...common, auth, cache, audiencesOf, tokenType: 'bearer' });
     const nonces =
       auth.nonce === undefined
         ? undefined
         : createNonces(nonceKeys.get(auth.nonce.keys.file)!, auth.nonce.lifetimeSeconds);
-    return dpop({ ...common, auth, headerCache, cache, audiencesOf, nonces, verify });
+    return dpop({ ...common, auth, headerCache, cache, audiencesOf, nonces, verify, tokenType: 'dpop' });
   };
   const table = new Map(config.routes.map((route) => [route, profileOf(route)]));
   return (route) => table.get(route) ?? (() => deny('internal_error', 'no profile for this route'));

@@ -1,6 +1,6 @@
 import type { KeyObject } from 'node:crypto';
 import type { Algorithm, DpopAuth, MixedAuth } from '../config/index.js';
-import { isDate, isString, isTokenId, timeProblem } from '../checks/claims.js';
+import { isDate, isLifetime, isString, isTokenId, timeProblem } from '../checks/claims.js';
 import { decodeJsonPart, splitJws } from '../checks/compact-jws.js';
 import { importJwk } from '../checks/jwk.js';
 import { Lru } from '../checks/lru.js';
@@ -99,12 +99,10 @@ export function checkProof(
     return deny('dpop_expired', `iat is ${Math.round(now - iat)} s ago`);
   if (!byNonce && iat > now + auth.clockSkewSeconds)
     return deny('dpop_not_yet_valid', `iat is ${Math.round(iat - now)} s ahead`);
+  if (!isLifetime(claims)) return deny('dpop_claim_missing', 'exp, nbf or iat');
   const time = byNonce ? undefined : timeProblem(claims, now, auth.clockSkewSeconds); // RFC 7519 4.1.4: honoured where present, never required
   if (time !== undefined)
-    return deny(
-      time === 'expired' ? 'dpop_expired' : time === 'early' ? 'dpop_not_yet_valid' : 'dpop_claim_missing',
-      'exp or nbf',
-    );
+    return deny(time === 'expired' ? 'dpop_expired' : 'dpop_not_yet_valid', 'exp or nbf');
   // Item 12a.
   if (!isString(claims.ath)) return deny('dpop_claim_missing', 'ath');
   if (claims.ath !== ath) return deny('dpop_ath_mismatch');

@@ -3,7 +3,7 @@ import { audienceFits, isDate, isString, isTokenId, timeProblem } from '../check
 import { decodeJsonPart, splitJws } from '../checks/compact-jws.js';
 import { htuFits, withoutQuery } from '../checks/target.js';
 import type { SelfSignedAuth } from '../config/index.js';
-import { readCredentials } from '../http/authorization.js';
+import { readCredentials, schemeRefused } from '../http/authorization.js';
 import type { VerificationKey } from '../keys/key-source.js';
 import type { Caller, Routed } from '../pipeline/evidence.js';
 import { Denial, deny } from '../pipeline/reason.js';
@@ -29,8 +29,7 @@ export function selfSigned(context: SelfSignedContext): Stage<Routed, Caller> {
     const credentials = readCredentials(request.headers);
     if (credentials === undefined) return deny('credentials_missing');
     if (credentials instanceof Denial) return credentials;
-    if (credentials.scheme !== 'bearer')
-      return deny('scheme_refused', `got ${credentials.scheme}, want Bearer`);
+    if (credentials.scheme !== 'bearer') return schemeRefused(credentials, 'Bearer');
 
     const { token } = credentials;
     const jws = splitJws(token);
@@ -64,7 +63,7 @@ export function selfSigned(context: SelfSignedContext): Stage<Routed, Caller> {
     const now = clock();
     facts.proofAgeSeconds = now - iat;
     const time = timeProblem(claims, now, auth.clockSkewSeconds);
-    if (time === 'malformed') return deny('token_claim_missing', 'exp or nbf');
+    if (time === 'malformed') return deny('token_claim_missing', 'exp, nbf or iat');
     if (time !== undefined) return deny(time === 'expired' ? 'token_expired' : 'token_not_yet_valid');
     if (iat > now + auth.clockSkewSeconds)
       return deny('token_not_yet_valid', `iat is ${Math.round(iat - now)} s ahead`);

@@ -21,27 +21,57 @@ export function applyMcpPolicy({ limits }: Pick<Config, 'limits'>): Stage<Authen
   return (x) => {
     const { route } = x;
     if (route.kind !== 'mcp') return grow(x, { body: undefined });
-    const version = x.headers.get('mcp-protocol-version') ?? WITHOUT_VERSION;
-    if (!(route.revisions as readonly string[]).includes(version))
-      return deny('mcp_version_refused', `served: ${route.revisions.join(', ')}`);
-    const stateless = version >= STATELESS_SINCE;
-    if (stateless && x.method !== 'POST')
-      return deny('method_not_allowed', `${STATELESS_SINCE} is POST only`);
-    const named = namedInHeaders(x, stateless);
+    const named = namedInHeaders(x);
     if (named instanceof Denial) return named;
+    const fault = headerFault(x, route, named);
+    if (fault !== undefined && fault.excusedBy === undefined) return fault.denial;
     const { allow } = route;
-    if (allow === undefined || x.method !== 'POST') return grow(x, { body: undefined });
+    if (x.method !== 'POST' || (allow === undefined && fault === undefined))
+      return grow(x, { body: undefined });
     const odd = unreadable(x);
     if (odd !== undefined) return deny('mcp_body_malformed', odd);
     return x.readBody(limits).then((body) => {
       if (body instanceof Denial) return body;
       const calls = readCalls(body);
-      if (calls === undefined) return deny('mcp_body_malformed');
-      const refused = disagrees(named, calls) ?? judgeCalls(x, calls, allow, route);
+      if (calls === undefined) return fault?.denial ?? deny('mcp_body_malformed');
+      if (fault?.excusedBy !== undefined && !calls.every(fault.excusedBy)) return fault.denial;
+      const refused =
+        disagrees(named, calls) ?? (allow === undefined ? undefined : judgeCalls(x, calls, allow, route));
       return refused ?? grow(x, { body });
     });
   };
 }
+
+/** What the header fields lack. */
+interface HeaderFault {
+  readonly denial: Denial;
+  /** Present: where every message of the body is such a one, nothing is lacking. */
+  readonly excusedBy?: (call: McpCall) => boolean;
+}
+
+function headerFault(
+  { headers, method }: Authenticated,
+  route: McpRoute,
+  named: Named,
+): HeaderFault | undefined {
+  const stated = headers.get('mcp-protocol-version');
+  const version = stated ?? WITHOUT_VERSION;
+  if (!serves(route, version)) {
+    const denial = deny('mcp_version_refused', `served: ${route.revisions.join(', ')}`);
+    if (stated !== undefined || method !== 'POST') return { denial };
+    // Who begins a session says in the body what it speaks, and nothing in the header.
+    return { denial, excusedBy: ({ revision }) => revision !== undefined && serves(route, revision) };
+  }
+  if (version < STATELESS_SINCE) return undefined;
+  if (method !== 'POST') return { denial: deny('method_not_allowed', `${STATELESS_SINCE} is POST only`) };
+  if (named.method === undefined)
+    return { denial: deny('mcp_header_missing'), excusedBy: ({ notification }) => notification };
+  const unnamed = requiresName(named.method) && named.name === undefined;
+  return unnamed ? { denial: deny('mcp_header_missing') } : undefined;
+}
+
+const serves = ({ revisions }: McpRoute, version: string): boolean =>
+  (revisions as readonly string[]).includes(version);
 
 /** Rules are for what the backend reads: UTF-8 as it is, whatever the client would like it to be. */
 function unreadable({ headers }: Authenticated): string | undefined {
@@ -52,8 +82,10 @@ function unreadable({ headers }: Authenticated): string | undefined {
   return charsets.every((charset) => charset === 'utf-8') ? undefined : 'charset';
 }
 
-/** What Mcp-Method and Mcp-Name say; required in 2026-07-28, read in any revision: a later hop may decide on them. */
-function namedInHeaders({ headers, facts }: Authenticated, required: boolean): McpCall | Denial {
+type Named = Pick<McpCall, 'method' | 'name'>;
+
+/** What Mcp-Method and Mcp-Name say, in any revision: a later hop may decide on them. */
+function namedInHeaders({ headers, facts }: Authenticated): Named | Denial {
   const [method, name] = ['mcp-method', 'mcp-name'].map((field) => {
     const value = headers.get(field);
     return value === undefined ? undefined : (decodeMcpHeader(value) ?? null);
@@ -61,12 +93,10 @@ function namedInHeaders({ headers, facts }: Authenticated, required: boolean): M
   if (method === null || name === null) return deny('mcp_header_mismatch', 'not canonical base64');
   if (method !== undefined) facts.mcpMethod = method;
   if (name !== undefined) facts.mcpName = name;
-  if (required && (method === undefined || (requiresName(method) && name === undefined)))
-    return deny('mcp_header_missing');
   return { method, name };
 }
 
-function disagrees(named: McpCall, calls: readonly McpCall[]): Denial | undefined {
+function disagrees(named: Named, calls: readonly McpCall[]): Denial | undefined {
   if (named.method === undefined && named.name === undefined) return undefined;
   const [call] = calls;
   const same =

@@ -21,8 +21,12 @@ const FORWARDED = new Set([
   'traceparent',
   'tracestate',
 ]);
-/** Not with an underscore: backends that turn fields into variables (CGI, WSGI) would take `mcp-session_id` for `mcp-session-id`. */
-const forwarded = (name: string) => FORWARDED.has(name) || (name.startsWith('mcp-') && !name.includes('_'));
+/**
+ * Not with an underscore: backends that turn fields into variables (CGI, WSGI) would take `mcp-session_id` for `mcp-session-id`. Mirrored parameters
+ * may have one: what follows the prefix is the parameter's own name, and stands for no field that is judged here.
+ */
+const forwarded = (name: string) =>
+  FORWARDED.has(name) || (name.startsWith('mcp-') && (!name.includes('_') || name.startsWith('mcp-param-')));
 
 /** Builds the backend's request from an allow-list: what no rule lets through does not pass. */
 export function rewrite(

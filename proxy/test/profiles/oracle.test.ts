@@ -60,6 +60,11 @@ const tokenClaim =
   (p) => {
     p.tokenClaims[name] = value(seconds());
   };
+const tokenOf =
+  (claims: (now: number) => Json): Deviation =>
+  (p) => {
+    Object.assign(p.tokenClaims, claims(seconds()));
+  };
 const DEVIATIONS: Readonly<Record<string, Deviation>> = {
   'htu with a query': proofClaim('htu', () => `${HTU}?a=b`),
   'htu with a fragment': proofClaim('htu', () => `${HTU}#a`),
@@ -136,8 +141,9 @@ const DEVIATIONS: Readonly<Record<string, Deviation>> = {
   'no sub': tokenClaim('sub', () => undefined),
   'no client_id': tokenClaim('client_id', () => undefined),
   'no exp': tokenClaim('exp', () => undefined),
-  'a token that ended 45 s ago': tokenClaim('exp', (now) => now - 45),
-  'a token that ended 100 s ago': tokenClaim('exp', (now) => now - 100),
+  'a token that ended 45 s ago': tokenOf((now) => ({ iat: now - 200, exp: now - 45 })),
+  'a token that ended 100 s ago': tokenOf((now) => ({ iat: now - 200, exp: now - 100 })),
+  'a token that ended before it began': tokenOf((now) => ({ iat: now + 20, exp: now + 10 })),
   'a token that begins in 45 s': tokenClaim('nbf', (now) => now + 45),
   'a token that begins in 100 s': tokenClaim('nbf', (now) => now + 100),
   'a token made in 100 s': tokenClaim('iat', (now) => now + 100),
@@ -171,6 +177,7 @@ const LAXER: Readonly<Record<string, string>> = {
 };
 /** It accepts, we do not. */
 const STRICTER: Readonly<Record<string, string>> = {
+  'a token that ended before it began': 'RFC 9068 2.2 has exp and iat; theirs looks at each by itself',
   'htu with a backslash': 'RFC 3986 has none; WHATWG URL makes a slash of it',
   'htu with a tab': 'RFC 3986 has none; WHATWG URL drops it',
   'a long jti': 'RFC 9449 11.1: bounded to 256 characters',
