@@ -211,7 +211,14 @@ export class AgentGateway extends Construct {
       upstream: props.upstream ?? {},
       memory:
         props.memory === undefined
-          ? Size.mebibytes(usualMebibytes({ replayStore, workers: props.workers }))
+          ? Size.mebibytes(
+              usualMebibytes({
+                replayStore,
+                workers: props.workers,
+                tlsSecretName: props.tlsSecretName,
+                limits: props.limits ?? {},
+              }),
+            )
           : wholeMebibytes(props.memory),
       drain: props.drain,
       preStop: props.preStop ?? Duration.seconds(15),

@@ -196,7 +196,7 @@ function alertsOf(spec: GatewaySpec): Alert[] {
       expr: `max by (pod) (${of('process_resident_memory_bytes')}) > ${Math.round(0.9 * memoryBytes)}`,
       summary: `${pods} has {{ $value | humanize1024 }}B in use, of ${spec.memory.toMebibytes()} MiB`,
       description:
-        'It is killed at the limit. An open stream takes up to 40 KiB: more memory, or more replicas.',
+        'It is killed at the limit. An open stream takes up to 32 KiB, with TLS 80 KiB: more memory, or more replicas.',
     },
     ...(spec.tracing === undefined
       ? []

@@ -1,9 +1,11 @@
-import { GatewaySpec, secretsRoutes } from './gateway-spec';
+import { GatewaySpec, heapMebibytes, secretsRoutes } from './gateway-spec';
 import { k8s } from './k8s';
 import { DIR, PORT } from './wiring';
 
 /** A young generation of 8 MiB instead of 16: measured, 5 000 event streams take 40 % less memory, and a request no more CPU. */
-const NODE_FLAGS = ['--max-semi-space-size=8'];
+const SEMI_SPACE = '--max-semi-space-size=8';
+/** Node would choose a heap larger than the container's memory, and be killed where it could have collected. */
+const nodeFlags = (spec: GatewaySpec) => [SEMI_SPACE, `--max-old-space-size=${heapMebibytes(spec)}`];
 
 const SECURITY: k8s.SecurityContext = {
   allowPrivilegeEscalation: false,
@@ -31,7 +33,7 @@ export function proxyContainer(spec: GatewaySpec): k8s.Container {
     imagePullPolicy: 'IfNotPresent',
     command: [
       'node',
-      ...NODE_FLAGS,
+      ...nodeFlags(spec),
       `${DIR.code}/proxy.mjs`,
       'serve',
       '--config',

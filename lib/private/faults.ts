@@ -68,9 +68,9 @@ function memoryFaults(spec: GatewaySpec): Fault[] {
     : [
         {
           where: 'memory',
-          want: `must be at least ${least} MiB for this many workers and maxEntries`,
+          want: `must be at least ${least} MiB for this many workers, connections and maxEntries`,
           got: `${got} MiB`,
-          next: 'give more, or remember fewer proofs',
+          next: 'give more, allow fewer connections (limits.maxConnections), or remember fewer proofs',
         },
       ];
 }

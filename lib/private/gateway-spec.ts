@@ -17,6 +17,7 @@ import { ReplayStore } from '../replay-store';
 import { SecretSource } from '../secret-source';
 import { TokenExchange } from '../token-exchange';
 import { Tracing } from '../tracing';
+import { bytesFor, connectionsIn } from './parser';
 
 interface RouteCommon {
   readonly name: string;
@@ -111,19 +112,40 @@ export const secretsRoutes = (spec: GatewaySpec) =>
 export const authOf = (spec: GatewaySpec, route: RouteSpec) => route.auth ?? spec.auth;
 export const usesAgentgateway = (spec: GatewaySpec) => spec.dataPlane._version !== undefined;
 
-/** What the process has, each further worker, and what the memory store takes when it is full, of which the base has room for the default. */
-const MEBIBYTES = { process: 64, worker: 40, proofBytes: 24, proofs: 1_000_000 };
-const storeMebibytes = ({ replayStore: { _redis, _memory } }: Pick<GatewaySpec, 'replayStore'>) =>
-  _redis !== undefined
-    ? 0
-    : Math.ceil(((_memory?.maxEntries ?? MEBIBYTES.proofs) * MEBIBYTES.proofBytes) / 2 ** 20);
+type Sized = Pick<GatewaySpec, 'replayStore' | 'workers' | 'tlsSecretName' | 'limits'>;
 
-/** Below it the process does not fit. */
-export const leastMebibytes = (spec: Pick<GatewaySpec, 'replayStore' | 'workers'>) =>
-  MEBIBYTES.process + MEBIBYTES.worker * Math.max(0, (spec.workers ?? 1) - 1) + storeMebibytes(spec);
+/** Defaults of the proxy's schema that memory depends on; test/lib/memory.test.ts holds them against it. */
+export const SCHEMA_DEFAULTS = { maxConnections: 10_000, maxHeaderBytes: 16_384, maxEntries: 1_000_000 };
+/** A smaller pod is no gateway. */
+const LEAST_CONNECTIONS = 100;
+
+const useOf = ({ replayStore: { _redis, _memory }, workers = 1, tlsSecretName, limits }: Sized) => ({
+  workers,
+  proofs: _redis === undefined ? (_memory?.maxEntries ?? SCHEMA_DEFAULTS.maxEntries) : 0,
+  tls: tlsSecretName !== undefined,
+  maxHeaderBytes: limits.maxHeaderBytes ?? SCHEMA_DEFAULTS.maxHeaderBytes,
+});
+const mebibytes = (bytes: number) => Math.ceil(bytes / 2 ** 20);
+
+/** Below it the process does not fit, or not with the connections that were asked for. */
+export const leastMebibytes = (spec: Sized) =>
+  mebibytes(bytesFor(spec.limits.maxConnections ?? LEAST_CONNECTIONS, useOf(spec)));
 /** With room for streams, and for a burst. */
-export const usualMebibytes = (spec: Pick<GatewaySpec, 'replayStore' | 'workers'>) =>
-  256 + 64 * Math.max(0, (spec.workers ?? 1) - 1) + Math.max(0, storeMebibytes(spec) - 23);
+export const usualMebibytes = (spec: Sized) => {
+  const { workers = 1 } = spec;
+  const store = mebibytes(24 * useOf(spec).proofs);
+  return Math.max(256 + 64 * (workers - 1) + Math.max(0, store - 23), leastMebibytes(spec));
+};
+/** What was asked for, or as many as the memory holds, each with an event stream. */
+export const maxConnections = (spec: Sized & Pick<GatewaySpec, 'memory'>) =>
+  spec.limits.maxConnections ??
+  Math.max(
+    1,
+    Math.min(SCHEMA_DEFAULTS.maxConnections, connectionsIn(spec.memory.toMebibytes() * 2 ** 20, useOf(spec))),
+  );
+/** Half of the memory for objects, a share for each thread: the rest is for buffers, sockets, remembered proofs and Node itself. */
+export const heapMebibytes = ({ memory, workers = 1 }: Pick<GatewaySpec, 'memory' | 'workers'>) =>
+  Math.floor(memory.toMebibytes() / 2 / workers);
 
 /** Images of the pod that a push to their registry would change. */
 export const unpinnedImages = (spec: GatewaySpec): Image[] =>

@@ -17,6 +17,7 @@ import {
   RouteSpec,
   SecretsRouteSpec,
   usesAgentgateway,
+  maxConnections,
 } from './gateway-spec';
 import { audienceOf, IssuerEntry, issuerOf, issuersOf } from './issuers';
 import { canonicalJson } from './json';
@@ -76,7 +77,7 @@ export function modelOf(spec: GatewaySpec): Model {
       bodyIdleTimeoutSeconds: seconds(limits.bodyIdleTimeout),
       minBodyBytesPerSecond: limits.minBodyRate,
       answerIdleTimeoutSeconds: seconds(limits.answerIdleTimeout),
-      maxConnections: limits.maxConnections,
+      maxConnections: maxConnections(spec),
       maxConnectionsPerAddress: limits.maxConnectionsPerAddress,
       maxUnverified: limits.maxUnverified,
       requestsPerAddress: limits.requestsPerAddress,

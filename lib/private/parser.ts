@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import type { Parsed } from '../../assets/types/config/index';
+import type { MemoryUse, Parsed } from '../../assets/types/config/index';
 
 /** Two levels up from lib/private and from build/private alike. */
 const ASSETS = join(__dirname, '..', '..', 'assets');
@@ -9,11 +9,13 @@ const ASSETS = join(__dirname, '..', '..', 'assets');
 type ParsedJwks = { readonly ok: true } | { readonly ok: false; readonly problems: readonly string[] };
 
 /** The parsers that the proxy runs at start, and what they know of address ranges. */
-export const { parseConfig, parseJwks, holdsEverybody } = createRequire(__filename)(
+export const { parseConfig, parseJwks, holdsEverybody, bytesFor, connectionsIn } = createRequire(__filename)(
   join(ASSETS, 'config.cjs'),
 ) as {
   parseConfig(raw: unknown): Parsed;
   parseJwks(text: string): ParsedJwks;
+  bytesFor(connections: number, use: MemoryUse): number;
+  connectionsIn(bytes: number, use: MemoryUse): number;
   holdsEverybody(ranges: readonly string[]): boolean;
 };
 
