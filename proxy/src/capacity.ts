@@ -38,7 +38,7 @@ interface Bound {
 
 export function capacityOf(config: Config, { descriptors, memoryBytes, heapBytes }: Machine): Capacity {
   const { limits, upstream, workers } = config;
-  const wantedSockets = upstream.maxSockets * backendsOf(config);
+  const wantedSockets = (upstream.maxSockets + upstream.maxStreams) * backendsOf(config);
   const reserved = RESERVED_DESCRIPTORS + workers * WORKER_DESCRIPTORS;
   const left = descriptors === undefined ? undefined : Math.max(0, descriptors - reserved);
   const shares = shareDescriptors(left, limits.maxConnections, wantedSockets);
@@ -62,7 +62,7 @@ export function capacityOf(config: Config, { descriptors, memoryBytes, heapBytes
     );
   if (shares.sockets < wantedSockets)
     problems.push(
-      `upstream.maxSockets: must be what the process can hold, ${shares.sockets} for all backends of ${descriptors} descriptors (ulimit -n), got ${wantedSockets}; more requests wait`,
+      `upstream.maxSockets and maxStreams: must be what the process can hold, ${shares.sockets} for all backends of ${descriptors} descriptors (ulimit -n), got ${wantedSockets}; more requests wait, more streams are refused`,
     );
   return {
     connections: Math.max(1, Math.min(tightest.most, limits.maxConnections)),
@@ -74,11 +74,18 @@ export function capacityOf(config: Config, { descriptors, memoryBytes, heapBytes
 /** The config with bounds that the process can hold. A reload with more backends gives each of them less. */
 export function fit(config: Config, { connections, backendSockets }: Capacity): Config {
   const { limits, upstream } = config;
-  const perBackend = Math.max(1, Math.floor(backendSockets / backendsOf(config)));
+  const perBackend = Math.floor(backendSockets / backendsOf(config));
+  const wanted = upstream.maxSockets + upstream.maxStreams;
+  // Exchanges and streams give up the same share of what they want.
+  const fitted = (most: number) => Math.max(1, Math.floor(most * Math.min(1, perBackend / wanted)));
   return {
     ...config,
     limits: { ...limits, maxConnections: Math.min(limits.maxConnections, connections) },
-    upstream: { ...upstream, maxSockets: Math.min(upstream.maxSockets, perBackend) },
+    upstream: {
+      ...upstream,
+      maxSockets: fitted(upstream.maxSockets),
+      maxStreams: fitted(upstream.maxStreams),
+    },
   };
 }
 

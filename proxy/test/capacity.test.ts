@@ -47,19 +47,21 @@ it('shares descriptors between clients and backends, and keeps some back', () =>
   const shares = (descriptors: number, change: Partial<ConfigInput>) => {
     const config = configOf(change);
     const { limits, upstream } = fit(config, capacityOf(config, { ...ROOMY, descriptors }));
-    return [limits.maxConnections, upstream.maxSockets];
+    return [limits.maxConnections, upstream.maxSockets, upstream.maxStreams];
   };
-  expect(shares(1152, {})).toEqual([500, 500]);
-  expect(shares(1152, { limits: { maxConnections: 100 } })).toEqual([100, 900]);
-  expect(shares(1152, { upstream: { maxSockets: 100 } })).toEqual([900, 100]);
-  expect(shares(20_000, {})).toEqual([10_000, 1024]);
-  expect(shares(1, {})).toEqual([1, 1]);
+  expect(shares(1152, {})).toEqual([500, 250, 250]);
+  expect(shares(1152, { limits: { maxConnections: 100 } })).toEqual([100, 450, 450]);
+  expect(shares(1152, { upstream: { maxSockets: 60, maxStreams: 40 } })).toEqual([900, 60, 40]);
+  expect(shares(20_000, {})).toEqual([10_000, 1024, 1024]);
+  expect(shares(1, {})).toEqual([1, 1, 1]);
 });
 
 it('gives each backend less where a reload brings more of them, and connections as before', () => {
   const capacity = capacityOf(configOf(), { ...ROOMY, descriptors: 1152 });
   const next = fit(configOf({}, 5), capacity);
-  expect([next.limits.maxConnections, next.upstream.maxSockets]).toEqual([500, 100]);
+  expect([next.limits.maxConnections, next.upstream.maxSockets, next.upstream.maxStreams]).toEqual([
+    500, 50, 50,
+  ]);
 });
 
 it('counts TLS, workers, remembered proofs and longer header blocks', () => {
