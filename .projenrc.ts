@@ -170,7 +170,6 @@ const formatCheck = project.addTask('format:check', {
 
 // Each script works straight after `npm ci`: it makes what it needs and does not find.
 const bundled = [
-  'eslint',
   'test:update',
   'test:watch',
   'watch',

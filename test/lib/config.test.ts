@@ -170,8 +170,9 @@ describe('ConfigMaps', () => {
     }
   });
   it('carry the bundle of this package to the byte, and the Redis client only where Redis is used', () => {
-    for (const chunk of ['proxy.mjs', 'stages.mjs', 'http.mjs', 'stores.mjs', 'config.mjs'])
+    for (const chunk of ['proxy.mjs', 'stages.mjs', 'http.mjs', 'stores.mjs', 'config.mjs']) {
       expect(dataOf(manifests(), chunk)).toBe(readFileSync(join(root, 'assets', chunk), 'utf8'));
+    }
     expect(all(manifests(), 'ConfigMap').filter((o) => 'vendor-ioredis.mjs' in o.data)).toEqual([]);
   });
   it('get another name when their content changes, so that the pods roll', () => {
