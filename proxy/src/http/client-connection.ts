@@ -104,6 +104,7 @@ export class ClientConnection {
   failed(cause: NodeJS.ErrnoException): void {
     // What follows a request that announced the end is none, and takes nothing from the answer before it.
     if (cause.code === 'HPE_CLOSED_CONNECTION') return this.drop();
+    if (cause.code === 'HPE_INVALID_EOF_STATE' && this.phase === 'serving') return this.clientLeft();
     if (this.input === 'dropped') return;
     const reason = reasonOf(cause.code);
     if (reason === undefined || !this.socket.writable) return void this.socket.destroy();
@@ -151,12 +152,14 @@ export class ClientConnection {
     if (this.input !== 'parsed') return;
     this.input = 'held';
     this.readFirst();
+    this.socket.resume();
   }
 
   private drop(): void {
     this.input = 'dropped';
     this.held = [];
     this.readFirst();
+    this.socket.resume();
   }
 
   /** No request waits any more: what was held is parsed. */
@@ -183,6 +186,15 @@ export class ClientConnection {
     if (this.parse === undefined) return;
     socket.removeAllListeners('data');
     socket.on('data', (chunk: Buffer) => this.read(chunk));
+    socket.once('end', () => this.clientLeft());
+    const pause = socket.pause;
+    // node:http pauses for a body that nobody reads; who does not read does not see its client leave.
+    socket.pause = () => (this.input === 'parsed' ? pause.call(socket) : socket);
+  }
+
+  /** It shut its side down. As for most proxies that is the end of what it asked for, and its backend stops working. */
+  private clientLeft(): void {
+    if (this.phase !== 'over') this.socket.destroy();
   }
 
   private read(chunk: Buffer): void {
@@ -204,7 +216,6 @@ export class ClientConnection {
     if (socket.destroyed) return;
     this.drop();
     socket.end();
-    socket.resume();
     const timer = setTimeout(() => socket.destroy(), LINGER_MS);
     socket.once('close', () => clearTimeout(timer));
   }

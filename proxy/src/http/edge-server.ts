@@ -59,7 +59,12 @@ export function createEdgeServer(
           requestCert: askForCertificate,
           rejectUnauthorized: false,
         });
-  const sessions = tls === undefined ? undefined : createHttp2Sessions(limits, handle);
+  const sessions =
+    tls === undefined
+      ? undefined
+      : createHttp2Sessions(limits, handle, (socket) => {
+          onUnreadable('headers_stalled', plainAddress(socket.remoteAddress ?? 'unknown'));
+        });
   if (sessions !== undefined) divert(server, sessions);
   serveHttp1(server, {
     handle,

@@ -2,6 +2,7 @@ import http2, { type ServerHttp2Session } from 'node:http2';
 import type { TLSSocket } from 'node:tls';
 import type { Config } from '../config/index.js';
 import type { ClientAnswer, ClientMessage } from './exchange.js';
+import { gatherUntilRead } from './gather-until-read.js';
 
 /** Connections that chose HTTP/2 (RFC 9113 3.2: over TLS, by ALPN). */
 export interface Http2Sessions {
@@ -28,6 +29,11 @@ const IDLE_MS = 65_000;
 /** How long a client may take to see that its session is over. */
 const LEAVE_MS = 2_000;
 const SWEEP_MS = 250;
+/** Header blocks up to these reach accept, which answers 431 with a record; larger ones nghttp2 refuses by itself. */
+const SHOWN_HEADER_BYTES = 1 << 16;
+const SHOWN_FIELDS = 2_048;
+/** How long a header block may have begun on a session without any stream. */
+const HIDDEN_MS = 1_000;
 
 interface Member {
   readonly session: ServerHttp2Session;
@@ -36,12 +42,21 @@ interface Member {
   /** Of `performance.now()`: without a stream, until when; over, until when the connection may stay. */
   until: number;
   over: boolean;
+  /** Of the stream that was shown last. */
+  shown: number;
+  /** Of `performance.now()`: since when a stream has begun that was not shown; absent: there is none. */
+  hiddenSince: number | undefined;
   /** Resets that it may still cause, as of `resetAt`. */
   resets: number;
   resetAt: number;
 }
 
-export function createHttp2Sessions(limits: Config['limits'], handle: Handle): Http2Sessions {
+/** @param onHidden a session was ended for a header block that never showed as a request */
+export function createHttp2Sessions(
+  limits: Config['limits'],
+  handle: Handle,
+  onHidden: (socket: TLSSocket) => void,
+): Http2Sessions {
   const members = new Set<Member>();
   let closing = false;
   const server = http2.createServer({
@@ -49,11 +64,10 @@ export function createHttp2Sessions(limits: Config['limits'], handle: Handle): H
       enablePush: false,
       maxConcurrentStreams: MAX_STREAMS,
       initialWindowSize: STREAM_WINDOW_BYTES,
-      maxHeaderListSize: limits.maxHeaderBytes,
+      maxHeaderListSize: Math.max(SHOWN_HEADER_BYTES, limits.maxHeaderBytes),
       enableConnectProtocol: false,
     },
-    // More than accept lets through, and the pseudo-header fields: it answers 431, and beyond that the stream is reset (ENHANCE_YOUR_CALM).
-    maxHeaderListPairs: limits.maxHeaderCount + 8,
+    maxHeaderListPairs: Math.max(SHOWN_FIELDS, limits.maxHeaderCount + 8),
     // Within one read, which we cannot interrupt: nghttp2 reads no more then, but leaves the session open. `countReset` closes it.
     streamResetBurst: 2 * RESET_BURST,
     streamResetRate: RESETS_PER_SECOND,
@@ -65,10 +79,12 @@ export function createHttp2Sessions(limits: Config['limits'], handle: Handle): H
   });
   const take = (message: http2.Http2ServerRequest) => {
     // Reset before anybody looked at it: there is nobody to answer, and no address to count it by.
-    if (!message.stream.destroyed && !message.stream.closed) handle(message, message.stream);
+    if (message.stream.destroyed || message.stream.closed) return;
+    if (!message.stream.endAfterHeaders) gatherUntilRead(message.stream);
+    handle(message, message.stream);
   };
-  // CONNECT has no path (RFC 9113 8.5), and is refused for that.
-  server.on('request', take).on('connect', take);
+  // CONNECT has no path (RFC 9113 8.5), and is refused for that; an unknown expectation by accept.
+  server.on('request', take).on('connect', take).on('checkExpectation', take);
 
   const end = (member: Member) => {
     member.over = true;
@@ -87,12 +103,26 @@ export function createHttp2Sessions(limits: Config['limits'], handle: Handle): H
     member.resetAt = now;
     if (member.resets < 0) member.session.close();
   };
+  /**
+   * A header block that is too large for nghttp2 ends the session for it, and node says nothing: only the id of the
+   * stream tells that one has begun. Nothing else may come before a header block is whole.
+   */
+  const hidesOne = (member: Member, now: number): boolean => {
+    const begun = member.session.state.lastProcStreamID ?? 0;
+    if (member.streams > 0 || begun <= member.shown) member.hiddenSince = undefined;
+    else member.hiddenSince ??= now;
+    return member.hiddenSince !== undefined && now - member.hiddenSince >= HIDDEN_MS;
+  };
   const timer = setInterval(() => {
     const now = performance.now();
     for (const member of members) {
       if (member.over) {
         if (member.until <= now) member.socket.destroy();
-      } else if (member.session.destroyed || (member.streams === 0 && member.until <= now)) end(member);
+      } else if (member.session.destroyed) end(member);
+      else if (member.streams === 0 && (hidesOne(member, now) || member.until <= now)) {
+        if (member.hiddenSince !== undefined) onHidden(member.socket);
+        end(member);
+      }
     }
   }, SWEEP_MS);
   timer.unref();
@@ -105,6 +135,8 @@ export function createHttp2Sessions(limits: Config['limits'], handle: Handle): H
       streams: 0,
       until: performance.now() + limits.headersTimeoutSeconds * 1000,
       over: false,
+      shown: 0,
+      hiddenSince: undefined,
       resets: RESET_BURST,
       resetAt: performance.now(),
     };
@@ -112,6 +144,7 @@ export function createHttp2Sessions(limits: Config['limits'], handle: Handle): H
     socket.once('close', () => members.delete(member));
     session.on('stream', (stream) => {
       member.streams += 1;
+      member.shown = stream.id ?? member.shown;
       stream.once('close', () => {
         member.streams -= 1;
         member.until = performance.now() + IDLE_MS;
