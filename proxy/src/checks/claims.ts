@@ -18,20 +18,26 @@ export function audienceFits(aud: unknown, accepted: readonly string[]): boolean
   );
 }
 
-/** Whether the times of a claims set, as far as it has them, are NumericDates and none ends before it begins: such a set was never good. */
-export function isLifetime({ iat, nbf, exp }: JsonObject): boolean {
-  if ([iat, nbf, exp].some((date) => date !== undefined && !isDate(date))) return false;
-  return exp === undefined || [iat, nbf].every((begin) => begin === undefined || begin! <= exp!);
+/** Whether the times of a claims set, as far as it has them, are NumericDates. */
+const areDates = ({ iat, nbf, exp }: JsonObject): boolean =>
+  [iat, nbf, exp].every((date) => date === undefined || isDate(date));
+
+/** Whether no lifetime ends before it begins: such a set was never good. */
+export function isLifetime(claims: JsonObject): boolean {
+  if (!areDates(claims)) return false;
+  const { iat, nbf, exp } = claims as { readonly iat?: number; readonly nbf?: number; readonly exp?: number };
+  return exp === undefined || ((iat === undefined || iat <= exp) && (nbf === undefined || nbf <= exp));
 }
 
-/** RFC 7519 4.1.4, 4.1.5 with leeway: `undefined` if the claims are fine or absent. */
+/** RFC 7519 4.1.4, 4.1.5 with leeway: `undefined` if the claims are fine or absent. What has expired is said to have, whatever else is odd about it. */
 export function timeProblem(
   claims: JsonObject,
   now: number,
   leeway: number,
 ): 'expired' | 'early' | 'malformed' | undefined {
-  if (!isLifetime(claims)) return 'malformed';
+  if (!areDates(claims)) return 'malformed';
   const { exp, nbf } = claims as { readonly exp?: number; readonly nbf?: number };
   if (exp !== undefined && exp <= now - leeway) return 'expired';
+  if (!isLifetime(claims)) return 'malformed';
   return nbf !== undefined && nbf > now + leeway ? 'early' : undefined;
 }

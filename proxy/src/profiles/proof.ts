@@ -99,10 +99,11 @@ export function checkProof(
     return deny('dpop_expired', `iat is ${Math.round(now - iat)} s ago`);
   if (!byNonce && iat > now + auth.clockSkewSeconds)
     return deny('dpop_not_yet_valid', `iat is ${Math.round(iat - now)} s ahead`);
+  // RFC 7519 4.1.4: honoured where present, never required. Where the nonce says when, a client's clock may be anywhere, but it runs forwards.
+  const time = byNonce ? undefined : timeProblem(claims, now, auth.clockSkewSeconds);
+  if (time === 'expired') return deny('dpop_expired', 'exp');
   if (!isLifetime(claims)) return deny('dpop_claim_missing', 'exp, nbf or iat');
-  const time = byNonce ? undefined : timeProblem(claims, now, auth.clockSkewSeconds); // RFC 7519 4.1.4: honoured where present, never required
-  if (time !== undefined)
-    return deny(time === 'expired' ? 'dpop_expired' : 'dpop_not_yet_valid', 'exp or nbf');
+  if (time !== undefined) return deny('dpop_not_yet_valid', 'nbf');
   // Item 12a.
   if (!isString(claims.ath)) return deny('dpop_claim_missing', 'ath');
   if (claims.ath !== ath) return deny('dpop_ath_mismatch');
