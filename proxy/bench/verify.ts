@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { verifies } from '../src/checks/signature.js';
 import { wallClock } from '../src/clock.js';
+import { createSessionKeys, newSessionKey } from '../src/keys/session-keys.js';
 import { parseConfig } from '../src/config/index.js';
 import { headerFields } from '../src/http/header-fields.js';
 import type { Received } from '../src/pipeline/evidence.js';
@@ -70,6 +71,7 @@ const { enter, route, decide } = createWay(config, {
   trust,
   take,
   store: createMemoryStore({ maxEntries: 1_000_000, now: wallClock }),
+  sessionKeys: createSessionKeys(newSessionKey(), wallClock),
   buckets: tables.callers,
   addressLimits,
   clock: wallClock,

@@ -20,6 +20,7 @@ import {
 import { closed, listen } from './http/listen.js';
 import { receive } from './http/receive.js';
 import { replyHeaders } from './http/reply-headers.js';
+import { createSessionKeys, newSessionKey } from './keys/session-keys.js';
 import { openSecretFile } from './keys/secret-file.js';
 import { openTlsFiles } from './keys/tls-files.js';
 import type { BucketMemory } from './limit/bucket-table.js';
@@ -69,6 +70,7 @@ export interface Crew {
   /** Absent: the replay store is not of this process. */
   readonly claims: SharedClaims | undefined;
   readonly buckets: Buckets<BucketMemory>;
+  readonly sessionKey: Buffer;
   readonly audit: LineSink;
 }
 
@@ -145,6 +147,13 @@ export async function startEdge(first: Config, outer: Surroundings, crew?: Crew)
     store,
     buckets: bucketTables(crew?.buckets ?? bucketMemories(false)),
     sharedRedis,
+    sessionKeys: createSessionKeys(
+      crew?.sessionKey ?? newSessionKey(),
+      clock,
+      replay.store === 'redis' && sharedRedis !== undefined
+        ? { redis: sharedRedis, name: `${replay.keyPrefix}session-key` }
+        : undefined,
+    ),
     audit,
     metrics,
     deadlines,
@@ -181,14 +190,14 @@ export async function startEdge(first: Config, outer: Surroundings, crew?: Crew)
       const picked = endpointsOf(outbound.route).pick(outbound.upstream);
       if (picked instanceof Denial)
         return conclude.refuse(received, picked, outbound.route, message, response);
-      const { upstream, sessionTag, report } = picked;
+      const { upstream, nameSession, report } = picked;
       const trace = received.trace?.toBackend(picked.request, upstream.origin);
       const { caller } = outbound;
       metrics.upstreamStarted(upstream.backend);
       upstream.forward(
         {
           request: trace?.request ?? picked.request,
-          sessionTag,
+          nameSession,
           message,
           response,
           extra: ['X-Request-Id', received.id, ...replyHeaders(received.reply)],

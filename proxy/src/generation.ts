@@ -1,6 +1,7 @@
 /** What one config makes of requests: a reload makes another of these and lets the requests under way end in theirs. */
 import type { Clock } from './clock.js';
 import type { Config, Route } from './config/index.js';
+import type { SessionKeys } from './keys/key-source.js';
 import { trustedPeers, type TrustedPeers } from './http/trusted-peers.js';
 import type { AuditLog } from './observe/audit-log.js';
 import type { Metrics } from './observe/metrics.js';
@@ -34,6 +35,7 @@ export interface Lasting {
   readonly store: ReplayStore;
   readonly buckets: Buckets<BucketTable>;
   readonly sharedRedis: SharedRedis | undefined;
+  readonly sessionKeys: SessionKeys;
   readonly audit: AuditLog;
   readonly metrics: Metrics;
   readonly deadlines: Deadlines;
@@ -47,7 +49,7 @@ export function openGeneration(
   surroundings: Surroundings,
 ): Generation {
   const { clock } = surroundings;
-  const { store, buckets, audit, metrics, sharedRedis } = lasting;
+  const { store, buckets, audit, metrics, sharedRedis, sessionKeys } = lasting;
   const trust = openTrust(config, take, surroundings);
   const addressLimits = createAddressLimits(config, buckets.addresses, clock);
   const endpoints = new Map(
@@ -67,6 +69,7 @@ export function openGeneration(
       take,
       buckets: buckets.callers,
       store,
+      sessionKeys,
       addressLimits,
       sharedRedis,
       clock,

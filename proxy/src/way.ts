@@ -21,6 +21,8 @@ import { accept, type AddressLimits } from './stages/accept.js';
 import { answerLocally } from './stages/answer-locally.js';
 import { applyMcpPolicy } from './stages/apply-mcp-policy.js';
 import { authenticate } from './stages/authenticate.js';
+import { bindSession } from './stages/bind-session.js';
+import type { SessionKeys } from './keys/key-source.js';
 import { limitRate } from './stages/limit-rate.js';
 import { matchRoute } from './stages/match-route.js';
 import { rejectReplay } from './stages/reject-replay.js';
@@ -42,6 +44,7 @@ export interface WayOptions {
   /** Of proven callers: outlives a reload, which must not fill the buckets again. */
   readonly buckets: BucketTable;
   readonly store: ReplayStore;
+  readonly sessionKeys: SessionKeys;
   readonly addressLimits: AddressLimits;
   /** Where shared buckets are, asked only where there are some; absent: they count here. */
   readonly sharedRedis?: SharedRedis | undefined;
@@ -51,7 +54,7 @@ export interface WayOptions {
 
 export function createWay(
   config: Config,
-  { trust, take, buckets, store, addressLimits, sharedRedis, clock, verify }: WayOptions,
+  { trust, take, buckets, store, sessionKeys, addressLimits, sharedRedis, clock, verify }: WayOptions,
 ): Way {
   const limiters = new Map<Route, RateLimiter>(
     config.routes.flatMap((route) =>
@@ -74,7 +77,10 @@ export function createWay(
     route: matchRoute(config.routes),
     decide: then(
       then(
-        then(authenticate(createProfiles(config, { ...trust, clock, verify })), applyMcpPolicy(config)),
+        then(
+          then(authenticate(createProfiles(config, { ...trust, clock, verify })), applyMcpPolicy(config)),
+          bindSession(sessionKeys),
+        ),
         then(
           rejectReplay(store, clock),
           limitRate((r) => limiters.get(r)),

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import type { TLSSocket } from 'node:tls';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { wallClock } from '../src/clock.js';
+import { hasRedis, RedisProcess } from './replay/redis-process.js';
 import { ORIGIN, freePort, startBed, type Bed } from './support/gateway.js';
 import { accessToken, ec, proof, thumbprint } from './support/mint.js';
 
@@ -121,30 +122,40 @@ describe('several endpoints', () => {
   it('keep their sessions, which the backend sees under its own name', async () => {
     const first = await ask(bed);
     const session = first.headers['mcp-session-id'] as string;
-    expect(session).toMatch(/^[\w-]{8}\.session-of-\d$/);
+    expect(session).toMatch(/^[\w-]{22}\.[\w-]{8}\.session-of-\d$/);
     for (const method of ['POST', 'GET', 'POST', 'DELETE', 'POST'])
       expect((await ask(bed, { 'mcp-session-id': session }, method)).text).toBe(first.text);
     expect(got.slice(1)).toEqual(Array(5).fill([Number(first.text), `session-of-${first.text}`]));
   });
-  it('keep them over gateways that know nothing of each other', async () => {
-    const other = await startBed({
-      change: (config) => {
-        (config.routes[0] as { backend: unknown }).backend = {
-          url: `http://127.0.0.1:${ports[0]!}`,
-          endpoints: [...ports].reverse().map((port) => `http://127.0.0.1:${port}`),
-        };
-      },
-    });
-    try {
-      const first = await ask(bed);
-      for (let i = 0; i < 4; i++)
-        expect((await ask(other, { 'mcp-session-id': first.headers['mcp-session-id'] as string })).text).toBe(
-          first.text,
-        );
-    } finally {
-      await other.stop();
-    }
-  });
+  (hasRedis() ? it : it.skip)(
+    'keep them over replicas that share a Redis, and know nothing else of each other',
+    async () => {
+      const redis = await RedisProcess.start();
+      const replica = (order: readonly number[]) =>
+        startBed({
+          change: (config) => {
+            config.replay = { store: 'redis', url: `redis://127.0.0.1:${redis.port}` };
+            (config.routes[0] as { backend: unknown }).backend = {
+              url: `http://127.0.0.1:${ports[0]!}`,
+              endpoints: order.map((port) => `http://127.0.0.1:${port}`),
+            };
+          },
+        });
+      const [one, two] = await Promise.all([replica(ports), replica([...ports].reverse())]);
+      try {
+        while ((await one.admin('/readyz')).status !== 200 || (await two.admin('/readyz')).status !== 200)
+          await sleep(20);
+        await sleep(200); // both have asked for the key
+        const first = await ask(one);
+        const session = first.headers['mcp-session-id'] as string;
+        for (let i = 0; i < 4; i++)
+          expect((await ask(two, { 'mcp-session-id': session })).text).toBe(first.text);
+      } finally {
+        await Promise.all([one.stop(), two.stop()]);
+        await redis.stop();
+      }
+    },
+  );
   it.each(['session-of-0', 'AAAAAAAA.session-of-0', '', '.'])(
     'know no session %j: 404, so that the client begins anew',
     async (session) => {

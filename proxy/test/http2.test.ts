@@ -209,6 +209,9 @@ describe('a request', () => {
     expect(answers.map(({ status }) => status).sort()).toEqual([200, ...Array(99).fill(401)]);
   });
   it('reaches the backend as the allow-list makes it, without credentials, cookies or pseudo-header fields', async () => {
+    bed.answer = (_, response) => response.writeHead(200, { 'Mcp-Session-Id': 's' }).end('{}');
+    const begun = await ask(h2, post());
+    bed.seen.length = 0;
     const { status } = await ask(
       h2,
       post({
@@ -219,7 +222,7 @@ describe('a request', () => {
           'content-type': 'application/json',
           'content-length': '7',
           'user-agent': 'agent\xe9',
-          'mcp-session-id': 's',
+          'mcp-session-id': begun.headers['mcp-session-id'] as string,
           cookie: ['a=CANARY', 'b=CANARY'],
           'x-anything': '1',
           te: 'trailers',

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { startBed, ORIGIN, type Bed } from './support/gateway.js';
 import { startKube, type Kube } from './support/kube.js';
 import { accessToken, ec, proof, selfSignedToken, sha256, thumbprint } from './support/mint.js';
+import { beginSession } from './support/session.js';
 
 let bed: Bed;
 let kube: Kube;
@@ -111,10 +112,11 @@ const names = () =>
 
 describe('towards a backend', () => {
   it('goes what the list allows, and nothing else of the client', async () => {
+    const begin = { method: 'POST', path: '/mcp', headers: headers('/mcp', 'POST') };
     const allowed = {
       accept: 'application/json, text/event-stream',
       'content-type': 'application/json',
-      'mcp-session-id': 's',
+      'mcp-session-id': await beginSession(bed, begin, 's'),
       'mcp-protocol-version': '2025-06-18',
       'mcp-param-x': '1',
       'user-agent': 'agent',
@@ -131,6 +133,7 @@ describe('towards a backend', () => {
       [...Object.keys(allowed), 'connection', 'content-length', 'host', 'x-request-id'].sort(),
     );
     expect(bed.seen[0]).toMatchObject({ method: 'POST', url: '/mcp?x=1', body: '{"a":1}' });
+    expect(bed.seen[0]!.headers['mcp-session-id']).toBe('s');
     expect(bed.seen[0]!.headers['x-request-id']).not.toBe('theirs');
     expect(bed.seen[0]!.headers.host).toBe(`127.0.0.1:${bed.backendPort}`);
   });
@@ -377,7 +380,7 @@ describe('towards the client', () => {
         path: '/mcp',
         headers: headers('/mcp', 'POST'),
       });
-      expect(got['mcp-session-id']).toBe('s');
+      expect(got['mcp-session-id']).toMatch(/^[\w-]{22}\.s$/);
       for (const name of ['set-cookie', 'server', 'x-powered-by', 'www-authenticate', 'x-listed'])
         expect(got).not.toHaveProperty(name);
     } finally {

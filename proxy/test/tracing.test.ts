@@ -273,7 +273,6 @@ describe('a span', () => {
       cookie: 'CANARY',
       'x-anything': 'CANARY',
       'user-agent': 'CANARY',
-      'mcp-session-id': 'CANARY',
       forwarded: 'for=CANARY',
       baggage: 'CANARY=1',
       traceparent: TRACEPARENT,
@@ -292,7 +291,7 @@ describe('a span', () => {
     expect(
       (await bed.ask({ method: 'POST', path: '/kept?key=CANARY', headers: { ...sent, ...nasty } })).status,
     ).toBe(401);
-    await bed.ask({ method: 'PROPFIND', path: '/kept', headers: sent });
+    await bed.ask({ method: 'PROPFIND', path: '/kept', headers: { ...sent, 'mcp-session-id': 'CANARY' } });
     await bed.raw(`GET http://CANARY:CANARY@x/kept#CANARY HTTP/1.1\r\nhost: CANARY\r\n\r\n`, 200);
     const spans = await collector.until(5);
     expect(bed.seen[0]!.headers.tracestate).toBe('a=CANARY');

@@ -68,7 +68,7 @@ export const ADVICE: Readonly<Record<Reason, Advice>> = {
   ),
   mcp_session_gone: advice(
     'MCP transports, session management',
-    'send initialize again, without Mcp-Session-Id; operators: the endpoint that had it is no longer listed',
+    'send initialize again, without Mcp-Session-Id: a session is for the key and subject that began it; operators: or the endpoint that had it is no longer listed, or the gateway was restarted',
   ),
   mcp_not_allowed: advice('least privilege', 'add a rule to allow of the route, or use what it allows'),
   credentials_missing: advice(

@@ -1,3 +1,4 @@
+import { createSessionKeys, newSessionKey } from '../keys/session-keys.js';
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
@@ -138,6 +139,7 @@ async function judge(config: Config, request: Received, clock: () => number): Pr
       take: draft.take,
       buckets: bucketTables(bucketMemories(false)).callers,
       store,
+      sessionKeys: createSessionKeys(newSessionKey(), clock),
       addressLimits: { requests: undefined, refusals: nothing },
       clock,
       verify: (_, ...work) => verifies(...work),

@@ -25,6 +25,8 @@ export interface KeySource {
   close(): void;
 }
 
+export type { SessionKeys } from './session-keys.js';
+
 /** The secrets that nonces are made with. */
 export interface NonceKeys {
   /** Makes new nonces; `undefined` while there is none. */

@@ -157,6 +157,15 @@ export interface Authenticated extends Routed {
 /** Its JSON-RPC messages are allowed on the route, or the route has no rules. */
 export interface Permitted extends Authenticated {
   readonly body: Buffer | undefined;
+  /** Present: sessions of this route belong to the caller that began them. */
+  readonly session?: CallersSession;
+}
+
+export interface CallersSession {
+  /** The one that was asked for, as the backend knows it; absent: none. */
+  readonly id: string | undefined;
+  /** What the caller will know a session by that the backend begins. */
+  readonly name: (id: string) => string;
 }
 
 declare const claimed: unique symbol;
@@ -183,6 +192,8 @@ export interface UpstreamRequest {
   readonly framing: string | undefined;
   /** The body, where it was read already; else it streams. */
   readonly content: Buffer | undefined;
+  /** What the client knows a session by that the backend begins; absent: as the backend does. */
+  readonly nameSession?: ((id: string) => string) | undefined;
   /** Secrets: the answer's status is mapped and its headers dropped. */
   readonly confidential: boolean;
   /** Of a Secret: the one key whose decoded value is the answer. */

@@ -77,7 +77,7 @@ function rewriteMcp(
       !(credential.kind === 'file' && credential.header === name) &&
       listed?.includes(name) !== true
     )
-      headers.push(raw[i]!, raw[i + 1]!);
+      headers.push(raw[i]!, name === 'mcp-session-id' ? (x.session?.id ?? raw[i + 1]!) : raw[i + 1]!);
   }
   if (x.body !== undefined) headers.push('Content-Type', 'application/json');
   if (credential.kind === 'file') {
@@ -98,6 +98,7 @@ function rewriteMcp(
       headers,
       framing,
       content: x.body,
+      nameSession: x.session?.name,
       confidential: false,
     },
   });

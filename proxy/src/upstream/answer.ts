@@ -37,7 +37,7 @@ export function answerHeaders(
   raw: readonly string[],
   confidential: boolean,
   extra: readonly string[],
-  sessionTag: string | undefined,
+  nameSession: ((id: string) => string) | undefined,
 ): AnswerHeaders {
   const uncacheable = extra.includes('DPoP-Nonce');
   const limited = extra.includes('RateLimit');
@@ -66,7 +66,7 @@ export function answerHeaders(
     )
       headers.push(
         raw[i]!,
-        sessionTag !== undefined && name === 'mcp-session-id' ? `${sessionTag}.${value}` : value,
+        nameSession !== undefined && name === 'mcp-session-id' ? nameSession(value) : value,
       );
   }
   if (confidential)

@@ -44,8 +44,8 @@ type Result =
 /** A client's request and what its answer needs. */
 export interface Exchange {
   readonly request: UpstreamRequest;
-  /** Put before the `Mcp-Session-Id` that the backend gives, where it has several endpoints. */
-  readonly sessionTag: string | undefined;
+  /** What the client knows a session by that the backend begins; absent: as the backend does. */
+  readonly nameSession: ((id: string) => string) | undefined;
   readonly message: ClientMessage;
   readonly response: ClientAnswer;
   /** name, value … of fields of ours in the answer; a DPoP-Nonce among them forbids caching (RFC 9449 8.2). */
@@ -274,13 +274,13 @@ export class BackendExchange implements SlotHolder {
 
   #relayAnswer(answer: IncomingMessage, waitedMs: number): void {
     const { openAnswers, slots } = this.#context;
-    const { request, message, response, extra, sessionTag } = this.#exchange;
+    const { request, message, response, extra, nameSession } = this.#exchange;
     const stream = isEventStream(answer);
     this.#phase = 'relaying';
     this.#flowedAt = performance.now();
     this.#progress = new ClientProgress(response);
     this.#deadline!.extend(LOOK_SECONDS);
-    const headers = answerHeaders(answer.rawHeaders, request.confidential, extra, sessionTag);
+    const headers = answerHeaders(answer.rawHeaders, request.confidential, extra, nameSession);
     const entry = this.#openAnswer(stream);
     const relayed = relay(answer, response, headers, {
       flowing: () => {

@@ -9,8 +9,8 @@ import type { Outcome, Upstream } from './upstream.js';
 export interface Pick {
   readonly upstream: Upstream;
   readonly request: UpstreamRequest;
-  /** Put before the `Mcp-Session-Id` that the backend gives. */
-  readonly sessionTag: string | undefined;
+  /** What the client knows a session by that this backend begins: with the tag of the endpoint that has it, and of its owner. */
+  readonly nameSession: ((id: string) => string) | undefined;
   /** How it went: what fails again and again is left out for a while. */
   readonly report: (outcome: Outcome) => void;
 }
@@ -43,7 +43,7 @@ interface Member {
 export function single(upstream: Upstream): Endpoints {
   const report = () => {};
   return {
-    pick: (request) => ({ upstream, request, sessionTag: undefined, report }),
+    pick: (request) => ({ upstream, request, nameSession: request.nameSession, report }),
     close: () => upstream.close(),
   };
 }
@@ -71,10 +71,11 @@ export function several(upstreams: readonly Upstream[], { outlier, now }: Endpoi
   };
   const toMember = (member: Member, request: UpstreamRequest): Pick => {
     member.open += 1;
+    const { nameSession = (id: string) => id } = request;
     return {
       upstream: member.upstream,
       request,
-      sessionTag: member.tag,
+      nameSession: (id) => nameSession(`${member.tag}.${id}`),
       report(outcome) {
         member.open -= 1;
         const worked = verdictOf(outcome);

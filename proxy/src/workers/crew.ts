@@ -4,6 +4,7 @@ import type { Gateway } from '../app.js';
 import type { Config } from '../config/index.js';
 import { restartProblems } from '../generation.js';
 import { closed, listen } from '../http/listen.js';
+import { newSessionKey } from '../keys/session-keys.js';
 import { openLineSink, STDOUT } from '../observe/line-sink.js';
 import { createCrewMetrics, METRICS_TYPE } from '../observe/metrics.js';
 import { claimsToShare } from '../replay/open-replay-store.js';
@@ -33,6 +34,7 @@ export async function startCrew(
   const { workers } = config;
   const claims = claimsToShare(config.replay, clock);
   const buckets = bucketMemories(true);
+  const sessionKey = newSessionKey();
   const beats = new BigInt64Array(new SharedArrayBuffer(workers * BigInt64Array.BYTES_PER_ELEMENT));
   const metrics = createCrewMetrics();
   const audit = openLineSink({
@@ -48,7 +50,7 @@ export async function startCrew(
     Array.from({ length: workers }, (_, index) =>
       openThread(
         program,
-        { config: shareOf(config), claims, buckets, beats, index },
+        { config: shareOf(config), claims, buckets, sessionKey, beats, index },
         {
           onWarning: (problem) => warn(`thread ${index + 1}: ${problem}`),
           onAudit: (text) => audit.write(text),

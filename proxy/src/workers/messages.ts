@@ -10,6 +10,8 @@ export interface Start {
   readonly config: Config;
   readonly claims: SharedClaims | undefined;
   readonly buckets: Buckets<BucketMemory>;
+  /** What sessions are bound with, of all threads. */
+  readonly sessionKey: Uint8Array;
   /** Of all threads: when, in milliseconds since the epoch, the event loop of each last turned. */
   readonly beats: BigInt64Array<SharedArrayBuffer>;
   readonly index: number;

@@ -7,7 +7,7 @@ const BEAT_MS = 500;
 
 /** One thread that serves: does what the main thread asks, tells it what it should know. Ends with the process, or after `stop`. */
 export async function serveAsThread(
-  { config, claims, buckets, beats, index }: Start,
+  { config, claims, buckets, sessionKey, beats, index }: Start,
   port: MessagePort,
   clock: Clock,
 ): Promise<void> {
@@ -20,7 +20,7 @@ export async function serveAsThread(
   const edge = await startEdge(
     config,
     { clock, warn: (problem) => tell({ kind: 'warning', problem }) },
-    { claims, buckets, audit },
+    { claims, buckets, sessionKey: Buffer.from(sessionKey), audit },
   );
   const beat = () => Atomics.store(beats, index, nowMs());
   beat();

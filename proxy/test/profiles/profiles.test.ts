@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import type { ConfigInput } from '../../src/config/index.js';
 import { ORIGIN, startBed, type Answer, type Ask, type Bed } from '../support/gateway.js';
 import { accessToken, ec, proof, sha256, thumbprint, type ProofParts } from '../support/mint.js';
+import { beginSession } from '../support/session.js';
 
 const dir = mkdtempSync(join(tmpdir(), 'agw-profiles-'));
 const client = ec();
@@ -489,7 +490,7 @@ describe('scopes and metadata (RFC 6750 3.1, RFC 9728)', () => {
           htu: RESOURCE,
           claims: { aud: RESOURCE, scope: 'mcp:read' },
           header: { typ },
-          body: '{"method":"initialize"}',
+          body: '{"jsonrpc":"2.0","method":"initialize"}',
         }),
       );
     expect([
@@ -521,8 +522,9 @@ describe('MCP revisions side by side', () => {
   it.each([undefined, '2025-03-26', '2025-06-18', '2025-11-25'])(
     '%s has GET, POST and DELETE, and sessions',
     async (version) => {
+      const session = await beginSession(bed, dpopAsk(bed), 's-1');
       for (const method of ['GET', 'POST', 'DELETE'])
-        expect(await of(version, method, { 'mcp-session-id': 's-1' })).toBe(200);
+        expect(await of(version, method, { 'mcp-session-id': session })).toBe(200);
       expect(bed.seen.at(-1)!.headers['mcp-session-id']).toBe('s-1');
     },
   );

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { wallClock } from '../../src/clock.js';
 import { parseConfig, type ConfigInput } from '../../src/config/index.js';
+import { createSessionKeys, newSessionKey } from '../../src/keys/session-keys.js';
 import { headerFields } from '../../src/http/header-fields.js';
 import { Denial, type Reason } from '../../src/pipeline/reason.js';
 import { then } from '../../src/pipeline/stage.js';
@@ -63,6 +64,7 @@ export function startJudge(as: Pair, change?: (config: ConfigInput) => void): Ju
     trust,
     take: parts.take,
     store,
+    sessionKeys: createSessionKeys(newSessionKey(), wallClock),
     buckets: tables.callers,
     addressLimits: createAddressLimits(config, tables.addresses, wallClock),
     clock: wallClock,

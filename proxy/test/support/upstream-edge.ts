@@ -67,7 +67,7 @@ export async function edge(port: number, change: Partial<(typeof bounds.upstream
           secretKey: undefined,
           content: undefined,
         },
-        sessionTag: undefined,
+        nameSession: undefined,
         message,
         response,
         extra: [],
