@@ -98,13 +98,17 @@ describe('a credential of the gateway', () => {
       expect(bed.seen[0]!.rawHeaders.join('\n')).not.toContain(MINE);
     },
   );
-  it.each(Object.entries(SCHEMES))(
+  it.each(Object.entries(SCHEMES).filter(([, { header }]) => !/^(authorization|mcp-.*)$/.test(header)))(
     '%s goes also where the client lists its header in Connection',
     async (name, { header, want }) => {
       expect((await ask(bed, `/${name}`, { more: { connection: `close, ${header}` } })).status).toBe(200);
       expect(valuesOf(header)).toEqual([want]);
     },
   );
+  it('goes nowhere where the client lists Authorization, which was judged, in Connection', async () => {
+    expect((await ask(bed, '/bearer', { more: { connection: 'close, authorization' } })).status).toBe(400);
+    expect(bed.seen).toEqual([]);
+  });
   it("goes to its own route alone: elsewhere neither the gateway's nor the client's key passes", async () => {
     expect((await ask(bed, '/mcp', { more: { 'x-api-key': MINE } })).status).toBe(200);
     expect(valuesOf('x-api-key')).toEqual([]);

@@ -137,11 +137,22 @@ describe('towards a backend', () => {
     expect(bed.seen[0]!.headers['x-request-id']).not.toBe('theirs');
     expect(bed.seen[0]!.headers.host).toBe(`127.0.0.1:${bed.backendPort}`);
   });
-  it('goes nothing that Connection lists, nor a second Authorization by way of it', async () => {
+  it('goes nothing of a request whose Connection lists a field that was judged', async () => {
+    for (const connection of ['authorization', 'close, Mcp-Param-X']) {
+      const { status } = await bed.ask({
+        method: 'POST',
+        path: '/mcp',
+        headers: headers('/mcp', 'POST', undefined, { connection, 'mcp-param-x': '1' }),
+      });
+      expect(status).toBe(400);
+    }
+    expect(bed.seen).toEqual([]);
+  });
+  it("goes the gateway's own field also where Connection lists its name", async () => {
     const { status } = await bed.ask({
       method: 'POST',
       path: '/v2/mcp',
-      headers: headers('/v2/mcp', 'POST', undefined, { connection: 'authorization, x-request-id' }),
+      headers: headers('/v2/mcp', 'POST', undefined, { connection: 'x-request-id' }),
     });
     expect(status).toBe(200);
     expect(bed.seen[0]!.headers.authorization).toBe('Bearer CANARY-credential');
@@ -152,8 +163,7 @@ describe('towards a backend', () => {
       method: 'POST',
       path: '/mcp',
       headers: headers('/mcp', 'POST', undefined, {
-        connection: 'close, Mcp-Param-X ,traceparent',
-        'mcp-param-x': '1',
+        connection: 'close ,traceparent',
         'mcp-param-y': '2',
         traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
       }),

@@ -253,6 +253,23 @@ describe('the metric', () => {
     agentgateway_active_connections: rises(
       () => `agentgateway_active_connections{backend="127.0.0.1:${bed.backendPort}"}`,
     ),
+    agentgateway_upstream_queued: async () => {
+      const narrow = await startBed({
+        change: (config) => {
+          config.upstream = { maxSockets: 1, maxQueued: 4, maxQueueSeconds: 2 };
+        },
+      });
+      try {
+        narrow.answer = () => {};
+        const sample = `agentgateway_upstream_queued{backend="127.0.0.1:${narrow.backendPort}"}`;
+        const asked = [ask({ to: narrow }), ask({ to: narrow })].map((status) => status.catch(() => 0));
+        await reaches(sample, 1, narrow);
+        await Promise.any(asked);
+        await reaches(sample, 0, narrow);
+      } finally {
+        await narrow.stop();
+      }
+    },
     agentgateway_open_streams: rises(() => 'agentgateway_open_streams'),
     agentgateway_replay_entries: grows('agentgateway_replay_entries', () => ask()),
     agentgateway_jwks_age_seconds: async () => {

@@ -13,7 +13,7 @@ afterAll(() => bed.stop());
 const statusOf = async (connection: string) =>
   Number(
     (
-      await bed.raw(`GET /mcp HTTP/1.1\r\nHost: a\r\nMcp-Name: x\r\nX-Own: 1\r\n${connection}\r\n\r\n`, 500)
+      await bed.raw(`GET /mcp HTTP/1.1\r\nHost: a\r\nMcp-Name: x\r\nX-Own: 1\r\n${connection}\r\n\r\n`, 1_500)
     ).slice(9, 12),
   );
 
