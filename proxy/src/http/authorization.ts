@@ -9,6 +9,11 @@ export interface Credentials {
 
 /** Schemes that carry an access token: RFC 9449 7.1, RFC 6750 2.1. */
 const TOKEN_SCHEMES = ['dpop', 'bearer'];
+/** Schemes of the IANA registry that records name. Anything else may be a secret without its scheme. */
+const NAMED_SCHEMES = [...TOKEN_SCHEMES, 'basic', 'digest', 'mutual', 'negotiate', 'gnap', 'hoba'];
+const nameOf = (scheme: string) =>
+  NAMED_SCHEMES.includes(scheme.toLowerCase()) ? scheme.toLowerCase() : 'another scheme';
+
 /** token68 of RFC 9110 11.2. */
 const CREDENTIALS = /^([A-Za-z][A-Za-z0-9-]*) +([A-Za-z0-9._~+/-]+=*)$/;
 /** A scheme, and what comes after it. */
@@ -27,9 +32,12 @@ export function readCredentials(headers: HeaderFields): Credentials | Denial | u
   const hasToken = scheme !== undefined && TOKEN_SCHEMES.includes(scheme.toLowerCase()) && rest !== '';
   return unreadable || hasToken
     ? deny('token_malformed', 'Authorization is not "scheme token68"')
-    : deny('token_missing', `got ${scheme ?? 'nothing'}, and no token`);
+    : deny('token_missing', `got ${scheme === undefined ? 'nothing' : nameOf(scheme)}, and no token`);
 }
 
 /** A token under another scheme than the one of the route, or credentials that are no token at all (RFC 6750 3.1: then no error is named). */
 export const schemeRefused = ({ scheme }: Credentials, want: string): Denial =>
-  deny(TOKEN_SCHEMES.includes(scheme) ? 'scheme_refused' : 'token_missing', `got ${scheme}, want ${want}`);
+  deny(
+    TOKEN_SCHEMES.includes(scheme) ? 'scheme_refused' : 'token_missing',
+    `got ${nameOf(scheme)}, want ${want}`,
+  );
