@@ -143,7 +143,7 @@ const received = (lines: readonly string[], address = '192.0.2.1', target = '/mc
   facts: {},
   reply: {},
   tlsCertificate: () => undefined,
-  readBody: () => Promise.resolve(Buffer.alloc(0)),
+  readBody: () => Promise.resolve({ bytes: Buffer.alloc(0), release: () => {} }),
 });
 const whole = then(then(enter, route), decide);
 const way = (request: Received): string => {

@@ -9,6 +9,7 @@ import {
   type Generation,
   type Lasting,
 } from './generation.js';
+import { createBodyPool } from './http/body-pool.js';
 import { createEdgeServer } from './http/edge-server.js';
 import {
   announceClose,
@@ -164,6 +165,7 @@ export async function startEdge(first: Config, outer: Surroundings, crew?: Crew)
   let now: Generation = openGeneration(first, draft.take, lasting, surroundings);
   draft.keep();
 
+  const bodies = createBodyPool();
   let stopping = false;
   const answer = (message: ClientMessage, response: ClientAnswer) => {
     if (stopping) announceClose(response);
@@ -183,7 +185,7 @@ export async function startEdge(first: Config, outer: Surroundings, crew?: Crew)
     message: ClientMessage,
     response: ClientAnswer,
   ) => {
-    const received = receive(message, randomUUID(), clock(), peers);
+    const received = receive(message, response, { id: randomUUID(), now: clock(), peers, bodies });
     if (tracer !== undefined) received.trace = tracer.start(received, config.publicOrigins[0]!);
     let matched: Route | undefined;
     const forward = (outbound: Outbound) => {

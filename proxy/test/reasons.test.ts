@@ -299,6 +299,22 @@ const cases: Record<Reason, () => Promise<Answer>> = {
     return { status: Number(last.slice(9, 12)), headers: {}, text: last };
   },
   expectation_failed: () => rawAsk('GET /mcp HTTP/1.1\r\nHost: a\r\nExpect: the-unexpected\r\n\r\n'),
+  body_fragmented: async () => {
+    const open = await startBed({
+      change: ({ routes }) => {
+        routes[0]!.auth = { profile: 'dpop', issuers: ['as'], mode: 'optional' };
+      },
+    });
+    try {
+      const head = 'POST /mcp HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n';
+      const got = await open.raw(head + '1\r\nx\r\n'.repeat(5000), 3000);
+      expect((await open.audit()).map(({ reason }) => reason)).toEqual(['body_fragmented']);
+      expect(open.seen).toEqual([]);
+      return { status: Number(got.slice(9, 12)), headers: {}, text: got };
+    } finally {
+      await open.stop();
+    }
+  },
   headers_stalled: async () => {
     const hasty = await startBed({
       change: (config) => {
@@ -601,6 +617,7 @@ describe('every reason is given for its cause', () => {
     expect(answer.text).toContain('error' in meaning ? meaning.error : reason);
     expect(answer.text).not.toContain('evil.example');
     const elsewhere = [
+      'body_fragmented',
       'headers_stalled',
       'address_limited',
       'overloaded',

@@ -37,6 +37,7 @@ export const ADVICE: Readonly<Record<Reason, Advice>> = {
     'RFC 9110 15.5.9',
     'send the header block without pauses; operators: limits.headersTimeoutSeconds',
   ),
+  body_fragmented: advice('RFC 9112 7.1.1', 'send the body in larger pieces'),
   body_stalled: advice('RFC 9110 15.5.9', 'send the body without pauses'),
   host_refused: advice(
     'RFC 9110 15.5.20',

@@ -104,7 +104,10 @@ function received(
     facts: {},
     reply: {},
     tlsCertificate: () => undefined,
-    readBody: () => Promise.resolve(bodyFile === undefined ? Buffer.alloc(0) : readFileSync(bodyFile)),
+    readBody: () => {
+      const bytes = bodyFile === undefined ? Buffer.alloc(0) : readFileSync(bodyFile);
+      return Promise.resolve({ bytes, release: () => {} });
+    },
   };
 }
 

@@ -1,7 +1,8 @@
 import { ServerResponse, type IncomingMessage, type RequestListener } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Reason } from '../pipeline/reason.js';
-import { gatherUntilRead } from './gather-until-read.js';
+import { hasUnreadBody } from './exchange.js';
+import { gatherPieces } from './gather-pieces.js';
 import { reasonOf, unreadableAnswer } from './unreadable.js';
 
 /** Requests that may wait on one connection for the answer before theirs. */
@@ -73,7 +74,7 @@ export class ClientConnection {
   arrived(message: IncomingMessage, response: ServerResponse): void {
     if (this.input === 'dropped' || this.phase === 'over') return;
     this.last = message;
-    if (!message.complete) gatherUntilRead(message);
+    if (hasUnreadBody(message)) gatherPieces(message);
     if (this.phase === 'idle') return this.serve(message, response);
     if (this.waiting.length >= MOST_AHEAD) return this.refuseRest('too_many_ahead');
     this.waiting.push({ kind: 'request', message, response });

@@ -2,7 +2,7 @@ import http2, { type ServerHttp2Session } from 'node:http2';
 import type { TLSSocket } from 'node:tls';
 import type { Config } from '../config/index.js';
 import type { ClientAnswer, ClientMessage } from './exchange.js';
-import { gatherUntilRead } from './gather-until-read.js';
+import { gatherFrames } from './gather-pieces.js';
 
 /** Connections that chose HTTP/2 (RFC 9113 3.2: over TLS, by ALPN). */
 export interface Http2Sessions {
@@ -80,7 +80,7 @@ export function createHttp2Sessions(
   const take = (message: http2.Http2ServerRequest) => {
     // Reset before anybody looked at it: there is nobody to answer, and no address to count it by.
     if (message.stream.destroyed || message.stream.closed) return;
-    if (!message.stream.endAfterHeaders) gatherUntilRead(message.stream);
+    if (!message.stream.endAfterHeaders) gatherFrames(message);
     handle(message, message.stream);
   };
   // CONNECT has no path (RFC 9113 8.5), and is refused for that; an unknown expectation by accept.

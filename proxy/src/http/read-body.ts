@@ -1,41 +1,126 @@
 import type { Config } from '../config/index.js';
-import { bodyPace } from './body-pace.js';
-import { cameWhole, type ClientMessage } from './exchange.js';
+import type { WholeBody } from '../pipeline/evidence.js';
 import { deny, type Denial } from '../pipeline/reason.js';
+import { bodyPace } from './body-pace.js';
+import type { BodyHolder, BodyLease, BodyPool } from './body-pool.js';
+import { cameWhole, type ClientAnswer, type ClientMessage } from './exchange.js';
+import { isFragmented } from './gather-pieces.js';
 
-/** Of all bodies that a thread is reading for decisions. */
-const MAX_HELD_BYTES = 32 * 2 ** 20;
 const RETRY_AFTER_SECONDS = 1;
-let held = 0;
+const FIRST_BYTES = 4_096;
+const NOTHING: Buffer = Buffer.alloc(0);
 
-/** The whole body of a request that a decision needs; never more than `maxBytes`, never slower than its pace, and never more of all of them than a thread has room for. */
-export function readBody(message: ClientMessage, limits: Config['limits']): Promise<Buffer | Denial> {
+export interface BodyReading {
+  readonly message: ClientMessage;
+  /** When it is over, so is the body. */
+  readonly response: ClientAnswer;
+  readonly limits: Config['limits'];
+  readonly pool: BodyPool;
+  readonly holder: BodyHolder;
+}
+
+/**
+ * The whole body of a request that a decision needs, in one buffer: never more than `maxBodyBytes`, never slower than
+ * its pace, and never more of all of them than the pool has.
+ */
+export function readBody(reading: BodyReading): Promise<WholeBody | Denial> {
+  const { message, response, limits, pool, holder } = reading;
+  // It left while its request was judged: its `close` has been said already.
+  if (response.destroyed) return Promise.resolve(goneDenial(message));
   return new Promise((resolve) => {
-    const { maxBodyBytes: maxBytes } = limits;
     const pace = bodyPace(limits);
-    const chunks: Buffer[] = [];
-    let bytes = 0;
-    const settle = (result: Buffer | Denial) => {
+    const settle = (result: WholeBody | Denial) => {
       clearTimeout(timer);
-      held -= bytes;
       message.off('data', take).off('end', end).off('close', gone);
-      if (!(result instanceof Buffer)) message.pause();
       resolve(result);
     };
-    const stalled = () => settle(deny('body_stalled'));
+    const refuse = (denial: Denial) => {
+      body.release();
+      message.pause();
+      settle(denial);
+    };
+    const busy = () =>
+      refuse(deny('overloaded', 'bodies that rules are for', { retryAfterSeconds: RETRY_AFTER_SECONDS }));
+    const body = new HeldBody(pool.lease(holder, limits, busy), Number(message.headers['content-length']));
+    const stalled = () => refuse(deny('body_stalled'));
     let timer = setTimeout(stalled, pace(0) * 1000);
     const take = (chunk: Buffer) => {
-      bytes += chunk.length;
-      held += chunk.length;
+      const bytes = body.length + chunk.length;
       clearTimeout(timer);
+      if (bytes > limits.maxBodyBytes)
+        return refuse(deny('body_too_large', `at most ${limits.maxBodyBytes} bytes`));
+      if (isFragmented(message)) return refuse(deny('body_fragmented'));
       timer = setTimeout(stalled, pace(bytes) * 1000);
-      if (bytes > maxBytes) settle(deny('body_too_large', `at most ${maxBytes} bytes`));
-      else if (held > MAX_HELD_BYTES)
-        settle(deny('overloaded', 'bodies that rules are for', { retryAfterSeconds: RETRY_AFTER_SECONDS }));
-      else chunks.push(chunk);
+      body.append(chunk);
     };
-    const gone = () => settle(deny('body_stalled', 'the client went away'));
-    const end = () => (cameWhole(message) ? settle(Buffer.concat(chunks)) : gone());
+    const gone = () => refuse(goneDenial(message));
+    const end = () => {
+      if (!cameWhole(message) || response.destroyed) return gone();
+      body.settle();
+      response.once('close', () => body.release());
+      settle(body);
+    };
     message.on('data', take).on('end', end).on('close', gone);
   });
+}
+
+/** A stream of too many pieces is reset. */
+const goneDenial = (message: ClientMessage): Denial =>
+  isFragmented(message) ? deny('body_fragmented') : deny('body_stalled', 'the client went away');
+
+/** A body in one buffer, which grows with what came and not with what was announced. */
+class HeldBody implements WholeBody {
+  readonly #lease: BodyLease;
+  /** NaN: not known. */
+  readonly #announced: number;
+  #buffer: Buffer = NOTHING;
+  #length = 0;
+  #released = false;
+
+  constructor(lease: BodyLease, announced: number) {
+    this.#lease = lease;
+    this.#announced = announced;
+  }
+
+  get length(): number {
+    return this.#length;
+  }
+
+  get bytes(): Buffer {
+    return this.#buffer.subarray(0, this.#length);
+  }
+
+  append(chunk: Buffer): void {
+    const length = this.#length + chunk.length;
+    // It came in one piece, as most do.
+    if (this.#length === 0 && length === this.#announced) this.#use(chunk);
+    else if (length > this.#buffer.length) this.#use(this.#enlarged(length));
+    if (this.#released) return;
+    if (this.#buffer !== chunk) chunk.copy(this.#buffer, this.#length);
+    this.#length = length;
+  }
+
+  settle(): void {
+    this.#lease.settle();
+  }
+
+  release(): void {
+    this.#released = true;
+    this.#buffer = NOTHING;
+    this.#length = 0;
+    this.#lease.release();
+  }
+
+  /** Counts first: where there is no room this body may be the one that goes. */
+  #use(buffer: Buffer): void {
+    this.#lease.grow(buffer.length - this.#buffer.length);
+    if (!this.#released) this.#buffer = buffer;
+  }
+
+  #enlarged(least: number): Buffer {
+    const room = Math.max(FIRST_BYTES, 2 * this.#buffer.length, least);
+    const buffer = Buffer.allocUnsafeSlow(this.#announced >= least ? Math.min(room, this.#announced) : room);
+    this.#buffer.copy(buffer, 0, 0, this.#length);
+    return buffer;
+  }
 }

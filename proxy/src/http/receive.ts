@@ -1,23 +1,37 @@
 import { isIP } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { HeaderFields, Received } from '../pipeline/evidence.js';
-import { streamOf, type ClientMessage } from './exchange.js';
+import type { BodyPool } from './body-pool.js';
+import { streamOf, type ClientAnswer, type ClientMessage } from './exchange.js';
 import { headerFields } from './header-fields.js';
 import { readBody } from './read-body.js';
 import { networkOf, plainAddress, type TrustedPeers } from './trusted-peers.js';
 
-/** @param now seconds since the epoch */
-export function receive(message: ClientMessage, id: string, now: number, peers: TrustedPeers): Received {
+export interface Reception {
+  readonly id: string;
+  /** Seconds since the epoch. */
+  readonly now: number;
+  readonly peers: TrustedPeers;
+  /** Where bodies are held that are read as a whole. */
+  readonly bodies: BodyPool;
+}
+
+export function receive(
+  message: ClientMessage,
+  response: ClientAnswer,
+  { id, now, peers, bodies: pool }: Reception,
+): Received {
   const stream = streamOf(message);
   const headers = headerFields(stream === undefined ? message.rawHeaders : http2Fields(message.rawHeaders));
   const peer = plainAddress(message.socket.remoteAddress ?? 'unknown');
   const fromTrustedPeer = peers.has(peer);
   const address = fromTrustedPeer ? (forwardedFor(headers, peers) ?? peer) : peer;
+  const network = networkOf(address);
   return {
     id,
     receivedAt: now,
     address,
-    network: networkOf(address),
+    network,
     fromTrustedPeer,
     version: stream === undefined ? message.httpVersion : '2',
     method: message.method ?? '',
@@ -30,7 +44,7 @@ export function receive(message: ClientMessage, id: string, now: number, peers: 
     facts: {},
     reply: {},
     tlsCertificate: () => (message.socket as Partial<TLSSocket>).getPeerX509Certificate?.()?.raw,
-    readBody: (limits) => readBody(message, limits),
+    readBody: (limits, caller) => readBody({ message, response, limits, pool, holder: { network, caller } }),
   };
 }
 

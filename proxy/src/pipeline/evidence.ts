@@ -43,6 +43,13 @@ export interface Reply {
   rateLimit?: { readonly policy: string; readonly state: string };
 }
 
+/** A body that was read for a decision; held, and counted, until it is released or its request is over. */
+export interface WholeBody {
+  /** Of a released one: none. */
+  readonly bytes: Buffer;
+  release(): void;
+}
+
 /** A request's part of a distributed trace; of the request itself it gets what its methods take, and nothing else. */
 export interface RequestTrace {
   /** Trace id (W3C Trace Context 3.2.2.3): of the client's trace, or of a new one. */
@@ -95,8 +102,11 @@ export interface Received {
   trace?: RequestTrace;
   /** DER of the certificate that the connection's client proved to hold (TLS), if it has one. */
   readonly tlsCertificate: () => Buffer | undefined;
-  /** The whole body, once; `body_too_large` or `body_stalled` beyond the limits. */
-  readonly readBody: (limits: Config['limits']) => Promise<Buffer | Denial>;
+  /**
+   * The whole body, once; `body_too_large`, `body_fragmented`, `body_stalled` or `overloaded` beyond the limits.
+   * @param caller by whom it counts beside its network; absent: nobody was authenticated
+   */
+  readonly readBody: (limits: Config['limits'], caller: string | undefined) => Promise<WholeBody | Denial>;
 }
 
 /** Well-formed HTTP with a canonical path, from an address that is not being refused wholesale. */
@@ -156,7 +166,7 @@ export interface Authenticated extends Routed {
 
 /** Its JSON-RPC messages are allowed on the route, or the route has no rules. */
 export interface Permitted extends Authenticated {
-  readonly body: Buffer | undefined;
+  readonly body: WholeBody | undefined;
   /** Present: sessions of this route belong to the caller that began them. */
   readonly session?: CallersSession;
 }
@@ -191,7 +201,7 @@ export interface UpstreamRequest {
   /** Length of the body that follows, "chunked" where it is not known, absent where there is none. */
   readonly framing: string | undefined;
   /** The body, where it was read already; else it streams. */
-  readonly content: Buffer | undefined;
+  readonly content: WholeBody | undefined;
   /** What the client knows a session by that the backend begins; absent: as the backend does. */
   readonly nameSession?: ((id: string) => string) | undefined;
   /** Secrets: the answer's status is mapped and its headers dropped. */

@@ -26,6 +26,7 @@ export const REASONS = {
   body_too_large: request(413, 'the request body is too large'),
   too_many_ahead: request(429, 'too much was sent ahead on one connection; wait for the answers'),
   expectation_failed: request(417, 'of expectations only 100-continue is met here'),
+  body_fragmented: request(400, 'the request body comes in too many pieces that are too small'),
   headers_stalled: request(408, 'the header block did not arrive in time'),
   body_stalled: request(408, 'the request body did not arrive in time'),
   host_refused: request(421, 'this gateway does not answer for the host that was asked for'),

@@ -30,9 +30,9 @@ export function applyMcpPolicy({ limits }: Pick<Config, 'limits'>): Stage<Authen
       return grow(x, { body: undefined });
     const odd = unreadable(x);
     if (odd !== undefined) return deny('mcp_body_malformed', odd);
-    return x.readBody(limits).then((body) => {
+    return x.readBody(limits, callerOf(x)).then((body) => {
       if (body instanceof Denial) return body;
-      const calls = readCalls(body);
+      const calls = readCalls(body.bytes);
       if (calls === undefined) return fault?.denial ?? deny('mcp_body_malformed');
       if (fault?.excusedBy !== undefined && !calls.every(fault.excusedBy)) return fault.denial;
       const refused =
@@ -72,6 +72,9 @@ function headerFault(
 
 const serves = ({ revisions }: McpRoute, version: string): boolean =>
   (revisions as readonly string[]).includes(version);
+
+const callerOf = ({ caller }: Authenticated): string | undefined =>
+  caller.kind === 'known' ? `${caller.by} ${caller.identity}` : undefined;
 
 /** Rules are for what the backend reads: UTF-8 as it is, whatever the client would like it to be. */
 function unreadable({ headers }: Authenticated): string | undefined {

@@ -90,7 +90,7 @@ function rewriteMcp(
   if (exchanged !== undefined) headers.push('Authorization', `Bearer ${exchanged}`);
   const base = new URL(url).pathname.replace(/\/$/, '');
   const path = base === '' ? x.path : base + x.path.slice(route.pathPrefix.length);
-  const framing = x.body !== undefined ? String(x.body.length) : x.framing;
+  const framing = x.body !== undefined ? String(x.body.bytes.length) : x.framing;
   return grow(x, {
     upstream: {
       method: x.method,

@@ -1,8 +1,12 @@
 import type { ClientRequest } from 'node:http';
 import type { Config } from '../config/index.js';
 import { cameWhole, type ClientMessage } from '../http/exchange.js';
+import { isFragmented } from '../http/gather-pieces.js';
 import type { UpstreamRequest } from '../pipeline/evidence.js';
 import { deny, type Denial } from '../pipeline/reason.js';
+
+/** Pieces that are on their way to the backend at once, however small: a write is an object, too. */
+const MOST_WRITES = 4;
 
 export interface SendEvents {
   readonly received: (bytes: number) => void;
@@ -10,7 +14,7 @@ export interface SendEvents {
   readonly fail: (denial: Denial) => void;
 }
 
-/** The client's body to the backend: back-pressure and a cap. */
+/** The client's body to the backend: back-pressure and a cap. What the backend does not take yet is gathered in the message. */
 export function sendBody(
   message: ClientMessage,
   out: ClientRequest,
@@ -18,20 +22,31 @@ export function sendBody(
   limits: Config['limits'],
   { received, sent, fail }: SendEvents,
 ): void {
-  if (request.framing === undefined || request.content !== undefined) {
+  const { content, framing } = request;
+  if (framing === undefined || content !== undefined) {
     message.resume();
-    out.end(request.content);
+    out.end(content?.bytes);
+    if (content !== undefined) out.once('finish', () => content.release());
     sent();
     return;
   }
   let bytes = 0;
-  message.on('data', (chunk: Buffer) => {
+  let writes = 0;
+  const written = () => {
+    writes -= 1;
+    if (writes === 0) message.resume();
+  };
+  const take = (chunk: Buffer) => {
     bytes += chunk.length;
     received(bytes);
-    if (bytes > limits.maxBodyBytes) fail(deny('body_too_large', `at most ${limits.maxBodyBytes} bytes`));
-    else if (!out.destroyed && !out.write(chunk)) message.pause();
-  });
-  out.on('drain', () => message.resume());
+    if (bytes > limits.maxBodyBytes)
+      return fail(deny('body_too_large', `at most ${limits.maxBodyBytes} bytes`));
+    if (isFragmented(message)) return fail(deny('body_fragmented'));
+    if (out.destroyed) return;
+    writes += 1;
+    if (!out.write(chunk, written) || writes === MOST_WRITES) message.pause();
+  };
+  message.on('data', take);
   message.once('end', () => {
     if (!cameWhole(message)) return;
     out.end();

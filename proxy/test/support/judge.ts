@@ -87,7 +87,7 @@ export function startJudge(as: Pair, change?: (config: ConfigInput) => void): Ju
         facts: {},
         reply: {},
         tlsCertificate: () => undefined,
-        readBody: () => Promise.resolve(Buffer.alloc(0)),
+        readBody: () => Promise.resolve({ bytes: Buffer.alloc(0), release: () => {} }),
       };
       const verdict = await way(received);
       return verdict instanceof Denial ? verdict.reason : 'ok';

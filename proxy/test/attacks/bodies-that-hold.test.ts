@@ -1,0 +1,102 @@
+/**
+ * Bodies that a decision needs are held until they are whole, in memory of one size for all of them. Eight requests,
+ * each of 4 MiB less a few bytes and then a byte every 13 s, took all of it: what they had sent at once was credit for
+ * hours, and every other client got 503 for as long as they went on.
+ */
+import net from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { startBed, type Bed } from '../support/gateway.js';
+
+const MIB = 2 ** 20;
+const BODY = `{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"x":"${'x'.repeat(100_000)}"}}`;
+const IDLE_SECONDS = 1;
+
+let bed: Bed;
+beforeEach(async () => {
+  bed = await startBed({
+    change: (config) => {
+      config.trustedPeers = ['127.0.0.0/8'];
+      config.limits = { bodyIdleTimeoutSeconds: IDLE_SECONDS };
+      config.routes = [
+        {
+          ...config.routes[0]!,
+          allow: [{ method: 'tools/list' }],
+          auth: { profile: 'dpop', issuers: ['as'], mode: 'optional' },
+        },
+      ] as typeof config.routes;
+    },
+  });
+});
+afterEach(() => bed.stop());
+
+interface Holder {
+  readonly socket: net.Socket;
+  readonly got: () => string;
+}
+/** Announces 4 MiB and sends all but the end. */
+const hold = async (address: string, bytes = 4 * MIB - 6): Promise<Holder> => {
+  let got = '';
+  const socket = net.connect(bed.gateway.port, '127.0.0.1').on('error', () => {});
+  socket.on('data', (chunk: Buffer) => {
+    got += chunk.toString();
+  });
+  socket.write(
+    `POST /mcp HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: ${address}\r\nContent-Length: ${4 * MIB}\r\n\r\n`,
+  );
+  await new Promise((resolve) => socket.write(Buffer.alloc(bytes, 0x20), resolve));
+  return { socket, got: () => got };
+};
+const drip = (holders: readonly Holder[]) =>
+  setInterval(() => {
+    for (const { socket } of holders) if (socket.writable) socket.write(' ');
+  }, 100);
+const ask = (address: string) =>
+  bed.ask({ method: 'POST', path: '/mcp', headers: { 'x-forwarded-for': address }, body: BODY });
+
+it('whoever comes later gets in, and one of those that hold is ended for it', async () => {
+  const holders = await Promise.all(
+    Array.from({ length: 8 }, (_, i) => hold(`198.51.100.${i}`, 4 * MIB - 200_000)),
+  );
+  // Not by their pace: they go on as fast as they must, and what they lack is more than that.
+  const dripping = setInterval(() => {
+    for (const { socket } of holders) if (socket.writable) socket.write(' '.repeat(1_000));
+  }, 100);
+  await sleep(500);
+  const answers = await Promise.all(Array.from({ length: 10 }, (_, i) => ask(`203.0.113.${i}`)));
+  expect(answers.map(({ status }) => status)).toEqual(Array<number>(10).fill(200));
+  expect(holders.filter(({ got }) => /^HTTP\/1.1 503 [^]*overloaded/.test(got())).length).toBe(1);
+  clearInterval(dripping);
+  for (const { socket } of holders) socket.destroy();
+}, 20_000);
+
+it('a network has a share of the memory, and its own bodies are ended where it wants more', async () => {
+  const holders: Holder[] = [];
+  for (let i = 0; i < 4; i++) holders.push(await hold('198.51.100.7'));
+  await sleep(200);
+  const ended = holders.map(({ got }) => got().startsWith('HTTP/1.1 503 '));
+  expect(ended.filter(Boolean)).toHaveLength(2);
+  expect(ended.at(-1)).toBe(false);
+  for (const { socket } of holders) socket.destroy();
+}, 20_000);
+
+it('what came at once is no credit for a byte now and then', async () => {
+  const began = performance.now();
+  const holder = await hold('198.51.100.7');
+  const dripping = drip([holder]);
+  while (holder.got() === '' && performance.now() - began < 10_000) await sleep(50);
+  expect(holder.got()).toMatch(/^HTTP\/1.1 408 [^]*body_stalled/);
+  expect(performance.now() - began).toBeLessThan(6_000);
+  clearInterval(dripping);
+  holder.socket.destroy();
+}, 20_000);
+
+it('what was held is free again when its requests are over, whole or not', async () => {
+  for (let round = 0; round < 3; round++) {
+    const holders = await Promise.all(Array.from({ length: 8 }, (_, i) => hold(`198.51.100.${i}`)));
+    for (const { socket } of holders) socket.write('\n'.repeat(6));
+    for (let i = 0; i < 100 && holders.some(({ got }) => got() === ''); i++) await sleep(50);
+    // White space alone is no message.
+    for (const { got } of holders) expect(got()).toMatch(/^HTTP\/1.1 400 [^]*mcp_body_malformed/);
+    for (const { socket } of holders) socket.destroy();
+  }
+}, 20_000);

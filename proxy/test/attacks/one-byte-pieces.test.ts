@@ -1,0 +1,131 @@
+/**
+ * A body of 1.18 MB in chunks of one byte is 7 MB on the wire. Each piece that a parser hands out is an object of
+ * several hundred bytes, so whoever keeps the pieces, for a decision or for a backend, holds half a gigabyte: one such
+ * request ended a process with a heap of 128 MB, with no credentials where a route has rules and lets strangers in, and
+ * twenty requests of an authenticated caller did on any route. DATA frames of HTTP/2 can be as small.
+ */
+import net from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { besiege, type Besieged } from '../support/besieged.js';
+import { block, FLAG, frame, FRAME, rawClient, request } from '../support/http2.js';
+import { ec } from '../support/mint.js';
+
+const BODY = '{"jsonrpc":"2.0","id":1,"method":"tools/list"}';
+const PIECES = 1_180_000;
+/** A process without load takes about 90. */
+const MOST_MEBIBYTES = 200;
+const client = ec();
+
+const lines = (headers: Record<string, string>) =>
+  Object.entries(headers)
+    .map(([name, value]) => `${name}: ${value}\r\n`)
+    .join('');
+/** Writes while the other side takes it. */
+const pour = async (socket: net.Socket, block: Buffer, times: number) => {
+  for (let i = 0; i < times && socket.writable; i++)
+    if (!socket.write(block)) await Promise.race([new Promise((r) => socket.once('drain', r)), sleep(2_000)]);
+};
+
+type Attacker = (of: Besieged, path: string, headers: Record<string, string>) => Promise<void>;
+
+/** Resolves when the gateway answered, or left. */
+const overHttp1: Attacker = async ({ gateway }, path, headers) => {
+  const socket = net.connect(gateway.port, '127.0.0.1').on('error', () => {});
+  const over = new Promise((resolve) => socket.once('data', resolve).once('close', resolve));
+  socket.write(
+    `POST ${path} HTTP/1.1\r\nHost: gw.example\r\nTransfer-Encoding: chunked\r\n${lines(headers)}\r\n`,
+  );
+  await Promise.race([over, pour(socket, Buffer.from('1\r\nx\r\n'.repeat(10_000)), PIECES / 10_000)]);
+  socket.destroy();
+};
+const overHttp2: Attacker = async ({ gateway }, path, headers) => {
+  const { socket, write, frames } = await rawClient(gateway.port);
+  socket.on('error', () => {});
+  write(frame(FRAME.HEADERS, FLAG.END_HEADERS, 1, block(request('POST', path, Object.entries(headers)))));
+  const answered = async () => {
+    const ends: number[] = [FRAME.HEADERS, FRAME.RST_STREAM];
+    while (!socket.destroyed && !frames().some(({ type }) => ends.includes(type))) await sleep(20);
+  };
+  // What a window of 256 KiB lets through.
+  const pieces = Buffer.concat(
+    Array.from({ length: 5_000 }, () => frame(FRAME.DATA, 0, 1, Buffer.from('x'))),
+  );
+  await Promise.race([answered(), pour(socket, pieces, 52).then(() => sleep(10_000))]);
+  socket.destroy();
+};
+
+type Client = (of: Besieged, path: string, headers: Record<string, string>, body: string) => Promise<void>;
+
+/** Pieces of one byte, a few of them a packet. Resolves when the backend has the body. */
+const slowlyOverHttp1: Client = async ({ gateway, seen }, path, headers, body) => {
+  const socket = net.connect(gateway.port, '127.0.0.1').on('error', () => {});
+  socket.write(
+    `POST ${path} HTTP/1.1\r\nHost: gw.example\r\nTransfer-Encoding: chunked\r\n${lines(headers)}\r\n`,
+  );
+  for (const few of body.match(/.{1,50}/g)!) {
+    socket.write([...few].map((letter) => `1\r\n${letter}\r\n`).join(''));
+    await sleep(2);
+  }
+  socket.write('0\r\n\r\n');
+  for (let i = 0; i < 250 && seen.length === 0; i++) await sleep(20);
+  socket.destroy();
+};
+const slowlyOverHttp2: Client = async ({ gateway, seen }, path, headers, body) => {
+  const { socket, write } = await rawClient(gateway.port);
+  write(frame(FRAME.HEADERS, FLAG.END_HEADERS, 1, block(request('POST', path, Object.entries(headers)))));
+  for (const few of body.match(/.{1,50}/g)!) {
+    write(...[...few].map((letter) => frame(FRAME.DATA, 0, 1, Buffer.from(letter))));
+    await sleep(2);
+  }
+  write(frame(FRAME.DATA, FLAG.END_STREAM, 1));
+  for (let i = 0; i < 250 && seen.length === 0; i++) await sleep(20);
+  socket.destroy();
+};
+
+describe.each([
+  ['HTTP/1.1', { http2: false, workers: 1 }, overHttp1, slowlyOverHttp1],
+  ['HTTP/1.1, two threads', { http2: false, workers: 2 }, overHttp1, slowlyOverHttp1],
+  ['HTTP/2, two threads', { http2: true, workers: 2 }, overHttp2, slowlyOverHttp2],
+])('bodies in pieces of one byte, %s', (_, kind, attack, slowly) => {
+  let of: Besieged;
+  beforeAll(async () => {
+    of = await besiege(kind);
+  }, 30_000);
+  afterAll(() => of.stop());
+
+  it.each([
+    ['of strangers, for a decision', '/open', () => ({})],
+    ['of a caller, for a decision', '/ruled', () => of.credentials(client, '/ruled')],
+    ['of a caller, for the backend', '/plain', () => of.credentials(client, '/plain')],
+  ])(
+    '%s: they are refused, and take neither memory nor an answer from others',
+    async (__, path, credentials) => {
+      const before = of.audit().length;
+      const honest = of.honest('/ruled', BODY);
+      await Promise.all(Array.from({ length: 20 }, () => attack(of, path, credentials())));
+      const { asked, statuses } = await honest.stop();
+      expect(of.gateway.child.exitCode).toBeNull();
+      expect(statuses).toEqual([200]);
+      expect(asked).toBeGreaterThan(0);
+      expect(of.peakMebibytes()).toBeLessThan(MOST_MEBIBYTES);
+      await sleep(100);
+      const ends = of
+        .audit()
+        .slice(before)
+        .filter((record) => record['response.status'] !== 200)
+        // A stream that goes on before it is judged is reset; its client is gone then.
+        .map((record) =>
+          record['response.status'] === 499 && kind.http2 ? 'body_fragmented' : record.reason,
+        );
+      expect(ends).toEqual(Array<string>(20).fill('body_fragmented'));
+    },
+    60_000,
+  );
+
+  it('a body in small pieces, but not that many, goes through as it was', async () => {
+    const long = BODY.replace('}', `,"params":{"x":"${'x'.repeat(1_500)}"}}`);
+    of.seen.length = 0;
+    await slowly(of, '/plain', of.credentials(client, '/plain'), long);
+    expect(of.seen.map(String)).toEqual([long]);
+  });
+});
