@@ -12,7 +12,7 @@ export const limits = z.prefault(
     headersTimeoutSeconds: z._default(seconds(1, 120), 10),
     /** Time without a byte of a request body after which the client is cut off. */
     bodyIdleTimeoutSeconds: z._default(seconds(1, 600), 15),
-    /** A body that has come slower than this on the whole, once `bodyIdleTimeoutSeconds` are over, is cut off too: a byte now and then is no progress. */
+    /** What a body must bring on average of `bodyIdleTimeoutSeconds`, or it is cut off, too: a byte now and then is no progress, whatever came before. */
     minBodyBytesPerSecond: z._default(whole(0, 1_073_741_824, 'bytes'), 500),
     /** Time without a byte of its answer that a client takes, while there are some for it, after which it is cut off. */
     answerIdleTimeoutSeconds: z._default(seconds(1, 3600), 30),
