@@ -24,6 +24,7 @@ import { authenticate } from './stages/authenticate.js';
 import { bindSession } from './stages/bind-session.js';
 import type { SessionKeys } from './keys/key-source.js';
 import { limitRate } from './stages/limit-rate.js';
+import { lookForReplay } from './stages/look-for-replay.js';
 import { matchRoute } from './stages/match-route.js';
 import { rejectReplay } from './stages/reject-replay.js';
 import { rewrite } from './stages/rewrite.js';
@@ -78,7 +79,10 @@ export function createWay(
     decide: then(
       then(
         then(
-          then(authenticate(createProfiles(config, { ...trust, clock, verify })), applyMcpPolicy(config)),
+          then(
+            authenticate(createProfiles(config, { ...trust, clock, verify })),
+            applyMcpPolicy(config, lookForReplay(store)),
+          ),
           bindSession(sessionKeys),
         ),
         then(

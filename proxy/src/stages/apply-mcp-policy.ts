@@ -10,14 +10,18 @@ import {
 import type { Config, McpRoute, McpRule } from '../config/index.js';
 import type { Authenticated, Permitted } from '../pipeline/evidence.js';
 import { Denial, deny } from '../pipeline/reason.js';
-import { grow, type Stage } from '../pipeline/stage.js';
+import { grow, then, type Stage } from '../pipeline/stage.js';
 
 /**
  * The Model Context Protocol's own rules at the edge: the revision is one that is served, 2026-07-28 is POST with Mcp-Method (and Mcp-Name), and where the route
  * has an allow-list every message of the body fits a rule and the headers say what the body says. After authentication, which comes first for everybody; before the
  * proof is claimed, so that a refused message does not spend it.
+ * @param beforeBody what a request must pass before its body is read for that
  */
-export function applyMcpPolicy({ limits }: Pick<Config, 'limits'>): Stage<Authenticated, Permitted> {
+export function applyMcpPolicy(
+  { limits }: Pick<Config, 'limits'>,
+  beforeBody: Stage<Authenticated, Authenticated>,
+): Stage<Authenticated, Permitted> {
   return (x) => {
     const { route } = x;
     if (route.kind !== 'mcp') return grow(x, { body: undefined });
@@ -30,7 +34,8 @@ export function applyMcpPolicy({ limits }: Pick<Config, 'limits'>): Stage<Authen
       return grow(x, { body: undefined });
     const odd = unreadable(x);
     if (odd !== undefined) return deny('mcp_body_malformed', odd);
-    return x.readBody(limits, callerOf(x)).then((body) => {
+    const judgeBody = async (): Promise<Permitted | Denial> => {
+      const body = await x.readBody(limits, callerOf(x));
       if (body instanceof Denial) return body;
       const calls = readCalls(body.bytes);
       if (calls === undefined) return fault?.denial ?? deny('mcp_body_malformed');
@@ -38,7 +43,8 @@ export function applyMcpPolicy({ limits }: Pick<Config, 'limits'>): Stage<Authen
       const refused =
         disagrees(named, calls) ?? (allow === undefined ? undefined : judgeCalls(x, calls, allow, route));
       return refused ?? grow(x, { body });
-    });
+    };
+    return then(beforeBody, judgeBody)(x);
   };
 }
 

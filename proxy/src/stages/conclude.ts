@@ -40,6 +40,16 @@ export interface ConcludeContext {
   readonly refusals: LocalRateLimiter;
 }
 
+/** Refusals that a body was read for: they count for its address as those of credentials do. */
+const AFTER_BODY: readonly Reason[] = [
+  'mcp_body_malformed',
+  'mcp_header_mismatch',
+  'mcp_not_allowed',
+  'body_too_large',
+  'body_fragmented',
+  'body_stalled',
+];
+
 const NO_FIELDS = headerFields([]);
 
 /** The only place that answers, audits and counts: every request ends in exactly one audit record, and its trace with it. */
@@ -50,8 +60,8 @@ export function createConclude({ config, audit, metrics, clock, refusals }: Conc
       const { reason, detail, retryAfterSeconds, addressIsToBlame } = denial;
       const { reply } = received;
       const { status, say, error, family } = meaningOf(reason);
-      if (addressIsToBlame || (family === 'auth' && reason !== 'credentials_missing'))
-        refusals.take(received.network);
+      const blamed = (family === 'auth' && reason !== 'credentials_missing') || AFTER_BODY.includes(reason);
+      if (addressIsToBlame || blamed) refusals.take(received.network);
       const headers = [
         'Content-Type',
         'application/json',
