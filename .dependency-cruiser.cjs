@@ -61,7 +61,7 @@ module.exports = {
     only('keys', [CONFIG, CLOCK, room('checks')], 'where keys and credentials come from'),
     only(
       'upstream',
-      [CONFIG, CLOCK, room('pipeline'), '^proxy/src/http/(body-pace|exchange)\\.ts$'],
+      [CONFIG, CLOCK, room('pipeline'), '^proxy/src/http/(body-pace|exchange|gather-pieces)\\.ts$'],
       'towards backends',
     ),
     only('observe', [CONFIG, room('pipeline')], 'what operators see'),

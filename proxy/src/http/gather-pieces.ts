@@ -88,7 +88,7 @@ class Gathered {
     this.#gather(piece);
     if (this.#body.readableFlowing === true && !this.#flushes) {
       this.#flushes = true;
-      process.nextTick(this.#flushSoon);
+      queueMicrotask(this.#flushSoon);
     }
     // Nothing more is read of what is refused in any case.
     return (
