@@ -8,7 +8,7 @@
  */
 import { PassThrough } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { gatherUntilRead } from '../../src/http/gather-until-read.js';
+import { gatherPieces } from '../../src/http/gather-pieces.js';
 import { ORIGIN, startBed, type Bed } from '../support/gateway.js';
 import { accessToken, ec, proof, thumbprint } from '../support/mint.js';
 import { until, wire } from '../support/wire.js';
@@ -84,7 +84,7 @@ it('what is held is handled in its turn, over several reads', async () => {
 });
 it('a body that nobody reads is one buffer, and whole', async () => {
   const body = new PassThrough();
-  gatherUntilRead(body);
+  gatherPieces(body);
   for (let i = 0; i < 5_000; i++) body.push(Buffer.from([i & 255]));
   expect(body.readableLength).toBe(0);
   const chunks: Buffer[] = [];
