@@ -660,7 +660,9 @@ describe('a client that leaves', () => {
     async (code) => {
       let ended = false;
       let cut = false;
+      let begun = false;
       const backend = http.createServer((message) => {
+        begun = true;
         message
           .on('end', () => {
             ended = true;
@@ -688,7 +690,7 @@ describe('a client that leaves', () => {
           false,
         ).on('error', () => {});
         stream.write('half');
-        await sleep(100);
+        await until(() => begun, 5_000);
         stream.destroy(code === 0 ? undefined : new Error('gone')); // close(code) would send END_STREAM first
         await until(() => cut, 5_000);
         expect(ended).toBe(false);
