@@ -41,7 +41,8 @@ beforeEach(() => {
 });
 
 const signed = (path = '/mcp', exp = seconds() + 3600) => {
-  const token = accessToken(bed.as, { cnf: { jkt: thumbprint(client) }, aud: ORIGIN + path, exp });
+  const iat = Math.min(seconds(), exp - 60);
+  const token = accessToken(bed.as, { cnf: { jkt: thumbprint(client) }, aud: ORIGIN + path, iat, exp });
   return {
     authorization: `DPoP ${token}`,
     dpop: proof(client, 'POST', ORIGIN + path, token),
