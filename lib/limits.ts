@@ -45,7 +45,7 @@ export interface GatewayLimits {
   readonly bodyIdleTimeout?: Duration;
 
   /**
-   * Bytes a second that a request body must make on the whole once `bodyIdleTimeout` is over; 0 asks for none.
+   * Bytes a second that a request body must make on average of `bodyIdleTimeout`, whatever came before; 0 asks for none.
    *
    * @default 500
    */

@@ -9,8 +9,8 @@ export type Verify = (network: string, ...work: Parameters<typeof verifies>) => 
 export type Verdict = boolean | 'unwelcome' | 'overloaded';
 
 /**
- * What a verification costs, in those of ES256: measured on Node 24.9 (docs/benchmarks.md), rounded up. RSA with up to
- * 4096 bits costs less than ES256.
+ * What a verification costs, in those of ES256, rounded up. Measured on Node 24.9 on a loaded machine, in µs of CPU:
+ * ES256 120, ES384 1 250 to 1 330, EdDSA 192, RS256 42 with 2048 bits and 107 with 4096.
  */
 export const VERIFICATION_COST: Readonly<Record<Algorithm, number>> = {
   ES256: 1,
