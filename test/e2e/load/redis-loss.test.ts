@@ -5,9 +5,11 @@ import { hasRedis, RedisProcess } from '../../../proxy/test/replay/redis-process
 import { needs } from '../support/daemon.js';
 import { startGatewayProcess, type GatewayProcess } from '../support/gateway-process.js';
 import { startLoad, type Sent } from '../support/load.js';
+import { machineSlowness } from '../support/machine-slowness.js';
 import { openScene, type Scene } from '../support/scene.js';
 
-const PER_SECOND = 300;
+const SLOWNESS = machineSlowness();
+const PER_SECOND = Math.round(300 / SLOWNESS);
 const AWAY_MS = 2_000;
 
 needs('the loss of Redis', hasRedis() ? [] : ['redis-server']);

@@ -11,11 +11,13 @@ import { accessToken, proof, seconds, thumbprint } from '../../../proxy/test/sup
 import { Daemon, needs, programOf } from '../support/daemon.js';
 import { startGatewayProcess, type GatewayProcess } from '../support/gateway-process.js';
 import { failures, startLoad } from '../support/load.js';
+import { machineSlowness } from '../support/machine-slowness.js';
 import { openScene, type Scene } from '../support/scene.js';
 
 const RESTARTS = 50;
-const PER_SECOND = 500;
-const LAME_DUCK_SECONDS = 0.6;
+const SLOWNESS = machineSlowness();
+const PER_SECOND = Math.round(500 / SLOWNESS);
+const LAME_DUCK_SECONDS = 1;
 const DRAIN_SECONDS = 5;
 const CHECK_MS = 100;
 const STREAMS = 20;
@@ -74,6 +76,7 @@ defaults
   timeout connect 2s
   timeout client 30s
   timeout server 30s
+  timeout check 2s
 frontend clients
   bind 127.0.0.1:${front}
   default_backend gateways
