@@ -18,15 +18,22 @@ interface Half {
   readonly rule: PolicyPeer;
 }
 
-/** Emits the policies of this gateway's peers that are missing by now. Called whenever a gateway, a namespace, a client or a route came. */
-export function emitOtherHalves(gateway: Construct, spec: GatewaySpec): void {
+/**
+ * Emits the policies of this gateway's peers that are missing by now. Called whenever a gateway, a namespace, a client or a route came.
+ * Objects are applied in the order of the app, so that only a namespace that came after the gateway must be waited for: a dependency
+ * on one that came before would move it behind the gateway.
+ *
+ * @param later a namespace that came after the gateway
+ */
+export function emitOtherHalves(gateway: Construct, spec: GatewaySpec, later?: IConstruct): void {
   const registry = AppRegistry.of(gateway);
   for (const half of halvesOf(spec)) {
     const namespace = registry.hardenedNamespace(half.namespace);
     if (namespace === undefined) continue;
     const id = idOf(spec, half);
     if (gateway.node.tryFindChild(id) !== undefined) continue;
-    emitHalf({ gateway, id, half }).node.addDependency(namespace);
+    const emitted = emitHalf({ gateway, id, half });
+    if (namespace === later) emitted.node.addDependency(namespace);
   }
 }
 

@@ -1,4 +1,4 @@
-import { HardenedNamespace, McpRoute } from '../../lib';
+import { HardenedNamespace, McpRoute, Peer } from '../../lib';
 import { backendPeer, newChart, newGateway, only, problems, synth } from '../support/synth';
 
 const objects = () => {
@@ -89,4 +89,23 @@ describe('HardenedNamespace', () => {
     ]);
     expect(problems(build('other'))).toEqual([]);
   });
+});
+
+describe('in the order of the app', () => {
+  const build = (namespaceFirst: boolean) => {
+    const chart = newChart();
+    const addNamespace = () => new HardenedNamespace(chart, 'Namespace', { name: 'aiops' });
+    if (namespaceFirst) addNamespace();
+    const gateway = newGateway(chart);
+    gateway.allowFrom(Peer.pods({ app: 'ai-agent' }));
+    new McpRoute(chart, 'Mcp', { gateway, backend: 'mcp:5000', backendPeer });
+    if (!namespaceFirst) addNamespace();
+    return synth(chart).map(({ kind }) => kind);
+  };
+  it.each([true, false])(
+    'the Namespace is applied before what is in it (declared first: %s)',
+    (namespaceFirst) => {
+      expect(build(namespaceFirst)[0]).toBe('Namespace');
+    },
+  );
 });
