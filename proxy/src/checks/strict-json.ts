@@ -19,8 +19,9 @@ const JWT_BOUNDS: JsonBounds = { depth: 8, nodes: 16_384 };
 export function parseJsonObject(text: string, bounds = JWT_BOUNDS): JsonObject | undefined {
   let value: unknown;
   try {
-    if (!isUnambiguous(text, bounds)) return undefined;
-    value = JSON.parse(text);
+    const escaped = escapedNames(text, bounds);
+    if (escaped === undefined) return undefined;
+    value = JSON.parse(escaped.length === 0 ? text : respelled(text, escaped));
   } catch {
     return undefined;
   }
@@ -42,10 +43,19 @@ class Names {
   }
 }
 
+/** A name that is spelled with an escape: where its quotes stand, and what it says. */
+interface EscapedName {
+  readonly start: number;
+  readonly end: number;
+  readonly name: string;
+}
+
 /**
- * Whether no object has a name twice, within the bounds. Looks at strings and brackets only, in one pass; of text that is no JSON it says something, in the same time.
+ * The names that are spelled with escapes; `undefined` where an object has a name twice, or the text is beyond the bounds. Looks at
+ * strings and brackets only, in one pass; of text that is no JSON it says something, in the same time.
  */
-function isUnambiguous(text: string, bounds: JsonBounds): boolean {
+function escapedNames(text: string, bounds: JsonBounds): readonly EscapedName[] | undefined {
+  const escaped: EscapedName[] = [];
   const open: (Names | null)[] = []; // the names of each open object, null per open array
   let i = 0;
   let nodes = 0;
@@ -74,11 +84,14 @@ function isUnambiguous(text: string, bounds: JsonBounds): boolean {
         // "
         const end = stringEnd(text, i);
         if (nameComes) {
-          const raw = text.slice(i + 1, end);
+          let name = text.slice(i + 1, end);
           // An escape can spell the same name another way.
-          const name = raw.includes('\\') ? (JSON.parse(text.slice(i, end + 1)) as string) : raw;
+          if (name.includes('\\')) {
+            name = JSON.parse(text.slice(i, end + 1)) as string;
+            escaped.push({ start: i, end, name });
+          }
           const names = open[open.length - 1]!;
-          if (!names.add(name)) return false;
+          if (!names.add(name)) return undefined;
           nameComes = false;
         }
         nodes += 1;
@@ -86,10 +99,25 @@ function isUnambiguous(text: string, bounds: JsonBounds): boolean {
         break;
       }
     }
-    if (open.length > bounds.depth || nodes > bounds.nodes) return false;
+    if (open.length > bounds.depth || nodes > bounds.nodes) return undefined;
     i++;
   }
-  return true;
+  return escaped;
+}
+
+/**
+ * The same text with these names spelled without needless escapes. V8 of Node 24 and 26 reads the name `m\u0065` as `m\` once
+ * any text had the name `m\` in its place (nodejs/node#63785): a sender could hide a member from the checks that way. No name
+ * that anything looks for needs an escape.
+ */
+function respelled(text: string, names: readonly EscapedName[]): string {
+  let written = '';
+  let from = 0;
+  for (const { start, end, name } of names) {
+    written += text.slice(from, start) + JSON.stringify(name);
+    from = end + 1;
+  }
+  return written + text.slice(from);
 }
 
 /** Where the string ends that begins at `start`; the end of the text, if it does not. */

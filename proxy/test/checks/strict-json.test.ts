@@ -41,6 +41,14 @@ describe('parseJsonObject', () => {
       { numRuns: 3000 },
     );
   });
+  it.each([
+    ['its whole', '\\u0061bc', 'abc'],
+    ['its end', 'meth\\u006f', 'metho'],
+    ['a slash, as PHP writes it', 'https:\\/\\/', 'https://'],
+  ])('reads an escaped name, whatever name an earlier text had in its place: %s', (_, spelled, name) => {
+    parseJsonObject(JSON.stringify({ before: 1, [spelled.slice(0, name.length)]: 2 }));
+    expect(parseJsonObject(`{"before":1,"${spelled}":3}`)).toEqual({ before: 1, [name]: 3 });
+  });
   it('takes one name in several objects', () => {
     expect(parseJsonObject('{"a":{"a":1},"b":[{"a":1},{"a":2}],"c":"a\\"","d":","}')).toBeDefined();
   });
