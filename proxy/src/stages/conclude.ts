@@ -50,6 +50,18 @@ const AFTER_BODY: readonly Reason[] = [
   'body_stalled',
 ];
 
+/**
+ * Refusals of what two readers of HTTP may read differently, where the request ends among it (RFC 9112 6.1, 11.2):
+ * what stands behind such a one on its connection is anybody's guess, also after its body has come.
+ */
+const READ_OTHERWISE: readonly Reason[] = [
+  'malformed_request',
+  'header_repeated',
+  'too_many_headers',
+  'bad_path',
+  'upgrade_refused',
+];
+
 const NO_FIELDS = headerFields([]);
 
 /** The only place that answers, audits and counts: every request ends in exactly one audit record, and its trace with it. */
@@ -81,7 +93,7 @@ export function createConclude({ config, audit, metrics, clock, refusals }: Conc
         headers.push('Allow', route.methods.join(', '));
       if (retryAfterSeconds !== undefined) headers.push('Retry-After', String(retryAfterSeconds));
       // An unread body would be taken for the next request: close rather than guess.
-      if (!message.complete) headers.push('Connection', 'close');
+      if (!message.complete || READ_OTHERWISE.includes(reason)) headers.push('Connection', 'close');
       const body = JSON.stringify({ error: error ?? reason, error_description: say });
       if (!response.headersSent && !response.destroyed) answerWhole(message, response, status, headers, body);
       const durationSeconds = clock() - received.receivedAt;

@@ -101,6 +101,33 @@ describe.each([
     const lines = (await bed.audit()).slice(before);
     expect(lines.map((line) => line['response.status'])).toEqual(connections.map(() => status));
   });
+  // It has come as a whole by the time it is judged, so that nothing unread of it ends the connection.
+  it.each([
+    ['two codings', 'POST /mcp', 'Transfer-Encoding: gzip, chunked\r\n', '0\r\n\r\n'],
+    ['chunked named twice', 'POST /mcp', 'Transfer-Encoding: chunked, chunked\r\n', '0\r\n\r\n'],
+    [
+      'two Transfer-Encoding',
+      'POST /mcp',
+      'Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n',
+      '0\r\n\r\n',
+    ],
+    ['two Host', 'GET /mcp', 'Host: b\r\n', ''],
+    ['a judged field in Connection', 'GET /mcp', 'Connection: DPoP, keep-alive\r\n', ''],
+    ['too many fields', 'GET /mcp', 'a: b\r\n'.repeat(101), ''],
+    ['a bad path', 'GET /mcp/../x', '', ''],
+    ['an upgrade', 'GET /mcp', 'Connection: upgrade\r\nUpgrade: h2c\r\n', ''],
+  ])('a POST behind %s that waited itself is not handled', async (__, line, fields, body) => {
+    bed.answer = (___, response) => {
+      setTimeout(() => response.end('{"ok":true}'), 50);
+    };
+    const malformed = `${line} HTTP/1.1\r\nHost: a\r\n${fields}\r\n${body}`;
+    const one = send(`${valid()}${malformed}${valid()}`);
+    await until(() => one.statuses().length >= 2);
+    await sleep(100);
+    expect([one.statuses()[0], one.statuses().length, bed.seen.length]).toEqual([200, 2, 1]);
+    await until(one.ended);
+    one.socket.destroy();
+  });
   it('a stream behind a refusal holds nothing at the backend', async () => {
     let open = 0;
     bed.answer = (__, response) => {
