@@ -75,14 +75,16 @@ export interface GatewayLimits {
   readonly maxConnections?: number;
 
   /**
-   * Proofs whose signature waits to be verified; more are refused with 503 at once.
+   * Proofs whose signature waits to be verified, in those of ES256: one of EdDSA counts as 2, one of ES384 as 11. Beyond that, 503 for what came last of the address
+   * that has most of them.
    *
    * @default 4096
    */
   readonly maxUnverified?: number;
 
   /**
-   * Requests of one address, whatever becomes of them, before it is answered 429 without any cryptography. An IPv6 address counts as its /64.
+   * Requests of one address, whatever becomes of them, before it is answered 429 without any cryptography. An IPv6 address counts as its /64. A request counts
+   * for what its proof costs to verify: one of EdDSA as 2, one of ES384 as 11.
    * With an ingress in front set `trustedPeers`, or all its clients are one address.
    *
    * @default - no bound
@@ -90,7 +92,8 @@ export interface GatewayLimits {
   readonly requestsPerAddress?: AddressLimit;
 
   /**
-   * Refused requests that one address may cause before it is answered 429 without any cryptography. An IPv6 address counts as its /64.
+   * Refused requests that one address may cause before it is answered 429 without any cryptography. An IPv6 address counts as its /64. One that is refused after its
+   * proof was verified counts for what that cost: EdDSA as 2, ES384 as 11.
    *
    * @default - a burst of 500, then 100 a second
    */

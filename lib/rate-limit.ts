@@ -11,10 +11,13 @@ export enum RateLimitScope {
 
 /** Shape of a token bucket. */
 export interface TokenBucketOptions {
-  /** Size of the bucket, in requests: the burst that may come at once; 1 to 1 000 000. */
+  /**
+   * Size of the bucket, in requests: the burst that may come at once; 1 to 1 000 000. A request whose proof is signed with EdDSA counts as 2, with ES384 as 11:
+   * what they cost to verify, compared with ES256.
+   */
   readonly maxTokens: number;
 
-  /** Requests added every `fillInterval`; 1 to 1 000 000. */
+  /** Requests added every `fillInterval`, counted like those of `maxTokens`; 1 to 1 000 000. */
   readonly tokensPerFill: number;
 
   /**

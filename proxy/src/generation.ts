@@ -74,7 +74,10 @@ export function openGeneration(
       sharedRedis,
       clock,
       verify: createVerifyQueue({
-        isWelcome: (network) => addressLimits.refusals.peek(network).allowed,
+        // `accept` has taken one request of the address; the rest of what a dear one costs is taken here.
+        isWelcome: (network, cost) =>
+          addressLimits.refusals.peek(network).allowed &&
+          (cost === 1 || addressLimits.requests?.take(network, cost - 1).allowed !== false),
         most: config.limits.maxUnverified,
       }),
     }),

@@ -23,7 +23,7 @@ import { applyMcpPolicy } from './stages/apply-mcp-policy.js';
 import { authenticate } from './stages/authenticate.js';
 import { bindSession } from './stages/bind-session.js';
 import type { SessionKeys } from './keys/key-source.js';
-import { limitRate } from './stages/limit-rate.js';
+import { countBeforeBody, limitRate, refuseLimited } from './stages/limit-rate.js';
 import { lookForReplay } from './stages/look-for-replay.js';
 import { matchRoute } from './stages/match-route.js';
 import { rejectReplay } from './stages/reject-replay.js';
@@ -71,6 +71,14 @@ export function createWay(
           ],
     ),
   );
+  const limiterOf = (route: Route) => limiters.get(route);
+  const beforeBody = then(lookForReplay(store), countBeforeBody(limiterOf));
+  const profiles = createProfiles(config, {
+    ...trust,
+    clock,
+    verify,
+    refuseLimited: refuseLimited(limiterOf),
+  });
   const credentialOf = (file: string) => trust.credentials.get(file)?.value();
   return {
     enter: accept(config, addressLimits),
@@ -78,17 +86,8 @@ export function createWay(
     route: matchRoute(config.routes),
     decide: then(
       then(
-        then(
-          then(
-            authenticate(createProfiles(config, { ...trust, clock, verify })),
-            applyMcpPolicy(config, lookForReplay(store)),
-          ),
-          bindSession(sessionKeys),
-        ),
-        then(
-          rejectReplay(store, clock),
-          limitRate((r) => limiters.get(r)),
-        ),
+        then(then(authenticate(profiles), applyMcpPolicy(config, beforeBody)), bindSession(sessionKeys)),
+        then(rejectReplay(store, clock), limitRate(limiterOf)),
       ),
       rewrite(credentialOf, (route) => trust.exchangers.get(route.name)),
     ),

@@ -141,11 +141,14 @@ it('a stream that was asked for before a reload and is answered after it stands 
 });
 
 it('a proof that was used before is used after, and a bucket that was empty stays empty', async () => {
-  await bed.gateway.reload(
-    changed((c) => {
-      c.routes[0]!.rateLimit = { maxTokens: 2, tokensPerFill: 1, fillIntervalSeconds: 3600 };
-    }),
-  );
+  const reload = (drainSeconds: number) =>
+    bed.gateway.reload(
+      changed((c) => {
+        c.routes[0]!.rateLimit = { maxTokens: 2, tokensPerFill: 1, fillIntervalSeconds: 3600 };
+        c.drainSeconds = drainSeconds;
+      }),
+    );
+  await reload(6);
   const token = accessToken(bed.as, { cnf: { jkt } });
   const same = {
     method: 'POST',
@@ -153,14 +156,10 @@ it('a proof that was used before is used after, and a bucket that was empty stay
     headers: { authorization: `DPoP ${token}`, dpop: proof(client, 'POST', `${ORIGIN}/mcp`, token) },
   };
   expect((await bed.ask(same)).status).toBe(200);
-  expect((await ask()).status).toBe(200);
-  await bed.gateway.reload(
-    changed((c) => {
-      c.routes[0]!.rateLimit = { maxTokens: 2, tokensPerFill: 1, fillIntervalSeconds: 3600 };
-      c.drainSeconds = 7;
-    }),
-  );
+  await reload(7);
   expect((await bed.ask(same)).status).toBe(401);
+  expect((await ask()).status).toBe(200);
+  await reload(8);
   expect((await ask()).status).toBe(429);
 });
 

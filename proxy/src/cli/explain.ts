@@ -129,7 +129,7 @@ async function judge(config: Config, request: Received, clock: () => number): Pr
     while (trust.waitingFor().length > 0 && performance.now() < until)
       await new Promise((resolve) => setTimeout(resolve, 20));
     const allowed = () => ({ allowed: true as const, remaining: 1, fillSeconds: 1 });
-    const nothing = { take: allowed, peek: allowed, close: () => {} };
+    const nothing = { take: allowed, peek: allowed, drain: () => {}, close: () => {} };
     // Nothing is claimed: no proof was ever used before.
     const store = {
       claim: () => 'first' as const,

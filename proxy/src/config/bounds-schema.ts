@@ -20,7 +20,7 @@ export const limits = z.prefault(
     maxConnections: z._default(whole(1, 1_000_000, 'connections'), 10_000),
     /** Of one address; `trustedPeers` bring many clients and are not counted. */
     maxConnectionsPerAddress: z._default(whole(1, 1_000_000, 'connections'), 1_000),
-    /** Proofs whose signature waits to be verified, in those of ES256: one of ES384 counts as 11, one of EdDSA as 2; more are refused with 503 at once. 4096 take about a quarter of a second. */
+    /** Proofs whose signature waits to be verified, in those of ES256: one of ES384 counts as 11, one of EdDSA as 2. Beyond that, 503 for what came last of the address that has most. 4096 take about a quarter of a second. */
     maxUnverified: z._default(whole(1, 1_000_000, 'proofs'), 4_096),
     /** Requests of one address, whatever becomes of them, before it is answered 429 without any cryptography; absent: no bound. An IPv6 address counts as its /64. */
     requestsPerAddress: z.optional(

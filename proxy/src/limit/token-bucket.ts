@@ -33,30 +33,46 @@ export function createTokenBuckets({
     }
     return bucket;
   };
-  const permit = ({ tokens, filledAt }: Bucket, at: number, taken: number): Permit => {
-    const fillSeconds = Math.max(1, Math.ceil(filledAt + fillIntervalSeconds - at));
-    return tokens >= 1
-      ? { allowed: true, remaining: tokens - taken, fillSeconds }
-      : { allowed: false, retryAfterSeconds: fillSeconds };
+  const secondsUntil = (fills: number, { filledAt }: Bucket, at: number) =>
+    Math.max(1, Math.ceil(filledAt + fills * fillIntervalSeconds - at));
+  const permit = (bucket: Bucket, at: number, cost: number, taken: number): Permit => {
+    const missing = cost - bucket.tokens;
+    if (missing > 0)
+      return {
+        allowed: false,
+        retryAfterSeconds: secondsUntil(Math.ceil(missing / tokensPerFill), bucket, at),
+      };
+    return { allowed: true, remaining: bucket.tokens - taken, fillSeconds: secondsUntil(1, bucket, at) };
   };
   const keyOf = (key: string) => `${name}\0${key}`;
+  /** Runs `work` on the bucket of `key`, filled, and notes when it will be full. */
+  const use = <T>(key: string, work: (bucket: Bucket, at: number) => T): T => {
+    const at = now();
+    return table.use(keyOf(key), at, { tokens: maxTokens, filledAt: at, fullAt: at }, (bucket) => {
+      const result = work(filled(bucket, at), at);
+      bucket.fullAt =
+        bucket.filledAt + Math.ceil((maxTokens - bucket.tokens) / tokensPerFill) * fillIntervalSeconds;
+      return result;
+    });
+  };
   return {
-    take(key) {
-      const at = now();
-      return table.use(keyOf(key), at, { tokens: maxTokens, filledAt: at, fullAt: at }, (bucket) => {
-        const answer = permit(filled(bucket, at), at, 1);
-        if (answer.allowed) bucket.tokens -= 1;
-        bucket.fullAt =
-          bucket.filledAt + Math.ceil((maxTokens - bucket.tokens) / tokensPerFill) * fillIntervalSeconds;
+    take: (key, cost = 1) =>
+      use(key, (bucket, at) => {
+        const taken = Math.min(cost, maxTokens);
+        const answer = permit(bucket, at, taken, taken);
+        if (answer.allowed) bucket.tokens -= taken;
         return answer;
-      });
-    },
-    peek(key) {
+      }),
+    drain: (key, cost) =>
+      use(key, (bucket) => {
+        bucket.tokens = Math.max(0, bucket.tokens - cost);
+      }),
+    peek(key, cost = 1) {
       const bucket = table.look(keyOf(key));
       const at = now();
       return bucket === undefined
         ? { allowed: true, remaining: maxTokens, fillSeconds: Math.max(1, Math.ceil(fillIntervalSeconds)) }
-        : permit(filled(bucket, at), at, 0);
+        : permit(filled(bucket, at), at, Math.min(cost, maxTokens), 0);
     },
     close() {},
   };

@@ -100,6 +100,8 @@ export interface Received {
   readonly reply: Reply;
   /** Absent: there is no tracing. */
   trace?: RequestTrace;
+  /** What the signature of its proof cost to verify, in those of ES256; absent: none was verified, or not yet. Limits count by it. */
+  verificationCost?: number;
   /** DER of the certificate that the connection's client proved to hold (TLS), if it has one. */
   readonly tlsCertificate: () => Buffer | undefined;
   /**
@@ -162,6 +164,8 @@ export type Caller =
 
 export interface Authenticated extends Routed {
   readonly caller: Caller;
+  /** It was counted against the rate limit of its route already, before its body was read. */
+  readonly counted?: true;
 }
 
 /** Its JSON-RPC messages are allowed on the route, or the route has no rules. */

@@ -10,7 +10,7 @@ import { dpop } from './dpop.js';
 import type { TrustedIssuer } from './issuers.js';
 import { mtls } from './mtls.js';
 import { createNonces } from './nonces.js';
-import { createProofHeaderCache } from './proof.js';
+import { createProofHeaderCache, type RefuseLimited } from './proof.js';
 import { selfSigned } from './self-signed.js';
 import type { Verify } from './verify-queue.js';
 
@@ -22,12 +22,13 @@ export interface Trust {
   readonly nonceKeys: ReadonlyMap<string, NonceKeys>;
   readonly clock: Clock;
   readonly verify: Verify;
+  readonly refuseLimited: RefuseLimited;
 }
 
 /** The profile of every route, made once. */
 export function createProfiles(
   config: Config,
-  { keys, introspectors, nonceKeys, clock, verify }: Trust,
+  { keys, introspectors, nonceKeys, clock, verify, refuseLimited }: Trust,
 ): (route: Route) => Stage<Routed, Caller> {
   const trusted = new Map<string, TrustedIssuer>(
     config.issuers.map((issuer) => [
@@ -53,7 +54,8 @@ export function createProfiles(
       auth.nonce === undefined
         ? undefined
         : createNonces(nonceKeys.get(auth.nonce.keys.file)!, auth.nonce.lifetimeSeconds);
-    return dpop({ ...common, auth, headerCache, cache, audiencesOf, nonces, verify, tokenType: 'dpop' });
+    const proofs = { headerCache, nonces, verify, refuseLimited };
+    return dpop({ ...common, ...proofs, auth, cache, audiencesOf, tokenType: 'dpop' });
   };
   const table = new Map(config.routes.map((route) => [route, profileOf(route)]));
   return (route) => table.get(route) ?? (() => deny('internal_error', 'no profile for this route'));

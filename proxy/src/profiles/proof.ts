@@ -8,7 +8,7 @@ import { htuFits, withoutQuery } from '../checks/target.js';
 import type { Routed } from '../pipeline/evidence.js';
 import { Denial, deny } from '../pipeline/reason.js';
 import type { Nonces } from './nonces.js';
-import type { Verdict, Verify } from './verify-queue.js';
+import { VERIFICATION_COST, type Verdict, type Verify } from './verify-queue.js';
 
 /** A proof whose signature, form and fit to the request hold; not yet: that it is unused, and that the access token is bound to `jkt`. */
 export interface Proof {
@@ -44,7 +44,14 @@ export interface ProofContext {
   readonly nonces: Nonces | undefined;
   readonly headerCache: ProofHeaderCache;
   readonly verify: Verify;
+  readonly refuseLimited: RefuseLimited;
 }
+
+/**
+ * What the rate limit of the route says to one who names this key, before anybody has proved to hold it: nothing is
+ * counted, and whoever has nothing left costs no verification.
+ */
+export type RefuseLimited = (request: Routed, jkt: string, cost: number) => Denial | undefined;
 
 /**
  * RFC 9449 4.3, items 2 to 12a, in an order that spends the signature check on proofs that could pass.
@@ -57,7 +64,7 @@ export function checkProof(
   request: Routed,
   ath: string,
   now: number,
-  { auth, nonces, headerCache, verify }: ProofContext,
+  { auth, nonces, headerCache, verify, refuseLimited }: ProofContext,
 ): Proof | Denial | Promise<Proof | Denial> {
   const jws = splitJws(text); // item 2
   if (jws === undefined) return deny('dpop_malformed', 'not three base64url parts');
@@ -108,11 +115,16 @@ export function checkProof(
   if (!isString(claims.ath)) return deny('dpop_claim_missing', 'ath');
   if (claims.ath !== ath) return deny('dpop_ath_mismatch');
 
+  const cost = VERIFICATION_COST[header.alg];
+  let limited: Denial | undefined;
+  const isLimited = () => (limited = refuseLimited(request, header.jkt, cost)) !== undefined;
   const settle = (holds: Verdict): Proof | Denial => {
+    if (limited !== undefined) return limited;
     if (holds === 'unwelcome')
       return deny('address_limited', undefined, { retryAfterSeconds: RETRY_AFTER_SECONDS });
     if (holds === 'overloaded')
       return deny('overloaded', undefined, { retryAfterSeconds: RETRY_AFTER_SECONDS });
+    request.verificationCost = cost;
     if (!holds) return deny('dpop_signature_bad');
     request.facts.jkt = header.jkt;
     return {
@@ -132,7 +144,13 @@ export function checkProof(
     };
   };
   // Item 6.
-  const holds = verify(request.network, header.alg, header.key, jws.signed, jws.signature);
+  const holds = verify(
+    { network: request.network, isLimited },
+    header.alg,
+    header.key,
+    jws.signed,
+    jws.signature,
+  );
   return holds instanceof Promise ? holds.then(settle) : settle(holds);
 }
 

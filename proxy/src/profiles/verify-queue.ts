@@ -2,11 +2,17 @@ import { verifies } from '../checks/signature.js';
 import type { Algorithm } from '../config/index.js';
 
 /**
- * Whether a signature verifies: `verifies` itself, or one that answers a moment later. `unwelcome`: it was not looked at, since the address has caused too many refusals meanwhile;
- * `overloaded`: there is more to verify than can be in time.
+ * Whether a signature verifies: `verifies` itself, or one that answers a moment later. `unwelcome`: it was not looked at, since the address has caused too many requests or refusals
+ * meanwhile; `limited`: since whose proof it says it is may not have more now; `overloaded`: there is more to verify than can be in time.
  */
-export type Verify = (network: string, ...work: Parameters<typeof verifies>) => Verdict | Promise<Verdict>;
-export type Verdict = boolean | 'unwelcome' | 'overloaded';
+export type Verify = (asker: Asker, ...work: Parameters<typeof verifies>) => Verdict | Promise<Verdict>;
+export type Verdict = boolean | 'unwelcome' | 'limited' | 'overloaded';
+
+export interface Asker {
+  readonly network: string;
+  /** Asked when its turn comes: whether the rate limit of the key that it names is used up. */
+  readonly isLimited: () => boolean;
+}
 
 /**
  * What a verification costs, in those of ES256, rounded up. Measured on Node 24.9 on a loaded machine, in µs of CPU:
@@ -28,54 +34,87 @@ export const VERIFICATION_COST: Readonly<Record<Algorithm, number>> = {
 const AT_ONCE = 16;
 
 export interface VerifyQueueOptions {
-  /** Whether requests of this network may still cost a verification. */
-  readonly isWelcome: (network: string) => boolean;
+  /** Whether requests of this network may still cost a verification, of that cost; asked once for each, right before. */
+  readonly isWelcome: (network: string, cost: number) => boolean;
   /** Cost of what waits at the same time. */
   readonly most: number;
 }
 
 interface Waiting {
   readonly cost: number;
+  readonly isLimited: () => boolean;
   readonly verify: () => boolean;
   readonly resolve: (verdict: Verdict) => void;
+}
+
+/** What waits of one network. */
+interface Queue {
+  cost: number;
+  readonly waiting: Waiting[];
 }
 
 /**
  * Verifies the signatures of the requests that arrived together one right after the other, once all of them have been
  * read: the code and tables of a verification stay in the processor's caches then, which makes each a quarter cheaper
  * than one between two requests. A request that comes alone waits for nobody. Networks take turns, so that whoever
- * sends much, or what is dear to verify, waits behind itself. A bad signature ends the round, so that it is counted
- * before the next one of its address is looked at.
+ * sends much, or what is dear to verify, waits behind itself; where there is no room, what came last of the network
+ * that has most in the queue goes. A bad signature ends the round, so that it is counted before the next one of its
+ * address is looked at.
  */
 export function createVerifyQueue({ isWelcome, most }: VerifyQueueOptions): Verify {
   /** By network, in the order of their turns. */
-  const queues = new Map<string, Waiting[]>();
+  const queues = new Map<string, Queue>();
   let total = 0;
+  const add = (queue: Queue, cost: number) => {
+    queue.cost += cost;
+    total += cost;
+  };
+  const verdictOn = (network: string, { cost, isLimited, verify }: Waiting): Verdict => {
+    if (isLimited()) return 'limited';
+    return isWelcome(network, cost) ? verify() : 'unwelcome';
+  };
   const work = () => {
     let spent = 0;
     let bad = false;
     while (queues.size > 0 && spent < AT_ONCE && !bad) {
       const [network, queue] = queues.entries().next().value!;
       queues.delete(network);
-      const { cost, verify, resolve } = queue.shift()!;
-      if (queue.length > 0) queues.set(network, queue);
-      total -= cost;
-      spent += cost;
-      const verdict = isWelcome(network) ? verify() : 'unwelcome';
+      const item = queue.waiting.shift()!;
+      if (queue.waiting.length > 0) queues.set(network, queue);
+      add(queue, -item.cost);
+      const verdict = verdictOn(network, item);
+      spent += typeof verdict === 'boolean' ? item.cost : 1;
       bad = verdict === false;
-      resolve(verdict);
+      item.resolve(verdict);
     }
     if (queues.size > 0) setImmediate(work);
   };
-  return (network, alg, ...rest) =>
+  /** @returns false: nobody has more in the queue than this network would have. */
+  const makeRoom = (own: number, cost: number): boolean => {
+    while (total + cost > most) {
+      const [network, queue] = greatest(queues);
+      if (queue === undefined || queue.cost <= own + cost) return false;
+      const dropped = queue.waiting.pop()!;
+      add(queue, -dropped.cost);
+      if (queue.waiting.length === 0) queues.delete(network);
+      dropped.resolve('overloaded');
+    }
+    return true;
+  };
+  return ({ network, isLimited }, alg, ...rest) =>
     new Promise((resolve) => {
       const cost = VERIFICATION_COST[alg];
-      if (total + cost > most) return resolve('overloaded');
+      if (!makeRoom(queues.get(network)?.cost ?? 0, cost)) return resolve('overloaded');
       if (queues.size === 0) setImmediate(work);
-      total += cost;
-      const item: Waiting = { cost, verify: () => verifies(alg, ...rest), resolve };
-      const queue = queues.get(network);
-      if (queue === undefined) queues.set(network, [item]);
-      else queue.push(item);
+      const queue = queues.get(network) ?? { cost: 0, waiting: [] };
+      queues.set(network, queue);
+      queue.waiting.push({ cost, isLimited, verify: () => verifies(alg, ...rest), resolve });
+      add(queue, cost);
     });
+}
+
+function greatest(queues: ReadonlyMap<string, Queue>): [string, Queue | undefined] {
+  let most: [string, Queue | undefined] = ['', undefined];
+  for (const entry of queues) if (most[1] === undefined || entry[1].cost > most[1].cost) most = entry;
+  return most;
 }

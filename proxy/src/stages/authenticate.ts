@@ -22,7 +22,8 @@ export function authenticate(
         x.headers.get('dpop') === undefined
       )
         return grow(x, { caller: ANONYMOUS });
-      if (mode === 'permissive') {
+      // Of a limit nobody is excused: it is no matter of credentials.
+      if (mode === 'permissive' && caller.reason !== 'rate_limited') {
         x.facts.wouldDeny = caller.reason;
         return grow(x, { caller: ANONYMOUS });
       }

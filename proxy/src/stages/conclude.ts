@@ -73,7 +73,7 @@ export function createConclude({ config, audit, metrics, clock, refusals }: Conc
       const { reply } = received;
       const { status, say, error, family } = meaningOf(reason);
       const blamed = (family === 'auth' && reason !== 'credentials_missing') || AFTER_BODY.includes(reason);
-      if (addressIsToBlame || blamed) refusals.take(received.network);
+      if (addressIsToBlame || blamed) refusals.drain(received.network, received.verificationCost ?? 1);
       const headers = [
         'Content-Type',
         'application/json',

@@ -78,6 +78,16 @@ if (!hasRedis()) {
     expect(await one.take('k')).toEqual({ allowed: true, remaining: 0, fillSeconds: 10 });
     expect(await one.take('k')).toEqual({ allowed: false, retryAfterSeconds: 10 });
   });
+  it('takes what a request costs, all of it or nothing; who was refused need not be asked about again', async () => {
+    const one = await replica('f', 5, 1, 10);
+    expect(await one.take('k', 3)).toEqual({ allowed: true, remaining: 2, fillSeconds: 10 });
+    expect(one.peek('k', 3).allowed).toBe(true); // nobody was refused yet
+    expect(await one.take('k', 3)).toEqual({ allowed: false, retryAfterSeconds: 10 });
+    expect(one.peek('k', 3)).toEqual({ allowed: false, retryAfterSeconds: 10 });
+    expect(one.peek('k', 2).allowed).toBe(true);
+    expect(await one.take('k', 2)).toEqual({ allowed: true, remaining: 0, fillSeconds: 10 });
+    expect(await one.take('all', 100)).toEqual({ allowed: true, remaining: 0, fillSeconds: 10 });
+  });
   it('fills no further than its size', async () => {
     const one = await replica('c', 2, 2, 1);
     await one.take('k');

@@ -13,6 +13,7 @@ const open = (keys = 100_000) => {
   });
   return {
     ...buckets,
+    buckets,
     drain: (key: string) => {
       while (buckets.take(key).allowed);
     },
@@ -46,6 +47,24 @@ describe('token buckets', () => {
     const permit = take('a');
     advance(permit.allowed ? 0 : permit.retryAfterSeconds);
     expect(take('a').allowed).toBe(true);
+  });
+  it('take what something costs, all of it or nothing, and no more than they hold', () => {
+    const { take, peek } = open();
+    expect(take('a', 2)).toEqual({ allowed: true, remaining: 1, fillSeconds: 10 });
+    expect(peek('a', 2).allowed).toBe(false);
+    expect(take('a', 2)).toEqual({ allowed: false, retryAfterSeconds: 10 });
+    expect(take('a', 100)).toEqual({ allowed: false, retryAfterSeconds: 10 });
+    expect(take('a').allowed).toBe(true);
+    expect(take('a', 3)).toEqual({ allowed: false, retryAfterSeconds: 20 });
+    expect(take('b', 100)).toEqual({ allowed: true, remaining: 0, fillSeconds: 10 });
+  });
+  it('are drained of what is left, where something cost more', () => {
+    const { drain, peek, buckets } = open();
+    buckets.drain('a', 2);
+    expect(peek('a')).toMatchObject({ allowed: true, remaining: 1 });
+    buckets.drain('a', 2);
+    expect(peek('a').allowed).toBe(false);
+    drain('a');
   });
   it('never hold more than their size', () => {
     const { take, drain, peek, advance } = open();

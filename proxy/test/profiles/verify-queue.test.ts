@@ -4,6 +4,7 @@ import { held } from '../support/held.js';
 import { ec } from '../support/mint.js';
 
 const key = ec();
+const from = (network: string) => ({ network, isLimited: () => false });
 const signed = (text: string) =>
   sign('sha256', Buffer.from(text), { key: key.privateKey, dsaEncoding: 'ieee-p1363' }).toString('base64url');
 
@@ -15,7 +16,7 @@ it('tells each of many requests at once about its own signature', async () => {
     signature: signed(n % 3 === 0 ? 'another' : `text ${n}`),
   }));
   const told = await Promise.all(
-    asked.map(({ text, signature }) => verify('192.0.2.1', 'ES256', key.publicKey, text, signature)),
+    asked.map(({ text, signature }) => verify(from('192.0.2.1'), 'ES256', key.publicKey, text, signature)),
   );
   expect(told).toEqual(asked.map((_, n) => n % 3 !== 0));
 });
@@ -23,19 +24,21 @@ it('tells each of many requests at once about its own signature', async () => {
 it('goes on after it was empty, and lets other events in between', async () => {
   const verify = createVerifyQueue({ isWelcome: () => true, most: 4096 });
   const signature = signed('a');
-  expect(await verify('192.0.2.1', 'ES256', key.publicKey, 'a', signature)).toBe(true);
+  expect(await verify(from('192.0.2.1'), 'ES256', key.publicKey, 'a', signature)).toBe(true);
   let between = 0;
   const count = () => {
     between += 1;
     if (between < 50) setImmediate(count);
   };
   setImmediate(count);
-  const many = Array.from({ length: 130 }, () => verify('192.0.2.1', 'ES256', key.publicKey, 'a', signature));
+  const many = Array.from({ length: 130 }, () =>
+    verify(from('192.0.2.1'), 'ES256', key.publicKey, 'a', signature),
+  );
   await many[0];
   expect(between).toBeLessThan(3);
   await Promise.all(many);
   expect(between).toBeGreaterThanOrEqual(2);
-  expect(await verify('192.0.2.1', 'ES256', key.publicKey, 'b', signature)).toBe(false);
+  expect(await verify(from('192.0.2.1'), 'ES256', key.publicKey, 'b', signature)).toBe(false);
 });
 
 it('looks at no further signature of an address that is not welcome any more', async () => {
@@ -46,7 +49,7 @@ it('looks at no further signature of an address that is not welcome any more', a
   });
   const ask = async (network: string, text: string) => {
     const verdict = await verify(
-      network,
+      from(network),
       'ES256',
       key.publicKey,
       text,
@@ -64,7 +67,7 @@ it('takes no more than it can verify in time', async () => {
   const verify = createVerifyQueue({ isWelcome: () => true, most: 4096 });
   const signature = signed('a');
   const verdicts = await Promise.all(
-    Array.from({ length: 5000 }, () => verify('192.0.2.1', 'ES256', key.publicKey, 'a', signature)),
+    Array.from({ length: 5000 }, () => verify(from('192.0.2.1'), 'ES256', key.publicKey, 'a', signature)),
   );
   expect([
     verdicts.filter((v) => v === true).length,
@@ -86,7 +89,7 @@ it('lets go of what is verified, also while there is always more', async () => {
   const client = async () => {
     while (asked < ASKED) {
       asked += 1;
-      await verify('192.0.2.1', 'ES256', key.publicKey, `${asked}${'x'.repeat(TEXT)}`, signed('a'));
+      await verify(from('192.0.2.1'), 'ES256', key.publicKey, `${asked}${'x'.repeat(TEXT)}`, signed('a'));
       if (asked === ASKED - WAITING) most = heap() - before;
     }
   };
@@ -97,7 +100,7 @@ it('lets go of what is verified, also while there is always more', async () => {
 it('counts an ES384 signature as eleven of ES256', async () => {
   const verify = createVerifyQueue({ isWelcome: () => true, most: 100 });
   const verdicts = await Promise.all(
-    Array.from({ length: 20 }, () => verify('192.0.2.1', 'ES384', key.publicKey, 'a', 'A'.repeat(128))),
+    Array.from({ length: 20 }, () => verify(from('192.0.2.1'), 'ES384', key.publicKey, 'a', 'A'.repeat(128))),
   );
   expect(verdicts.filter((verdict) => verdict !== 'overloaded')).toHaveLength(9);
 });
@@ -107,9 +110,36 @@ it('lets networks take turns: whoever sends much waits behind itself', async () 
   const signature = signed('a');
   const order: string[] = [];
   const ask = (network: string) =>
-    verify(network, 'ES256', key.publicKey, 'a', signature) as Promise<unknown>;
+    verify(from(network), 'ES256', key.publicKey, 'a', signature) as Promise<unknown>;
   const flood = Array.from({ length: 100 }, () => ask('198.51.100.9').then(() => order.push('flood')));
   const other = ask('192.0.2.1').then(() => order.push('other'));
   await Promise.all([...flood, other]);
   expect(order.indexOf('other')).toBeLessThan(3);
+});
+
+it('where there is no room, what came last of the network that has most goes', async () => {
+  const verify = createVerifyQueue({ isWelcome: () => true, most: 100 });
+  const signature = signed('a');
+  const ask = (network: string) => verify(from(network), 'ES256', key.publicKey, 'a', signature);
+  const greedy = Array.from({ length: 150 }, () => ask('198.51.100.9'));
+  const others = Array.from({ length: 40 }, (_, n) => ask(`192.0.2.${n}`));
+  expect(await Promise.all(others)).toEqual(others.map(() => true));
+  const verdicts = await Promise.all(greedy);
+  expect(verdicts.slice(0, 60)).toEqual(Array(60).fill(true));
+  expect(verdicts.slice(60)).toEqual(Array(90).fill('overloaded'));
+});
+
+it('does not look at a signature whose sender has nothing left when its turn comes', async () => {
+  const verify = createVerifyQueue({ isWelcome: () => true, most: 4096 });
+  let left = 20;
+  const asker = { network: '192.0.2.1', isLimited: () => left <= 0 };
+  const ask = async () => {
+    const verdict = await verify(asker, 'ES256', key.publicKey, 'a', signed('a'));
+    if (verdict === true) left -= 1;
+    return verdict;
+  };
+  const verdicts = await Promise.all(Array.from({ length: 100 }, ask));
+  // What is verified in one go is counted after it.
+  expect(verdicts.filter((verdict) => verdict === true).length).toBeLessThanOrEqual(32);
+  expect(verdicts.at(-1)).toBe('limited');
 });

@@ -41,6 +41,7 @@ const judge = (at: number, { method = 'GET', path = '/protectedresource', token 
       nonces: undefined,
       headerCache: createProofHeaderCache(),
       verify: (_, ...work) => verifies(...work),
+      refuseLimited: () => undefined,
     },
   );
 
