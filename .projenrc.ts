@@ -78,6 +78,8 @@ const project = new cdk8s.ConstructLibraryCdk8s({
     updateSnapshot: javascript.UpdateSnapshot.NEVER,
     jestConfig: {
       testMatch: ['<rootDir>/test/{lib,apps,architecture,docs,package}/**/*.test.ts'],
+      maxWorkers: 2,
+      testTimeout: 20_000,
       testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/(e2e|conformance)/'],
       setupFiles: ['<rootDir>/test/support/quiet.ts'],
       modulePathIgnorePatterns: ['<rootDir>/build/', '<rootDir>/dist/', '<rootDir>/manifests/'],

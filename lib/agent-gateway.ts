@@ -7,7 +7,7 @@ import { GatewayRoute } from './gateway-route';
 import { Image } from './image';
 import { IpFamily, NetworkPolicyFlavor } from './network';
 import { Peer } from './peer';
-import { AppRegistry } from './private/app-registry';
+import { AppRegistry, RegisteredGateway } from './private/app-registry';
 import { contentKinds, emitConfigMap } from './private/config-maps';
 import { duplicateFaults } from './private/duplicates';
 import { serviceHosts } from './private/exposure';
@@ -67,6 +67,7 @@ export class AgentGateway extends Construct {
   private readonly routes: GatewayRoute[] = [];
   private readonly clients: Peer[] = [];
   private readonly registry: AppRegistry;
+  private readonly registered: RegisteredGateway;
   private specAt?: { readonly version: number; readonly spec: GatewaySpec };
   private violationsAt?: { readonly version: number; readonly violations: Violations };
 
@@ -106,8 +107,9 @@ export class AgentGateway extends Construct {
     emitNetworkPolicy(this, spec);
     if (spec().podDisruptionBudget) emitDisruptionBudget(this, spec);
     for (const use of secretUses(spec())) emitExternalSecret(this, use, spec());
-    this.registry.addGateway({ construct: this, namespace: this.namespaceName, spec });
-    emitOtherHalves(this, spec());
+    this.registered = { construct: this, namespace: this.namespaceName, spec };
+    this.registry.addGateway(this.registered);
+    emitOtherHalves(this.registered);
     this.node.addValidation({
       validate: () => [
         ...this.violations().ofGateway,
@@ -140,7 +142,7 @@ export class AgentGateway extends Construct {
       emitApiAccess(this, () => this._spec());
     }
     for (const use of routeSecretUses(this.serviceName, added)) emitExternalSecret(this, use, this._spec());
-    emitOtherHalves(this, this._spec());
+    emitOtherHalves(this.registered);
   }
 
   /** Lets these clients connect to port 8080. Without a call nobody can; connecting does not authenticate. */
@@ -156,7 +158,7 @@ export class AgentGateway extends Construct {
     }
     this.clients.push(peer);
     this.registry.changed();
-    emitOtherHalves(this, this._spec());
+    emitOtherHalves(this.registered);
   }
 
   /** @internal what the proxy would refuse about this one route */

@@ -162,7 +162,7 @@ export class HardenedNamespace extends Construct {
     this.emitPolicies(admission);
     const registry = AppRegistry.of(this);
     registry.addHardened(this);
-    for (const { construct, spec } of registry.allGateways()) emitOtherHalves(construct, spec(), this);
+    for (const gateway of registry.allGateways()) emitOtherHalves(gateway, this);
     this.node.addValidation({
       validate: () => [
         ...this.refusedImages(admission),

@@ -2,9 +2,8 @@
  * The other half of each flow. A NetworkPolicy admits a connection at one end; where the other end is denied everything by a HardenedNamespace of the same
  * app, that end needs a policy of its own. Elsewhere none is emitted: the first policy that selects a pod isolates it from everything else.
  */
-import { ApiObject } from 'cdk8s';
-import { Construct, IConstruct } from 'constructs';
-import { AppRegistry } from './app-registry';
+import { IConstruct } from 'constructs';
+import { AppRegistry, RegisteredGateway } from './app-registry';
 import { Flow, flowsOf } from './flow-graph';
 import { GatewaySpec } from './gateway-spec';
 import { hashOf } from './json';
@@ -25,14 +24,23 @@ interface Half {
  *
  * @param later a namespace that came after the gateway
  */
-export function emitOtherHalves(gateway: Construct, spec: GatewaySpec, later?: IConstruct): void {
-  const registry = AppRegistry.of(gateway);
+export function emitOtherHalves(
+  { construct, spec: currentSpec }: RegisteredGateway,
+  later?: IConstruct,
+): void {
+  const registry = AppRegistry.of(construct);
+  const spec = currentSpec();
   for (const half of halvesOf(spec)) {
     const namespace = registry.hardenedNamespace(half.namespace);
     if (namespace === undefined) continue;
     const id = idOf(spec, half);
-    if (gateway.node.tryFindChild(id) !== undefined) continue;
-    const emitted = emitHalf({ gateway, id, half });
+    if (construct.node.tryFindChild(id) !== undefined) continue;
+    const { name, labels } = spec;
+    const metadata = { name: `${name}-${id}`, namespace: half.namespace, labels };
+    // Rendered at the end of synth: the ports are those of all flows that the gateway has with the peer by then.
+    const emitted = emit(construct, id, asGiven(k8s.KubeNetworkPolicy.GVK), metadata, () => ({
+      spec: halfSpec(currentSpec(), half),
+    }));
     if (namespace === later) emitted.node.addDependency(namespace);
   }
 }
@@ -45,26 +53,6 @@ function idOf({ namespace }: GatewaySpec, half: Half): string {
     .replace(/[^a-z0-9]+/g, '-')
     .slice(0, 30);
   return `peer-${slug}-${hashOf({ ...half, gateway: namespace }).slice(0, 6)}`;
-}
-
-interface EmittedHalf {
-  readonly gateway: Construct;
-  readonly id: string;
-  readonly half: Half;
-}
-
-/** Its ports are those of all flows that the gateway has with the peer when it is rendered. */
-function emitHalf({ gateway, id, half }: EmittedHalf): ApiObject {
-  const spec = () =>
-    AppRegistry.of(gateway)
-      .allGateways()
-      .find(({ construct }) => construct === gateway)!
-      .spec();
-  const { name, labels } = spec();
-  const metadata = { name: `${name}-${id}`, namespace: half.namespace, labels };
-  return emit(gateway, id, asGiven(k8s.KubeNetworkPolicy.GVK), metadata, () => ({
-    spec: halfSpec(spec(), half),
-  }));
 }
 
 /** Peers whose pods are all in one known namespace. */

@@ -239,13 +239,15 @@ describe('a span', () => {
   });
   it('ends with the client that leaves, and says so', async () => {
     await open();
-    bed.answer = () => {
-      /* never */
-    };
-    const text = Object.entries(headersFor('/mcp', 'POST'))
-      .map(([name, value]) => `${name}: ${value}\r\n`)
-      .join('');
-    await bed.raw(`POST /mcp HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n${text}\r\n`, 100);
+    const leaves = new AbortController();
+    bed.answer = () => leaves.abort(); // never answers
+    await expect(
+      fetch(`http://127.0.0.1:${bed.gateway.port}/mcp`, {
+        method: 'POST',
+        headers: headersFor('/mcp', 'POST'),
+        signal: leaves.signal,
+      }),
+    ).rejects.toThrow('aborted');
     await collector.until(2);
     expect(of(KIND.server)[0]!.attributes).toMatchObject({
       'http.response.status_code': 499,

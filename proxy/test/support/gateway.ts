@@ -31,8 +31,8 @@ export interface Ask {
   readonly body?: string;
 }
 
-/** How long lines may take to be there on a busy machine; and how long nothing must come for there to be none. */
-const [AUDIT_MS, NOTHING_MS] = [1_000, 250];
+/** How long an answer, and lines, may take to be there on a busy machine; and how long nothing must come for there to be none. */
+const [ANSWER_MS, AUDIT_MS, NOTHING_MS] = [5_000, 1_000, 250];
 
 export interface Bed {
   readonly as: Pair;
@@ -46,7 +46,7 @@ export interface Bed {
   answer: (message: IncomingMessage, response: ServerResponse, body: string) => void;
   ask(ask: Ask): Promise<Answer>;
   admin(path: string): Promise<Answer>;
-  /** Writes bytes, returns all that comes back until the other side closes or `ms` are over. */
+  /** Writes bytes, returns all that comes back until the other side closes, or `ms` are over since it began to answer. */
   raw(text: string, ms?: number): Promise<string>;
   audit(): Promise<Record<string, unknown>[]>;
   stop(): Promise<void>;
@@ -164,12 +164,16 @@ export async function startBed({ change, clock = wallClock }: BedOptions = {}): 
       new Promise((resolve) => {
         let got = '';
         const socket = net.connect(gateway.port, '127.0.0.1', () => socket.write(text, 'latin1'));
+        const quiet = setTimeout(() => socket.destroy(), Math.max(ms, ANSWER_MS));
         socket.on('data', (chunk) => {
+          if (got === '') setTimeout(() => socket.destroy(), ms).unref();
           got += chunk.toString('latin1');
         });
         socket.on('error', () => resolve(got));
-        socket.on('close', () => resolve(got));
-        setTimeout(() => socket.destroy(), ms).unref();
+        socket.on('close', () => {
+          clearTimeout(quiet);
+          resolve(got);
+        });
       }),
     async audit() {
       const file = join(dir, 'audit.jsonl');
