@@ -12,7 +12,10 @@ import {
   SecretsRoute,
 } from '../lib';
 
-/** What `npm run demo` runs: both profiles, an MCP server and the Kubernetes API under each, without agentgateway, on one replica. */
+/**
+ * What `npm run demo` runs: both profiles, an MCP server and the Kubernetes API under each, without
+ * agentgateway, on one replica.
+ */
 export function demo(app: App): Chart {
   const chart = new Chart(app, 'demo', { namespace: 'agw-demo' });
   const gateway = new AgentGateway(chart, 'Gateway', {

@@ -18,7 +18,10 @@ import {
   SecretsRoute,
 } from '../lib';
 
-/** The whole reference architecture: MCP and secrets routes, Vault through External Secrets, Redis, agentgateway behind the proxy, audit policy. */
+/**
+ * The whole reference architecture: MCP and secrets routes, Vault through External Secrets, Redis, agentgateway
+ * behind the proxy, audit policy.
+ */
 export function reference(app: App): Chart {
   const chart = new Chart(app, 'reference', { namespace: 'aiops' });
   new HardenedNamespace(chart, 'Namespace', { name: 'aiops' });

@@ -2,7 +2,10 @@ import { refuse } from './private/text';
 
 /** A rule that the API server holds objects to, beyond the restricted Pod Security Standard. */
 export enum AdmissionRule {
-  /** Images are named by digest: a tag can be moved, and `repository:sha256:…` is no digest though the API server takes it. */
+  /**
+   * Images are named by digest: a tag can be moved, and `repository:sha256:…` is no digest though the API
+   * server takes it.
+   */
   IMAGE_DIGEST = 'image-digest',
   /** No container is root, in a user namespace of its own neither, where Pod Security allows it from 1.35. */
   NON_ROOT = 'non-root',
@@ -12,7 +15,10 @@ export enum AdmissionRule {
   NO_SECRET_ENV = 'no-secret-env',
   /** Files of ConfigMaps, Secrets and tokens are not mounted with `subPath`: they would never be renewed. */
   NO_SUB_PATH = 'no-sub-path',
-  /** No container sees the processes of another, and through them its files: neither in the pod nor by a debug container with a target. */
+  /**
+   * No container sees the processes of another, and through them its files: neither in the pod nor by a debug
+   * container with a target.
+   */
   OWN_PROCESSES = 'own-processes',
   /** Services are of type ClusterIP, without external addresses. */
   CLUSTER_IP = 'cluster-ip',
@@ -29,9 +35,10 @@ export interface AdmissionOptions {
 }
 
 /**
- * What the API server does about an object of the namespace that breaks an `AdmissionRule`: a ValidatingAdmissionPolicy for pods, also by `kubectl debug`, for the
- * workloads that make them, so that an apply fails and not a rollout, and for Services. What was there before the rules may still be changed elsewhere and ended.
- * Needs Kubernetes 1.30.
+ * What the API server does about an object of the namespace that breaks an `AdmissionRule`: a
+ * ValidatingAdmissionPolicy for pods, also by `kubectl debug`, for the workloads that make them, so that an
+ * apply fails and not a rollout, and for Services. What was there before the rules may still be changed
+ * elsewhere and ended. Needs Kubernetes 1.30.
  *
  * @see https://kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy/
  */
@@ -41,7 +48,10 @@ export class Admission {
     return new Admission(['Deny', 'Audit'], options);
   }
 
-  /** WEAKENS the namespace: whoever applies it is warned, and it is in the audit log. For a namespace that is not there yet. */
+  /**
+   * WEAKENS the namespace: whoever applies it is warned, and it is in the audit log. For a namespace that is
+   * not there yet.
+   */
   public static warn(options?: AdmissionOptions): Admission {
     return new Admission(['Warn', 'Audit'], options);
   }

@@ -25,7 +25,8 @@ export interface AgentGatewayProps {
   readonly jwks: JwksSource;
 
   /**
-   * Name of the Deployment and the Service, and the start of every other name: an RFC 1035 label of at most 40 characters.
+   * Name of the Deployment and the Service, and the start of every other name: an RFC 1035 label of at most 40
+   * characters.
    *
    * @default 'agentgateway'
    */
@@ -46,18 +47,20 @@ export interface AgentGatewayProps {
   readonly replicas?: number;
 
   /**
-   * Threads of one pod that serve requests, each on a core of its own; 1 to 64. They share the claims of a memory store and the buckets of rate limits:
-   * a proof passes once, a limit is one limit. The container asks for 100m CPU for each, and has no CPU limit.
+   * Threads of one pod that serve requests, each on a core of its own; 1 to 64. They share the claims of a
+   * memory store and the buckets of rate limits: a proof passes once, a limit is one limit. The container asks
+   * for 100m CPU for each, and has no CPU limit.
    *
    * @default 1
    */
   readonly workers?: number;
 
   /**
-   * Origins under which clients reach the gateway, as `htu` in their proofs has them: behind TLS termination the outer https
-   * origin. Never taken from a request's headers.
+   * Origins under which clients reach the gateway, as `htu` in their proofs has them: behind TLS termination
+   * the outer https origin. Never taken from a request's headers.
    *
-   * @default - the Service's names that contain its namespace, with port 8080, https with `tlsSecretName`; not the bare name, which means another gateway in another namespace
+   * @default - the Service's names that contain its namespace, with port 8080, https with `tlsSecretName`; not
+   *   the bare name, which means another gateway in another namespace
    */
   readonly publicOrigins?: string[];
 
@@ -69,8 +72,8 @@ export interface AgentGatewayProps {
   readonly publicPathPrefix?: string;
 
   /**
-   * Address ranges, in CIDR notation, of proxies in front. Their X-Forwarded-For gives the client's address and their Client-Cert its certificate;
-   * nobody else's is read.
+   * Address ranges, in CIDR notation, of proxies in front. Their X-Forwarded-For gives the client's address and
+   * their Client-Cert its certificate; nobody else's is read.
    *
    * @default - none
    */
@@ -84,8 +87,8 @@ export interface AgentGatewayProps {
   readonly originFrom?: OriginSource;
 
   /**
-   * Secret of type `kubernetes.io/tls` in the gateway's namespace, with which the gateway ends TLS itself, HTTP/2 and HTTP/1.1 as the client chooses;
-   * a renewed certificate is used without a restart.
+   * Secret of type `kubernetes.io/tls` in the gateway's namespace, with which the gateway ends TLS itself,
+   * HTTP/2 and HTTP/1.1 as the client chooses; a renewed certificate is used without a restart.
    *
    * @default - plain HTTP, for an ingress or a mesh that ends TLS
    */
@@ -134,19 +137,22 @@ export interface AgentGatewayProps {
   readonly image?: Image;
 
   /**
-   * Memory of the proxy container, as request and limit, in whole MiB: 96 MiB, 40 MiB for each worker after the first, 24 bytes for each
-   * proof of a memory store's `maxEntries`, and 32 KiB (with TLS 80 KiB) for each of `limits.maxConnections`. Less is refused. Half of it is
-   * the heap of Node.
+   * Memory of the proxy container, as request and limit, in whole MiB: 96 MiB, 40 MiB for each worker after the
+   * first, 24 bytes for each proof of a memory store's `maxEntries`, and 32 KiB (with TLS 80 KiB) for each of
+   * `limits.maxConnections`. Less is refused. Half of it is the heap of Node.
    *
-   * @default - 256 MiB, 64 MiB for each worker after the first, and what a memory store takes above its default size; more where `limits.maxConnections` asks for it
+   * @default - 256 MiB, 64 MiB for each worker after the first, and what a memory store takes above its default
+   *   size; more where `limits.maxConnections` asks for it
    */
   readonly memory?: Size;
 
   /**
-   * Disk that each container of the pod may fill, in whole MiB, at least 64. Nothing in the pod writes to disk but its log, all rotated files of which
-   * kubelet counts: more than this gets the pod evicted, whatever its PodDisruptionBudget says. The audit log is a line a request.
+   * Disk that each container of the pod may fill, in whole MiB, at least 64. Nothing in the pod writes to disk
+   * but its log, all rotated files of which kubelet counts: more than this gets the pod evicted, whatever its
+   * PodDisruptionBudget says. The audit log is a line a request.
    *
-   * @default - 512 MiB, room for 5 log files (`containerLogMaxFiles`) of 50 MiB (`containerLogMaxSize`) and what is written between two rotations
+   * @default - 512 MiB, room for 5 log files (`containerLogMaxFiles`) of 50 MiB (`containerLogMaxSize`) and
+   *   what is written between two rotations
    * @see https://kubernetes.io/docs/concepts/cluster-administration/logging/#log-rotation
    */
   readonly ephemeralStorage?: Size;
@@ -190,7 +196,8 @@ export interface AgentGatewayProps {
   /**
    * Who answers DNS.
    *
-   * @default - pods labelled `k8s-app: kube-dns` in kube-system; with NodeLocal DNS use Peer.cidr('169.254.20.10/32'), with both Peer.anyOf
+   * @default - pods labelled `k8s-app: kube-dns` in kube-system; with NodeLocal DNS use
+   *   Peer.cidr('169.254.20.10/32'), with both Peer.anyOf
    */
   readonly dnsPeer?: Peer;
 
@@ -202,8 +209,8 @@ export interface AgentGatewayProps {
   readonly networkPolicyFlavor?: NetworkPolicyFlavor;
 
   /**
-   * Address families of the Service, the preferred one first; more than one needs a cluster with both. The proxy listens on every address of both
-   * families whatever this says.
+   * Address families of the Service, the preferred one first; more than one needs a cluster with both. The
+   * proxy listens on every address of both families whatever this says.
    *
    * @default - those of the cluster: both where it has both (`PreferDualStack`)
    * @see https://kubernetes.io/docs/concepts/services-networking/dual-stack/
@@ -232,8 +239,9 @@ export interface AgentGatewayProps {
   readonly drain?: Duration;
 
   /**
-   * Oldest Kubernetes the manifests are applied to, as `1.<minor>`, 1.30 or later. It is one version for a namespace: what its
-   * `HardenedNamespace` or another gateway in it says holds here too, and two different ones are refused.
+   * Oldest Kubernetes the manifests are applied to, as `1.<minor>`, 1.30 or later. It is one version for a
+   * namespace: what its `HardenedNamespace` or another gateway in it says holds here too, and two different
+   * ones are refused.
    *
    * @default - the version of the namespace's HardenedNamespace or of another gateway in it, else '1.30'
    * @see docs/reference/kubernetes.md
@@ -241,8 +249,9 @@ export interface AgentGatewayProps {
   readonly minKubernetesVersion?: string;
 
   /**
-   * Whether the container runtime's default AppArmor profile is asked for. Kubelet refuses such a pod on a node without AppArmor: RHEL, OpenShift,
-   * Bottlerocket, Talos, and many local clusters. Where a node has it, the runtime applies the profile without being asked.
+   * Whether the container runtime's default AppArmor profile is asked for. Kubelet refuses such a pod on a node
+   * without AppArmor: RHEL, OpenShift, Bottlerocket, Talos, and many local clusters. Where a node has it, the
+   * runtime applies the profile without being asked.
    *
    * @default false
    * @see https://kubernetes.io/docs/tutorials/security/apparmor/
@@ -250,8 +259,9 @@ export interface AgentGatewayProps {
   readonly appArmor?: boolean;
 
   /**
-   * Whether the pod has a user namespace of its own, so that no user of it is one of the node. Kubelet refuses such a pod on a node without Linux 6.3 and
-   * containerd 2.0 or CRI-O 1.25. Refused with `minKubernetesVersion` below 1.33, whose API server drops the field in silence.
+   * Whether the pod has a user namespace of its own, so that no user of it is one of the node. Kubelet refuses
+   * such a pod on a node without Linux 6.3 and containerd 2.0 or CRI-O 1.25. Refused with
+   * `minKubernetesVersion` below 1.33, whose API server drops the field in silence.
    *
    * @default false
    * @see https://kubernetes.io/docs/concepts/workloads/pods/user-namespaces/
@@ -259,8 +269,9 @@ export interface AgentGatewayProps {
   readonly userNamespace?: boolean;
 
   /**
-   * Whether the groups that /etc/group of the image adds are ignored. Kubelet refuses such a pod on a node without containerd 2.0 or CRI-O 1.31. Refused
-   * with `minKubernetesVersion` below 1.33, whose API server drops the field in silence.
+   * Whether the groups that /etc/group of the image adds are ignored. Kubelet refuses such a pod on a node
+   * without containerd 2.0 or CRI-O 1.31. Refused with `minKubernetesVersion` below 1.33, whose API server
+   * drops the field in silence.
    *
    * @default false
    * @see https://kubernetes.io/docs/tasks/configure-pod-container/security-context/#supplementalgroupspolicy

@@ -41,8 +41,9 @@ const NODE_IMAGE =
   'docker.io/library/node:24-bookworm-slim@sha256:6f7b03f7c2c8e2e784dcf9295400527b9b1270fd37b7e9a7285cf83b6951452d';
 
 /**
- * A gateway for MCP servers and named Kubernetes Secrets. A request without a valid proof of possession never reaches a backend,
- * a proof is accepted once, and nothing but the declared clients and backends can be connected.
+ * A gateway for MCP servers and named Kubernetes Secrets. A request without a valid proof of possession never
+ * reaches a backend, a proof is accepted once, and nothing but the declared clients and backends can be
+ * connected.
  *
  * Emits a Deployment, its ConfigMaps, Service, ServiceAccount and NetworkPolicy; a PodDisruptionBudget, a Role and
  * ExternalSecrets where they are needed. Routes are constructs of their own: `McpRoute` and `SecretsRoute`.

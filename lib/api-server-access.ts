@@ -8,8 +8,9 @@ export interface ApiServerAccessOptions {
   readonly serviceIp: string;
 
   /**
-   * What is behind it: addresses, `kubectl get endpointslices -l kubernetes.io/service-name=kubernetes`; or, where those change, as on EKS, the ranges of the
-   * subnets that they are in, as `address/bits`, at least /16 or /48. At least one.
+   * What is behind it: addresses, `kubectl get endpointslices -l kubernetes.io/service-name=kubernetes`; or,
+   * where those change, as on EKS, the ranges of the subnets that they are in, as `address/bits`, at least /16
+   * or /48. At least one.
    */
   readonly endpoints: string[];
 
@@ -29,9 +30,10 @@ export interface ApiServerAccessOptions {
 }
 
 /**
- * How the gateway's pods reach the Kubernetes API. Some CNIs judge a policy before the Service address is translated and some
- * after it, so both the Service and its endpoints are admitted. With `NetworkPolicyFlavor.CILIUM`, where a CIDR does not select an API server on a
- * node, the entity `kube-apiserver` is admitted instead.
+ * How the gateway's pods reach the Kubernetes API. Some CNIs judge a policy before the Service address is
+ * translated and some after it, so both the Service and its endpoints are admitted. With
+ * `NetworkPolicyFlavor.CILIUM`, where a CIDR does not select an API server on a node, the entity
+ * `kube-apiserver` is admitted instead.
  *
  * @see https://kubernetes.io/docs/concepts/services-networking/network-policies/
  */

@@ -13,9 +13,9 @@ export interface AuditPolicyProps {
 }
 
 /**
- * An audit policy for the API server: every use of a gateway's ServiceAccount and every touch of its Secrets is recorded, no
- * secret value is, and failed authentication is not lost. It is a file for `--audit-policy-file`, never an API object;
- * EKS, GKE and AKS do not take one.
+ * An audit policy for the API server: every use of a gateway's ServiceAccount and every touch of its Secrets is
+ * recorded, no secret value is, and failed authentication is not lost. It is a file for `--audit-policy-file`,
+ * never an API object; EKS, GKE and AKS do not take one.
  *
  * @see https://kubernetes.io/docs/tasks/debug/debug-cluster/audit/
  */
@@ -48,8 +48,8 @@ export class AuditPolicy extends Construct {
   }
 
   /**
-   * Writes the policy to a file. Refuses a YAML file in the output directory of the app: `kubectl apply` and Helm take all
-   * of them for API objects.
+   * Writes the policy to a file. Refuses a YAML file in the output directory of the app: `kubectl apply` and
+   * Helm take all of them for API objects.
    */
   public save(path: string): void {
     const outdir = resolve(App.of(this).outdir);

@@ -97,7 +97,8 @@ export interface IntrospectionOptions {
   readonly timeout?: Duration;
 
   /**
-   * An answer is used again this long, and never past the token's `exp`: how long a revoked token may still pass. At most 1 hour.
+   * An answer is used again this long, and never past the token's `exp`: how long a revoked token may still
+   * pass. At most 1 hour.
    *
    * @default Duration.seconds(30)
    */
@@ -122,7 +123,8 @@ export interface AccessTokenOptions extends AuthProfileOptions {
   readonly requiredScopes?: string[];
 
   /**
-   * Accept access tokens of this issuer without `typ: at+jwt`. WEAKENS the route: another JWT of the issuer, an ID token for example, then passes as one.
+   * Accept access tokens of this issuer without `typ: at+jwt`. WEAKENS the route: another JWT of the issuer, an
+   * ID token for example, then passes as one.
    *
    * @default false
    * @see https://www.rfc-editor.org/rfc/rfc9068#section-2.1
@@ -130,7 +132,8 @@ export interface AccessTokenOptions extends AuthProfileOptions {
   readonly legacyTyp?: boolean;
 
   /**
-   * Who is asked about tokens of this issuer that are not JWTs. Not with agentgateway as data plane, which reads JWTs only.
+   * Who is asked about tokens of this issuer that are not JWTs. Not with agentgateway as data plane, which
+   * reads JWTs only.
    *
    * @default - such tokens are refused
    * @see https://www.rfc-editor.org/rfc/rfc7662
@@ -141,8 +144,8 @@ export interface AccessTokenOptions extends AuthProfileOptions {
 /** Server-provided nonces. */
 export interface NonceOptions {
   /**
-   * Secrets of at least 32 characters, one a line. The first makes nonces, all are accepted. To rotate, append one, wait until every
-   * replica has it, then delete the first.
+   * Secrets of at least 32 characters, one a line. The first makes nonces, all are accepted. To rotate, append
+   * one, wait until every replica has it, then delete the first.
    */
   readonly keys: SecretSource;
 
@@ -188,7 +191,8 @@ export interface DpopOptions extends AccessTokenOptions {
   readonly strictHtu?: boolean;
 
   /**
-   * Require a nonce of ours in every proof: a proof made in advance, on a device that was taken over for a while, is then worthless.
+   * Require a nonce of ours in every proof: a proof made in advance, on a device that was taken over for a
+   * while, is then worthless.
    *
    * @default - no nonces
    * @see https://www.rfc-editor.org/rfc/rfc9449#section-9
@@ -225,7 +229,8 @@ export interface SelfSignedOptions extends AuthProfileOptions {
   readonly maxTokenAge?: Duration;
 
   /**
-   * Require that `htu` and `htm` name this request. `false` WEAKENS the route: a token is then good for any method and path. Refused on a SecretsRoute.
+   * Require that `htu` and `htm` name this request. `false` WEAKENS the route: a token is then good for any
+   * method and path. Refused on a SecretsRoute.
    *
    * @default true
    */

@@ -13,8 +13,9 @@ export class AuthProfile {
   }
 
   /**
-   * As `dpop`, and tokens that are bound to nothing pass as Bearer. WEAKENS the route, for the time of a migration: who steals an unbound token can
-   * use it. A bound token never passes as Bearer. Refused on a SecretsRoute.
+   * As `dpop`, and tokens that are bound to nothing pass as Bearer. WEAKENS the route, for the time of a
+   * migration: who steals an unbound token can use it. A bound token never passes as Bearer. Refused on a
+   * SecretsRoute.
    *
    * @see https://www.rfc-editor.org/rfc/rfc9449#section-7.2
    */
@@ -23,7 +24,8 @@ export class AuthProfile {
   }
 
   /**
-   * An access token bound to the client's TLS certificate (`cnf.x5t#S256`). The token may be used again: the handshake is the proof.
+   * An access token bound to the client's TLS certificate (`cnf.x5t#S256`). The token may be used again: the
+   * handshake is the proof.
    *
    * @see https://www.rfc-editor.org/rfc/rfc8705#section-3
    */
@@ -32,8 +34,8 @@ export class AuthProfile {
   }
 
   /**
-   * One token per request, signed by the client itself, with `htm`, `htu` and a `jti` that is accepted once. For clients without
-   * an authorization server. Not RFC 9449: whoever holds the key in the JWKS is the issuer.
+   * One token per request, signed by the client itself, with `htm`, `htu` and a `jti` that is accepted once.
+   * For clients without an authorization server. Not RFC 9449: whoever holds the key in the JWKS is the issuer.
    */
   public static selfSigned(options: SelfSignedOptions = {}): AuthProfile {
     return new AuthProfile('selfSigned', options, { selfSigned: options });

@@ -26,7 +26,8 @@ export interface AgentgatewayOptions {
   readonly image?: Image;
 
   /**
-   * Whether agentgateway listens on addresses of both families. `false` for nodes whose kernel has no IPv6 (`ipv6.disable=1`), where it could not listen at all.
+   * Whether agentgateway listens on addresses of both families. `false` for nodes whose kernel has no IPv6
+   * (`ipv6.disable=1`), where it could not listen at all.
    *
    * @default true
    */
@@ -39,8 +40,8 @@ const IMAGE_V1_4 =
 /** What stands between the proxy and the MCP servers. Secrets routes never pass it. */
 export class DataPlane {
   /**
-   * agentgateway as a second container. It answers the proxy alone: the NetworkPolicy does not admit its port, from v1.1 it refuses
-   * every address but loopback, and it verifies each token once more.
+   * agentgateway as a second container. It answers the proxy alone: the NetworkPolicy does not admit its port,
+   * from v1.1 it refuses every address but loopback, and it verifies each token once more.
    *
    * @see https://agentgateway.dev
    */

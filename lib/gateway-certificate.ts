@@ -29,8 +29,9 @@ export interface GatewayCertificateProps {
 }
 
 /**
- * The certificate with which a gateway ends TLS itself, made and renewed by cert-manager: for the Service's names and for the hosts of the https `publicOrigins`,
- * with a P-256 key that is new each time. The gateway follows a renewed one without a restart.
+ * The certificate with which a gateway ends TLS itself, made and renewed by cert-manager: for the Service's
+ * names and for the hosts of the https `publicOrigins`, with a P-256 key that is new each time. The gateway
+ * follows a renewed one without a restart.
  *
  * @see https://cert-manager.io/docs/usage/certificate/
  */

@@ -29,13 +29,19 @@ export interface ExposureParent {
 
 /** Properties of a `GatewayExposure`. */
 export interface GatewayExposureProps {
-  /** What clients reach. Its `publicOrigins` must name the https origins that they use, and it must not end TLS itself. */
+  /**
+   * What clients reach. Its `publicOrigins` must name the https origins that they use, and it must not end TLS
+   * itself.
+   */
   readonly gateway: AgentGateway;
 
   /** The Gateways in front, which end TLS; at least one. */
   readonly parents: ExposureParent[];
 
-  /** The pods of those Gateways, which forward: they are let through to port 8080. To tell clients apart by address, name them in `trustedPeers` of the gateway. */
+  /**
+   * The pods of those Gateways, which forward: they are let through to port 8080. To tell clients apart by
+   * address, name them in `trustedPeers` of the gateway.
+   */
   readonly peer: Peer;
 
   /**
@@ -54,8 +60,9 @@ export interface GatewayExposureProps {
 }
 
 /**
- * Where clients outside the cluster reach a gateway: an HTTPRoute of the Gateway API for the paths of its routes and their RFC 9728 metadata, without a limit in time, since
- * streams have none. Nothing else of the gateway is reached, as `/healthz`. Where the gateway has a `publicPathPrefix` the HTTPRoute cuts it off.
+ * Where clients outside the cluster reach a gateway: an HTTPRoute of the Gateway API for the paths of its
+ * routes and their RFC 9728 metadata, without a limit in time, since streams have none. Nothing else of the
+ * gateway is reached, as `/healthz`. Where the gateway has a `publicPathPrefix` the HTTPRoute cuts it off.
  *
  * @see https://gateway-api.sigs.k8s.io/api-types/httproute/
  */

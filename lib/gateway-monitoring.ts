@@ -12,14 +12,16 @@ export interface GatewayMonitoringProps {
   readonly gateway: AgentGateway;
 
   /**
-   * Labels of both objects, by which your Prometheus selects them; with kube-prometheus-stack often `{ release: 'prometheus' }`.
+   * Labels of both objects, by which your Prometheus selects them; with kube-prometheus-stack often
+   * `{ release: 'prometheus' }`.
    *
    * @default - none but the gateway's
    */
   readonly labels?: Record<string, string>;
 
   /**
-   * Time between two scrapes, in whole seconds; 5 seconds to 1 minute, since the shortest window of the alerts is 2 minutes.
+   * Time between two scrapes, in whole seconds; 5 seconds to 1 minute, since the shortest window of the alerts
+   * is 2 minutes.
    *
    * @default Duration.seconds(30)
    */
@@ -48,8 +50,8 @@ export interface GatewayMonitoringProps {
 }
 
 /**
- * How the Prometheus Operator watches a gateway: a PodMonitor for its metrics, and a PrometheusRule with an alert for each thing that somebody should be told of.
- * Both are in the gateway's namespace and carry its name.
+ * How the Prometheus Operator watches a gateway: a PodMonitor for its metrics, and a PrometheusRule with an
+ * alert for each thing that somebody should be told of. Both are in the gateway's namespace and carry its name.
  *
  * @see https://prometheus-operator.dev/docs/api-reference/api/
  */

@@ -20,9 +20,9 @@ export interface HardenedNamespaceProps {
   readonly name: string;
 
   /**
-   * Oldest Kubernetes the manifests are applied to, as `1.<minor>`, 1.30 or later; gateways in the namespace follow, and another version of one is
-   * refused. The restricted Pod Security Standard of this version is enforced: with `latest` a cluster upgrade could stop new pods. The latest
-   * standard warns and audits anyway.
+   * Oldest Kubernetes the manifests are applied to, as `1.<minor>`, 1.30 or later; gateways in the namespace
+   * follow, and another version of one is refused. The restricted Pod Security Standard of this version is
+   * enforced: with `latest` a cluster upgrade could stop new pods. The latest standard warns and audits anyway.
    *
    * @default - the version of a gateway in the namespace that says one, else '1.30'
    * @see https://kubernetes.io/docs/concepts/security/pod-security-admission/
@@ -68,9 +68,9 @@ export interface HardenedNamespaceProps {
 const ADMISSION_GROUP = 'admissionregistration.k8s.io/v1';
 
 /**
- * A namespace in which nothing runs with privileges, connects, or holds an API token unless an object says so: restricted Pod
- * Security and admission rules beyond it, default-deny NetworkPolicy, a default ServiceAccount without token, limits and a quota
- * without NodePorts and load balancers. Emit it once a namespace.
+ * A namespace in which nothing runs with privileges, connects, or holds an API token unless an object says so:
+ * restricted Pod Security and admission rules beyond it, default-deny NetworkPolicy, a default ServiceAccount
+ * without token, limits and a quota without NodePorts and load balancers. Emit it once a namespace.
  */
 export class HardenedNamespace extends Construct {
   /** Name of the namespace. */

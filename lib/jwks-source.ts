@@ -77,9 +77,9 @@ export class JwksSource {
   }
 
   /**
-   * The issuer's own `jwks_uri`, fetched and cached by the proxy. Refused with agentgateway v0.12, which fetches it once and
-   * never again; agentgateway v1.4.1 is reported to need a restart after a key change (agentgateway issue 2798), so prefer
-   * a file, or `DataPlane.direct()`, where keys rotate.
+   * The issuer's own `jwks_uri`, fetched and cached by the proxy. Refused with agentgateway v0.12, which
+   * fetches it once and never again; agentgateway v1.4.1 is reported to need a restart after a key change
+   * (agentgateway issue 2798), so prefer a file, or `DataPlane.direct()`, where keys rotate.
    */
   public static fromUrl(url: string, options: JwksUrlOptions): JwksSource {
     if (!URL.canParse(url) || !/^https?:/.test(url)) {

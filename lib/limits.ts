@@ -45,7 +45,8 @@ export interface GatewayLimits {
   readonly bodyIdleTimeout?: Duration;
 
   /**
-   * Bytes a second that a request body must make on average of `bodyIdleTimeout`, whatever came before; 0 asks for none.
+   * Bytes a second that a request body must make on average of `bodyIdleTimeout`, whatever came before; 0 asks
+   * for none.
    *
    * @default 500
    */
@@ -67,33 +68,34 @@ export interface GatewayLimits {
   readonly maxConnectionsPerAddress?: number;
 
   /**
-   * Open connections of one replica, each of which may carry an event stream: 32 KiB of `memory`, with TLS 80 KiB. More than `memory` holds
-   * is refused at synth.
+   * Open connections of one replica, each of which may carry an event stream: 32 KiB of `memory`, with TLS 80
+   * KiB. More than `memory` holds is refused at synth.
    *
    * @default - as many as `memory` holds, at most 10000; 4387 in the default 256 MiB, 1755 with TLS
    */
   readonly maxConnections?: number;
 
   /**
-   * Proofs whose signature waits to be verified, in those of ES256: one of EdDSA counts as 2, one of ES384 as 11. Beyond that, 503 for what came last of the address
-   * that has most of them.
+   * Proofs whose signature waits to be verified, in those of ES256: one of EdDSA counts as 2, one of ES384 as
+   * 11. Beyond that, 503 for what came last of the address that has most of them.
    *
    * @default 4096
    */
   readonly maxUnverified?: number;
 
   /**
-   * Requests of one address, whatever becomes of them, before it is answered 429 without any cryptography. An IPv6 address counts as its /64. A request counts
-   * for what its proof costs to verify: one of EdDSA as 2, one of ES384 as 11.
-   * With an ingress in front set `trustedPeers`, or all its clients are one address.
+   * Requests of one address, whatever becomes of them, before it is answered 429 without any cryptography. An
+   * IPv6 address counts as its /64. A request counts for what its proof costs to verify: one of EdDSA as 2, one
+   * of ES384 as 11. With an ingress in front set `trustedPeers`, or all its clients are one address.
    *
    * @default - no bound
    */
   readonly requestsPerAddress?: AddressLimit;
 
   /**
-   * Refused requests that one address may cause before it is answered 429 without any cryptography. An IPv6 address counts as its /64. One that is refused after its
-   * proof was verified counts for what that cost: EdDSA as 2, ES384 as 11.
+   * Refused requests that one address may cause before it is answered 429 without any cryptography. An IPv6
+   * address counts as its /64. One that is refused after its proof was verified counts for what that cost:
+   * EdDSA as 2, ES384 as 11.
    *
    * @default - a burst of 500, then 100 a second
    */

@@ -43,7 +43,10 @@ export interface OutlierEjection {
 
 /** What JSON-RPC messages a rule lets pass. */
 export interface McpRule {
-  /** Exact method, for example `tools/call`, or all under a prefix, `tools/*`. Notifications are methods too: `notifications/*`. */
+  /**
+   * Exact method, for example `tools/call`, or all under a prefix, `tools/*`. Notifications are methods too:
+   * `notifications/*`.
+   */
   readonly method: string;
 
   /**
@@ -66,7 +69,10 @@ export interface McpRouteProps {
   /** The gateway that serves the route. */
   readonly gateway: AgentGateway;
 
-  /** The MCP server: `host:port`, or an http(s) URL. A path in the URL replaces `pathPrefix`; without one the path stays. */
+  /**
+   * The MCP server: `host:port`, or an http(s) URL. A path in the URL replaces `pathPrefix`; without one the
+   * path stays.
+   */
   readonly backend: string;
 
   /** Pods or addresses of the MCP server; the NetworkPolicy lets the gateway reach no other for this route. */
@@ -87,15 +93,17 @@ export interface McpRouteProps {
   readonly backendServerName?: string;
 
   /**
-   * kubernetes.io/tls Secret of the gateway's namespace with the certificate that it shows to the backend; a rotation is followed.
+   * kubernetes.io/tls Secret of the gateway's namespace with the certificate that it shows to the backend; a
+   * rotation is followed.
    *
    * @default - none
    */
   readonly backendCertificateSecret?: string;
 
   /**
-   * Origins that share the work, such as the pods of a StatefulSet: `http://mcp-0.mcp.tools.svc:5000`. They have the port and the path of `backend`. An MCP session stays with the
-   * endpoint it began on; one that fails again and again is left out for a while.
+   * Origins that share the work, such as the pods of a StatefulSet: `http://mcp-0.mcp.tools.svc:5000`. They
+   * have the port and the path of `backend`. An MCP session stays with the endpoint it began on; one that fails
+   * again and again is left out for a while.
    *
    * @default - the one of `backend`
    */
@@ -144,7 +152,8 @@ export interface McpRouteProps {
   readonly credential?: SecretSource;
 
   /**
-   * The caller's token is exchanged for one of the backend's, which goes as `Authorization: Bearer`; instead of `credential`.
+   * The caller's token is exchanged for one of the backend's, which goes as `Authorization: Bearer`; instead of
+   * `credential`.
    *
    * @default - none
    */
@@ -165,7 +174,8 @@ export interface McpRouteProps {
   readonly credentialPrefix?: string;
 
   /**
-   * `GET`, `POST` and `DELETE`, or fewer: Streamable HTTP sends with POST, streams with GET and ends a session with DELETE.
+   * `GET`, `POST` and `DELETE`, or fewer: Streamable HTTP sends with POST, streams with GET and ends a session
+   * with DELETE.
    *
    * @default - all three
    * @see https://modelcontextprotocol.io/specification/2025-06-18/basic/transports#streamable-http
@@ -180,8 +190,9 @@ export interface McpRouteProps {
   readonly allowedOrigins?: string[];
 
   /**
-   * Only messages that fit a rule pass; the rest is refused before the MCP server sees it. Headers and body of a message must agree. Remember
-   * `initialize` and `notifications/*`, which clients of revisions before 2026-07-28 send.
+   * Only messages that fit a rule pass; the rest is refused before the MCP server sees it. Headers and body of
+   * a message must agree. Remember `initialize` and `notifications/*`, which clients of revisions before
+   * 2026-07-28 send.
    *
    * @default - every message passes
    */
@@ -196,8 +207,8 @@ export interface McpRouteProps {
 }
 
 /**
- * A path of the gateway that leads to an MCP server. No request without a valid, fresh and unused proof reaches the server,
- * and none reaches it with the caller's credentials.
+ * A path of the gateway that leads to an MCP server. No request without a valid, fresh and unused proof reaches
+ * the server, and none reaches it with the caller's credentials.
  */
 export class McpRoute extends GatewayRoute {
   private readonly props: McpRouteProps;

@@ -6,7 +6,8 @@ import { checkLabel, checkPort, checkText, refuse } from './private/text';
 /** What narrows a pod peer further. */
 export interface PodPeerOptions {
   /**
-   * Labels of the namespace the pods are in; `kubernetes.io/metadata.name` is set by the API server and cannot be forged.
+   * Labels of the namespace the pods are in; `kubernetes.io/metadata.name` is set by the API server and cannot
+   * be forged.
    *
    * @default - the gateway's own namespace
    */
@@ -52,8 +53,8 @@ export class Peer {
   }
 
   /**
-   * Addresses outside the pod network, as `address/bits`. Refuses what holds the whole internet, as `0.0.0.0/0` and `2000::/3`; synth refuses
-   * ranges that do so together.
+   * Addresses outside the pod network, as `address/bits`. Refuses what holds the whole internet, as `0.0.0.0/0`
+   * and `2000::/3`; synth refuses ranges that do so together.
    *
    * On Cilium a CIDR never selects pods or nodes of the cluster.
    */
@@ -84,8 +85,9 @@ export class Peer {
   }
 
   /**
-   * Hosts outside the cluster by name, for backends whose addresses change: `api.example.com`, or `*.example.com` for every name with one label more.
-   * Only a CNI that sees the answers of DNS can hold pods to it: refused at synth without `NetworkPolicyFlavor.CILIUM`, and as a client.
+   * Hosts outside the cluster by name, for backends whose addresses change: `api.example.com`, or
+   * `*.example.com` for every name with one label more. Only a CNI that sees the answers of DNS can hold pods
+   * to it: refused at synth without `NetworkPolicyFlavor.CILIUM`, and as a client.
    *
    * @see https://docs.cilium.io/en/stable/security/policy/language/#dns-based
    */
@@ -102,7 +104,10 @@ export class Peer {
     return new Peer({ kind: 'fqdn', name }, options.port);
   }
 
-  /** Any of these: a backend with addresses of both families, several DNS servers, clients of several namespaces. Each keeps its own port. */
+  /**
+   * Any of these: a backend with addresses of both families, several DNS servers, clients of several
+   * namespaces. Each keeps its own port.
+   */
   public static anyOf(...peers: Peer[]): Peer {
     if (peers.length === 0) refuse({ where: 'anyOf', want: 'must be given at least one peer', got: peers });
     for (const [at, peer] of peers.entries()) checkPeer(`anyOf[${at}]`, peer);
@@ -127,7 +132,10 @@ const FQDN = /^(\*\.)?([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,6
 const LABEL_KEY = /^([a-z0-9]([a-z0-9.-]*[a-z0-9])?\/)?[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$/;
 const LABEL_VALUE = /^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$/;
 
-/** A copy of labels that each select something: one that is lost on the way to the manifest leaves a selector that selects everything. */
+/**
+ * A copy of labels that each select something: one that is lost on the way to the manifest leaves a selector
+ * that selects everything.
+ */
 function checkedLabels(where: string, labels: Record<string, string>): Record<string, string> {
   if (typeof labels !== 'object' || labels === null || Array.isArray(labels)) {
     refuse({

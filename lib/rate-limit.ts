@@ -12,8 +12,8 @@ export enum RateLimitScope {
 /** Shape of a token bucket. */
 export interface TokenBucketOptions {
   /**
-   * Size of the bucket, in requests: the burst that may come at once; 1 to 1 000 000. A request whose proof is signed with EdDSA counts as 2, with ES384 as 11:
-   * what they cost to verify, compared with ES256.
+   * Size of the bucket, in requests: the burst that may come at once; 1 to 1 000 000. A request whose proof is
+   * signed with EdDSA counts as 2, with ES384 as 11: what they cost to verify, compared with ES256.
    */
   readonly maxTokens: number;
 
@@ -35,7 +35,8 @@ export interface TokenBucketOptions {
   readonly per?: RateLimitScope;
 
   /**
-   * One bucket for all replicas, kept in the Redis of the replay store; while that is away each replica counts for itself. Such a bucket takes at least a second to fill.
+   * One bucket for all replicas, kept in the Redis of the replay store; while that is away each replica counts
+   * for itself. Such a bucket takes at least a second to fill.
    *
    * @default false - each replica counts for itself
    */
@@ -43,8 +44,9 @@ export interface TokenBucketOptions {
 }
 
 /**
- * How many authenticated requests pass. Unless the limit is `shared`, each replica counts for itself: two replicas admit up to twice the rate.
- * Refused credentials are limited separately, by address, before any cryptography.
+ * How many authenticated requests pass. Unless the limit is `shared`, each replica counts for itself: two
+ * replicas admit up to twice the rate. Refused credentials are limited separately, by address, before any
+ * cryptography.
  */
 export class RateLimit {
   /** `maxTokens` at once, then `tokensPerFill` every `fillInterval`; more is answered 429. */

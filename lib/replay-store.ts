@@ -16,8 +16,9 @@ export interface MemoryStoreOptions {
   readonly maxEntries?: number;
 
   /**
-   * After the store lost what it remembered (a restart, a flush, a failover), proofs made before that moment are refused, and those made less
-   * than this after it: how far ahead a client's clock may have been. At most 60 seconds, for which every request is then refused.
+   * After the store lost what it remembered (a restart, a flush, a failover), proofs made before that moment
+   * are refused, and those made less than this after it: how far ahead a client's clock may have been. At most
+   * 60 seconds, for which every request is then refused.
    *
    * @default Duration.seconds(0)
    */
@@ -82,8 +83,9 @@ export interface RedisStoreOptions {
   readonly timeout?: Duration;
 
   /**
-   * After the store lost what it remembered (a restart, a flush, a failover), proofs made before that moment are refused, and those made less
-   * than this after it: how far ahead a client's clock may have been. At most 60 seconds, for which every request is then refused.
+   * After the store lost what it remembered (a restart, a flush, a failover), proofs made before that moment
+   * are refused, and those made less than this after it: how far ahead a client's clock may have been. At most
+   * 60 seconds, for which every request is then refused.
    *
    * @default Duration.seconds(0)
    */
@@ -108,9 +110,15 @@ export interface RedisStoreOptions {
 export enum StoreFailure {
   /** They are refused with 503. */
   DENY = 'deny',
-  /** WEAKENS the gateway: every replica takes a proof once, so that a stolen one can be used once on each of the others. Counted in `agentgateway_replay_unchecked_total`. */
+  /**
+   * WEAKENS the gateway: every replica takes a proof once, so that a stolen one can be used once on each of the
+   * others. Counted in `agentgateway_replay_unchecked_total`.
+   */
   LOCAL = 'local',
-  /** WEAKENS the gateway: a stolen proof can be used again until it is too old. Refused beside a SecretsRoute. Counted in `agentgateway_replay_unchecked_total`. */
+  /**
+   * WEAKENS the gateway: a stolen proof can be used again until it is too old. Refused beside a SecretsRoute.
+   * Counted in `agentgateway_replay_unchecked_total`.
+   */
   ALLOW = 'allow',
 }
 
@@ -130,7 +138,10 @@ export class RedisTopology {
     return new RedisTopology('cluster', nodes);
   }
 
-  /** Sentinels that know the primary; `host` and `port` of the store are the first of them. Its peers must include sentinels and servers. */
+  /**
+   * Sentinels that know the primary; `host` and `port` of the store are the first of them. Its peers must
+   * include sentinels and servers.
+   */
   public static sentinel(options: RedisSentinelOptions): RedisTopology {
     return new RedisTopology('sentinel', options.sentinels ?? [], options);
   }
@@ -182,9 +193,15 @@ export interface RedisSentinelOptions {
   readonly password?: SecretSource;
 }
 
-/** Where the gateway remembers which proofs it has seen, so that each is accepted once. When it is down, requests are refused, unless `onFailure` says otherwise. */
+/**
+ * Where the gateway remembers which proofs it has seen, so that each is accepted once. When it is down,
+ * requests are refused, unless `onFailure` says otherwise.
+ */
 export class ReplayStore {
-  /** In the proxy's memory. For one replica: two would accept the same proof once each, which synth refuses. A restart forgets, and so refuses what was made before it. */
+  /**
+   * In the proxy's memory. For one replica: two would accept the same proof once each, which synth refuses. A
+   * restart forgets, and so refuses what was made before it.
+   */
   public static memory(options: MemoryStoreOptions = {}): ReplayStore {
     return new ReplayStore(options);
   }

@@ -142,8 +142,9 @@ export interface ExternalSecretOptions {
 }
 
 /**
- * Where a credential of the gateway comes from. It reaches the pod as a file that is read again when it changes; there is no
- * prop through which its value could stand in a manifest, and it is never an environment variable.
+ * Where a credential of the gateway comes from. It reaches the pod as a file that is read again when it
+ * changes; there is no prop through which its value could stand in a manifest, and it is never an environment
+ * variable.
  */
 export class SecretSource {
   /** A Secret of the gateway's namespace that somebody else keeps. */

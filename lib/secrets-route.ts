@@ -11,11 +11,15 @@ export interface SecretsRouteProps {
   /** The gateway that serves the route; it needs `apiServer` and `tlsSecretName`. */
   readonly gateway: AgentGateway;
 
-  /** The only Secrets of the gateway's namespace that can be read. At least one, and no credential of the gateway itself. */
+  /**
+   * The only Secrets of the gateway's namespace that can be read. At least one, and no credential of the
+   * gateway itself.
+   */
   readonly secretNames: string[];
 
   /**
-   * Of the Secrets named here only these keys can be read: at `<prefix>/<name>/<key>`, each as its decoded value. The object as a whole cannot.
+   * Of the Secrets named here only these keys can be read: at `<prefix>/<name>/<key>`, each as its decoded
+   * value. The object as a whole cannot.
    *
    * @default - every Secret is read whole, as the Kubernetes API answers it
    */
@@ -50,8 +54,9 @@ export interface SecretsRouteProps {
   readonly rateLimit?: RateLimit;
 
   /**
-   * WEAKENS the route: Secrets leave the pod unencrypted, and whoever sees the traffic on its way reads them. For a mesh that encrypts from pod to pod, or a
-   * laptop. Without it the gateway must have a `tlsSecretName`, or synth refuses.
+   * WEAKENS the route: Secrets leave the pod unencrypted, and whoever sees the traffic on its way reads them.
+   * For a mesh that encrypts from pod to pod, or a laptop. Without it the gateway must have a `tlsSecretName`,
+   * or synth refuses.
    *
    * @default false
    */
@@ -59,8 +64,9 @@ export interface SecretsRouteProps {
 }
 
 /**
- * A path of the gateway under which named Secrets can be read, and nothing else of the Kubernetes API. The list stands twice,
- * in the proxy's config and in the Role of its ServiceAccount, so neither a bug in the one nor in the other opens a further Secret.
+ * A path of the gateway under which named Secrets can be read, and nothing else of the Kubernetes API. The list
+ * stands twice, in the proxy's config and in the Role of its ServiceAccount, so neither a bug in the one nor in
+ * the other opens a further Secret.
  *
  * @see https://kubernetes.io/docs/reference/access-authn-authz/rbac/#referring-to-resources
  */

@@ -4,7 +4,8 @@ import { Peer } from './peer';
 import { SecretSource } from './secret-source';
 
 /**
- * How a caller's token becomes one of the backend's, at the authorization server. Name the backend by `audience` or by `resource`.
+ * How a caller's token becomes one of the backend's, at the authorization server. Name the backend by
+ * `audience` or by `resource`.
  *
  * @see https://www.rfc-editor.org/rfc/rfc8693
  */

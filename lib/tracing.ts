@@ -4,7 +4,8 @@ import { Peer } from './peer';
 import { SecretSource } from './secret-source';
 
 /**
- * Where OpenTelemetry traces go. A request has a span, and its backend's part one below it; no token, proof, claim, query or body is in them, and no request waits for them.
+ * Where OpenTelemetry traces go. A request has a span, and its backend's part one below it; no token, proof,
+ * claim, query or body is in them, and no request waits for them.
  *
  * @see https://opentelemetry.io/docs/specs/otlp/#otlphttp
  */
@@ -44,7 +45,8 @@ export interface Tracing {
   readonly serviceName?: string;
 
   /**
-   * Patience with one export, with its retries; 100 milliseconds to 60 seconds. What is not there by then is dropped, and counted.
+   * Patience with one export, with its retries; 100 milliseconds to 60 seconds. What is not there by then is
+   * dropped, and counted.
    *
    * @default Duration.seconds(10)
    */

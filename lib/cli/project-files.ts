@@ -1,7 +1,10 @@
 /** The files of a new project. README shows `main.ts` as it stands here: test/docs keeps the two the same. */
 import { join } from 'node:path';
 
-/** What the project is tested with. Ranges would be another project in a year: TypeScript 7 cannot be loaded by ts-node. */
+/**
+ * What the project is tested with. Ranges would be another project in a year: TypeScript 7 cannot be loaded by
+ * ts-node.
+ */
 export const PINNED = {
   cdk8s: '2.70.0',
   'cdk8s-plus-28': '2.5.6',

@@ -1,4 +1,7 @@
-/** Admission rules as ValidatingAdmissionPolicies: one a shape of object, the same rules for each shape that carries a pod. */
+/**
+ * Admission rules as ValidatingAdmissionPolicies: one a shape of object, the same rules for each shape that
+ * carries a pod.
+ */
 import { Admission, AdmissionRule } from '../admission';
 
 /** In CEL, where `c` is a container of any sort and `variables.pod` the pod's spec. */
@@ -67,7 +70,10 @@ const SHAPES = {
 /** Resources by their API group; all are of version v1. */
 type Match = Readonly<Record<string, readonly string[]>>;
 
-/** Where the rules look. What is there and breaks one may still be labelled, scaled, finished and deleted: only a change of this judges it. */
+/**
+ * Where the rules look. What is there and breaks one may still be labelled, scaled, finished and deleted: only
+ * a change of this judges it.
+ */
 const judged = (match: Match, part: string) => ({
   failurePolicy: 'Fail',
   matchConstraints: {

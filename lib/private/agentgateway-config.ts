@@ -1,5 +1,6 @@
 /**
- * agentgateway's own config. No dollar sign may stand in it: the whole text is expanded with the environment before it is parsed.
+ * agentgateway's own config. No dollar sign may stand in it: the whole text is expanded with the environment
+ * before it is parsed.
  *
  * @see https://agentgateway.dev/docs/
  */
@@ -111,7 +112,10 @@ const audiencesOf = (spec: GatewaySpec, route: McpRouteSpec) => [
   ...new Set([audienceOf(spec, route), ...resourcesOf(spec, route)]),
 ];
 
-/** v0.12 can neither require claims nor restrict the listener: one rule on the route does both. Rules are alternatives, so it is one. */
+/**
+ * v0.12 can neither require claims nor restrict the listener: one rule on the route does both. Rules are
+ * alternatives, so it is one.
+ */
 function ruleV0(spec: GatewaySpec, route: McpRouteSpec): string {
   if (mode(spec, route) !== AuthMode.STRICT) return LOOPBACK;
   const iss = JSON.stringify(issuerOf(spec, route).issuer);

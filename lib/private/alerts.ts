@@ -53,8 +53,9 @@ function alertsOf(spec: GatewaySpec): Alert[] {
   const of = (metric: string, ...matchers: string[]) =>
     `${metric}{${[`job="${spec.namespace}/${spec.name}"`, ...matchers].join(', ')}}`;
   /**
-   * By how much it rose. `increase` alone would miss the first time, with which a series begins; but one that was only not looked at is not new:
-   * its pod must have been scraped without it in the window, or have started in it.
+   * By how much it rose. `increase` alone would miss the first time, with which a series begins; but one that
+   * was only not looked at is not new: its pod must have been scraped without it in the window, or have started
+   * in it.
    */
   const rise = (series: string, window: string) => {
     const scrapedWithout = `count_over_time(${series}[${window}]) < on (pod) group_left () sum_over_time(${of('up')}[${window}])`;

@@ -22,7 +22,10 @@ export interface Versioned extends IConstruct {
 
 const registries = new WeakMap<IConstruct, AppRegistry>();
 
-/** The gateways and the objects of one app. cdk8s validates the whole app once for every chart, so that each look-up here must be cheap. */
+/**
+ * The gateways and the objects of one app. cdk8s validates the whole app once for every chart, so that each
+ * look-up here must be cheap.
+ */
 export class AppRegistry {
   /** The registry of the app that this construct is in. */
   public static of({ node: { root } }: IConstruct): AppRegistry {

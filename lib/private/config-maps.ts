@@ -16,8 +16,9 @@ export const CONTENT = {
     'config.yaml': agentgatewayYaml(spec),
     ...inlineKeySets(spec),
   })),
-  // The code, cut along the rooms of proxy/src: `CHUNKS` of proxy/bundle.mjs. A change shows in the map of its room, and each map has
-  // room to grow under the 262 144 bytes that `kubectl apply` can annotate (test/package/config-map-size.test.ts).
+  // The code, cut along the rooms of proxy/src: `CHUNKS` of proxy/bundle.mjs. A change shows in the map of its
+  // room, and each map has room to grow under the 262 144 bytes that `kubectl apply` can annotate
+  // (test/package/config-map-size.test.ts).
   code: () => assets('proxy.mjs', 'observe.mjs'),
   codeChecks: () => assets('checks.mjs', 'stages.mjs'),
   codeHttp: () => assets('http.mjs'),
@@ -72,7 +73,10 @@ const optionalKinds = (spec: GatewaySpec): ContentKind[] => [
   ...(spec.tracing === undefined ? [] : ['tracing' as const]),
 ];
 
-/** The name changes with the content: a new config is a new object and so a rollout, and no edit can reach a running pod. */
+/**
+ * The name changes with the content: a new config is a new object and so a rollout, and no edit can reach a
+ * running pod.
+ */
 export const configMapName = (spec: GatewaySpec, kind: ContentKind) =>
   `${spec.name}-${SUFFIX[kind]}-${contentHash(CONTENT[kind](spec))}`;
 

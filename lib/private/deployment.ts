@@ -36,7 +36,8 @@ export function deploymentSpec(spec: GatewaySpec): object {
 }
 
 /**
- * Never less than what serves now; but a memory store is one process's: beside the old pod, a new one would take the proofs that the old one has seen.
+ * Never less than what serves now; but a memory store is one process's: beside the old pod, a new one would
+ * take the proofs that the old one has seen.
  */
 function strategy({ replayStore }: GatewaySpec): k8s.DeploymentStrategy {
   if (replayStore._redis === undefined) return { type: 'Recreate' };
@@ -103,7 +104,10 @@ function volumes(spec: GatewaySpec): k8s.Volume[] {
   ];
 }
 
-/** One volume, so that a rotated file and the config that names it change together; never a subPath, which would not change at all. */
+/**
+ * One volume, so that a rotated file and the config that names it change together; never a subPath, which would
+ * not change at all.
+ */
 function filesVolume(spec: GatewaySpec, name: string, kind: ContentKind, files: MountedFile[]): k8s.Volume {
   const objects = new Map<
     string,
@@ -131,7 +135,10 @@ const scratch = (name: string): k8s.Volume => ({
   emptyDir: { medium: 'Memory', sizeLimit: k8s.Quantity.fromString('16Mi') },
 });
 
-/** No audience: the API server accepts its own default everywhere, and a fixed one only where somebody chose the same. */
+/**
+ * No audience: the API server accepts its own default everywhere, and a fixed one only where somebody chose the
+ * same.
+ */
 const apiToken = (): k8s.Volume => ({
   name: 'api-token',
   projected: {
@@ -149,7 +156,8 @@ function addNewerFields(pod: Pod, spec: GatewaySpec): void {
   if (appArmor) pod.securityContext.appArmorProfile = { type: 'RuntimeDefault' };
   if (strictSupplementalGroups) pod.securityContext.supplementalGroupsPolicy = 'Strict';
   if (userNamespace) pod.hostUsers = false;
-  // Endpoints lag behind SIGTERM: the pod goes on serving while the load balancers forget it. Needs no shell in the image.
+  // Endpoints lag behind SIGTERM: the pod goes on serving while the load balancers forget it. Needs no shell in
+  // the image.
   const seconds = spec.preStop.toSeconds();
   if (seconds > 0) {
     pod.containers = pod.containers.map((container) => ({

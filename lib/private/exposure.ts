@@ -15,7 +15,10 @@ const exposed = (spec: GatewaySpec, names: readonly string[] | undefined): Route
 
 const hasMetadata = (auth: AuthProfile) => auth._profile !== 'selfSigned';
 
-/** Names of the Service that contain its namespace; not the bare one, which means another gateway in another namespace. */
+/**
+ * Names of the Service that contain its namespace; not the bare one, which means another gateway in another
+ * namespace.
+ */
 export const serviceHosts = ({
   name,
   namespace,

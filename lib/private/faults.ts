@@ -1,4 +1,7 @@
-/** What one value cannot say alone: rules between the parts of a gateway, beyond those that the proxy's parser knows. */
+/**
+ * What one value cannot say alone: rules between the parts of a gateway, beyond those that the proxy's parser
+ * knows.
+ */
 import { AgentgatewayVersion } from '../data-plane';
 import { OriginSource } from '../origin-source';
 import { agentgatewayYaml } from './agentgateway-config';

@@ -1,4 +1,7 @@
-/** Which files each container sees, and where they come from. A container gets no credential that it does not send itself. */
+/**
+ * Which files each container sees, and where they come from. A container gets no credential that it does not
+ * send itself.
+ */
 import { AuthProfile } from '../auth-profile';
 import { CaBundle } from '../ca-bundle';
 import { SecretSource } from '../secret-source';

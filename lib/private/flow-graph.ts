@@ -46,7 +46,10 @@ export class FlowGraph {
     return this;
   }
 
-  /** Ranges that hold the whole internet together, though none does alone: one list for each direction and port that is open to it. */
+  /**
+   * Ranges that hold the whole internet together, though none does alone: one list for each direction and port
+   * that is open to it.
+   */
   public everybody(): readonly { readonly where: string; readonly ranges: readonly string[] }[] {
     const rangesOf = new Map<string, Set<string>>();
     for (const { way, end, port, protocol } of this.flows) {

@@ -143,7 +143,10 @@ export const maxConnections = (spec: Sized & Pick<GatewaySpec, 'memory'>) =>
     1,
     Math.min(SCHEMA_DEFAULTS.maxConnections, connectionsIn(spec.memory.toMebibytes() * 2 ** 20, useOf(spec))),
   );
-/** Half of the memory for objects, a share for each thread: the rest is for buffers, sockets, remembered proofs and Node itself. */
+/**
+ * Half of the memory for objects, a share for each thread: the rest is for buffers, sockets, remembered proofs
+ * and Node itself.
+ */
 export const heapMebibytes = ({ memory, workers = 1 }: Pick<GatewaySpec, 'memory' | 'workers'>) =>
   Math.floor(memory.toMebibytes() / 2 / workers);
 
@@ -153,7 +156,10 @@ export const unpinnedImages = (spec: GatewaySpec): Image[] =>
     ({ unpinnedReason }) => unpinnedReason !== undefined,
   );
 
-/** Longest prefix first, as both the proxy and agentgateway match; ties by name, so that the order of calls never shows. */
+/**
+ * Longest prefix first, as both the proxy and agentgateway match; ties by name, so that the order of calls
+ * never shows.
+ */
 export function byPrecedence(a: RouteSpec, b: RouteSpec): number {
   return (
     b.pathPrefix.length - a.pathPrefix.length ||

@@ -19,7 +19,10 @@ export interface IssuerEntry {
 
 const DEFAULT = 'default';
 
-/** Every issuer that a route trusts: as the first of its routes has it, since the others must agree (`issuerFaults`). */
+/**
+ * Every issuer that a route trusts: as the first of its routes has it, since the others must agree
+ * (`issuerFaults`).
+ */
 export const issuersOf = oncePer((spec: GatewaySpec): readonly IssuerEntry[] => {
   const entries: IssuerEntry[] = [];
   const own = spec.auth._common.issuer ?? spec.issuer;
@@ -60,13 +63,19 @@ export function issuerOf(spec: GatewaySpec, route: RouteSpec): IssuerEntry {
 export const audienceOf = (spec: GatewaySpec, route: RouteSpec) =>
   authOf(spec, route)._common.audience ?? spec.audience;
 
-/** What else a token may name: the route itself, under each origin (RFC 8707), where tokens come from an authorization server. */
+/**
+ * What else a token may name: the route itself, under each origin (RFC 8707), where tokens come from an
+ * authorization server.
+ */
 export const resourcesOf = (spec: GatewaySpec, route: RouteSpec) =>
   authOf(spec, route)._profile === 'selfSigned'
     ? []
     : spec.publicOrigins.map((origin) => `${origin}${spec.publicPathPrefix ?? ''}${route.pathPrefix}`);
 
-/** What is said of an issuer holds for all of its routes: a second key set would be ignored in silence, and one route's introspection would open the others to opaque tokens. */
+/**
+ * What is said of an issuer holds for all of its routes: a second key set would be ignored in silence, and one
+ * route's introspection would open the others to opaque tokens.
+ */
 export function issuerFaults(spec: GatewaySpec): Fault[] {
   return spec.routes.flatMap((route) => {
     const said = saidOf(spec, route);

@@ -6,7 +6,10 @@ import { refuse } from './text';
 const PRIVATE_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'];
 const PUBLIC_TYPES = ['RSA', 'EC', 'OKP'];
 
-/** The text of a JWKS, judged: public keys only, each with an id of its own, and such as the proxy takes. `where` is the file or prop it came from. */
+/**
+ * The text of a JWKS, judged: public keys only, each with an id of its own, and such as the proxy takes.
+ * `where` is the file or prop it came from.
+ */
 export function canonicalJwks(where: string, text: string): string {
   const set = parse(where, text);
   const keys = (set as { keys?: unknown } | null)?.keys;

@@ -11,8 +11,8 @@ interface Kind {
 }
 
 /**
- * One object whose top-level `fields` are produced at synth. A plain ApiObject keeps every JSON patch of a user, where the
- * generated Kube* classes filter the patched result once more and drop what they do not know.
+ * One object whose top-level `fields` are produced at synth. A plain ApiObject keeps every JSON patch of a
+ * user, where the generated Kube* classes filter the patched result once more and drop what they do not know.
  */
 export function emit(
   scope: Construct,

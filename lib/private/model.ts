@@ -30,7 +30,10 @@ import { RedisTopology } from '../replay-store';
 import { TokenExchange } from '../token-exchange';
 import { Tracing } from '../tracing';
 
-/** `T` with every key mentioned, down to the leaves: a field added to the schema and forgotten here does not compile. */
+/**
+ * `T` with every key mentioned, down to the leaves: a field added to the schema and forgotten here does not
+ * compile.
+ */
 type Mentioned<T> = T extends string | number | boolean | undefined
   ? T
   : T extends readonly (infer U)[]
@@ -218,7 +221,10 @@ function mcpRoute(spec: GatewaySpec, route: McpRouteSpec): RouteModel {
   };
 }
 
-/** The path stays as it is: agentgateway matches the same prefixes and does the rewriting. It wants the token, and is in the pod. */
+/**
+ * The path stays as it is: agentgateway matches the same prefixes and does the rewriting. It wants the token,
+ * and is in the pod.
+ */
 const throughAgentgateway = (): Backend<'mcp'> => ({
   url: `http://127.0.0.1:${PORT.dataPlane}`,
   endpoints: undefined,
@@ -355,8 +361,8 @@ export const configText = oncePer((spec: GatewaySpec) => canonicalJson(modelOf(s
 const parsedConfig = oncePer((spec: GatewaySpec) => parseConfig(JSON.parse(configText(spec))));
 
 /**
- * What the proxy would refuse at start; `routes[i]` counts as `spec.routes` does. Backends that agentgateway calls are judged as if the proxy did: nobody
- * else judges them before they are used.
+ * What the proxy would refuse at start; `routes[i]` counts as `spec.routes` does. Backends that agentgateway
+ * calls are judged as if the proxy did: nobody else judges them before they are used.
  */
 export function configProblems(spec: GatewaySpec): readonly string[] {
   const problems = problemsOf(spec);

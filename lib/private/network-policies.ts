@@ -23,7 +23,10 @@ export function policyRules(flows: readonly Flow[], way: Flow['way']): object[] 
   );
 }
 
-/** Names, since a NetworkPolicy cannot say them; DNS, since Cilium learns a name's addresses only from answers that pass its own proxy; the API server. */
+/**
+ * Names, since a NetworkPolicy cannot say them; DNS, since Cilium learns a name's addresses only from answers
+ * that pass its own proxy; the API server.
+ */
 const isCiliums = (spec: GatewaySpec, { end, purpose }: Flow) =>
   spec.networkPolicyFlavor === NetworkPolicyFlavor.CILIUM && (end.kind === 'fqdn' || purpose !== 'other');
 

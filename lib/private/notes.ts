@@ -1,4 +1,7 @@
-/** What a cluster must have for the manifests of an app, and what the app leaves to others: said once, at synth, on standard error. */
+/**
+ * What a cluster must have for the manifests of an app, and what the app leaves to others: said once, at synth,
+ * on standard error.
+ */
 import { ApiObject } from 'cdk8s';
 import { IConstruct } from 'constructs';
 import { halvesElsewhere } from './other-half';
@@ -41,7 +44,10 @@ export const REQUIREMENTS: readonly Requirement[] = [
 
 const SAID = new WeakSet<IConstruct>();
 
-/** `CDK8S_AGENTGATEWAY_NOTES=off` keeps it silent. Never part of an error: a validation that calls this returns nothing. */
+/**
+ * `CDK8S_AGENTGATEWAY_NOTES=off` keeps it silent. Never part of an error: a validation that calls this returns
+ * nothing.
+ */
 export function sayNotes({ node: { root } }: IConstruct, kubernetesMinor: number): void {
   if (SAID.has(root) || process.env.CDK8S_AGENTGATEWAY_NOTES === 'off') return;
   SAID.add(root);

@@ -1,4 +1,7 @@
-/** One function per manifest kind. `spec` is a function: routes and clients are added after the gateway's constructor. */
+/**
+ * One function per manifest kind. `spec` is a function: routes and clients are added after the gateway's
+ * constructor.
+ */
 import { ApiObject } from 'cdk8s';
 import { Construct } from 'constructs';
 import { NetworkPolicyFlavor } from '../network';

@@ -1,6 +1,7 @@
 /**
- * The other half of each flow. A NetworkPolicy admits a connection at one end; where the other end is denied everything by a HardenedNamespace of the same
- * app, that end needs a policy of its own. Elsewhere none is emitted: the first policy that selects a pod isolates it from everything else.
+ * The other half of each flow. A NetworkPolicy admits a connection at one end; where the other end is denied
+ * everything by a HardenedNamespace of the same app, that end needs a policy of its own. Elsewhere none is
+ * emitted: the first policy that selects a pod isolates it from everything else.
  */
 import { IConstruct } from 'constructs';
 import { AppRegistry, RegisteredGateway } from './app-registry';
@@ -18,9 +19,9 @@ interface Half {
 }
 
 /**
- * Emits the policies of this gateway's peers that are missing by now. Called whenever a gateway, a namespace, a client or a route came.
- * Objects are applied in the order of the app, so that only a namespace that came after the gateway must be waited for: a dependency
- * on one that came before would move it behind the gateway.
+ * Emits the policies of this gateway's peers that are missing by now. Called whenever a gateway, a namespace, a
+ * client or a route came. Objects are applied in the order of the app, so that only a namespace that came after
+ * the gateway must be waited for: a dependency on one that came before would move it behind the gateway.
  *
  * @param later a namespace that came after the gateway
  */

@@ -1,7 +1,9 @@
-// Coverage-guided fuzzing of what reads strangers' bytes. The sources are counted by istanbul, statement by statement and branch by branch; an input that reaches something new is kept
-// and changed further. What is wrong is saved, printed, and ends the run with 1; it then becomes a case of the ordinary tests.
+// Coverage-guided fuzzing of what reads strangers' bytes. The sources are counted by istanbul, statement by
+// statement and branch by branch; an input that reaches something new is kept and changed further. What is
+// wrong is saved, printed, and ends the run with 1; it then becomes a case of the ordinary tests.
 //   FUZZ_SECONDS=300 npm run fuzz [-- TARGET ...] [--seed N] [--keep] [--input FILE]
-// FUZZ_SECONDS: of all targets together. keep: inputs that reached something new go into the corpus. input: runs this one file against the named target.
+// FUZZ_SECONDS: of all targets together. keep: inputs that reached something new go into the corpus. input:
+// runs this one file against the named target.
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -34,7 +36,10 @@ if (!(seconds >= 1) || !Number.isInteger(seed)) {
   process.exit(2);
 }
 
-/** The targets with what they call of ours, counted; libraries stay as they are. Beside the sources' libraries, so that they are found. */
+/**
+ * The targets with what they call of ours, counted; libraries stay as they are. Beside the sources' libraries,
+ * so that they are found.
+ */
 async function instrument(dir) {
   const { outputFiles } = await build({
     entryPoints: [join(here, 'targets', 'index.ts')],

@@ -1,4 +1,5 @@
-// Fuzzes one target: keeps inputs that ran what none before did, and changes them further. A thread of its own, so that an input that never ends can be seen from outside.
+// Fuzzes one target: keeps inputs that ran what none before did, and changes them further. A thread of its own,
+// so that an input that never ends can be seen from outside.
 import { createHash } from 'node:crypto';
 import { parentPort, workerData } from 'node:worker_threads';
 import { mutate, random } from './mutate.mjs';

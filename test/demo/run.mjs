@@ -1,6 +1,6 @@
-// npm run demo: the whole way on loopback, no cluster.
-// npm run demo -- --hold --json: keeps it up and prints one line of JSON, for a client of your own; SIGTERM or SIGINT ends it.
-// --bundled: for a caller that has just run `npm run bundle`, and whose other processes read assets/ meanwhile.
+// npm run demo: the whole way on loopback, no cluster. npm run demo -- --hold --json: keeps it up and prints
+// one line of JSON, for a client of your own; SIGTERM or SIGINT ends it. --bundled: for a caller that has just
+// run `npm run bundle`, and whose other processes read assets/ meanwhile.
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { createCases } from './cases.mjs';

@@ -1,5 +1,6 @@
-// The demo's stack on loopback: keys, a real MCP server, a TLS stand-in for the Kubernetes API, and the shipped bundle as a process of its own, with the config that
-// the demo app's manifests hold. Only addresses, file paths and the time to drain are changed; what is enforced is what was synthesized.
+// The demo's stack on loopback: keys, a real MCP server, a TLS stand-in for the Kubernetes API, and the shipped
+// bundle as a process of its own, with the config that the demo app's manifests hold. Only addresses, file
+// paths and the time to drain are changed; what is enforced is what was synthesized.
 import { execFileSync, spawn } from 'node:child_process';
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -21,7 +22,10 @@ const tool = (command, args) =>
     env: { ...process.env, CDK8S_CHECK_UPGRADE: 'false' },
   });
 
-/** `bundled: true` uses the bundle that lies there, if one does. The manifests are always made anew: what runs is what the sources say. */
+/**
+ * `bundled: true` uses the bundle that lies there, if one does. The manifests are always made anew: what runs
+ * is what the sources say.
+ */
 export function build({ bundled = false } = {}) {
   const bin = (name) => join(root, 'node_modules', '.bin', name);
   if (!bundled || !existsSync(join(root, 'assets', 'manifest.json'))) {
@@ -106,9 +110,9 @@ function issuerKeys(file, name, kid) {
 }
 
 /**
- * Starts everything and waits until the gateway is ready.
- * `info` is the line that --hold --json prints; `stop` ends all processes and removes all files. A start that fails cleans up after itself;
- * `onExit` hears of a process that ends by itself, and whoever listens must still `stop` the others.
+ * Starts everything and waits until the gateway is ready. `info` is the line that --hold --json prints; `stop`
+ * ends all processes and removes all files. A start that fails cleans up after itself; `onExit` hears of a
+ * process that ends by itself, and whoever listens must still `stop` the others.
  */
 export async function startStack({ onExit = () => {} } = {}) {
   const dir = mkdtempSync(join(tmpdir(), 'agw-demo-'));

@@ -1,6 +1,7 @@
 /**
- * The two halves of one synthesized gateway, joined: the proxy with its config.json, and behind it what agentgateway's jwtAuth demands by its config.yaml. What the first lets through,
- * the second accepts; what the second would refuse, the first never sends.
+ * The two halves of one synthesized gateway, joined: the proxy with its config.json, and behind it what
+ * agentgateway's jwtAuth demands by its config.yaml. What the first lets through, the second accepts; what the
+ * second would refuse, the first never sends.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
@@ -104,7 +105,10 @@ let arrived: {
   readonly headers: http.IncomingHttpHeaders;
 }[] = [];
 
-/** jwtAuth, mode strict: a Bearer token, of this issuer, for one of these audiences, signed by one of these keys, with these claims. */
+/**
+ * jwtAuth, mode strict: a Bearer token, of this issuer, for one of these audiences, signed by one of these
+ * keys, with these claims.
+ */
 async function verdictOf(
   { mode, issuer, audiences, jwks, jwtValidationOptions: { requiredClaims } }: JwtAuth,
   authorization: string | undefined,

@@ -1,4 +1,7 @@
-/** The shipped bundle as a process, fed with secrets in every place where one can stand: nothing that it writes, anywhere, holds one of them. */
+/**
+ * The shipped bundle as a process, fed with secrets in every place where one can stand: nothing that it writes,
+ * anywhere, holds one of them.
+ */
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import net, { type AddressInfo } from 'node:net';

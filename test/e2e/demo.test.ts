@@ -1,4 +1,7 @@
-/** The demo's stack and cases as tests: real MCP server and client, shipped bundle, config out of the synthesized manifests. */
+/**
+ * The demo's stack and cases as tests: real MCP server and client, shipped bundle, config out of the
+ * synthesized manifests.
+ */
 import { execFileSync, spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,4 +1,7 @@
-/** The HTTPRoute that synth emits, carried out by a real nginx as the Gateway API says, in front of the shipped gateway with the config that synth emits: clients outside get through, to what is exposed and no further. */
+/**
+ * The HTTPRoute that synth emits, carried out by a real nginx as the Gateway API says, in front of the shipped
+ * gateway with the config that synth emits: clients outside get through, to what is exposed and no further.
+ */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
@@ -36,7 +39,10 @@ interface Manifest {
 const HOST = 'gateway.example.com';
 const ORIGIN = `https://${HOST}`;
 
-/** https://gateway-api.sigs.k8s.io/reference/spec/#httppathmatch: a prefix is one of whole segments, and is replaced as one. */
+/**
+ * https://gateway-api.sigs.k8s.io/reference/spec/#httppathmatch: a prefix is one of whole segments, and is
+ * replaced as one.
+ */
 const locations = ({ rules }: RouteSpec, port: number) =>
   rules
     .flatMap(({ matches, filters }) =>

@@ -1,4 +1,7 @@
-/** What stands in front of a gateway in most places: a proxy that ends TLS, cuts a path off and says who the client is. Real haproxy and nginx. */
+/**
+ * What stands in front of a gateway in most places: a proxy that ends TLS, cuts a path off and says who the
+ * client is. Real haproxy and nginx.
+ */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import https from 'node:https';

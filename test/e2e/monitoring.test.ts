@@ -1,4 +1,7 @@
-/** The alerts that synth emits, in a real Prometheus: each fires when it should and not otherwise, and the shipped gateway has all that they read. */
+/**
+ * The alerts that synth emits, in a real Prometheus: each fires when it should and not otherwise, and the
+ * shipped gateway has all that they read.
+ */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
@@ -26,7 +29,10 @@ interface Manifest {
 const JOB = 'aiops/agentgateway';
 const FIRES_MS = 20_000;
 
-/** Prometheus' own notation, half a minute a value: a start, "+" what is added each time, "x" how often; "_" is none. */
+/**
+ * Prometheus' own notation, half a minute a value: a start, "+" what is added each time, "x" how often; "_" is
+ * none.
+ */
 type Series = Readonly<Record<string, string>>;
 const series = (metric: string, labels = '') => `${metric}{job="${JOB}", pod="a"${labels && `, ${labels}`}}`;
 const UP: Series = { [series('up')]: '1x80', [series('process_start_time_seconds')]: '-86400x80' };

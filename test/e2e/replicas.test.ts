@@ -1,4 +1,7 @@
-/** Two gateways as processes of their own, from the shipped bundle, on one Redis: a proof that reaches both at once passes once. */
+/**
+ * Two gateways as processes of their own, from the shipped bundle, on one Redis: a proof that reaches both at
+ * once passes once.
+ */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';

@@ -1,4 +1,7 @@
-/** The shipped bundle traces with the shipped chunk of OpenTelemetry's library, and a gateway without tracing never loads it. */
+/**
+ * The shipped bundle traces with the shipped chunk of OpenTelemetry's library, and a gateway without tracing
+ * never loads it.
+ */
 import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

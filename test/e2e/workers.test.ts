@@ -1,4 +1,7 @@
-/** One gateway process with several threads, from the shipped bundle: to its clients and to whoever watches it, it is one gateway. */
+/**
+ * One gateway process with several threads, from the shipped bundle: to its clients and to whoever watches it,
+ * it is one gateway.
+ */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ConfigInput } from '../../proxy/src/config/index.js';

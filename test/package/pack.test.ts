@@ -1,4 +1,7 @@
-/** What a user gets from npm: packed, installed into an empty folder, type-checked, synthesized from. `npm run compile` comes before (npm test does it). */
+/**
+ * What a user gets from npm: packed, installed into an empty folder, type-checked, synthesized from.
+ * `npm run compile` comes before (npm test does it).
+ */
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

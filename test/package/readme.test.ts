@@ -1,4 +1,7 @@
-/** The commands of README's "Use it", as they stand there, in an empty folder, with the tarball that would be published. `npm run compile` comes before. */
+/**
+ * The commands of README's "Use it", as they stand there, in an empty folder, with the tarball that would be
+ * published. `npm run compile` comes before.
+ */
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { createServer, Server } from 'node:http';

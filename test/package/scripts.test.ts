@@ -1,4 +1,7 @@
-/** What a contributor does first: `npm ci`, then any script. A copy of the sources without anything that a build made stands for the fresh clone. */
+/**
+ * What a contributor does first: `npm ci`, then any script. A copy of the sources without anything that a build
+ * made stands for the fresh clone.
+ */
 import { execFileSync } from 'node:child_process';
 import {
   cpSync,

@@ -1,4 +1,7 @@
-/** An app of its own for test/e2e/cluster/admission.test.ts, which is ESM: three namespaces that differ in their admission, and a gateway for the strict one. */
+/**
+ * An app of its own for test/e2e/cluster/admission.test.ts, which is ESM: three namespaces that differ in their
+ * admission, and a gateway for the strict one.
+ */
 import { App, Chart } from 'cdk8s';
 import {
   Admission,

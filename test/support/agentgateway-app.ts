@@ -1,4 +1,7 @@
-/** An app of its own for test/e2e/agentgateway.test.ts, which is ESM: writes the manifests of a gateway with agentgateway, and a route under each profile. */
+/**
+ * An app of its own for test/e2e/agentgateway.test.ts, which is ESM: writes the manifests of a gateway with
+ * agentgateway, and a route under each profile.
+ */
 import { App, Chart } from 'cdk8s';
 import { AgentGateway, AuthProfile, JwksSource, McpRoute, Peer } from '../../lib';
 

@@ -13,7 +13,10 @@ export interface ConfigMap {
 /** What Go's JSON encoder writes as six bytes, and `JSON.stringify` as it stands. */
 const ESCAPED_BY_GO = /[<>&\u2028\u2029]/g;
 
-/** Bytes of the annotation, its name included: `kubectl` writes the object as one line of JSON, with annotations that are empty. */
+/**
+ * Bytes of the annotation, its name included: `kubectl` writes the object as one line of JSON, with annotations
+ * that are empty.
+ */
 export function annotationBytes(object: object & { readonly metadata: object }): number {
   const applied = { ...object, metadata: { ...object.metadata, annotations: {} } };
   const json = JSON.stringify(applied).replace(ESCAPED_BY_GO, '\\u0000');
@@ -21,7 +24,8 @@ export function annotationBytes(object: object & { readonly metadata: object }):
 }
 
 /**
- * Our own code grows with every change, so half of its maps stays free. A library grows when somebody updates it, so an eighth does.
+ * Our own code grows with every change, so half of its maps stays free. A library grows when somebody updates
+ * it, so an eighth does.
  */
 const budgetOf = ({ data }: ConfigMap): number => {
   const carriesOurs = Object.keys(data).some((file) => file.endsWith('.mjs') && !file.startsWith('vendor-'));

@@ -1,4 +1,7 @@
-/** An app of its own for test/e2e/exposure.test.ts, which is ESM: a gateway with three routes, of which clients outside reach two, and one with a certificate of its own. */
+/**
+ * An app of its own for test/e2e/exposure.test.ts, which is ESM: a gateway with three routes, of which clients
+ * outside reach two, and one with a certificate of its own.
+ */
 import { App, Chart } from 'cdk8s';
 import {
   AgentGateway,

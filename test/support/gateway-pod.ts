@@ -1,4 +1,7 @@
-/** What the constructs give a gateway of one thread and of two: how its process is started, the memory of its pod, and its config. Printed as one JSON object, for `npm run siege`. */
+/**
+ * What the constructs give a gateway of one thread and of two: how its process is started, the memory of its
+ * pod, and its config. Printed as one JSON object, for `npm run siege`.
+ */
 import { App, Chart } from 'cdk8s';
 import { AgentGateway, DataPlane, JwksSource, McpRoute, Peer } from '../../lib';
 

@@ -1,4 +1,7 @@
-/** Judges connections by NetworkPolicies as Kubernetes defines it: denied at an end that some policy isolates and none allows. */
+/**
+ * Judges connections by NetworkPolicies as Kubernetes defines it: denied at an end that some policy isolates
+ * and none allows.
+ */
 import { BlockList } from 'node:net';
 import { all, Manifest } from './synth';
 

@@ -1,4 +1,7 @@
-/** An app of its own for test/e2e/cluster/controllers.test.ts, which is ESM: a gateway with a shared replay store and one without, whose configs carry the last argument. */
+/**
+ * An app of its own for test/e2e/cluster/controllers.test.ts, which is ESM: a gateway with a shared replay
+ * store and one without, whose configs carry the last argument.
+ */
 import { App, Chart } from 'cdk8s';
 import {
   Admission,

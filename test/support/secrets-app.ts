@@ -1,4 +1,7 @@
-/** An app of its own for test/e2e/cluster/api-server.test.ts, which is ESM: writes the manifests of a gateway that reads Secrets in a hardened namespace, and its audit policy. */
+/**
+ * An app of its own for test/e2e/cluster/api-server.test.ts, which is ESM: writes the manifests of a gateway
+ * that reads Secrets in a hardened namespace, and its audit policy.
+ */
 import { App, Chart } from 'cdk8s';
 import {
   AgentGateway,

@@ -1,4 +1,7 @@
-/** What is fuzzed: readers of bytes that strangers send, and of files that people write. Each states what must hold of every input. */
+/**
+ * What is fuzzed: readers of bytes that strangers send, and of files that people write. Each states what must
+ * hold of every input.
+ */
 import { compactJws } from './compact-jws.js';
 import { config } from './config.js';
 import { jwks } from './jwks.js';

@@ -7,7 +7,10 @@ import type { Target } from './target.js';
 /** RFC 7518 6.2.2, 6.3.2, 6.4.1. */
 const PRIVATE = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'];
 
-/** A set that is taken has no private member; its keys are public ones, with the thumbprint that jose gives them, and none is weaker than it may be. */
+/**
+ * A set that is taken has no private member; its keys are public ones, with the thumbprint that jose gives
+ * them, and none is weaker than it may be.
+ */
 export const jwks: Target = {
   name: 'jwks',
   words: [

@@ -10,7 +10,10 @@ const NAMED: Readonly<Record<string, string>> = {
   'resources/unsubscribe': 'uri',
 };
 
-/** The calls that rules judge are those that JSON.parse gives, and those of a reader that ignores the case of names and takes the last. */
+/**
+ * The calls that rules judge are those that JSON.parse gives, and those of a reader that ignores the case of
+ * names and takes the last.
+ */
 export const mcpBody: Target = {
   name: 'mcp-body',
   words: [

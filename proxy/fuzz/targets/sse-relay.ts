@@ -9,7 +9,10 @@ import type { Target } from './target.js';
 
 const CR = 13;
 
-/** A reader gets the events that the backend sent, however they were cut into pieces; and of a stream that the gateway ends, those that were whole. */
+/**
+ * A reader gets the events that the backend sent, however they were cut into pieces; and of a stream that the
+ * gateway ends, those that were whole.
+ */
 export const sseRelay: Target = {
   name: 'sse-relay',
   words: [

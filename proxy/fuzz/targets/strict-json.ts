@@ -4,7 +4,10 @@ import type { Target } from './target.js';
 
 const BOUNDS = { depth: 8, nodes: 64 };
 
-/** It agrees with JSON.parse or refuses; and it refuses only what is no object, has a name twice, or is out of bounds. */
+/**
+ * It agrees with JSON.parse or refuses; and it refuses only what is no object, has a name twice, or is out of
+ * bounds.
+ */
 export const strictJson: Target = {
   name: 'strict-json',
   words: [

@@ -1,4 +1,7 @@
-/** The admission rules of a hardened namespace at a real API server: the gateway is let in, and for every rule and every shape that carries a pod, what breaks it is not. */
+/**
+ * The admission rules of a hardened namespace at a real API server: the gateway is let in, and for every rule
+ * and every shape that carries a pod, what breaks it is not.
+ */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,4 +1,7 @@
-/** What synth emits, and the shipped bundle with it, against a real Kubernetes API server: objects, audit policy, ServiceAccount, tokens. */
+/**
+ * What synth emits, and the shipped bundle with it, against a real Kubernetes API server: objects, audit
+ * policy, ServiceAccount, tokens.
+ */
 import {
   existsSync,
   mkdirSync,
@@ -72,7 +75,10 @@ needs('a real API server', missing);
   const only = (kind: string): Manifest => manifests.find((m) => m.kind === kind)!;
   const pod = (): Pod => only('Deployment').spec!.template.spec;
 
-  /** A token of the gateway's ServiceAccount as kubelet asks for it, that is good as long as an object of its own is there. */
+  /**
+   * A token of the gateway's ServiceAccount as kubelet asks for it, that is good as long as an object of its
+   * own is there.
+   */
   async function issue(): Promise<Lease> {
     const { expirationSeconds, audience } = pod()
       .volumes.flatMap(({ projected }) => projected?.sources ?? [])

@@ -1,5 +1,6 @@
 /**
- * What comes of the manifests once the controllers of a real control plane act on them: pods, rollouts, budgets, quotas. There are no nodes, so the test says what a kubelet would: that a pod is ready.
+ * What comes of the manifests once the controllers of a real control plane act on them: pods, rollouts,
+ * budgets, quotas. There are no nodes, so the test says what a kubelet would: that a pod is ready.
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,4 +1,7 @@
-/** Redis goes away under load, in every way it can: no proof passes twice, refusals come at once, and so does the recovery. */
+/**
+ * Redis goes away under load, in every way it can: no proof passes twice, refusals come at once, and so does
+ * the recovery.
+ */
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { hasRedis, RedisProcess } from '../../../proxy/test/replay/redis-process.js';

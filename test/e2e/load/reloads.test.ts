@@ -52,7 +52,8 @@ it(`${RELOADS} reloads, every tenth config no good, at ${PER_SECOND} requests a 
   const load = startLoad({ port: gateway.port, perSecond: PER_SECOND, make: () => scene.ask() });
   for (let n = 1; n <= RELOADS; n++) {
     const bad = n % 10 === 0;
-    const pool = { ...config.routes[0]!, name: n % 2 === 0 ? 'even' : 'odd' }; // another name: another pool, other buckets
+    // another name: another pool, other buckets
+    const pool = { ...config.routes[0]!, name: n % 2 === 0 ? 'even' : 'odd' };
     volume.swap({
       'gateway.json': bad
         ? '{"version":'

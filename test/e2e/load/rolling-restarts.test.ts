@@ -183,7 +183,8 @@ ${gateways.map(({ port, adminPort }, i) => `  server g${i} 127.0.0.1:${port} che
         const before = told.length;
         const began = performance.now();
         expect(await gateways[i]!.stop()).toBe(0);
-        expect(performance.now() - began).toBeLessThan((LAME_DUCK_SECONDS + 2) * 1000); // streams do not hold it up until the drain is over
+        // streams do not hold it up until the drain is over
+        expect(performance.now() - began).toBeLessThan((LAME_DUCK_SECONDS + 2) * 1000);
         expect(told.length).toBeGreaterThan(before); // it had some
         gateways[i] = await start(i, gateways[i]!);
         await sleep(3 * CHECK_MS);

@@ -1,4 +1,7 @@
-/** slowhttptest, with many connections that never finish what they began: each is closed in time, and nobody else notices. */
+/**
+ * slowhttptest, with many connections that never finish what they began: each is closed in time, and nobody
+ * else notices.
+ */
 import { spawn } from 'node:child_process';
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -10,7 +13,10 @@ import { openScene, type Scene } from '../support/scene.js';
 
 const CONNECTIONS = 5_000;
 const PER_SECOND = 100;
-/** What attack, load and gateway on the same two cores may add to a latency of a few milliseconds; a blocked event loop adds more. */
+/**
+ * What attack, load and gateway on the same two cores may add to a latency of a few milliseconds; a blocked
+ * event loop adds more.
+ */
 const NOISE_MS = 50;
 const SLOWNESS = machineSlowness();
 const CLOSED_WITHIN_MS = 15_000 * SLOWNESS;

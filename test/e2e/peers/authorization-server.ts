@@ -1,4 +1,7 @@
-/** A real authorization server (panva's oidc-provider) on loopback: client credentials, DPoP, resource indicators, JWT or opaque access tokens, introspection. */
+/**
+ * A real authorization server (panva's oidc-provider) on loopback: client credentials, DPoP, resource
+ * indicators, JWT or opaque access tokens, introspection.
+ */
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import http, { type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -65,7 +68,8 @@ export async function startAuthorizationServer(
 ): Promise<AuthorizationServer> {
   const { requireNonce = false, accessTokenTtlSeconds = 300, opaqueFor = () => false } = options;
   const { info, warn } = console;
-  Object.assign(console, { info: () => undefined, warn: () => undefined }); // its hints for production, at import and at construction
+  // its hints for production, at import and at construction
+  Object.assign(console, { info: () => undefined, warn: () => undefined });
   const module: string = 'oidc-provider';
   const { default: OidcProvider, errors } = (await import(module)) as {
     default: ProviderClass;
@@ -144,7 +148,8 @@ export async function startAuthorizationServer(
         },
       },
     });
-    // RFC 8693: one of its own access tokens for one of another resource, unbound; nothing for resources that end in /forbidden.
+    // RFC 8693: one of its own access tokens for one of another resource, unbound; nothing for resources that
+    // end in /forbidden.
     provider.registerGrantType(
       EXCHANGE,
       async (ctx) => {

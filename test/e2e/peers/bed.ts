@@ -1,4 +1,7 @@
-/** The gateway under the address where it listens, so that peers sign the URL they call, with a real authorization server as an issuer. */
+/**
+ * The gateway under the address where it listens, so that peers sign the URL they call, with a real
+ * authorization server as an issuer.
+ */
 import type { webcrypto } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -23,7 +26,10 @@ export interface PeersOptions {
   readonly change?: (config: ConfigInput, dir: string) => void;
 }
 
-/** Routes: `/mcp`, `/other` (another resource), `/opaque` (its tokens are, so they are introspected), `/fresh` (wants nonces of the gateway's own). */
+/**
+ * Routes: `/mcp`, `/other` (another resource), `/opaque` (its tokens are, so they are introspected), `/fresh`
+ * (wants nonces of the gateway's own).
+ */
 export async function startPeers({
   requireNonce = false,
   backendUrl,

@@ -1,4 +1,7 @@
-/** Official MCP clients, v2 with its own DPoP and v1 with proofs by panva's dpop, through the gateway to a real MCP server; tokens of a real authorization server. */
+/**
+ * Official MCP clients, v2 with its own DPoP and v1 with proofs by panva's dpop, through the gateway to a real
+ * MCP server; tokens of a real authorization server.
+ */
 import {
   Client as ClientV2,
   ClientCredentialsProvider,
@@ -64,7 +67,10 @@ const until = async (condition: () => boolean) => {
   for (let i = 0; i < 300 && !condition(); i++) await new Promise((resolve) => setTimeout(resolve, 10));
   expect(condition()).toBe(true);
 };
-/** Closes the clients and waits until the gateway has recorded every request that reached the server: a stream is recorded when it ends. What it refused meanwhile. */
+/**
+ * Closes the clients and waits until the gateway has recorded every request that reached the server: a stream
+ * is recorded when it ends. What it refused meanwhile.
+ */
 async function settled(): Promise<unknown[]> {
   for (const client of open.splice(0)) await client.close();
   for (let i = 0; ; i++) {

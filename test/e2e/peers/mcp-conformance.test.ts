@@ -1,4 +1,7 @@
-/** The official MCP conformance suite against a real MCP server, directly and through the gateway: the gateway may change no outcome. */
+/**
+ * The official MCP conformance suite against a real MCP server, directly and through the gateway: the gateway
+ * may change no outcome.
+ */
 import { execFile } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -189,7 +192,8 @@ describe("the conformance suite's server scenarios", () => {
       ]);
       expect(outcomes(through)).toEqual(outcomes(direct()));
       expect(passing(through)).toHaveLength(SCENARIOS);
-      // Not around it: what reached the server is what the gateway let through, and the one refusal is the foreign Origin.
+      // Not around it: what reached the server is what the gateway let through, and the one refusal is the
+      // foreign Origin.
       const reasons = (await peers.reasons(route)).slice(before);
       expect(reasons.filter((reason) => reason !== 'ok')).toEqual(['origin_refused']);
       expect(mcp.seen.length).toBe(reasons.length - 1);

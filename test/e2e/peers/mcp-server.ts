@@ -1,4 +1,7 @@
-/** A real MCP server (official SDK) with what the conformance suite's server scenarios ask for: sessions and streams up to 2025-11-25, and 2026-07-28 beside them. */
+/**
+ * A real MCP server (official SDK) with what the conformance suite's server scenarios ask for: sessions and
+ * streams up to 2025-11-25, and 2026-07-28 beside them.
+ */
 import { randomUUID } from 'node:crypto';
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -43,7 +46,10 @@ const text = (said: string): ContentBlock => ({ type: 'text', text: said });
 const said = (...content: ContentBlock[]): CallToolResult => ({ content });
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** A question goes out on the stream of the call that it is about: the SDK's default, the standalone stream, loses it as long as the client has not opened that one. */
+/**
+ * A question goes out on the stream of the call that it is about: the SDK's default, the standalone stream,
+ * loses it as long as the client has not opened that one.
+ */
 const onStreamOf = ({ mcpReq }: ServerContext) => ({ relatedRequestId: mcpReq.id });
 
 type Schema = ElicitRequestFormParams['requestedSchema'];

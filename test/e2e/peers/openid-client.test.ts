@@ -1,4 +1,7 @@
-/** Tokens of a real authorization server and proofs of other people's libraries (openid-client, dpop) against the gateway. */
+/**
+ * Tokens of a real authorization server and proofs of other people's libraries (openid-client, dpop) against
+ * the gateway.
+ */
 import { generateKeyPair as dpopKeyPair, generateProof, type JWSAlgorithm, type KeyPair } from 'dpop';
 import * as oauth from 'oauth4webapi';
 import * as client from 'openid-client';

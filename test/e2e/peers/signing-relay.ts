@@ -1,4 +1,7 @@
-/** For clients that know nothing of DPoP: a relay on loopback that adds the access token and a fresh proof to each request, and passes everything else as it is, both ways. */
+/**
+ * For clients that know nothing of DPoP: a relay on loopback that adds the access token and a fresh proof to
+ * each request, and passes everything else as it is, both ways.
+ */
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { generateProof, type KeyPair } from 'dpop';

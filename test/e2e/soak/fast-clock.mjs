@@ -1,4 +1,5 @@
-// Loaded into a gateway before its code (`node --expose-gc --import`): its wall clock runs faster, and it says what it holds when it is asked. Timers, and what is measured, stay as they are.
+// Loaded into a gateway before its code (`node --expose-gc --import`): its wall clock runs faster, and it says
+// what it holds when it is asked. Timers, and what is measured, stay as they are.
 const faster = Number(process.env.SOAK_FASTER);
 const began = Number(process.env.SOAK_BEGAN_MS);
 const realNow = Date.now;

@@ -1,6 +1,7 @@
 /**
- * A day of the gateway's clock in SOAK_MINUTES (20) of ours: proofs, tokens and keys come and expire, configs change, streams open and end, clients replay and break off. What it
- * holds after each part of the day, when nothing is under way, does not grow.
+ * A day of the gateway's clock in SOAK_MINUTES (20) of ours: proofs, tokens and keys come and expire, configs
+ * change, streams open and end, clients replay and break off. What it holds after each part of the day, when
+ * nothing is under way, does not grow.
  */
 import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import http from 'node:http';
@@ -17,7 +18,11 @@ import { Volume } from '../support/volume.js';
 
 const MINUTES = Number(process.env.SOAK_MINUTES ?? 20);
 const PARTS = 8;
-/** The first parts fill caches, compile, and let the heap and the allocator find their size, at a higher rate than ever comes again. The lowest of the next three and of the last three are compared: what is there once in a while does not grow. */
+/**
+ * The first parts fill caches, compile, and let the heap and the allocator find their size, at a higher rate
+ * than ever comes again. The lowest of the next three and of the last three are compared: what is there once in
+ * a while does not grow.
+ */
 const WARM = 2;
 const WARM_TIMES = 4;
 const SOME = 3;
@@ -26,7 +31,10 @@ const PER_SECOND = Math.round(150 / machineSlowness());
 const RELOAD_MS = 500;
 const STREAMS = 20;
 const QUIET_MS = 6_000;
-/** The heap and what hangs from it (buffers: `external`) are exact after a collection. Of resident memory an allocator's arena is no leak: it grows by a few megabytes at once, and then not for a long time. */
+/**
+ * The heap and what hangs from it (buffers: `external`) are exact after a collection. Of resident memory an
+ * allocator's arena is no leak: it grows by a few megabytes at once, and then not for a long time.
+ */
 const LIMITS = { heapMb: 1, externalMb: 0.25, rssMb: Math.max(4, MINUTES / 2) };
 
 interface Held {

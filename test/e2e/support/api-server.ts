@@ -1,6 +1,7 @@
 /**
- * A real kube-apiserver with its etcd, on the loopback, and a real kube-controller-manager where it is asked for; without one objects are judged and stored, and nothing comes of them. There
- * are no nodes. Built from source, since releases are not everywhere to be had: some minutes once, then from a cache.
+ * A real kube-apiserver with its etcd, on the loopback, and a real kube-controller-manager where it is asked
+ * for; without one objects are judged and stored, and nothing comes of them. There are no nodes. Built from
+ * source, since releases are not everywhere to be had: some minutes once, then from a cache.
  */
 import { execFileSync } from 'node:child_process';
 import { createHash, generateKeyPairSync, randomUUID } from 'node:crypto';

@@ -3,7 +3,10 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
-/** Its path; not run to find out, since what one program takes for a question starts another. Debian keeps some of them where only root's PATH looks. */
+/**
+ * Its path; not run to find out, since what one program takes for a question starts another. Debian keeps some
+ * of them where only root's PATH looks.
+ */
 export const programOf = (name: string): string | undefined =>
   [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin']
     .map((place) => join(place, name))

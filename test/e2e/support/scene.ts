@@ -1,4 +1,7 @@
-/** What the load suites have in common: an issuer, a client with its key, a backend, and a config for a gateway between them. */
+/**
+ * What the load suites have in common: an issuer, a client with its key, a backend, and a config for a gateway
+ * between them.
+ */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';

@@ -1,4 +1,7 @@
-/** A mounted ConfigMap or Secret as kubelet keeps it: files are links into `..data`, a link that is swapped for another directory. */
+/**
+ * A mounted ConfigMap or Secret as kubelet keeps it: files are links into `..data`, a link that is swapped for
+ * another directory.
+ */
 import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
