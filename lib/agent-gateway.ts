@@ -176,8 +176,31 @@ export class AgentGateway extends Construct {
 
   private buildSpec(): GatewaySpec {
     const { props } = this;
-    const replayStore = props.replayStore ?? ReplayStore.memory();
-    const replicas = props.replicas ?? (replayStore._redis === undefined ? 1 : 2);
+    return {
+      ...this.identity(),
+      ...this.edge(),
+      ...workload(props),
+      issuer: props.issuer,
+      audience: props.audience,
+      jwks: props.jwks,
+      algorithms: props.algorithms,
+      auth: props.auth ?? AuthProfile.dpop(),
+      rateLimit: props.rateLimit ?? RateLimit.tokenBucket({ maxTokens: 100, tokensPerFill: 10 }),
+      dataPlane: props.dataPlane ?? DataPlane.agentgateway(),
+      limits: props.limits ?? {},
+      upstream: props.upstream ?? {},
+      kubernetesMinor: kubernetesMinorOf(this),
+      apiServer: props.apiServer,
+      metricsPeer: props.metricsPeer,
+      tracing: props.tracing,
+      dnsPeer: props.dnsPeer ?? CLUSTER_DNS,
+      networkPolicyFlavor: props.networkPolicyFlavor ?? NetworkPolicyFlavor.KUBERNETES,
+      clients: this.clients,
+      routes: this.routes.map((route) => route._spec()).sort(byPrecedence),
+    };
+  }
+
+  private identity() {
     return {
       name: this.serviceName,
       namespace: this.namespaceName,
@@ -188,63 +211,22 @@ export class AgentGateway extends Construct {
       },
       selectorLabels: this.selectorLabels,
       serviceAccountName: this.serviceAccountName,
-      replicas,
-      workers: props.workers,
-      podDisruptionBudget: props.podDisruptionBudget ?? replicas > 1,
-      publicOrigins:
-        props.publicOrigins ??
-        serviceHosts({ name: this.serviceName, namespace: this.namespaceName }).map(
-          (host) => `${props.tlsSecretName === undefined ? 'http' : 'https'}://${host}:${PORT.traffic}`,
-        ),
+    };
+  }
+
+  /** Under which origins, and how, clients reach it. */
+  private edge() {
+    const { props } = this;
+    const scheme = props.tlsSecretName === undefined ? 'http' : 'https';
+    const hosts = serviceHosts({ name: this.serviceName, namespace: this.namespaceName });
+    return {
+      publicOrigins: props.publicOrigins ?? hosts.map((host) => `${scheme}://${host}:${PORT.traffic}`),
       publicPathPrefix: props.publicPathPrefix,
       trustedPeers: props.trustedPeers,
       originFrom: props.originFrom,
       tlsSecretName:
         props.tlsSecretName === undefined ? undefined : checkObjectName('tlsSecretName', props.tlsSecretName),
-      issuer: props.issuer,
-      audience: props.audience,
-      jwks: props.jwks,
-      algorithms: props.algorithms,
-      auth: props.auth ?? AuthProfile.dpop(),
-      rateLimit: props.rateLimit ?? RateLimit.tokenBucket({ maxTokens: 100, tokensPerFill: 10 }),
-      dataPlane: props.dataPlane ?? DataPlane.agentgateway(),
-      replayStore,
-      image: props.image ?? Image.fromDigest(NODE_IMAGE),
-      limits: props.limits ?? {},
-      upstream: props.upstream ?? {},
-      memory:
-        props.memory === undefined
-          ? Size.mebibytes(
-              usualMebibytes({
-                replayStore,
-                workers: props.workers,
-                tlsSecretName: props.tlsSecretName,
-                limits: props.limits ?? {},
-              }),
-            )
-          : wholeMebibytes(props.memory),
-      drain: props.drain,
-      preStop: props.preStop ?? Duration.seconds(15),
-      ephemeralStorage: ephemeralStorage(props.ephemeralStorage ?? Size.mebibytes(512)),
-      kubernetesMinor: kubernetesMinorOf(this),
-      nodeFeatures: {
-        appArmor: props.appArmor ?? false,
-        userNamespace: props.userNamespace ?? false,
-        strictSupplementalGroups: props.strictSupplementalGroups ?? false,
-      },
-      apiServer: props.apiServer,
-      metricsPeer: props.metricsPeer,
-      tracing: props.tracing,
-      dnsPeer:
-        props.dnsPeer ??
-        Peer.pods(
-          { 'k8s-app': 'kube-dns' },
-          { namespaceLabels: { 'kubernetes.io/metadata.name': 'kube-system' } },
-        ),
-      networkPolicyFlavor: props.networkPolicyFlavor ?? NetworkPolicyFlavor.KUBERNETES,
       ipFamilies: props.ipFamilies && checkedFamilies(props.ipFamilies),
-      clients: this.clients,
-      routes: this.routes.map((route) => route._spec()).sort(byPrecedence),
     };
   }
 
@@ -303,6 +285,39 @@ function serviceName(name: string): string {
     want: 'must be a lower-case RFC 1035 label of at most 40 characters, since a Service and longer names are made of it',
     got: name,
   });
+}
+
+const CLUSTER_DNS = Peer.pods(
+  { 'k8s-app': 'kube-dns' },
+  { namespaceLabels: { 'kubernetes.io/metadata.name': 'kube-system' } },
+);
+
+/** How many pods there are, what each has, and how long it takes to end. */
+function workload(props: AgentGatewayProps) {
+  const replayStore = props.replayStore ?? ReplayStore.memory();
+  const replicas = props.replicas ?? (replayStore._redis === undefined ? 1 : 2);
+  return {
+    replayStore,
+    replicas,
+    workers: props.workers,
+    podDisruptionBudget: props.podDisruptionBudget ?? replicas > 1,
+    image: props.image ?? Image.fromDigest(NODE_IMAGE),
+    memory: memory(props, replayStore),
+    ephemeralStorage: ephemeralStorage(props.ephemeralStorage ?? Size.mebibytes(512)),
+    drain: props.drain,
+    preStop: props.preStop ?? Duration.seconds(15),
+    nodeFeatures: {
+      appArmor: props.appArmor ?? false,
+      userNamespace: props.userNamespace ?? false,
+      strictSupplementalGroups: props.strictSupplementalGroups ?? false,
+    },
+  };
+}
+
+function memory(props: AgentGatewayProps, replayStore: ReplayStore): Size {
+  if (props.memory !== undefined) return wholeMebibytes(props.memory);
+  const { workers, tlsSecretName, limits = {} } = props;
+  return Size.mebibytes(usualMebibytes({ replayStore, workers, tlsSecretName, limits }));
 }
 
 /** The kubelet's own defaults for logs, 5 files of 10 MiB, must fit. */

@@ -58,34 +58,9 @@ export interface GatewayMonitoringProps {
 export class GatewayMonitoring extends Construct {
   constructor(scope: Construct, id: string, props: GatewayMonitoringProps) {
     super(scope, id);
-    const { gateway, runbookUrl, without = [], scrapeInterval = Duration.seconds(30) } = props;
-    const seconds = scrapeInterval.toSeconds({ integral: false });
-    if (!Number.isInteger(seconds) || seconds < 5 || seconds > 60) {
-      refuse({
-        where: 'scrapeInterval',
-        want: 'must be whole seconds from 5 to 60',
-        got: scrapeInterval.toHumanString(),
-      });
-    }
-    if (runbookUrl !== undefined && !/^https?:\/\/[^\s"{}]+$/.test(runbookUrl)) {
-      refuse({ where: 'runbookUrl', want: 'must be an http or https URL', got: runbookUrl });
-    }
-    const unknown = without.find((alert) => !Object.values(GatewayAlert).includes(alert));
-    if (unknown !== undefined) {
-      refuse({
-        where: 'without',
-        want: `must name alerts: ${Object.values(GatewayAlert).join(', ')}`,
-        got: unknown,
-      });
-    }
-    if (props.alertLabels?.severity !== undefined) {
-      refuse({
-        where: 'alertLabels.severity',
-        want: 'must be left out: each alert has its own',
-        got: props.alertLabels.severity,
-      });
-    }
-
+    checkAlerting(props);
+    const { gateway, runbookUrl, without = [] } = props;
+    const seconds = scrapeSeconds(props.scrapeInterval);
     const meta = {
       name: gateway.serviceName,
       namespace: gateway.namespaceName,
@@ -118,6 +93,39 @@ export class GatewayMonitoring extends Construct {
                 next: 'for example Peer.pods({ "app.kubernetes.io/name": "prometheus" }, { namespaceLabels: { "kubernetes.io/metadata.name": "monitoring" } })',
               }),
             ],
+    });
+  }
+}
+
+function scrapeSeconds(interval = Duration.seconds(30)): number {
+  const seconds = interval.toSeconds({ integral: false });
+  if (!Number.isInteger(seconds) || seconds < 5 || seconds > 60) {
+    refuse({
+      where: 'scrapeInterval',
+      want: 'must be whole seconds from 5 to 60',
+      got: interval.toHumanString(),
+    });
+  }
+  return seconds;
+}
+
+function checkAlerting({ runbookUrl, without = [], alertLabels }: GatewayMonitoringProps): void {
+  if (runbookUrl !== undefined && !/^https?:\/\/[^\s"{}]+$/.test(runbookUrl)) {
+    refuse({ where: 'runbookUrl', want: 'must be an http or https URL', got: runbookUrl });
+  }
+  const unknown = without.find((alert) => !Object.values(GatewayAlert).includes(alert));
+  if (unknown !== undefined) {
+    refuse({
+      where: 'without',
+      want: `must name alerts: ${Object.values(GatewayAlert).join(', ')}`,
+      got: unknown,
+    });
+  }
+  if (alertLabels?.severity !== undefined) {
+    refuse({
+      where: 'alertLabels.severity',
+      want: 'must be left out: each alert has its own',
+      got: alertLabels.severity,
     });
   }
 }

@@ -67,6 +67,29 @@ export interface HardenedNamespaceProps {
 
 const ADMISSION_GROUP = 'admissionregistration.k8s.io/v1';
 
+/** What the pods of the namespace may take together. */
+interface Quota {
+  readonly maxPods: number;
+  readonly maxCpu: number;
+  readonly maxMemory: Size;
+}
+
+function checkedQuota({
+  maxPods = 50,
+  maxCpu = 16,
+  maxMemory = Size.gibibytes(32),
+}: HardenedNamespaceProps): Quota {
+  if (!Number.isInteger(maxPods) || maxPods < 1) {
+    refuse({ where: 'maxPods', want: 'must be a whole number above 0', got: maxPods });
+  }
+  if (!(maxCpu > 0 && maxCpu < Infinity)) {
+    refuse({ where: 'maxCpu', want: 'must be a number of cores above 0', got: maxCpu });
+  }
+  return { maxPods, maxCpu, maxMemory };
+}
+
+const quantity = (text: string) => k8s.Quantity.fromString(text);
+
 /**
  * A namespace in which nothing runs with privileges, connects, or holds an API token unless an object says so:
  * restricted Pod Security and admission rules beyond it, default-deny NetworkPolicy, a default ServiceAccount
@@ -85,77 +108,11 @@ export class HardenedNamespace extends Construct {
     this._minKubernetesVersion =
       props.minKubernetesVersion && checkKubernetesVersion(props.minKubernetesVersion);
     AppRegistry.of(this).addVersioned(this);
-    const { maxPods = 50, maxCpu = 16, maxMemory = Size.gibibytes(32) } = props;
-    if (!Number.isInteger(maxPods) || maxPods < 1) {
-      refuse({ where: 'maxPods', want: 'must be a whole number above 0', got: maxPods });
-    }
-    if (!(maxCpu > 0 && maxCpu < Infinity)) {
-      refuse({ where: 'maxCpu', want: 'must be a number of cores above 0', got: maxCpu });
-    }
+    const quota = checkedQuota(props);
 
-    // A gateway that is constructed later may say the version.
-    const enforceVersion = Lazy.any({ produce: () => `v1.${kubernetesMinorOf(this)}` }) as unknown as string;
-    const quantity = (text: string) => k8s.Quantity.fromString(text);
-    const named = (name: string) => ({ name, namespace: this.namespaceName });
-    clusterScoped(
-      emit(
-        this,
-        'Resource',
-        k8s.KubeNamespace,
-        {
-          name: this.namespaceName,
-          labels: {
-            ...props.labels,
-            'pod-security.kubernetes.io/enforce': 'restricted',
-            'pod-security.kubernetes.io/enforce-version': enforceVersion,
-            'pod-security.kubernetes.io/warn': 'restricted',
-            'pod-security.kubernetes.io/warn-version': 'latest',
-            'pod-security.kubernetes.io/audit': 'restricted',
-            'pod-security.kubernetes.io/audit-version': 'latest',
-          },
-        },
-        () => ({}),
-        [],
-      ),
-    );
-    emit(this, 'default-deny', k8s.KubeNetworkPolicy, named('default-deny'), () => ({
-      spec: { podSelector: {}, policyTypes: ['Ingress', 'Egress'] },
-    }));
-    emit(
-      this,
-      'default-service-account',
-      k8s.KubeServiceAccount,
-      named('default'),
-      () => ({ automountServiceAccountToken: false }),
-      ['automountServiceAccountToken'],
-    );
-    // No CPU limit: it throttles where it is not needed.
-    emit(this, 'limit-range', k8s.KubeLimitRange, named('defaults'), () => ({
-      spec: {
-        limits: [
-          {
-            type: 'Container',
-            default: { memory: quantity('256Mi'), 'ephemeral-storage': quantity('512Mi') },
-            defaultRequest: {
-              cpu: quantity('50m'),
-              memory: quantity('128Mi'),
-              'ephemeral-storage': quantity('64Mi'),
-            },
-          },
-        ],
-      },
-    }));
-    emit(this, 'quota', k8s.KubeResourceQuota, named('quota'), () => ({
-      spec: {
-        hard: {
-          pods: quantity(String(maxPods)),
-          'requests.cpu': quantity(String(maxCpu)),
-          'limits.memory': quantity(`${maxMemory.toMebibytes()}Mi`),
-          'services.nodeports': quantity('0'),
-          'services.loadbalancers': quantity('0'),
-        },
-      },
-    }));
+    this.emitNamespace(props.labels);
+    this.emitDefaults();
+    this.emitQuota(quota);
     // Objects are applied in the order of the app: what is in the namespace comes after it.
     for (const { construct } of this.gateways()) construct.node.addDependency(this);
     const admission = props.admission ?? Admission.deny();
@@ -170,6 +127,70 @@ export class HardenedNamespace extends Construct {
         ...kubernetesVersionFaults(this).map(say),
       ],
     });
+  }
+
+  private emitNamespace(labels: Record<string, string> = {}): void {
+    // A gateway that is constructed later may say the version.
+    const enforceVersion = Lazy.any({ produce: () => `v1.${kubernetesMinorOf(this)}` }) as unknown as string;
+    const metadata = {
+      name: this.namespaceName,
+      labels: {
+        ...labels,
+        'pod-security.kubernetes.io/enforce': 'restricted',
+        'pod-security.kubernetes.io/enforce-version': enforceVersion,
+        'pod-security.kubernetes.io/warn': 'restricted',
+        'pod-security.kubernetes.io/warn-version': 'latest',
+        'pod-security.kubernetes.io/audit': 'restricted',
+        'pod-security.kubernetes.io/audit-version': 'latest',
+      },
+    };
+    clusterScoped(emit(this, 'Resource', k8s.KubeNamespace, metadata, () => ({}), []));
+  }
+
+  /** What holds for pods that say nothing else: no traffic, no API token, small requests and limits. */
+  private emitDefaults(): void {
+    emit(this, 'default-deny', k8s.KubeNetworkPolicy, this.named('default-deny'), () => ({
+      spec: { podSelector: {}, policyTypes: ['Ingress', 'Egress'] },
+    }));
+    emit(
+      this,
+      'default-service-account',
+      k8s.KubeServiceAccount,
+      this.named('default'),
+      () => ({ automountServiceAccountToken: false }),
+      ['automountServiceAccountToken'],
+    );
+    // No CPU limit: it throttles where it is not needed.
+    const container = {
+      type: 'Container',
+      default: { memory: quantity('256Mi'), 'ephemeral-storage': quantity('512Mi') },
+      defaultRequest: {
+        cpu: quantity('50m'),
+        memory: quantity('128Mi'),
+        'ephemeral-storage': quantity('64Mi'),
+      },
+    };
+    emit(this, 'limit-range', k8s.KubeLimitRange, this.named('defaults'), () => ({
+      spec: { limits: [container] },
+    }));
+  }
+
+  private emitQuota({ maxPods, maxCpu, maxMemory }: Quota): void {
+    emit(this, 'quota', k8s.KubeResourceQuota, this.named('quota'), () => ({
+      spec: {
+        hard: {
+          pods: quantity(String(maxPods)),
+          'requests.cpu': quantity(String(maxCpu)),
+          'limits.memory': quantity(`${maxMemory.toMebibytes()}Mi`),
+          'services.nodeports': quantity('0'),
+          'services.loadbalancers': quantity('0'),
+        },
+      },
+    }));
+  }
+
+  private named(name: string): { name: string; namespace: string } {
+    return { name, namespace: this.namespaceName };
   }
 
   /** What is judged lies in the policy, where and with what result in its binding. */

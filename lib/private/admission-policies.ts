@@ -166,5 +166,5 @@ export function policySpecs({ _rules }: Admission): Readonly<Record<string, obje
           },
         ] as const,
       ];
-  return Object.fromEntries([...carriers, ...services]);
+  return Object.fromEntries<object>([...carriers, ...services]);
 }

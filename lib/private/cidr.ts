@@ -9,9 +9,8 @@ export function canonicalCidr(range: string): string | undefined {
   const [address, bits, ...rest] = range.split('/');
   const family = isIP(address);
   if (family === 0 || address.includes('%') || rest.length > 0) return undefined;
-  const width = family === 4 ? 32 : 128;
-  const length = bits === undefined ? width : Number(bits);
-  if (bits !== undefined && (!/^\d{1,3}$/.test(bits) || length > width)) return undefined;
+  const length = prefixLength(bits, family === 4 ? 32 : 128);
+  if (length === undefined) return undefined;
   const groups = family === 4 ? address.split('.').map(Number) : groupsOf(address);
   if (groups === undefined) return undefined;
   const each = family === 4 ? 8 : 16;
@@ -24,6 +23,12 @@ export function canonicalCidr(range: string): string | undefined {
       ? kept.join('.')
       : new URL(`http://[${kept.map((group) => group.toString(16)).join(':')}]`).hostname.slice(1, -1);
   return `${written}/${length}`;
+}
+
+/** All of the width, where none is said. */
+function prefixLength(bits: string | undefined, width: number): number | undefined {
+  if (bits === undefined) return width;
+  return /^\d{1,3}$/.test(bits) && Number(bits) <= width ? Number(bits) : undefined;
 }
 
 /** Eight groups; undefined for an IPv4 address in IPv6. */

@@ -87,7 +87,7 @@ export function emitConfigMap(scope: Construct, kind: ContentKind, spec: () => G
   return new ApiObject(scope, `${SUFFIX[kind]}-config-map`, {
     ...k8s.KubeConfigMap.GVK,
     metadata: { name, namespace, labels },
-    data: Lazy.any({ produce: () => CONTENT[kind](spec()) }),
+    data: Lazy.any({ produce: () => CONTENT[kind](spec()) }) as unknown,
     immutable: true,
   });
 }

@@ -67,8 +67,9 @@ function emittedAs(scope: Construct, name: string, spec: object): 'new' | 'same'
   const known = EMITTED.get(root) ?? new Map<string, string>();
   EMITTED.set(root, known);
   const present = known.get(name);
-  if (present === undefined) known.set(name, canonicalJson(spec));
-  return present === undefined ? 'new' : present === canonicalJson(spec) ? 'same' : 'other';
+  if (present !== undefined) return present === canonicalJson(spec) ? 'same' : 'other';
+  known.set(name, canonicalJson(spec));
+  return 'new';
 }
 
 const EMITTED = new WeakMap<IConstruct, Map<string, string>>();

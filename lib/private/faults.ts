@@ -2,21 +2,11 @@
  * What one value cannot say alone: rules between the parts of a gateway, beyond those that the proxy's parser
  * knows.
  */
-import { AgentgatewayVersion } from '../data-plane';
-import { OriginSource } from '../origin-source';
-import { agentgatewayYaml } from './agentgateway-config';
+import { dataPlaneFaults } from './data-plane-faults';
 import { ownSecrets, secretUses } from './files';
 import { flowsOf } from './flow-graph';
-import {
-  GatewaySpec,
-  leastMebibytes,
-  mcpRoutes,
-  secretsRoutes,
-  SecretsRouteSpec,
-  usesAgentgateway,
-} from './gateway-spec';
-import { inlineKeySets, issuerFaults, issuersOf } from './issuers';
-import { configProblems } from './model';
+import { GatewaySpec, leastMebibytes, secretsRoutes, SecretsRouteSpec } from './gateway-spec';
+import { issuerFaults } from './issuers';
 import { fqdnFaults } from './network-policies';
 import { Fault, say } from './text';
 
@@ -148,131 +138,4 @@ function secretsFaults(spec: GatewaySpec, others: readonly GatewaySpec[]): Fault
         })),
     ),
   ];
-}
-
-const PROP = {
-  endpoints: 'backendEndpoints',
-  serverName: 'backendServerName',
-  certificateSecret: 'backendCertificateSecret',
-  tokenExchange: 'tokenExchange',
-} as const;
-
-interface Key {
-  readonly kid: string;
-  readonly kty: string;
-  readonly crv?: string;
-}
-
-function dataPlaneFaults(spec: GatewaySpec): Fault[] {
-  if (!usesAgentgateway(spec)) return [];
-  const next = 'choose DataPlane.direct()';
-  const old = spec.dataPlane._version === AgentgatewayVersion.V0_12;
-  const loads = (key: Key) =>
-    key.kty === 'RSA' || ['P-256', 'P-384'].includes(key.crv!) || (!old && key.crv === 'Ed25519');
-  const faults = [
-    ...issuersOf(spec).flatMap(
-      ({
-        jwks: {
-          _choice: { url, options },
-        },
-      }): Fault[] => [
-        ...(url !== undefined && old
-          ? [
-              {
-                where: 'jwks',
-                want: 'must be a file with agentgateway v0.12, which fetches a URL once and never again',
-                got: url,
-                next: `${next}, v1.4, or JwksSource.fromFile`,
-              },
-            ]
-          : []),
-        ...(url !== undefined && options?.ca !== undefined
-          ? [
-              {
-                where: 'jwks.ca',
-                want: 'must not be set with agentgateway, which verifies a key set URL against public roots only',
-                got: url,
-                next: `${next}, or JwksSource.fromFile`,
-              },
-            ]
-          : []),
-      ],
-    ),
-    ...Object.values(inlineKeySets(spec))
-      .flatMap((text) => (JSON.parse(text) as { keys: Key[] }).keys)
-      .filter((key) => !loads(key))
-      .map(({ kid }): Fault => ({
-        where: 'jwks',
-        want: `must hold only keys that agentgateway loads: RSA, P-256, P-384${old ? '' : ', Ed25519'}`,
-        got: kid,
-        next: `remove the key, or ${next}`,
-      })),
-    ...issuersOf(spec).flatMap(({ issuer, introspection }): Fault[] =>
-      introspection === undefined
-        ? []
-        : [
-            {
-              where: 'auth.introspection',
-              want: 'must not be used with agentgateway, which reads JWTs only',
-              got: issuer,
-              next,
-            },
-          ],
-    ),
-    ...(spec.originFrom === OriginSource.FORWARDED
-      ? [
-          {
-            where: 'originFrom',
-            want: 'must be CONFIG with agentgateway, whose accepted audiences are written at synth',
-            got: spec.originFrom,
-            next: `name the publicOrigins, or ${next}`,
-          },
-        ]
-      : []),
-    ...mcpRoutes(spec).flatMap((route): Fault[] => [
-      ...(['endpoints', 'serverName', 'certificateSecret', 'tokenExchange'] as const)
-        .filter((key) => route[key] !== undefined)
-        .map((key): Fault => ({
-          where: `route "${route.name}" ${PROP[key]}`,
-          want: 'must be left out with agentgateway, which calls the backend itself',
-          got: key === 'tokenExchange' ? route.tokenExchange?.url : route[key],
-          next,
-        })),
-      ...(new URL(route.backendUrl).hostname.startsWith('[')
-        ? [
-            {
-              where: `route "${route.name}" backend`,
-              want: 'must not be an IPv6 literal with agentgateway',
-              got: route.backendUrl,
-              next: `name a host, or ${next}`,
-            },
-          ]
-        : []),
-      ...(old && (route.credentialHeader !== undefined || route.credentialPrefix !== undefined)
-        ? [
-            {
-              where: `route "${route.name}" credentialHeader`,
-              want: 'must be left out with agentgateway v0.12, which knows "Authorization: Bearer" only',
-              next: `${next}, or v1.4`,
-            },
-          ]
-        : []),
-    ]),
-  ];
-  // Only a config that the parser accepts can be rendered.
-  if (configProblems(spec).length > 0) return faults;
-  const line = agentgatewayYaml(spec)
-    .split('\n')
-    .find((text) => text.includes('$'));
-  return line === undefined
-    ? faults
-    : [
-        ...faults,
-        {
-          where: 'dataPlane',
-          want: 'must have no "$" in any value: agentgateway expands it with its environment',
-          got: line.trim(),
-          next: `rename the value, or ${next}`,
-        },
-      ];
 }

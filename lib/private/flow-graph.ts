@@ -88,30 +88,34 @@ export function flowsOf(spec: GatewaySpec): FlowGraph {
     graph.reach(backendPeer, backendPort);
     if (tokenExchange !== undefined) graph.reach(tokenExchange.peer, portOf(tokenExchange.url));
   }
-  const redis = spec.replayStore._redis;
-  if (redis !== undefined) {
-    graph.reach(redis.peer, redis.port ?? PORT.redis);
-    for (const address of redis.topology?._addresses ?? []) {
-      graph.reach(redis.peer, Number(address.slice(address.lastIndexOf(':') + 1)));
-    }
-    if (redis.topology?._kind === 'sentinel') {
-      graph.reach(redis.peer, redis.topology._sentinel?.serverPort ?? PORT.redis);
-    }
-  }
-  for (const {
-    introspection,
-    jwks: {
-      _choice: { url, options },
-    },
-  } of issuersOf(spec)) {
-    if (introspection !== undefined) graph.reach(introspection.peer, portOf(introspection.url));
-    if (url !== undefined) graph.reach(options?.peer, portOf(url));
-  }
+  reachRedis(graph, spec);
+  reachIssuers(graph, spec);
   if (spec.tracing !== undefined) graph.reach(spec.tracing.peer, portOf(spec.tracing.url));
   if (secretsRoutes(spec).length > 0) {
     for (const peer of spec.apiServer?._peers ?? []) graph.reach(peer, 443, 'TCP', 'api-server');
   }
   return graph;
+}
+
+function reachIssuers(graph: FlowGraph, spec: GatewaySpec): void {
+  for (const { introspection, jwks } of issuersOf(spec)) {
+    const { url, options } = jwks._choice;
+    if (introspection !== undefined) graph.reach(introspection.peer, portOf(introspection.url));
+    if (url !== undefined) graph.reach(options?.peer, portOf(url));
+  }
+}
+
+/** The server itself, its cluster's nodes, and its sentinels. */
+function reachRedis(graph: FlowGraph, { replayStore }: GatewaySpec): void {
+  const redis = replayStore._redis;
+  if (redis === undefined) return;
+  graph.reach(redis.peer, redis.port ?? PORT.redis);
+  for (const address of redis.topology?._addresses ?? []) {
+    graph.reach(redis.peer, Number(address.slice(address.lastIndexOf(':') + 1)));
+  }
+  if (redis.topology?._kind === 'sentinel') {
+    graph.reach(redis.peer, redis.topology._sentinel?.serverPort ?? PORT.redis);
+  }
 }
 
 /** Port that a client of this URL dials. One that is no URL is refused by the parser, where the user is told. */

@@ -168,4 +168,4 @@ export function byPrecedence(a: RouteSpec, b: RouteSpec): number {
   );
 }
 
-const compare = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
+const compare = (a: string, b: string) => Number(a > b) - Number(a < b);

@@ -25,6 +25,7 @@ import { oncePer } from './memo';
 import { parseConfig } from './parser';
 import { API_SERVER, DIR, PORT } from './wiring';
 import type { Config, ConfigInput } from '../../assets/types/config/index';
+import { AuthProfile } from '../auth-profile';
 import { DataPlane } from '../data-plane';
 import { RedisTopology } from '../replay-store';
 import { TokenExchange } from '../token-exchange';
@@ -253,18 +254,16 @@ const direct = (route: McpRouteSpec): Backend<'mcp'> => ({
       ? undefined
       : certificateOf({ cert: routeFile(route, 'client.crt'), key: routeFile(route, 'client.key') }),
   serverName: route.serverName,
-  credential:
-    route.tokenExchange !== undefined
-      ? exchange(route, route.tokenExchange)
-      : route.credential === undefined
-        ? undefined
-        : {
-            kind: 'file',
-            file: inConfig(routeFile(route, 'credential')),
-            header: route.credentialHeader,
-            prefix: route.credentialPrefix,
-          },
+  credential: route.tokenExchange ? exchange(route, route.tokenExchange) : credentialFile(route),
 });
+
+const credentialFile = (route: McpRouteSpec): Backend<'mcp'>['credential'] =>
+  route.credential && {
+    kind: 'file',
+    file: inConfig(routeFile(route, 'credential')),
+    header: route.credentialHeader,
+    prefix: route.credentialPrefix,
+  };
 
 const exchange = (
   route: McpRouteSpec,
@@ -302,46 +301,44 @@ function secretsRoute(spec: GatewaySpec, route: SecretsRouteSpec): RouteModel {
 }
 
 function auth(spec: GatewaySpec, route: RouteSpec): RouteModel['auth'] {
-  const { _profile, _common, _dpop, _mtls, _selfSigned } = authOf(spec, route);
+  const profile = authOf(spec, route);
   const common = {
-    mode: _common.mode && word(_common.mode),
+    mode: profile._common.mode && word(profile._common.mode),
     issuers: [issuerOf(spec, route).name],
     audiences: [audienceOf(spec, route)],
-    clockSkewSeconds: seconds(_common.clockSkew),
+    clockSkewSeconds: seconds(profile._common.clockSkew),
   };
-  const { requiredScopes } = _common;
-  switch (_profile) {
+  const { requiredScopes } = profile._common;
+  switch (profile._profile) {
     case 'selfSigned':
-      return {
-        profile: 'selfSigned',
-        ...common,
-        maxTokenAgeSeconds: seconds(_selfSigned?.maxTokenAge),
-        enforceHtuHtm: _selfSigned?.enforceHtuHtm,
-        strictHtu: _selfSigned?.strictHtu,
-      };
+      return { profile: 'selfSigned', ...common, ...selfSigned(profile) };
     case 'mtls':
-      return {
-        profile: 'mtls',
-        ...common,
-        requiredScopes,
-        certificateFrom: _mtls?.certificateFrom && word(_mtls.certificateFrom),
-      };
+      return { profile: 'mtls', ...common, requiredScopes, ...mtls(profile) };
     default:
-      return {
-        profile: _profile,
-        ...common,
-        requiredScopes,
-        proofAlgorithms: words(_dpop?.proofAlgorithms),
-        proofMaxAgeSeconds: seconds(_dpop?.proofMaxAge),
-        strictHtu: _dpop?.strictHtu,
-        nonce: _dpop?.nonce && {
-          keys: file(profileSecretPath(route, 'nonce-keys')),
-          lifetimeSeconds: seconds(_dpop.nonce.lifetime),
-          timeFromNonce: _dpop.nonce.timeFromNonce,
-        },
-      };
+      return { profile: profile._profile, ...common, requiredScopes, ...dpop(profile, route) };
   }
 }
+
+const selfSigned = ({ _selfSigned }: AuthProfile) => ({
+  maxTokenAgeSeconds: seconds(_selfSigned?.maxTokenAge),
+  enforceHtuHtm: _selfSigned?.enforceHtuHtm,
+  strictHtu: _selfSigned?.strictHtu,
+});
+
+const mtls = ({ _mtls }: AuthProfile) => ({
+  certificateFrom: _mtls?.certificateFrom && word(_mtls.certificateFrom),
+});
+
+const dpop = ({ _dpop }: AuthProfile, route: RouteSpec) => ({
+  proofAlgorithms: words(_dpop?.proofAlgorithms),
+  proofMaxAgeSeconds: seconds(_dpop?.proofMaxAge),
+  strictHtu: _dpop?.strictHtu,
+  nonce: _dpop?.nonce && {
+    keys: file(profileSecretPath(route, 'nonce-keys')),
+    lifetimeSeconds: seconds(_dpop.nonce.lifetime),
+    timeFromNonce: _dpop.nonce.timeFromNonce,
+  },
+});
 
 function rateLimit(spec: GatewaySpec, route: RouteSpec): RouteModel['rateLimit'] {
   const { maxTokens, tokensPerFill, fillInterval, per, shared } = (route.rateLimit ?? spec.rateLimit)

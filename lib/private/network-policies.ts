@@ -76,7 +76,7 @@ function ciliumPeer({ end }: Rule): object {
 function ciliumRule({ podSelector, namespaceSelector, ipBlock }: PolicyPeer): object {
   if (ipBlock !== undefined) return { toCIDR: [ipBlock.cidr] };
   const prefixed = (prefix: string, selector: LabelSelector | undefined) =>
-    Object.entries(selector?.matchLabels ?? {}).map(([key, value]) => [`${prefix}${key}`, value]);
+    Object.entries(selector?.matchLabels ?? {}).map(([key, value]) => [`${prefix}${key}`, value] as const);
   const matchLabels = Object.fromEntries([
     ...prefixed('k8s:io.cilium.k8s.namespace.labels.', namespaceSelector),
     ...prefixed('k8s:', podSelector),
