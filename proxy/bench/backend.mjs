@@ -1,4 +1,5 @@
-// The backend of the benchmarks. Cheaper than an HTTP server on purpose: the cores are shared, and what is measured is the proxy in front.
+// The backend of the benchmarks. Cheaper than an HTTP server on purpose: the cores are shared, and what is
+// measured is the proxy in front.
 import net from 'node:net';
 
 const ANSWER = '{"jsonrpc":"2.0","id":1,"result":{"content":[{"type":"text","text":"hello"}]}}';
@@ -13,7 +14,8 @@ export function startBackend(port = 0) {
     let size = 0;
     socket.on('error', () => socket.destroy());
     socket.on('data', (chunk) => {
-      if (pending === '' && chunk.length === size) return void socket.write(RESPONSE); // the usual request again, in one piece
+      // the usual request again, in one piece
+      if (pending === '' && chunk.length === size) return void socket.write(RESPONSE);
       pending += chunk.toString('latin1');
       size = 0;
       for (;;) {

@@ -1,4 +1,5 @@
-// What the benchmarks have in common: an issuer, a client with its key, gateways as processes of their own, and a load that costs less than its target.
+// What the benchmarks have in common: an issuer, a client with its key, gateways as processes of their own, and
+// a load that costs less than its target.
 import { spawn } from 'node:child_process';
 import { createHash, generateKeyPairSync, sign } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -132,7 +133,10 @@ export function openBed({ alg = 'ES256', tokenAlg = 'RS256' } = {}) {
         );
       return { port, adminPort, child, readyMs: ms, cpu };
     },
-    /** Tokens, and what makes a proof with one. Proofs are from ahead of now, inside the skew: made before a gateway starts, they would be older than its store. */
+    /**
+     * Tokens, and what makes a proof with one. Proofs are from ahead of now, inside the skew: made before a
+     * gateway starts, they would be older than its store.
+     */
     signer(origin, method = 'POST') {
       const now = Math.floor(Date.now() / 1000);
       const tokenOf = (n) => {
@@ -162,8 +166,10 @@ export const postOf = (token, proof, host = '127.0.0.1') =>
   );
 
 /**
- * Sends prepared requests over keep-alive connections, one at a time each. Raw sockets: the load must not cost more than its target.
- * @param perSecond sends at this rate, whether or not the ones before have been answered, as far as a connection is free; absent: as fast as they are answered
+ * Sends prepared requests over keep-alive connections, one at a time each. Raw sockets: the load must not cost
+ * more than its target.
+ * @param perSecond sends at this rate, whether or not the ones before have been answered, as far as a
+ *   connection is free; absent: as fast as they are answered
  * @returns seconds, how many were answered 200, and, at a rate, how long each took from when it was due
  */
 export async function load(port, requests, { connections = 32, perSecond } = {}) {

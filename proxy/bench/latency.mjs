@@ -1,6 +1,8 @@
-// What the gateway adds to the time of a request at half of its peak: requests at a steady rate to the backend itself and through the gateway, in turn; quantiles of each, from when a
-// request was due. Load, gateway and backend share the cores, so load and backend go first (chrt(1), where it is allowed): on machines of their own they would not wait for a core behind the
-// gateway either, and it loses to them what they take. Prints one JSON object.
+// What the gateway adds to the time of a request at half of its peak: requests at a steady rate to the backend
+// itself and through the gateway, in turn; quantiles of each, from when a request was due. Load, gateway and
+// backend share the cores, so load and backend go first (chrt(1), where it is allowed): on machines of their
+// own they would not wait for a core behind the gateway either, and it loses to them what they take. Prints one
+// JSON object.
 //   npm run bench -- latency [--seconds 4]
 import { spawnSync } from 'node:child_process';
 import { parseArgs } from 'node:util';

@@ -1,5 +1,6 @@
-// What somebody would put together from well-known parts to check DPoP in front of a backend, each its own process: `express|fastify PORT BACKEND ADMIN JWKS_URL AUDIENCE`.
-// Set up as their own pages show. Neither remembers a proof: what they do is less than what the gateway does.
+// What somebody would put together from well-known parts to check DPoP in front of a backend, each its own
+// process: `express|fastify PORT BACKEND ADMIN JWKS_URL AUDIENCE`. Set up as their own pages show. Neither
+// remembers a proof: what they do is less than what the gateway does.
 import http from 'node:http';
 
 const [role, port, backend, admin, jwksUri, audience] = process.argv.slice(2);

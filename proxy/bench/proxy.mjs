@@ -1,7 +1,8 @@
-// CPU per proxied request, RFC 9449 profile: ES256 proofs, one reused RS256 access token, memory store, audit and metrics on.
-// Beside it, in the same run and in turn, what it is made of: a bare node:http pass and one P-256 verification; and, on demand, another
-// build of the gateway, or (--peers) the gateway with Redis, two stacks of well-known parts that remember no proof, and what only passes bytes. Medians over the rounds, since a shared machine's
-// speed changes from second to second. Prints one JSON object.
+// CPU per proxied request, RFC 9449 profile: ES256 proofs, one reused RS256 access token, memory store, audit
+// and metrics on. Beside it, in the same run and in turn, what it is made of: a bare node:http pass and one
+// P-256 verification; and, on demand, another build of the gateway, or (--peers) the gateway with Redis, two
+// stacks of well-known parts that remember no proof, and what only passes bytes. Medians over the rounds, since
+// a shared machine's speed changes from second to second. Prints one JSON object.
 //   npm run bench -- proxy [--requests 20000 --against DIRECTORY_OF_ANOTHER_BUILDS_ASSETS --peers]
 import { spawn } from 'node:child_process';
 import { verify } from 'node:crypto';

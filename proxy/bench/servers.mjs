@@ -1,4 +1,5 @@
-// The two ends of the benchmark, each its own process: `backend PORT` answers, `bare PORT BACKEND ADMIN` only passes on, `bytes PORT BACKEND ADMIN` passes on without knowing that it is HTTP.
+// The two ends of the benchmark, each its own process: `backend PORT` answers, `bare PORT BACKEND ADMIN` only
+// passes on, `bytes PORT BACKEND ADMIN` passes on without knowing that it is HTTP.
 import http from 'node:http';
 import net from 'node:net';
 import { startBackend } from './backend.mjs';
@@ -40,7 +41,10 @@ function passRequests() {
     .listen(Number(port), '127.0.0.1');
 }
 
-/** The least that stands between two sockets: a connection to the backend for each of a client, and every piece as it came. */
+/**
+ * The least that stands between two sockets: a connection to the backend for each of a client, and every piece
+ * as it came.
+ */
 function passBytes() {
   net
     .createServer({ noDelay: true }, (socket) => {

@@ -1,4 +1,5 @@
-// Event streams: how much memory one more costs the gateway, and how late an event comes. Each is opened with a proof of its own; the backend sends every stream one event a second.
+// Event streams: how much memory one more costs the gateway, and how late an event comes. Each is opened with a
+// proof of its own; the backend sends every stream one event a second.
 //   npm run bench -- streams [--streams 5000 --seconds 20]
 import { readFileSync } from 'node:fs';
 import net from 'node:net';
@@ -73,7 +74,8 @@ try {
       );
   };
   const atStart = rssKb(child.pid);
-  // The first fifth makes the heap's young generation grow to its size, which is no stream's: one costs what the others add.
+  // The first fifth makes the heap's young generation grow to its size, which is no stream's: one costs what
+  // the others add.
   await openTo(STREAMS / 5);
   await sleep(500);
   const before = rssKb(child.pid);

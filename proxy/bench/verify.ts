@@ -1,5 +1,6 @@
-// What a request costs from its header lines to what its backend will see, without the network: ES256 proofs, one reused RS256 access token, memory store.
-// Beside it, in turn and in the same process, one P-256 verification. Then a flood from an address that is being refused, and the worst requests anyone can send.
+// What a request costs from its header lines to what its backend will see, without the network: ES256 proofs,
+// one reused RS256 access token, memory store. Beside it, in turn and in the same process, one P-256
+// verification. Then a flood from an address that is being refused, and the worst requests anyone can send.
 //   npm run bench -- verify
 import { createHash, generateKeyPairSync, randomUUID, sign, verify, type KeyObject } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -175,11 +176,13 @@ const partsOf = (text: string) => {
 };
 const [ours, alone]: [number[], number[]] = [[], []];
 for (let r = -2; r < ROUNDS; r++) {
-  // The same proofs on both sides: some signatures are dearer than others, and one that is verified again and again is cheaper than any.
+  // The same proofs on both sides: some signatures are dearer than others, and one that is verified again and
+  // again is cheaper than any.
   const proofs = Array.from({ length: PER_ROUND }, () => proof());
   const lines = proofs.map((text) => raw(`DPoP ${token}`, text));
   const parts = proofs.map(partsOf);
-  for (let i = 0; i < 2; i++) gc!({ type: 'minor' }); // what was made for this round is not moved at the cost of either side
+  // what was made for this round is not moved at the cost of either side
+  for (let i = 0; i < 2; i++) gc!({ type: 'minor' });
   const one = cpuMicros(PER_ROUND, (i) => expectOf(way(received(lines[i]!)), 'ok'));
   const other = cpuMicros(PER_ROUND, (i) => {
     if (
@@ -203,7 +206,8 @@ const bad = raw(`DPoP ${token}`, `${sample.slice(0, -4)}AAAA`);
 for (let i = 0; i < 20; i++) addressLimits.refusals.take('198.51.100.9');
 const flood = cpuMicros(50_000, () => expectOf(way(received(bad, '198.51.100.9')), 'address_limited'));
 
-// The longest that one request can hold the event loop: the biggest keys, the longest texts, the deepest nesting, the most headers.
+// The longest that one request can hold the event loop: the biggest keys, the longest texts, the deepest
+// nesting, the most headers.
 const rsa4096 = generateKeyPairSync('rsa', { modulusLength: 4096 });
 const big = { typ: 'dpop+jwt', alg: 'PS256', jwk: rsa4096.publicKey.export({ format: 'jwk' }) };
 const p384 = generateKeyPairSync('ec', { namedCurve: 'P-384' });
@@ -282,8 +286,8 @@ const broken = [
   result.floodCpuMicros > 10 && 'floodCpuMicros > 10',
   result.worstRequestMs > 5 && 'worstRequestMs > 5',
 ].filter(Boolean);
-// Neighbours on the same processor take its caches: everything but the verification itself gets dearer, and a ratio says
-// more about them than about the checks.
+// Neighbours on the same processor take its caches: everything but the verification itself gets dearer, and a
+// ratio says more about them than about the checks.
 const QUIET_VERIFY_MICROS = 60;
 if (result.p256VerifyCpuMicros > QUIET_VERIFY_MICROS) {
   process.stderr.write(

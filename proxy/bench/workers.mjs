@@ -1,6 +1,8 @@
-// What two threads carry over one: requests a second at full load, in turn. Load and backend, which are this process, run on the same two cores, so the requests are dear ones, each with an access
-// token of its own and both signatures ES384, twenty times what a P-256 verification takes; and what they still take of two busy cores is measured, and taken off: `ratio` is of the cores that the
-// gateway had, `ratioAsSeen` of all. With one thread they have a core of their own. Prints one JSON object.
+// What two threads carry over one: requests a second at full load, in turn. Load and backend, which are this
+// process, run on the same two cores, so the requests are dear ones, each with an access token of its own and
+// both signatures ES384, twenty times what a P-256 verification takes; and what they still take of two busy
+// cores is measured, and taken off: `ratio` is of the cores that the gateway had, `ratioAsSeen` of all. With
+// one thread they have a core of their own. Prints one JSON object.
 //   npm run bench -- workers [--requests 3000]
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';

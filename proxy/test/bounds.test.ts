@@ -144,7 +144,10 @@ describe('a header block', () => {
       config.limits = { maxHeaderBytes: MAX };
     }),
   );
-  /** What node:http counts (node_http_parser.cc, TrackHeader): the target, the names and the values, not what stands between them; as many as the bound are too many. */
+  /**
+   * What node:http counts (node_http_parser.cc, TrackHeader): the target, the names and the values, not what
+   * stands between them; as many as the bound are too many.
+   */
   const ofSize = (size: number) => {
     const fields = { host: 'gw.example', connection: 'close', ...credentials(alice), 'content-length': '0' };
     const counted =

@@ -1,4 +1,7 @@
-/** Backends that misbehave, byte for byte: what the client gets of it, one audit line, nothing left open, and the next request as if nothing had been. */
+/**
+ * Backends that misbehave, byte for byte: what the client gets of it, one audit line, nothing left open, and
+ * the next request as if nothing had been.
+ */
 import http from 'node:http';
 import net, { type AddressInfo, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -114,7 +117,10 @@ const activeConnections = async () => {
     .find((l) => l.startsWith('agentgateway_active_connections{'));
   return Number(line?.split(' ')[1] ?? NaN);
 };
-/** Runs a request and gives its answer and its audit line, having seen that it is the only one, that nothing stays open, and that the next request passes. */
+/**
+ * Runs a request and gives its answer and its audit line, having seen that it is the only one, that nothing
+ * stays open, and that the next request passes.
+ */
 async function through(misdeed: Backend, what?: Ask): Promise<{ got: Got; line: Record<string, unknown> }> {
   const before = (await bed.audit()).length;
   backend = misdeed;

@@ -1,4 +1,7 @@
-/** What the gateway shows of itself to a backend, to whom it shows it, and how long it waits for one that does not even shake hands. */
+/**
+ * What the gateway shows of itself to a backend, to whom it shows it, and how long it waits for one that does
+ * not even shake hands.
+ */
 import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import net, { type AddressInfo, type Socket } from 'node:net';

@@ -181,7 +181,7 @@ describe('several endpoints', () => {
     status = [503, 503, 503];
     for (let i = 0; i < 10; i++) await ask(bed);
     servers[2] = server(2);
-    await listen(servers[2], ports[2]!);
+    await listen(servers[2], ports[2]);
     const before = got.length;
     for (let i = 0; i < 6; i++) await ask(bed);
     expect(got.length - before).toBe(6);
@@ -194,7 +194,7 @@ describe('several endpoints', () => {
         held.push(() => response.end('0'));
       }),
     );
-    await listen(servers[0], ports[0]!);
+    await listen(servers[0], ports[0]);
     const slow: Promise<unknown>[] = [];
     while (held.length === 0) {
       slow.push(ask(bed));
@@ -283,7 +283,7 @@ describe('a backend that asks for a certificate', () => {
       },
     });
     try {
-      await listen(backend as unknown as http.Server, port);
+      await listen(backend, port);
       const to = (path: string) => {
         const token = accessToken(bed.as, { cnf: { jkt: thumbprint(client) } });
         return bed.ask({
@@ -302,7 +302,7 @@ describe('a backend that asks for a certificate', () => {
       expect(seen).toEqual(['CN=gateway-1', 'CN=gateway-2']);
     } finally {
       await bed.stop();
-      await shut(backend as unknown as http.Server);
+      await shut(backend);
     }
   }, 15_000);
 });

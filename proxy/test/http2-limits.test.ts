@@ -1,4 +1,7 @@
-/** What a client of HTTP/2 cannot do: hold a session, take memory, or send what two readers would read differently. Frames by hand, since no library sends them. */
+/**
+ * What a client of HTTP/2 cannot do: hold a session, take memory, or send what two readers would read
+ * differently. Frames by hand, since no library sends them.
+ */
 import { readFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -577,7 +580,8 @@ describe('a body', () => {
   it('that nobody reads is refused with its stream', async () => {
     const one = await raw();
     one.write(headers(1, request('POST', '/mcp'), false), headers(3, request('GET', '/healthz', []), false));
-    await until(() => code(one, FRAME.RST_STREAM, 1) === 0 && code(one, FRAME.RST_STREAM, 3) === 0); // NO_ERROR: RFC 9113 8.1
+    // NO_ERROR: RFC 9113 8.1
+    await until(() => code(one, FRAME.RST_STREAM, 1) === 0 && code(one, FRAME.RST_STREAM, 3) === 0);
     expect([answered(one, 1), answered(one, 3), one.closedAfterMs()]).toEqual([true, true, undefined]);
   });
 });

@@ -1,4 +1,7 @@
-/** HTTP/2 over TLS (RFC 9113): the same verdicts and answers as on HTTP/1.1, and a stream that fails takes no other with it. */
+/**
+ * HTTP/2 over TLS (RFC 9113): the same verdicts and answers as on HTTP/1.1, and a stream that fails takes no
+ * other with it.
+ */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import http from 'node:http';
 import https from 'node:https';
@@ -222,7 +225,7 @@ describe('a request', () => {
           'content-type': 'application/json',
           'content-length': '7',
           'user-agent': 'agent\xe9',
-          'mcp-session-id': begun.headers['mcp-session-id'] as string,
+          'mcp-session-id': begun.headers['mcp-session-id'],
           cookie: ['a=CANARY', 'b=CANARY'],
           'x-anything': '1',
           te: 'trailers',

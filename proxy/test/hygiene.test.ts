@@ -329,7 +329,8 @@ describe('towards the Kubernetes API', () => {
     kube.beforeAnswer = async () => {
       kube.beforeAnswer = undefined;
       writeFileSync(kube.tokenFile, 'sa-token-3');
-      await new Promise((resolve) => setTimeout(resolve, 1300)); // the gateway has read it by itself before the 401 comes
+      // the gateway has read it by itself before the 401 comes
+      await new Promise((resolve) => setTimeout(resolve, 1300));
     };
     expect((await bed.ask({ path: '/secrets/db', headers: headers('/secrets/db', 'GET') })).status).toBe(200);
     expect(kube.seen.map(({ headers: sent }) => (sent as Record<string, string>).authorization)).toEqual([

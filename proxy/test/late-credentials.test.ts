@@ -1,4 +1,7 @@
-/** What takes its time between the checks and the claim must not outlast the credentials: a claim is forgotten with them, and a token ends. */
+/**
+ * What takes its time between the checks and the claim must not outlast the credentials: a claim is forgotten
+ * with them, and a token ends.
+ */
 import http from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { wallClock } from '../src/clock.js';

@@ -23,7 +23,7 @@ beforeAll(async () => {
           name: 'limited',
           pathPrefix: '/limited',
           rateLimit: { maxTokens: 2, tokensPerFill: 1, fillIntervalSeconds: 60 },
-        } as typeof mcp & object,
+        },
         { ...mcp!, name: 'ruled', pathPrefix: '/ruled', allow: [{ method: 'ping' }] } as typeof mcp & object,
       );
     },

@@ -1,4 +1,7 @@
-/** Not ready while something is missing, by name, and ready when it comes; alive all the while: no outage of a dependency restarts a replica. */
+/**
+ * Not ready while something is missing, by name, and ready when it comes; alive all the while: no outage of a
+ * dependency restarts a replica.
+ */
 import { writeFileSync } from 'node:fs';
 import http from 'node:http';
 import { join } from 'node:path';
@@ -114,7 +117,7 @@ it('with a key set whose server is away', async () => {
         name: 'away',
         pathPrefix: '/away',
         auth: { ...mcp!.auth, issuers: ['away'] },
-      } as typeof mcp & object);
+      });
     },
   });
   expect(await waitingFor()).toEqual(['keys of issuer away']);

@@ -45,9 +45,11 @@ beforeAll(async () => {
         const said = introspected(
           (new URLSearchParams(form).get('token') ?? new URLSearchParams(form).get('subject_token'))!,
         );
-        response
-          .writeHead(said === undefined ? 500 : said === 'refused' ? 400 : 200)
-          .end(JSON.stringify(said));
+        const status = new Map<unknown, number>([
+          [undefined, 500],
+          ['refused', 400],
+        ]);
+        response.writeHead(status.get(said) ?? 200).end(JSON.stringify(said));
       });
   });
   await new Promise<void>((resolve) => introspection.listen(0, '127.0.0.1', resolve));
@@ -475,7 +477,8 @@ const cases: Record<Reason, () => Promise<Answer>> = {
             }),
         ),
       );
-      await new Promise((resolve) => setTimeout(resolve, 200)); // until all of them are accepted, one in a turn of the event loop
+      // until all of them are accepted, one in a turn of the event loop
+      await new Promise((resolve) => setTimeout(resolve, 200));
       // Written in one turn, and so read in one.
       const answers = await Promise.all(
         sockets.map(

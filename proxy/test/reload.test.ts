@@ -80,7 +80,7 @@ it('a new route is there, a removed one is gone, and what was under way ends as 
   expect(
     await bed.gateway.reload(
       changed((c) => {
-        c.routes = [{ ...mcp, name: 'other', pathPrefix: '/other' } as typeof mcp];
+        c.routes = [{ ...mcp, name: 'other', pathPrefix: '/other' }];
       }),
     ),
   ).toEqual([]);
@@ -130,7 +130,7 @@ it('a stream that was asked for before a reload and is answered after it stands 
   expect(
     await bed.gateway.reload(
       changed((c) => {
-        c.routes = [{ ...mcp, name: 'other', pathPrefix: '/other' } as typeof mcp];
+        c.routes = [{ ...mcp, name: 'other', pathPrefix: '/other' }];
       }),
     ),
   ).toEqual([]);

@@ -1,4 +1,7 @@
-/** What is mounted, as kubelet swaps it: the new is in use at once, and what is no good leaves the one before in use, is said, and is counted. */
+/**
+ * What is mounted, as kubelet swaps it: the new is in use at once, and what is no good leaves the one before in
+ * use, is said, and is counted.
+ */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,4 +1,7 @@
-/** A backend reads a message once more, by rules of its own: what it could read otherwise than the allow-list did is refused, or made impossible. */
+/**
+ * A backend reads a message once more, by rules of its own: what it could read otherwise than the allow-list
+ * did is refused, or made impossible.
+ */
 import { ORIGIN, startBed, type Bed } from './support/gateway.js';
 import { ask as askOverHttp2, makeCertificate, session } from './support/http2.js';
 import { accessToken, ec, proof, thumbprint } from './support/mint.js';
@@ -11,7 +14,7 @@ beforeAll(async () => {
     change: (config, { dir }) => {
       const pair = makeCertificate(dir, 'edge');
       caFile = pair.certFile;
-      config.listen = { ...config.listen, tls: pair } as typeof config.listen;
+      config.listen = { ...config.listen, tls: pair };
       config.routes = [
         {
           ...config.routes[0]!,

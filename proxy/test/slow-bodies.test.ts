@@ -1,4 +1,7 @@
-/** A body that does not come: whoever answered already, the pace of bodies holds, and no connection to a backend stays behind. */
+/**
+ * A body that does not come: whoever answered already, the pace of bodies holds, and no connection to a backend
+ * stays behind.
+ */
 import net from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ORIGIN, startBed, type Bed } from './support/gateway.js';

@@ -1,4 +1,7 @@
-/** Every metric that is described moves, and every audit field is written: by name, so that a new one without a test fails here. */
+/**
+ * Every metric that is described moves, and every audit field is written: by name, so that a new one without a
+ * test fails here.
+ */
 import { createHash } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import http, { type IncomingMessage } from 'node:http';
@@ -34,7 +37,7 @@ beforeAll(async () => {
           name: 'limited',
           pathPrefix: '/limited',
           rateLimit: { maxTokens: 1, tokensPerFill: 1, fillIntervalSeconds: 3600 },
-        } as typeof mcp & object,
+        },
         {
           kind: 'mcp',
           name: 'permissive',

@@ -1,4 +1,7 @@
-/** Traces, at a collector on a real socket: whose they are, what is in them, and that nothing of a request waits for them. */
+/**
+ * Traces, at a collector on a real socket: whose they are, what is in them, and that nothing of a request waits
+ * for them.
+ */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -47,6 +47,16 @@ export interface Subject {
   self(claims?: Record<string, unknown>, header?: Record<string, unknown>, pair?: Pair): Promise<string>;
 }
 
+/** Of answers that are not 401. */
+const STATUS = new Map([
+  ['ok', 200],
+  ['scope_insufficient', 403],
+  ['credentials_ambiguous', 400],
+]);
+/** As the shape has it: another text, or what it makes of the sound one. */
+const changed = (sound: string, to: string | ((sound: string) => string) | undefined): string =>
+  typeof to === 'function' ? to(sound) : (to ?? sound);
+
 /** The requests of one clause. The describe carries the clause: manifest.test.ts looks for it. */
 export function conforms(
   clause: string,
@@ -62,13 +72,12 @@ export function conforms(
     const ask = (shape: Shape = {}): Promise<Answer> => {
       const { method = 'POST', path = '/mcp', pair = client, scheme = 'DPoP', headers = [] } = shape;
       const sound = accessToken(bed.as, { cnf: { jkt }, ...shape.token }, shape.tokenHeader);
-      const token =
-        typeof shape.accessToken === 'function' ? shape.accessToken(sound) : (shape.accessToken ?? sound);
+      const token = changed(sound, shape.accessToken);
       const made = proof(pair, shape.htm ?? method, shape.htu ?? ORIGIN + path, token, {
         header: shape.header,
         claims: shape.claims,
       } as ProofParts);
-      const text = typeof shape.proof === 'function' ? shape.proof(made) : (shape.proof ?? made);
+      const text = changed(made, shape.proof);
       return bed.ask({
         method,
         path,
@@ -87,15 +96,7 @@ export function conforms(
       const answer = await asked;
       const { reason } = (await bed.audit()).at(-1)! as { reason: string };
       const refused = reason !== 'ok';
-      expect(answer.status).toBe(
-        !refused
-          ? 200
-          : reason === 'scope_insufficient'
-            ? 403
-            : reason === 'credentials_ambiguous'
-              ? 400
-              : 401,
-      );
+      expect(answer.status).toBe(STATUS.get(reason) ?? 401);
       expect(bed.seen.length - before).toBe(refused ? 0 : 1);
       return reason;
     };

@@ -70,24 +70,22 @@ interface AgentgatewayRoute {
 let manifests: readonly Manifest[];
 const dataOf = (key: string): string =>
   manifests.find(({ kind, data }) => kind === 'ConfigMap' && data?.[key] !== undefined)!.data![key]!;
+/** What a mounted ConfigMap has at a path. */
+function textIn({ name, items }: Items, path: string): string | undefined {
+  const key = items === undefined ? path : items.find((item) => item.path === path)?.key;
+  const map = manifests.find(({ kind, metadata }) => kind === 'ConfigMap' && metadata.name === name);
+  return key === undefined ? undefined : map?.data?.[key];
+}
 /** What a container of the pod has at a path, by its mounts. */
 function mounted(container: string, path: string): string {
   const { containers, volumes } = manifests.find(({ kind }) => kind === 'Deployment')!.spec!.template.spec;
   for (const { name, mountPath } of containers.find((c) => c.name === container)!.volumeMounts) {
     if (!path.startsWith(`${mountPath}/`)) continue;
     const volume = volumes.find((v) => v.name === name)!;
-    for (const source of [
-      volume.configMap,
-      ...(volume.projected?.sources ?? []).map(({ configMap }) => configMap),
-    ]) {
-      const wanted = path.slice(mountPath.length + 1);
-      const key =
-        source?.items === undefined ? wanted : source.items.find((item) => item.path === wanted)?.key;
-      const text =
-        key === undefined
-          ? undefined
-          : manifests.find(({ kind, metadata }) => kind === 'ConfigMap' && metadata.name === source?.name)
-              ?.data?.[key];
+    const projected = (volume.projected?.sources ?? []).map(({ configMap }) => configMap);
+    const wanted = path.slice(mountPath.length + 1);
+    for (const source of [volume.configMap, ...projected]) {
+      const text = source && textIn(source, wanted);
       if (text !== undefined) return text;
     }
   }
@@ -156,7 +154,8 @@ beforeAll(async () => {
           : verdictOf(route.policies.jwtAuth, message.headers.authorization)
       ).then((verdict) => {
         arrived.push({ route: route?.name, verdict, headers: message.headers });
-        response.writeHead(verdict === 'accepted' ? 200 : verdict === 'no route' ? 404 : 401).end('{}');
+        const statuses: Record<string, number> = { accepted: 200, 'no route': 404 };
+        response.writeHead(statuses[verdict] ?? 401).end('{}');
       });
     });
   });
@@ -250,7 +249,7 @@ describe.each(Object.entries(PROFILES))('under %s', (profile, { route, make }) =
   it('a request that does not come through the proxy, without a token, is refused there', async () => {
     const { port } = agentgateway.address() as AddressInfo;
     for (const headers of [{}, make().headers as Record<string, string>]) {
-      const { authorization, ...rest } = headers as Record<string, string>;
+      const { authorization, ...rest } = headers;
       expect((await request(port, { method: 'POST', path: make().path!, headers: rest })).status).toBe(401);
       if (authorization?.startsWith('DPoP'))
         expect(

@@ -94,7 +94,7 @@ describe.each(Object.entries(FRONTS))('behind %s', (name, { program, config, arg
           {
             ...input.routes[0]!,
             auth: { profile: 'dpop', issuers: ['as'] },
-          } as (typeof input.routes)[number],
+          },
         ];
       },
     });

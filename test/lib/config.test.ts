@@ -1,3 +1,4 @@
+import { createRequire } from 'node:module';
 import { existsSync, readFileSync, writeFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -19,7 +20,7 @@ import {
 import { all, dataOf, GatewayOptions, manifests, pod, root } from '../support/synth';
 
 // The parser that the proxy runs at start, from the bundle.
-const { parseConfig } = require(join(root, 'assets', 'config.cjs')) as {
+const { parseConfig } = createRequire(__filename)(join(root, 'assets', 'config.cjs')) as {
   parseConfig: (raw: unknown) => { ok: boolean; problems?: string[]; config?: any };
 };
 const config = (options?: GatewayOptions) => JSON.parse(dataOf(manifests(options), 'config.json'));
@@ -129,19 +130,17 @@ describe('config.json', () => {
       gateway: { ...everything.gateway, dataPlane: DataPlane.direct() },
     });
     const text = dataOf(objects, 'config.json');
+    const pathsIn = ({ configMap, secret, serviceAccountToken }: any): string[] => {
+      if (serviceAccountToken !== undefined) return [serviceAccountToken.path];
+      const items = (configMap ?? secret).items?.map(({ path }: any) => path);
+      return items ?? Object.keys(all(objects, 'ConfigMap').find(isNamed(configMap?.name))?.data ?? {});
+    };
+    const isNamed = (name: string) => (o: any) => o.metadata.name === name;
     const mounted = new Set<string>();
-    for (const m of pod(objects).containers[0].volumeMounts) {
-      const volume = pod(objects).volumes.find((v: any) => v.name === m.name);
-      for (const source of volume.projected?.sources ?? []) {
-        const items = source.configMap?.items ?? source.secret?.items;
-        const own = all(objects, 'ConfigMap').find((o) => o.metadata.name === source.configMap?.name);
-        for (const path of items?.map((i: any) => i.path) ?? Object.keys(own?.data ?? {})) {
-          mounted.add(`${m.mountPath}/${path}`);
-        }
-        if (source.serviceAccountToken !== undefined) {
-          mounted.add(`${m.mountPath}/${source.serviceAccountToken.path}`);
-        }
-      }
+    for (const { name, mountPath } of pod(objects).containers[0].volumeMounts) {
+      const volume = pod(objects).volumes.find((v: any) => v.name === name);
+      const paths: string[] = (volume.projected?.sources ?? []).flatMap(pathsIn);
+      for (const path of paths) mounted.add(`${mountPath}/${path}`);
     }
     const named = [...text.matchAll(/"(\/(?:etc|var)\/[^"]+)"/g)].map(([, file]) => file);
     expect(named.length).toBeGreaterThan(3);

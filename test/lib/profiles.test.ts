@@ -1,3 +1,4 @@
+import { createRequire } from 'node:module';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Duration } from 'cdk8s';
@@ -36,7 +37,7 @@ import {
   synth,
 } from '../support/synth';
 
-const { parseConfig } = require(join(root, 'assets', 'config.cjs')) as {
+const { parseConfig } = createRequire(__filename)(join(root, 'assets', 'config.cjs')) as {
   parseConfig: (raw: unknown) => { ok: boolean; problems?: string[] };
 };
 const direct: Partial<AgentGatewayProps> = { dataPlane: DataPlane.direct() };

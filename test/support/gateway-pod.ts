@@ -38,7 +38,7 @@ function pod(jwksFile: string, workers: number) {
     ),
     mebibytes: Number(/^(\d+)Mi$/.exec(container.resources.limits.memory)![1]),
     env: container.env ?? [],
-    config: JSON.parse(config.data!['config.json']!),
+    config: JSON.parse(config.data!['config.json']),
   };
 }
 

@@ -11,7 +11,6 @@ import {
   SecretsRoute,
 } from '../../lib';
 
-/* eslint-disable @typescript-eslint/no-explicit-any */
 export type Manifest = Record<string, any>;
 
 export const root = join(__dirname, '..', '..');

@@ -1,4 +1,5 @@
-// The attacker of a siege, as a process of its own: loads one attack, prepares it, starts it when told and stops it when told.
+// The attacker of a siege, as a process of its own: loads one attack, prepares it, starts it when told and
+// stops it when told.
 import { createTools } from './tools.mjs';
 
 const [name] = process.argv.slice(2);

@@ -1,5 +1,6 @@
-// What stands behind the gateway in a siege, as a process of its own: an MCP server, and an authorization server that takes its time to introspect.
-// `?unread`: the server does not read the body. `?big`: its answer is 64 KiB. A GET gets an event stream that stays open.
+// What stands behind the gateway in a siege, as a process of its own: an MCP server, and an authorization
+// server that takes its time to introspect. `?unread`: the server does not read the body. `?big`: its answer is
+// 64 KiB. A GET gets an event stream that stays open.
 import http from 'node:http';
 
 const INTROSPECTION_MS = 800;

@@ -88,7 +88,10 @@ export async function startGateway(attack, { pod, field, backend, http2, assets 
   return { child, port, adminPort, config, configFile, said: () => said };
 }
 
-/** The most that a process had in memory; undefined: it is gone. Buffers of sockets are the kernel's and are not in it. */
+/**
+ * The most that a process had in memory; undefined: it is gone. Buffers of sockets are the kernel's and are not
+ * in it.
+ */
 export function peakMebibytes({ pid }) {
   try {
     const kib = /^VmHWM:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];

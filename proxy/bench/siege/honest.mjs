@@ -1,4 +1,5 @@
-// The honest client of a siege: an address of its own, a dozen callers, one POST after another at a steady rate over connections that are kept.
+// The honest client of a siege: an address of its own, a dozen callers, one POST after another at a steady rate
+// over connections that are kept.
 import http from 'node:http';
 import https from 'node:https';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -10,7 +11,10 @@ const CONNECTIONS = 16;
 const TIMEOUT_MS = 5_000;
 const BODY = '{"jsonrpc":"2.0","id":1,"method":"tools/list"}';
 
-/** @param opaque its tokens are opaque and each is new, so that the authorization server is asked about every request */
+/**
+ * @param opaque its tokens are opaque and each is new, so that the authorization server is asked about every
+ * request
+ */
 export function createHonestClient({ port, caFile, issuerPem, origin, opaque = false, perSecond = 60 }) {
   const transport = caFile === undefined ? http : https;
   const agent = new transport.Agent({ keepAlive: true, maxSockets: CONNECTIONS, scheduling: 'fifo' });

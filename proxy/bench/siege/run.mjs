@@ -1,6 +1,8 @@
-// Siege: each attack of proxy/bench/siege/attacks at a fixed size against the shipped bundle, started as the constructs start it and in the memory that they give it, with an honest
-// client beside it. Attacker, backend, client and gateway are four processes on the same cores. A siege is withstood when the honest client's p99 stays under five times its quiet
-// value plus 50 ms, none of its requests fails, the gateway lives and its memory stays under the limit of its pod.
+// Siege: each attack of proxy/bench/siege/attacks at a fixed size against the shipped bundle, started as the
+// constructs start it and in the memory that they give it, with an honest client beside it. Attacker, backend,
+// client and gateway are four processes on the same cores. A siege is withstood when the honest client's p99
+// stays under five times its quiet value plus 50 ms, none of its requests fails, the gateway lives and its
+// memory stays under the limit of its pod.
 //   npm run siege [-- [NAME ...] [--docs] [--against DIRECTORY_OF_ANOTHER_BUILDS_ASSETS]]
 // docs: writes the table into docs/benchmarks.md.
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs';

@@ -3,7 +3,6 @@ import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import { PassThrough, Writable } from 'node:stream';
 import { createParser } from 'eventsource-parser';
-import type { ClientAnswer } from '../../src/http/exchange.js';
 import { relay } from '../../src/upstream/relay.js';
 import type { Target } from './target.js';
 
@@ -68,7 +67,7 @@ async function relayed(sent: Buffer, step: number, early = false): Promise<Buffe
   });
   const { end } = relay(
     answer as unknown as IncomingMessage,
-    response as unknown as ClientAnswer,
+    response,
     { headers: [], length: undefined },
     { flowing() {}, ended() {} },
   );

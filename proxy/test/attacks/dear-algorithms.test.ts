@@ -39,7 +39,7 @@ describe('with a rate limit', () => {
     bed = await startBed({
       change: (config) => {
         const rateLimit = { maxTokens: 2 * COST, tokensPerFill: 1, fillIntervalSeconds: AN_HOUR };
-        config.routes[0] = { ...config.routes[0]!, rateLimit } as (typeof config.routes)[0];
+        config.routes[0] = { ...config.routes[0]!, rateLimit };
       },
     });
   });
@@ -71,7 +71,7 @@ it('a limit that is smaller than the cost of a dear proof lets one pass when it 
   bed = await startBed({
     change: (config) => {
       const rateLimit = { maxTokens: 3, tokensPerFill: 1, fillIntervalSeconds: AN_HOUR };
-      config.routes[0] = { ...config.routes[0]!, rateLimit } as (typeof config.routes)[0];
+      config.routes[0] = { ...config.routes[0]!, rateLimit };
     },
   });
   expect(await askAll(many(2, () => credentials(dear, 'ES384')))).toEqual([200, 429]);

@@ -1,7 +1,7 @@
 /**
- * The attack: more connections than the process has descriptors, with nothing in them. Each costs its sender one packet. Without a bound
- * of its own the process runs into EMFILE: the kernel refuses every descriptor, so probes and metrics go unanswered as well, kubelet
- * restarts the pod, and nothing says why.
+ * The attack: more connections than the process has descriptors, with nothing in them. Each costs its sender
+ * one packet. Without a bound of its own the process runs into EMFILE: the kernel refuses every descriptor, so
+ * probes and metrics go unanswered as well, kubelet restarts the pod, and nothing says why.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import net from 'node:net';

@@ -1,7 +1,9 @@
 /**
- * The attack: on a route that takes bound and unbound tokens (`mixed`), whoever sits between client and gateway writes `Bearer` over `DPoP` and leaves the proof where it is: the gateway
- * would not look at it, and the client would never know. A client that has a proof means a bound token.
- * Beside it, what a refusal may say: `invalid_token` speaks of a token, and where none came no error is named (RFC 6750 3.1), or clients throw a good token away.
+ * The attack: on a route that takes bound and unbound tokens (`mixed`), whoever sits between client and gateway
+ * writes `Bearer` over `DPoP` and leaves the proof where it is: the gateway would not look at it, and the
+ * client would never know. A client that has a proof means a bound token. Beside it, what a refusal may say:
+ * `invalid_token` speaks of a token, and where none came no error is named (RFC 6750 3.1), or clients throw a
+ * good token away.
  */
 import { ORIGIN, startBed, type Bed } from '../support/gateway.js';
 import { accessToken, ec, proof, thumbprint } from '../support/mint.js';
@@ -64,7 +66,7 @@ const NO_TOKEN = [
 it.each(['/dpop', '/mixed', '/mtls', '/self', '/optional'].flatMap((p) => NO_TOKEN.map((v) => [p, v])))(
   '%s says nothing of a token where "%s" brings none, and lets nobody in',
   async (path, authorization) => {
-    const { status, headers, text } = await ask(path!, { authorization: authorization! });
+    const { status, headers, text } = await ask(path, { authorization });
     expect([status, await last(), bed.seen]).toEqual([401, 'token_missing', []]);
     expect(headers['www-authenticate']).toMatch(/^(DPoP|Bearer) /);
     expect(headers['www-authenticate']).not.toContain('error');

@@ -1,6 +1,7 @@
 /**
- * The attack: an ingress hands the Host of its clients on as X-Forwarded-Host. A client that has a token for a resource of an attacker's, `https://evil.example/mcp`,
- * asks for that host through the ingress; its token and its proof then name the very origin that the gateway was told, and pass.
+ * The attack: an ingress hands the Host of its clients on as X-Forwarded-Host. A client that has a token for a
+ * resource of an attacker's, `https://evil.example/mcp`, asks for that host through the ingress; its token and
+ * its proof then name the very origin that the gateway was told, and pass.
  */
 import { accessToken, ec, proof, thumbprint } from '../support/mint.js';
 import { ORIGIN, startBed, type Bed } from '../support/gateway.js';

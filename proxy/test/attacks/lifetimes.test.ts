@@ -1,6 +1,7 @@
 /**
- * The attack: a token or proof whose lifetime ends before it begins (`exp` before `iat` or `nbf`). Clocks may differ by a minute, and within that leeway each of the three claims
- * looks good by itself; what is made so is forged, or of an issuer whose clock cannot be trusted. It is refused wherever times are read.
+ * The attack: a token or proof whose lifetime ends before it begins (`exp` before `iat` or `nbf`). Clocks may
+ * differ by a minute, and within that leeway each of the three claims looks good by itself; what is made so is
+ * forged, or of an issuer whose clock cannot be trusted. It is refused wherever times are read.
  */
 import { writeFileSync } from 'node:fs';
 import http from 'node:http';

@@ -1,7 +1,8 @@
 /**
- * The attack: `/mcp/admin` is a route that needs the scope `admin`, `/mcp` one that does not, and one backend serves both. A path that the gateway takes for something
- * under `/mcp`, and the backend for `/mcp/admin`, reaches what needs the scope without it: backends ignore case, trim names, end them at the first
- * delimiter, take what follows a dot for a format, or fold characters that look alike.
+ * The attack: `/mcp/admin` is a route that needs the scope `admin`, `/mcp` one that does not, and one backend
+ * serves both. A path that the gateway takes for something under `/mcp`, and the backend for `/mcp/admin`,
+ * reaches what needs the scope without it: backends ignore case, trim names, end them at the first delimiter,
+ * take what follows a dot for a format, or fold characters that look alike.
  */
 import { ORIGIN, startBed, type Bed } from '../support/gateway.js';
 import { ask as askOverHttp2, makeCertificate, session } from '../support/http2.js';
@@ -15,7 +16,7 @@ beforeAll(async () => {
     change: (config, { dir }) => {
       const pair = makeCertificate(dir, 'edge');
       caFile = pair.certFile;
-      config.listen = { ...config.listen, tls: pair } as typeof config.listen;
+      config.listen = { ...config.listen, tls: pair };
       const [mcp] = config.routes as [(typeof config.routes)[number]];
       const under = (name: string, pathPrefix: string, requiredScopes: string[]) =>
         ({

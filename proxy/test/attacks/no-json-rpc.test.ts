@@ -1,6 +1,7 @@
 /**
- * The attack: on a route whose rules allow one tool, a body that is no JSON-RPC message at all. It names no method, so no rule refuses it; what the backend makes of it is the backend's
- * affair: an older protocol, a default method, a handler of its own.
+ * The attack: on a route whose rules allow one tool, a body that is no JSON-RPC message at all. It names no
+ * method, so no rule refuses it; what the backend makes of it is the backend's affair: an older protocol, a
+ * default method, a handler of its own.
  */
 import { ORIGIN, startBed, type Bed } from '../support/gateway.js';
 import { accessToken, ec, proof, thumbprint } from '../support/mint.js';

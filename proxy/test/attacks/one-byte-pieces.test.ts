@@ -21,9 +21,9 @@ const lines = (headers: Record<string, string>) =>
     .map(([name, value]) => `${name}: ${value}\r\n`)
     .join('');
 /** Writes while the other side takes it. */
-const pour = async (socket: net.Socket, block: Buffer, times: number) => {
+const pour = async (socket: net.Socket, bytes: Buffer, times: number) => {
   for (let i = 0; i < times && socket.writable; i++)
-    if (!socket.write(block)) await Promise.race([new Promise((r) => socket.once('drain', r)), sleep(2_000)]);
+    if (!socket.write(bytes)) await Promise.race([new Promise((r) => socket.once('drain', r)), sleep(2_000)]);
 };
 
 type Attacker = (of: Besieged, path: string, headers: Record<string, string>) => Promise<void>;

@@ -77,7 +77,7 @@ describe.each([1, 2])('a caller over its limit, HTTP/%d', (version) => {
             name: 'lax',
             pathPrefix: '/lax',
             auth: { ...mcp.auth, mode: 'permissive' },
-          } as typeof mcp,
+          },
         ];
       },
     });

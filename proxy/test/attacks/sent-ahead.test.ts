@@ -1,7 +1,7 @@
 /**
- * Attack: a client asks for an event stream and sends, behind it on the same connection, a POST with a body in chunks of
- * one byte: 0.4 MB on the wire used to hold 25 MB, and ten such connections ended a process. And it leaves: a gateway
- * that had stopped reading would not notice, and its backend would go on working for nobody.
+ * Attack: a client asks for an event stream and sends, behind it on the same connection, a POST with a body in
+ * chunks of one byte: 0.4 MB on the wire used to hold 25 MB, and ten such connections ended a process. And it
+ * leaves: a gateway that had stopped reading would not notice, and its backend would go on working for nobody.
  *
  * While a request waits nothing behind it is parsed, and what is kept is bounded in bytes; so is a body that nobody
  * reads yet. A client that leaves is noticed all the same.

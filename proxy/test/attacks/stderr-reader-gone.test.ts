@@ -1,7 +1,7 @@
 /**
- * The attack: what reads the gateway's standard error goes away, as a log collector does that is restarted or killed, and then something
- * happens that the gateway has to say. `process.stderr` throws EPIPE then, and nobody catches it: one line ended the process, and with it
- * every open stream.
+ * The attack: what reads the gateway's standard error goes away, as a log collector does that is restarted or
+ * killed, and then something happens that the gateway has to say. `process.stderr` throws EPIPE then, and
+ * nobody catches it: one line ended the process, and with it every open stream.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,6 +1,7 @@
 /**
- * The attack: an MCP server that the gateway calls with a credential of its own cannot tell callers apart: whoever names a session has it. Another caller, with a token and a key of its
- * own that are good, learns somebody's `Mcp-Session-Id` from a log, and reads and ends the session.
+ * The attack: an MCP server that the gateway calls with a credential of its own cannot tell callers apart:
+ * whoever names a session has it. Another caller, with a token and a key of its own that are good, learns
+ * somebody's `Mcp-Session-Id` from a log, and reads and ends the session.
  */
 import { ORIGIN, startBed, type Bed } from '../support/gateway.js';
 import { accessToken, ec, proof, thumbprint, type Pair } from '../support/mint.js';

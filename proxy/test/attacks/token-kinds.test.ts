@@ -1,6 +1,7 @@
 /**
- * The attack: a token that the authorization server gave for another use. It answers introspection for refresh tokens too (RFC 7662 2.1), and a refresh token of a public
- * client is bound to its DPoP key as the access token is (RFC 9449 5). A token of type Bearer is sent with a proof, or one of type DPoP without.
+ * The attack: a token that the authorization server gave for another use. It answers introspection for refresh
+ * tokens too (RFC 7662 2.1), and a refresh token of a public client is bound to its DPoP key as the access
+ * token is (RFC 9449 5). A token of type Bearer is sent with a proof, or one of type DPoP without.
  */
 import { writeFileSync } from 'node:fs';
 import http from 'node:http';

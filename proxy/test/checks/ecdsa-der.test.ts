@@ -1,4 +1,7 @@
-/** Signatures of ECDSA, which we hand to OpenSSL in DER: against node's own conversion, on all that can be odd about a number. */
+/**
+ * Signatures of ECDSA, which we hand to OpenSSL in DER: against node's own conversion, on all that can be odd
+ * about a number.
+ */
 import { createPublicKey, generateKeyPairSync, sign, verify, type KeyObject } from 'node:crypto';
 import fc from 'fast-check';
 import { derOf, verifies } from '../../src/checks/signature.js';

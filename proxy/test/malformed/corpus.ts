@@ -1,11 +1,17 @@
-/** Requests that two readers of HTTP could read differently, or that are none. Each has good credentials where `§` stands, so that only what is wrong with it can stop it. */
+/**
+ * Requests that two readers of HTTP could read differently, or that are none. Each has good credentials where
+ * `§` stands, so that only what is wrong with it can stop it.
+ */
 
 export interface Malformed {
   readonly name: string;
   readonly clause: string;
   /** `§` is replaced by Host, Authorization and DPoP lines that are good for POST /mcp. */
   readonly bytes: string;
-  /** Statuses of all the answers that may come back, each line one possible conversation; empty: it is closed without one. */
+  /**
+   * Statuses of all the answers that may come back, each line one possible conversation; empty: it is closed
+   * without one.
+   */
   readonly answers: readonly (readonly number[])[];
 }
 

@@ -1,4 +1,7 @@
-/** The corpus on raw sockets, in front of a backend that records every byte: no request in a request, no crash, and the next client is served. */
+/**
+ * The corpus on raw sockets, in front of a backend that records every byte: no request in a request, no crash,
+ * and the next client is served.
+ */
 import net from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ORIGIN, startBed, type Bed } from '../support/gateway.js';

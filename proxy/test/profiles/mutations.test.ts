@@ -121,12 +121,8 @@ const CHARACTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz01234567
 /** One character of the text is another, missing, or has company. */
 const misspell = (text: string, at: number, how: number, by: string): string | undefined => {
   const i = at % text.length;
-  const changed =
-    how === 0
-      ? text.slice(0, i) + by + text.slice(i + 1)
-      : how === 1
-        ? text.slice(0, i) + text.slice(i + 1)
-        : text.slice(0, i) + by + text.slice(i);
+  const [before, character, after] = [text.slice(0, i), text.charAt(i), text.slice(i + 1)];
+  const changed = [before + by + after, before + after, before + by + character + after][how];
   return changed === text ? undefined : changed;
 };
 
@@ -151,7 +147,10 @@ const proofWith = (header: Json, claims: Json = {}, pair = client) => {
 const doubled = (o: Json, name: string, value: unknown) =>
   JSON.stringify(o).replace('{', `{${JSON.stringify(name)}:${JSON.stringify(value)},`);
 
-/** Each makes a request that differs from a sound one in one thing; `undefined`: the draw happened to change nothing. */
+/**
+ * Each makes a request that differs from a sound one in one thing; `undefined`: the draw happened to change
+ * nothing.
+ */
 const MUTATIONS: Record<string, fc.Arbitrary<Parts | undefined>> = {
   'a character of the proof': fc.tuple(at, how, by).map(([i, h, c]) => {
     const p = build({});
@@ -337,9 +336,8 @@ it(`any one change makes it refused: ${CASES} of them, of every kind`, async () 
     fc.asyncProperty(fc.oneof(...kinds), async ({ kind, made }) => {
       fc.pre(made !== undefined);
       counted.set(kind, (counted.get(kind) ?? 0) + 1);
-      if (kind === 'a second use')
-        expect(await judge.judge(made!.method, made!.target, made!.raw)).toBe('ok');
-      expect(await judge.judge(made!.method, made!.target, made!.raw)).not.toBe('ok');
+      if (kind === 'a second use') expect(await judge.judge(made.method, made.target, made.raw)).toBe('ok');
+      expect(await judge.judge(made.method, made.target, made.raw)).not.toBe('ok');
     }),
     { numRuns: CASES },
   );

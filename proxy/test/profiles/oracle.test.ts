@@ -1,6 +1,7 @@
 /**
- * Another implementation as the judge: oauth4webapi's `validateJwtAccessToken`. On thousands of generated requests our verdict is never laxer than its, but
- * for what stands in LAXER with its reason; what is stricter on purpose stands in STRICTER. Every row is seen, so that none outlives its reason.
+ * Another implementation as the judge: oauth4webapi's `validateJwtAccessToken`. On thousands of generated
+ * requests our verdict is never laxer than its, but for what stands in LAXER with its reason; what is stricter
+ * on purpose stands in STRICTER. Every row is seen, so that none outlives its reason.
  */
 import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
@@ -311,7 +312,10 @@ it(`is never laxer on ${CASES} requests with up to three deviations, but for the
     fc.asyncProperty(fc.nat(CLIENTS.length - 1), names, async (which, deviations) => {
       const request = build(which, deviations);
       const [theirVerdict, ourVerdict] = [await theirs(request), (await ours(request)) === 'ok'];
-      verdicts[ourVerdict ? (theirVerdict ? 'both' : 'laxer') : theirVerdict ? 'stricter' : 'neither'] += 1;
+      const [ifWeAccept, ifWeRefuse] = theirVerdict
+        ? (['both', 'stricter'] as const)
+        : (['laxer', 'neither'] as const);
+      verdicts[ourVerdict ? ifWeAccept : ifWeRefuse] += 1;
       if (ourVerdict && !theirVerdict)
         expect(deviations.filter((name) => Object.hasOwn(LAXER, name))).not.toEqual([]);
       if (!ourVerdict && theirVerdict)

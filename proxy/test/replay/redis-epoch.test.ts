@@ -1,4 +1,7 @@
-/** A store that forgot is not asked about what it forgot: flush, another server, failover, cluster. Real servers, real loss. */
+/**
+ * A store that forgot is not asked about what it forgot: flush, another server, failover, cluster. Real
+ * servers, real loss.
+ */
 import { randomUUID } from 'node:crypto';
 import net from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -240,10 +243,10 @@ afterEach(async () => {
 
 /** A way to a port that can be cut and mended. */
 async function startLink(to: number) {
-  let open = true;
+  let isOpen = true;
   const sockets = new Set<net.Socket>();
   const server = net.createServer((from) => {
-    if (!open) return void from.destroy();
+    if (!isOpen) return void from.destroy();
     const there = net.connect(to, '127.0.0.1');
     for (const [one, other] of [
       [from, there],
@@ -261,14 +264,14 @@ async function startLink(to: number) {
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const cut = () => {
-    open = false;
+    isOpen = false;
     for (const socket of sockets) socket.destroy();
   };
   return {
     port: (server.address() as net.AddressInfo).port,
     cut,
     mend: () => {
-      open = true;
+      isOpen = true;
     },
     stop() {
       cut();

@@ -20,7 +20,10 @@ export interface Besieged {
   readonly seen: Buffer[];
   /** Authorization and DPoP of a new proof. */
   credentials(client: Pair, path: string): { authorization: string; dpop: string };
-  /** Asks all the time, one request after the other, until it is stopped: by how many, with what statuses, how long the longest took. */
+  /**
+   * Asks all the time, one request after the other, until it is stopped: by how many, with what statuses, how
+   * long the longest took.
+   */
   honest(path: string, body: string): { stop(): Promise<Honest> };
   audit(): Record<string, unknown>[];
   /** What the process had resident at most, in MiB. */

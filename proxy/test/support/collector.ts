@@ -1,4 +1,7 @@
-/** A collector of OTLP/HTTP in JSON (OTLP 1.x, "OTLP/HTTP"), which keeps what it was sent. Written against the protocol, not against the exporter. */
+/**
+ * A collector of OTLP/HTTP in JSON (OTLP 1.x, "OTLP/HTTP"), which keeps what it was sent. Written against the
+ * protocol, not against the exporter.
+ */
 import http, { type IncomingHttpHeaders, type RequestListener } from 'node:http';
 import https from 'node:https';
 import type { AddressInfo } from 'node:net';

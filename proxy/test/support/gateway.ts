@@ -31,7 +31,10 @@ export interface Ask {
   readonly body?: string;
 }
 
-/** How long an answer, and lines, may take to be there on a busy machine; and how long nothing must come for there to be none. */
+/**
+ * How long an answer, and lines, may take to be there on a busy machine; and how long nothing must come for
+ * there to be none.
+ */
 const [ANSWER_MS, AUDIT_MS, NOTHING_MS] = [5_000, 1_000, 250];
 
 export interface Bed {
@@ -46,7 +49,10 @@ export interface Bed {
   answer: (message: IncomingMessage, response: ServerResponse, body: string) => void;
   ask(ask: Ask): Promise<Answer>;
   admin(path: string): Promise<Answer>;
-  /** Writes bytes, returns all that comes back until the other side closes, or `ms` are over since it began to answer. */
+  /**
+   * Writes bytes, returns all that comes back until the other side closes, or `ms` are over since it began to
+   * answer.
+   */
   raw(text: string, ms?: number): Promise<string>;
   audit(): Promise<Record<string, unknown>[]>;
   stop(): Promise<void>;

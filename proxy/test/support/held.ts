@@ -5,7 +5,10 @@ import { runInNewContext } from 'node:vm';
 setFlagsFromString('--expose-gc');
 const collect = runInNewContext('gc') as () => void;
 
-/** Bytes of array buffers in this process: of the gateway, and next to nothing of a backend and a client beside it. What sits in sockets is the kernel's. */
+/**
+ * Bytes of array buffers in this process: of the gateway, and next to nothing of a backend and a client beside
+ * it. What sits in sockets is the kernel's.
+ */
 export function held(): number {
   collect();
   return process.memoryUsage().arrayBuffers;

@@ -181,7 +181,10 @@ export interface RawClient {
   write(...frames: Buffer[]): void;
 }
 
-/** After the preface and SETTINGS; none of the server is ever acknowledged. @param stays does not end its side when the server ends its own */
+/**
+ * After the preface and SETTINGS; none of the server is ever acknowledged. @param stays does not end its side
+ * when the server ends its own
+ */
 export function rawClient(
   port: number,
   settings: Buffer = Buffer.alloc(0),

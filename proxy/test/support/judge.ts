@@ -1,4 +1,7 @@
-/** The way of a request up to its verdict, in this process and without sockets: for tests that ask ten thousand times. */
+/**
+ * The way of a request up to its verdict, in this process and without sockets: for tests that ask ten thousand
+ * times.
+ */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

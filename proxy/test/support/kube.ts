@@ -1,6 +1,10 @@
-/** A TLS server with its own CA that answers as the Kubernetes API does for Secrets; the demo has one of its own, CI has the protocol in common. */
+/**
+ * A TLS server with its own CA that answers as the Kubernetes API does for Secrets; the demo has one of its
+ * own, CI has the protocol in common.
+ */
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import https from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -78,28 +82,27 @@ export async function startKube(dir: string): Promise<Kube> {
   writeFileSync(file('token'), 'sa-token-1');
   const server = https.createServer(
     { key: readFileSync(file('kube.key')), cert: readFileSync(file('kube.crt')) },
-    async (message, response) => {
-      kube.seen.push({ method: message.method!, url: message.url!, headers: message.headers });
-      await kube.beforeAnswer?.();
-      const status =
-        kube.status ??
-        (message.headers.authorization !== `Bearer ${kube.token}`
-          ? 401
-          : message.url === '/api/v1/namespaces/aiops/secrets/db'
-            ? 200
-            : 404);
-      response.writeHead(status, {
-        'Content-Type': 'application/json',
-        'Audit-Id': 'theirs',
-        'X-Kubernetes-Pf-Flowschema-Uid': 'internal',
-      });
-      response.end(
-        status === 200
-          ? '{"kind":"Secret","data":{"password":"aHVudGVyMg=="}}'
-          : '{"kind":"Status","message":"secrets \\"db\\" is forbidden to the gateway"}',
-      );
-    },
+    (message, response) => void answer(message, response),
   );
+  const statusOf = ({ headers, url }: IncomingMessage): number => {
+    if (headers.authorization !== `Bearer ${kube.token}`) return 401;
+    return url === '/api/v1/namespaces/aiops/secrets/db' ? 200 : 404;
+  };
+  const answer = async (message: IncomingMessage, response: ServerResponse): Promise<void> => {
+    kube.seen.push({ method: message.method!, url: message.url!, headers: message.headers });
+    await kube.beforeAnswer?.();
+    const status = kube.status ?? statusOf(message);
+    response.writeHead(status, {
+      'Content-Type': 'application/json',
+      'Audit-Id': 'theirs',
+      'X-Kubernetes-Pf-Flowschema-Uid': 'internal',
+    });
+    response.end(
+      status === 200
+        ? '{"kind":"Secret","data":{"password":"aHVudGVyMg=="}}'
+        : '{"kind":"Status","message":"secrets \\"db\\" is forbidden to the gateway"}',
+    );
+  };
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const kube: Kube = {
     port: (server.address() as AddressInfo).port,

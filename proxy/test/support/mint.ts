@@ -10,8 +10,7 @@ export const rsa = (modulusLength = 2048): Pair => generateKeyPairSync('rsa', { 
 export const ec = (namedCurve = 'P-256'): Pair => generateKeyPairSync('ec', { namedCurve });
 export const ed25519 = (): Pair => generateKeyPairSync('ed25519');
 
-export const jwkOf = ({ publicKey }: Pair): Record<string, unknown> =>
-  publicKey.export({ format: 'jwk' }) as Record<string, unknown>;
+export const jwkOf = ({ publicKey }: Pair): Record<string, unknown> => publicKey.export({ format: 'jwk' });
 export const sha256 = (text: string): string => createHash('sha256').update(text).digest('base64url');
 export const encode = (value: unknown): string =>
   Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url');
@@ -19,9 +18,8 @@ export const encode = (value: unknown): string =>
 /** RFC 7638 3.2 for the three key types. */
 export function thumbprint(pair: Pair): string {
   const { kty, crv, x, y, n, e } = jwkOf(pair) as Record<string, string>;
-  return sha256(
-    JSON.stringify(kty === 'RSA' ? { e, kty, n } : kty === 'EC' ? { crv, kty, x, y } : { crv, kty, x }),
-  );
+  if (kty === 'RSA') return sha256(JSON.stringify({ e, kty, n }));
+  return sha256(JSON.stringify(kty === 'EC' ? { crv, kty, x, y } : { crv, kty, x }));
 }
 
 export function signature(alg: unknown, key: KeyObject, input: string): string {

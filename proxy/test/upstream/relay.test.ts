@@ -1,4 +1,7 @@
-/** Only what the backends of chaos.test.ts cannot time: a connection that is reset when its answer is there as a whole, and its client has not taken it yet. */
+/**
+ * Only what the backends of chaos.test.ts cannot time: a connection that is reset when its answer is there as a
+ * whole, and its client has not taken it yet.
+ */
 import http, { type IncomingMessage } from 'node:http';
 import net, { type AddressInfo } from 'node:net';
 import { PassThrough } from 'node:stream';

@@ -7,7 +7,10 @@ afterEach(closeAll);
 
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n';
 
-/** A backend that answers each request by `answers`, by its number on its connection and in all; says which connection had which. */
+/**
+ * A backend that answers each request by `answers`, by its number on its connection and in all; says which
+ * connection had which.
+ */
 async function recording(answer: (socket: Socket, nth: number, text: string) => void) {
   const connections: string[][] = [];
   const port = await backend((socket) => {

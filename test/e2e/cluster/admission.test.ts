@@ -46,10 +46,10 @@ const changed = (
   part: (typeof PARTS)[number] = 'containers',
 ): Pod => {
   const [first, ...others] = pod.containers;
-  const made = { ...first!, ...change(first!) } as Container;
+  const made = { ...first!, ...change(first!) };
   if (part === 'containers') return { ...pod, containers: [made, ...others] };
   const { startupProbe, readinessProbe, livenessProbe, lifecycle, ports, ...plain } = made;
-  return { ...pod, initContainers: [{ ...plain, name: 'before' } as Container] };
+  return { ...pod, initContainers: [{ ...plain, name: 'before' }] };
 };
 const secured = (change: object) => (container: Container) => ({
   securityContext: { ...(container.securityContext as Json), ...change },

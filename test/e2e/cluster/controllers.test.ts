@@ -145,13 +145,11 @@ needs('the controllers of a real control plane', missing);
     serving = (async () => {
       const began = new Map<string, number>();
       while (!over) {
-        for (const gateway of ['shared', 'single']) {
-          for (const pod of await podsOf(gateway)) {
-            const { name } = pod.metadata;
-            if (!began.has(name)) began.set(name, performance.now());
-            if (!ready(pod) && !held.has(name) && performance.now() - began.get(name)! > STARTS_MS)
-              await sayReady(name, true);
-          }
+        for (const pod of [...(await podsOf('shared')), ...(await podsOf('single'))]) {
+          const { name } = pod.metadata;
+          if (!began.has(name)) began.set(name, performance.now());
+          if (!ready(pod) && !held.has(name) && performance.now() - began.get(name)! > STARTS_MS)
+            await sayReady(name, true);
         }
         await sleep(50);
       }

@@ -62,7 +62,7 @@ needs('the loss of Redis', hasRedis() ? [] : ['redis-server']);
       const make = (n: number) => {
         const before = n - 201;
         proofOf[n] = n % 2 === 1 && made[before] !== undefined ? before : n;
-        return (made[n] = made[proofOf[n]!] ?? scene.ask());
+        return (made[n] = made[proofOf[n]] ?? scene.ask());
       };
       const load = startLoad({ port: gateway.port, perSecond: PER_SECOND, make });
       await sleep(1_500);

@@ -112,7 +112,7 @@ ${gateways.map(({ port, adminPort }, i) => `  server g${i} 127.0.0.1:${port} che
       const began = performance.now();
       expect(await gateways[i]!.stop()).toBe(0);
       took.push(performance.now() - began);
-      gateways[i] = await start(i, gateways[i]!);
+      gateways[i] = await start(i, gateways[i]);
       await sleep(3 * CHECK_MS); // until haproxy has seen it
     }
     const sent = await load.stop();
@@ -186,7 +186,7 @@ ${gateways.map(({ port, adminPort }, i) => `  server g${i} 127.0.0.1:${port} che
         // streams do not hold it up until the drain is over
         expect(performance.now() - began).toBeLessThan((LAME_DUCK_SECONDS + 2) * 1000);
         expect(told.length).toBeGreaterThan(before); // it had some
-        gateways[i] = await start(i, gateways[i]!);
+        gateways[i] = await start(i, gateways[i]);
         await sleep(3 * CHECK_MS);
       }
       await allOpen();

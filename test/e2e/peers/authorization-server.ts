@@ -120,10 +120,8 @@ export async function startAuthorizationServer(
       ],
       scopes: SCOPE.split(' '),
       ttl: {
-        ClientCredentials: (
-          _: unknown,
-          { resourceServer }: { resourceServer?: { accessTokenTTL?: number } },
-        ) => resourceServer?.accessTokenTTL ?? accessTokenTtlSeconds,
+        ClientCredentials: (_: unknown, grant: { resourceServer?: { accessTokenTTL?: number } }) =>
+          grant.resourceServer?.accessTokenTTL ?? accessTokenTtlSeconds,
       },
       enabledJWA: { dPoPSigningAlgValues: ['ES256', 'PS256', 'RS256', 'Ed25519', 'EdDSA'] },
       features: {

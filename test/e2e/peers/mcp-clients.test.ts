@@ -118,7 +118,7 @@ async function v1(route: string) {
   };
   const client = new ClientV1(INFO, { capabilities: { sampling: {} } });
   const transport = new TransportV1(url(route), { fetch: signed });
-  await client.connect(transport as Parameters<typeof client.connect>[0]);
+  await client.connect(transport);
   open.push(client);
   return { client, transport, sent };
 }
@@ -176,13 +176,13 @@ describe('@modelcontextprotocol/client with withDpop', () => {
     const { client } = await v2('mcp', MODERN);
     const controller = new AbortController();
     const call = client.callTool({ name: 'wait', arguments: {} }, { signal: controller.signal });
-    const settled = call.then(
+    const ending = call.then(
       () => 'answered',
       () => 'aborted',
     );
     await until(() => mcp.seen.some(({ headers }) => headers['mcp-name'] === 'wait'));
     controller.abort();
-    expect(await settled).toBe('aborted');
+    expect(await ending).toBe('aborted');
     await until(() => mcp.seen.some(({ headers, aborted }) => headers['mcp-name'] === 'wait' && aborted));
   });
   it('without proofs nothing gets to the server', async () => {

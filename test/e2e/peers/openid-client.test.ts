@@ -2,7 +2,7 @@
  * Tokens of a real authorization server and proofs of other people's libraries (openid-client, dpop) against
  * the gateway.
  */
-import { generateKeyPair as dpopKeyPair, generateProof, type JWSAlgorithm, type KeyPair } from 'dpop';
+import { generateKeyPair as dpopKeyPair, generateProof, type JWSAlgorithm } from 'dpop';
 import * as oauth from 'oauth4webapi';
 import * as client from 'openid-client';
 import type { OAuthClient } from './authorization-server.js';
@@ -127,7 +127,7 @@ describe.each([false, true])(
       const { access_token: token } = await tokenFor(me, `${peers.origin}/mcp`);
       const bare = { ...me, handle: undefined };
       await refused(call(bare, token, `${peers.origin}/mcp`), 'scheme_refused');
-      const proof = await generateProof(me.keys as KeyPair, `${peers.origin}/mcp`, 'POST', undefined, token);
+      const proof = await generateProof(me.keys, `${peers.origin}/mcp`, 'POST', undefined, token);
       expect(
         (
           await fetch(`${peers.origin}/mcp`, {

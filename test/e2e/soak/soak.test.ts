@@ -73,7 +73,7 @@ it(
       ...scene.config,
       issuers: [{ name: 'as', issuer: 'https://as.example', jwks: { file: join(jwksDir, 'jwks.json') } }],
       routes: [
-        { ...scene.config.routes[0]!, auth } as ConfigInput['routes'][number],
+        { ...scene.config.routes[0]!, auth },
         {
           kind: 'mcp',
           name: n % 2 === 0 ? 'even' : 'odd',
