@@ -1,6 +1,8 @@
 import { constants, type Http2ServerRequest } from 'node:http2';
+import { IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
 import { streamOf, type ClientMessage } from './exchange.js';
+import { skipBody } from './skip-body.js';
 
 const { NGHTTP2_ENHANCE_YOUR_CALM } = constants;
 /** A piece of at least this size stays as it came; smaller ones share a block. */
@@ -19,13 +21,17 @@ const RESET_AT = 4;
  * in one turn of the event loop, or while nobody reads, there is one block. For bodies that are read by `data`.
  */
 export function gatherPieces(body: Readable): void {
-  (body as Gathering)[GATHERED] = new Gathered(body, () => {});
+  const message = body instanceof IncomingMessage ? body : undefined;
+  (body as Gathering)[GATHERED] = new Gathered(body, {
+    fragmented: () => message && skipBody(message),
+  });
 }
 
 /** The same of a request of HTTP/2: its stream has a queue, and its message another. */
 export function gatherFrames(message: Http2ServerRequest): void {
   const { stream } = message;
-  (stream as Gathering)[GATHERED] = new Gathered(stream, () => stream.close(NGHTTP2_ENHANCE_YOUR_CALM));
+  const far = () => stream.close(NGHTTP2_ENHANCE_YOUR_CALM);
+  (stream as Gathering)[GATHERED] = new Gathered(stream, { far });
   gatherPieces(message);
 }
 
@@ -38,10 +44,20 @@ export function isFragmented(message: ClientMessage): boolean {
 const GATHERED = Symbol('pieces of a body');
 type Gathering = Readable & { [GATHERED]?: Gathered };
 
+interface Steps {
+  /** It came in too many pieces: whoever reads it will refuse it. @returns called at its end */
+  readonly fragmented?: () => (() => void) | undefined;
+  /** It goes on, far beyond that. */
+  readonly far?: () => void;
+}
+
 class Gathered {
   readonly #body: Readable;
   readonly #push: (piece: Buffer | null) => boolean;
-  readonly #reset: () => void;
+  readonly #steps: Steps;
+  /** Once it is, it stays so: not all of it is handed out from then on. */
+  #fragmented = false;
+  #atEnd: (() => void) | undefined;
   #pieces = 0;
   #bytes = 0;
   /** What is not pushed yet: the first `#filled` bytes of it. One piece alone lies there as it came. */
@@ -49,9 +65,9 @@ class Gathered {
   #filled = 0;
   #flushes = false;
 
-  constructor(body: Readable, reset: () => void) {
+  constructor(body: Readable, steps: Steps) {
     this.#body = body;
-    this.#reset = reset;
+    this.#steps = steps;
     this.#push = body.push.bind(body);
     const resume = body.resume.bind(body);
     body.push = (piece: Buffer | null) => this.#take(piece);
@@ -66,19 +82,28 @@ class Gathered {
     }
   }
 
-  isFragmented(times = 1): boolean {
+  isFragmented(): boolean {
+    return this.#fragmented;
+  }
+
+  #isBeyond(times: number): boolean {
     return this.#pieces > times * FREE_PIECES + this.#bytes / LEAST_MEAN_BYTES;
   }
 
   #take(piece: Buffer | null): boolean {
     if (piece === null) {
+      this.#atEnd?.();
       this.#flush();
       return this.#push(null);
     }
     this.#pieces += 1;
     this.#bytes += piece.length;
-    if (this.isFragmented(RESET_AT)) {
-      this.#reset();
+    if (!this.#fragmented && this.#isBeyond(1)) {
+      this.#fragmented = true;
+      this.#atEnd = this.#steps.fragmented?.();
+    }
+    if (this.#fragmented && this.#isBeyond(RESET_AT)) {
+      this.#steps.far?.();
       return false;
     }
     if (piece.length >= SMALL_BYTES) {
@@ -91,9 +116,7 @@ class Gathered {
       queueMicrotask(this.#flushSoon);
     }
     // Nothing more is read of what is refused in any case.
-    return (
-      !this.isFragmented() && this.#body.readableLength + this.#filled < this.#body.readableHighWaterMark
-    );
+    return !this.#fragmented && this.#body.readableLength + this.#filled < this.#body.readableHighWaterMark;
   }
 
   #gather(piece: Buffer): void {

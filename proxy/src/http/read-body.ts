@@ -55,7 +55,7 @@ export function readBody(reading: BodyReading): Promise<WholeBody | Denial> {
     };
     const gone = () => refuse(goneDenial(message));
     const end = () => {
-      if (!cameWhole(message) || response.destroyed) return gone();
+      if (!cameWhole(message) || isFragmented(message) || response.destroyed) return gone();
       body.settle();
       response.once('close', () => body.release());
       settle(body);

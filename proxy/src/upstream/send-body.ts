@@ -48,6 +48,7 @@ export function sendBody(
   };
   message.on('data', take);
   message.once('end', () => {
+    if (isFragmented(message)) return fail(deny('body_fragmented'));
     if (!cameWhole(message)) return;
     out.end();
     sent();
