@@ -143,6 +143,7 @@ const received = (lines: readonly string[], address = '192.0.2.1', target = '/mc
   framing: undefined,
   facts: {},
   reply: {},
+  lacksFields: false,
   tlsCertificate: () => undefined,
   readBody: () => Promise.resolve({ bytes: Buffer.alloc(0), release: () => {} }),
 });

@@ -30,7 +30,7 @@ export const ADVICE: Readonly<Record<Reason, Advice>> = {
   body_too_large: advice('RFC 9110 15.5.14', 'send a smaller body, or raise limits.maxBodyBytes'),
   too_many_ahead: advice(
     'RFC 9112 9.3.2',
-    'send at most 32 requests, and 64 KiB behind the second, ahead of their answers; or use HTTP/2',
+    'send at most 32 requests, and 64 KiB behind the second, ahead of their answers; on HTTP/2 open at most 100 streams at a time',
   ),
   expectation_failed: advice('RFC 9110 10.1.1', 'send no Expect, or 100-continue'),
   headers_stalled: advice(

@@ -103,6 +103,7 @@ function received(
     framing: undefined,
     facts: {},
     reply: {},
+    lacksFields: false,
     tlsCertificate: () => undefined,
     readBody: () => {
       const bytes = bodyFile === undefined ? Buffer.alloc(0) : readFileSync(bodyFile);

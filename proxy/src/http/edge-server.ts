@@ -62,8 +62,8 @@ export function createEdgeServer(
   const sessions =
     tls === undefined
       ? undefined
-      : createHttp2Sessions(limits, handle, (socket) => {
-          onUnreadable('headers_stalled', plainAddress(socket.remoteAddress ?? 'unknown'));
+      : createHttp2Sessions(limits, handle, (reason, socket) => {
+          onUnreadable(reason, plainAddress(socket.remoteAddress ?? 'unknown'));
         });
   if (sessions !== undefined) divert(server, sessions);
   serveHttp1(server, {

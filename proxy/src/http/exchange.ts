@@ -6,10 +6,23 @@ import {
   type ServerHttp2Stream,
 } from 'node:http2';
 import type { Readable, Writable } from 'node:stream';
+import type { TLSSocket } from 'node:tls';
 
 /** A client's request, of either protocol. */
 export type ClientMessage = Readable &
-  Pick<IncomingMessage, 'method' | 'url' | 'httpVersion' | 'headers' | 'rawHeaders' | 'complete' | 'socket'>;
+  Pick<
+    IncomingMessage,
+    'method' | 'url' | 'httpVersion' | 'headers' | 'rawHeaders' | 'complete' | 'socket'
+  > & {
+    /** Absent: it is of HTTP/1.1. */
+    readonly http2?: Http2Facts;
+  };
+/** What node:http2 does not say of a request. */
+export interface Http2Facts {
+  readonly connection: TLSSocket;
+  /** Its parser dropped some as malformed (RFC 9113 8.2.1). */
+  readonly lacksFields: boolean;
+}
 /** Its answer. Of HTTP/2 the stream itself: node's own imitation of a ServerResponse says `finish` of answers that were cut, and nothing of a HEAD that was. */
 export type ClientAnswer = Writable & { readonly headersSent: boolean };
 

@@ -1,8 +1,16 @@
-import http2, { type ServerHttp2Session } from 'node:http2';
+import http2, {
+  type Http2Server,
+  type IncomingHttpHeaders,
+  type ServerHttp2Session,
+  type ServerHttp2Stream,
+} from 'node:http2';
 import type { TLSSocket } from 'node:tls';
 import type { Config } from '../config/index.js';
-import type { ClientAnswer, ClientMessage } from './exchange.js';
+import type { Reason } from '../pipeline/reason.js';
+import type { ClientAnswer, ClientMessage, Http2Facts } from './exchange.js';
 import { gatherFrames } from './gather-pieces.js';
+import { HeaderBlocks } from './header-blocks.js';
+import { WatchedSocket } from './watched-socket.js';
 
 /** Connections that chose HTTP/2 (RFC 9113 3.2: over TLS, by ALPN). */
 export interface Http2Sessions {
@@ -29,59 +37,45 @@ const IDLE_MS = 65_000;
 /** How long a client may take to see that its session is over. */
 const LEAVE_MS = 2_000;
 const SWEEP_MS = 250;
-/** Header blocks up to these reach accept, which answers 431 with a record; larger ones nghttp2 refuses by itself. */
+/** Header blocks up to these reach accept, which answers 431; of larger ones the stream or the session is ended. */
 const SHOWN_HEADER_BYTES = 1 << 16;
 const SHOWN_FIELDS = 2_048;
-/** How long a header block may have begun on a session without any stream. */
-const HIDDEN_MS = 1_000;
+/** Requests whose streams are open, or that the parser has yet to show: it lets in MAX_STREAMS, and resets the others. */
+const MAX_REQUESTS = 4 * MAX_STREAMS;
+
+const { NGHTTP2_NO_ERROR, NGHTTP2_PROTOCOL_ERROR } = http2.constants;
 
 interface Member {
   readonly session: ServerHttp2Session;
   readonly socket: TLSSocket;
+  readonly blocks: HeaderBlocks;
   streams: number;
   /** Of `performance.now()`: without a stream, until when; over, until when the connection may stay. */
   until: number;
   over: boolean;
-  /** Of the stream that was shown last. */
-  shown: number;
-  /** Of `performance.now()`: since when a stream has begun that was not shown; absent: there is none. */
-  hiddenSince: number | undefined;
   /** Resets that it may still cause, as of `resetAt`. */
   resets: number;
   resetAt: number;
 }
 
-/** @param onHidden a session was ended for a header block that never showed as a request */
+/** @param onDropped a request was dropped that never showed as one */
 export function createHttp2Sessions(
   limits: Config['limits'],
   handle: Handle,
-  onHidden: (socket: TLSSocket) => void,
+  onDropped: (reason: Reason, socket: TLSSocket) => void,
 ): Http2Sessions {
-  const members = new Set<Member>();
+  const members = new Map<TLSSocket, Member>();
   let closing = false;
-  const server = http2.createServer({
-    settings: {
-      enablePush: false,
-      maxConcurrentStreams: MAX_STREAMS,
-      initialWindowSize: STREAM_WINDOW_BYTES,
-      maxHeaderListSize: Math.max(SHOWN_HEADER_BYTES, limits.maxHeaderBytes),
-      enableConnectProtocol: false,
-    },
-    maxHeaderListPairs: Math.max(SHOWN_FIELDS, limits.maxHeaderCount + 8),
-    // Within one read, which we cannot interrupt: nghttp2 reads no more then, but leaves the session open. `countReset` closes it.
-    streamResetBurst: 2 * RESET_BURST,
-    streamResetRate: RESETS_PER_SECOND,
-    maxSessionInvalidFrames: 100,
-    maxSessionRejectedStreams: 100,
-    maxOutstandingPings: 10,
-    maxSettings: 32,
-    maxSessionMemory: 16,
-  });
+  const server = createServer(limits);
+  const facts = new WeakMap<ServerHttp2Stream, Http2Facts>();
   const take = (message: http2.Http2ServerRequest) => {
+    const { stream } = message;
     // Reset before anybody looked at it: there is nobody to answer, and no address to count it by.
-    if (message.stream.destroyed || message.stream.closed) return;
-    if (!message.stream.endAfterHeaders) gatherFrames(message);
-    handle(message, message.stream);
+    if (stream.destroyed || stream.closed) return;
+    const known = facts.get(stream);
+    if (known === undefined) return stream.close(NGHTTP2_PROTOCOL_ERROR);
+    if (!stream.endAfterHeaders) gatherFrames(message);
+    handle(Object.assign(message, { http2: known }), stream);
   };
   // CONNECT has no path (RFC 9113 8.5), and is refused for that; an unknown expectation by accept.
   server.on('request', take).on('connect', take).on('checkExpectation', take);
@@ -90,6 +84,10 @@ export function createHttp2Sessions(
     member.over = true;
     member.until = performance.now() + LEAVE_MS;
     member.session.destroy();
+  };
+  const endOf = (socket: TLSSocket) => {
+    const member = members.get(socket);
+    if (member?.over === false) end(member);
   };
   const close = (member: Member) => {
     if (member.streams === 0) end(member);
@@ -103,71 +101,97 @@ export function createHttp2Sessions(
     member.resetAt = now;
     if (member.resets < 0) member.session.close();
   };
-  /**
-   * A header block that is too large for nghttp2 ends the session for it, and node says nothing: only the id of the
-   * stream tells that one has begun. Nothing else may come before a header block is whole.
-   */
-  const hidesOne = (member: Member, now: number): boolean => {
-    const begun = member.session.state.lastProcStreamID ?? 0;
-    if (member.streams > 0 || begun <= member.shown) member.hiddenSince = undefined;
-    else member.hiddenSince ??= now;
-    return member.hiddenSince !== undefined && now - member.hiddenSince >= HIDDEN_MS;
-  };
+  /** A header block has begun, and nothing else can come before it is whole. */
+  const isStalled = ({ blocks: { openSince } }: Member, now: number): boolean =>
+    openSince !== undefined && now - openSince >= limits.headersTimeoutSeconds * 1000;
   const timer = setInterval(() => {
     const now = performance.now();
-    for (const member of members) {
+    for (const member of members.values()) {
       if (member.over) {
         if (member.until <= now) member.socket.destroy();
       } else if (member.session.destroyed) end(member);
-      else if (member.streams === 0 && (hidesOne(member, now) || member.until <= now)) {
-        if (member.hiddenSince !== undefined) onHidden(member.socket);
+      else if (isStalled(member, now) || (member.streams === 0 && member.until <= now)) {
+        if (member.blocks.openSince !== undefined) onDropped('headers_stalled', member.socket);
         end(member);
       }
     }
   }, SWEEP_MS);
   timer.unref();
 
-  const admit = (session: ServerHttp2Session, socket: TLSSocket) => {
+  const admit = (session: ServerHttp2Session, socket: TLSSocket, blocks: HeaderBlocks) => {
     session.setLocalWindowSize(4 * STREAM_WINDOW_BYTES);
     const member: Member = {
       session,
       socket,
+      blocks,
       streams: 0,
       until: performance.now() + limits.headersTimeoutSeconds * 1000,
       over: false,
-      shown: 0,
-      hiddenSince: undefined,
       resets: RESET_BURST,
       resetAt: performance.now(),
     };
-    members.add(member);
-    socket.once('close', () => members.delete(member));
-    session.on('stream', (stream) => {
+    members.set(socket, member);
+    socket.once('close', () => members.delete(socket));
+    // Before node:http2 makes a request of it.
+    session.prependListener('stream', (stream, _headers, _flags, raw) => {
       member.streams += 1;
-      member.shown = stream.id ?? member.shown;
       stream.once('close', () => {
+        blocks.closed(stream.id!);
         member.streams -= 1;
         member.until = performance.now() + IDLE_MS;
-        if (stream.aborted || stream.rstCode !== http2.constants.NGHTTP2_NO_ERROR) countReset(member);
+        if (stream.aborted || stream.rstCode !== NGHTTP2_NO_ERROR) countReset(member);
+      });
+      const shown = blocks.shown(stream.id!, raw.length / 2);
+      if (shown === 'dropped') return;
+      facts.set(stream, { connection: socket, lacksFields: shown === 'lacking' });
+      stream.on('trailers', (_trailers: IncomingHttpHeaders, _flags: number, lines: string[]) => {
+        if (!blocks.trailersShown(stream.id!, lines.length / 2)) stream.close(NGHTTP2_PROTOCOL_ERROR);
       });
     });
     if (closing) close(member);
   };
   return {
     take(socket) {
-      server.once('session', (session) => admit(session, socket));
-      server.emit('connection', socket);
+      const blocks = new HeaderBlocks(
+        { maxBytes: shownBytes(limits), maxRequests: MAX_REQUESTS },
+        { onDropped: (reason) => onDropped(reason, socket), onOver: () => setImmediate(endOf, socket) },
+      );
+      server.once('session', (session) => admit(session, socket, blocks));
+      server.emit('connection', new WatchedSocket(socket, blocks));
     },
     close() {
       closing = true;
-      for (const member of members) close(member);
+      for (const member of members.values()) close(member);
     },
     destroy() {
       clearInterval(timer);
-      for (const { session, socket } of members) {
+      for (const { session, socket } of members.values()) {
         session.destroy();
         socket.destroy();
       }
     },
   };
 }
+
+const shownBytes = ({ maxHeaderBytes }: Config['limits']): number =>
+  Math.max(SHOWN_HEADER_BYTES, maxHeaderBytes);
+
+const createServer = (limits: Config['limits']): Http2Server =>
+  http2.createServer({
+    settings: {
+      enablePush: false,
+      maxConcurrentStreams: MAX_STREAMS,
+      initialWindowSize: STREAM_WINDOW_BYTES,
+      maxHeaderListSize: shownBytes(limits),
+      enableConnectProtocol: false,
+    },
+    maxHeaderListPairs: Math.max(SHOWN_FIELDS, limits.maxHeaderCount + 8),
+    // Within one read, which we cannot interrupt: nghttp2 reads no more then, but leaves the session open. `countReset` closes it.
+    streamResetBurst: 2 * RESET_BURST,
+    streamResetRate: RESETS_PER_SECOND,
+    maxSessionInvalidFrames: 100,
+    maxSessionRejectedStreams: 100,
+    maxOutstandingPings: 10,
+    maxSettings: 32,
+    maxSessionMemory: 16,
+  });

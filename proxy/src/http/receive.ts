@@ -1,4 +1,4 @@
-import { isIP } from 'node:net';
+import { isIP, type Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { HeaderFields, Received } from '../pipeline/evidence.js';
 import type { BodyPool } from './body-pool.js';
@@ -16,6 +16,9 @@ export interface Reception {
   readonly bodies: BodyPool;
 }
 
+/** Of a client; without TLS it has no certificate. */
+type Connection = Socket & Partial<Pick<TLSSocket, 'getPeerX509Certificate'>>;
+
 export function receive(
   message: ClientMessage,
   response: ClientAnswer,
@@ -23,7 +26,8 @@ export function receive(
 ): Received {
   const stream = streamOf(message);
   const headers = headerFields(stream === undefined ? message.rawHeaders : http2Fields(message.rawHeaders));
-  const peer = plainAddress(message.socket.remoteAddress ?? 'unknown');
+  const connection: Connection = message.http2?.connection ?? message.socket;
+  const peer = plainAddress(connection.remoteAddress ?? 'unknown');
   const fromTrustedPeer = peers.has(peer);
   const address = fromTrustedPeer ? (forwardedFor(headers, peers) ?? peer) : peer;
   const network = networkOf(address);
@@ -37,13 +41,14 @@ export function receive(
     method: message.method ?? '',
     target: message.url ?? '',
     headers,
+    lacksFields: message.http2?.lacksFields ?? false,
     framing:
       headers.get('transfer-encoding') !== undefined
         ? 'chunked'
         : (headers.get('content-length') ?? (stream?.endAfterHeaders === false ? 'chunked' : undefined)),
     facts: {},
     reply: {},
-    tlsCertificate: () => (message.socket as Partial<TLSSocket>).getPeerX509Certificate?.()?.raw,
+    tlsCertificate: () => connection.getPeerX509Certificate?.()?.raw,
     readBody: (limits, caller) => readBody({ message, response, limits, pool, holder: { network, caller } }),
   };
 }

@@ -94,6 +94,8 @@ export interface Received {
   readonly target: string;
   /** Of HTTP/2 without its pseudo-header fields; `:authority` stands as Host. */
   readonly headers: HeaderFields;
+  /** Some that were sent are not among them: HTTP/2's parser drops what is malformed (RFC 9113 8.2.1). */
+  readonly lacksFields: boolean;
   /** Length of the body that follows, "chunked" where it is not known, absent where there is none. */
   readonly framing: string | undefined;
   readonly facts: Facts;

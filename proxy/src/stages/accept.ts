@@ -61,6 +61,7 @@ export const accept =
       return deny('url_too_long', `got ${target.length}, at most ${limits.maxUrlBytes} bytes`);
     if (headers.raw.length / 2 > limits.maxHeaderCount)
       return deny('too_many_headers', `got ${headers.raw.length / 2}, at most ${limits.maxHeaderCount}`);
+    if (received.lacksFields) return deny('malformed_request', 'a field is malformed'); // RFC 9113 8.2.1
     if (version === '2') {
       // Only a client that took our SETTINGS in is held to them before this; of HTTP/1.1 node:http bounds the bytes of the header block itself.
       const bytes = fieldBytes(headers.raw);

@@ -89,6 +89,7 @@ export function startJudge(as: Pair, change?: (config: ConfigInput) => void): Ju
         framing: undefined,
         facts: {},
         reply: {},
+        lacksFields: false,
         tlsCertificate: () => undefined,
         readBody: () => Promise.resolve({ bytes: Buffer.alloc(0), release: () => {} }),
       };
