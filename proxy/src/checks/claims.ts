@@ -12,9 +12,7 @@ export const isTokenId = (value: unknown): value is string => isString(value) &&
 export function audienceFits(aud: unknown, accepted: readonly string[]): boolean {
   if (typeof aud === 'string') return accepted.includes(aud);
   return (
-    Array.isArray(aud) &&
-    aud.every((a) => typeof a === 'string') &&
-    aud.some((a) => accepted.includes(a as string))
+    Array.isArray(aud) && aud.every((a) => typeof a === 'string') && aud.some((a) => accepted.includes(a))
   );
 }
 
@@ -29,7 +27,10 @@ export function isLifetime(claims: JsonObject): boolean {
   return exp === undefined || ((iat === undefined || iat <= exp) && (nbf === undefined || nbf <= exp));
 }
 
-/** RFC 7519 4.1.4, 4.1.5 with leeway: `undefined` if the claims are fine or absent. What has expired is said to have, whatever else is odd about it. */
+/**
+ * RFC 7519 4.1.4, 4.1.5 with leeway: `undefined` if the claims are fine or absent. What has expired is said to
+ * have, whatever else is odd about it.
+ */
 export function timeProblem(
   claims: JsonObject,
   now: number,

@@ -11,7 +11,10 @@ export type ImportedKey =
     }
   | { readonly ok: false; readonly why: string };
 
-/** RFC 7518 6.2.2, 6.3.2, 6.4.1: members that only a private or symmetric key has; refused even when empty (CVE-2026-54431). */
+/**
+ * RFC 7518 6.2.2, 6.3.2, 6.4.1: members that only a private or symmetric key has; refused even when empty
+ * (CVE-2026-54431).
+ */
 const PRIVATE = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'];
 
 const CURVES: Readonly<Record<string, { readonly bytes: number; readonly algorithm: Algorithm }>> = {
@@ -19,40 +22,38 @@ const CURVES: Readonly<Record<string, { readonly bytes: number; readonly algorit
   'P-384': { bytes: 48, algorithm: 'ES384' },
 };
 
-type Judged =
-  { readonly members: Record<string, string>; readonly algorithms: readonly Algorithm[] } | string;
+interface PublicKey {
+  /** What RFC 7638 3.2 requires of its type, in lexicographic order. */
+  readonly members: Record<string, string>;
+  /** What it may sign with. */
+  readonly algorithms: readonly Algorithm[];
+}
+/** Or what is wrong with it. */
+type ReadKey = PublicKey | string;
 
 /**
- * Judges a public JWK before any library sees it, then imports it. Never throws.
- * RSA: modulus of 2048 (RFC 7518 3.3) to 4096 bits, exponent odd and at least 65537. EC: P-256, P-384, point on the curve. OKP: Ed25519.
+ * Checks a public JWK before any library sees it, then imports it. Never throws.
+ *
+ * - RSA: modulus of 2048 (RFC 7518 3.3) to 4096 bits, exponent odd and at least 65537
+ * - EC: P-256 or P-384, point on the curve
+ * - OKP: Ed25519
  */
 export function importJwk(jwk: unknown): ImportedKey {
   if (typeof jwk !== 'object' || jwk === null || Array.isArray(jwk)) return refuse('jwk must be an object');
   const key = jwk as Record<string, unknown>;
-  const secret = PRIVATE.find((name) => name in key);
-  if (secret !== undefined) return refuse(`jwk must be public, got member ${secret}`);
-  if (key.use !== undefined && key.use !== 'sig') return refuse('use must be sig');
-  if (key.key_ops !== undefined && !(Array.isArray(key.key_ops) && key.key_ops.includes('verify')))
-    return refuse('key_ops must include verify');
-  const judged =
-    key.kty === 'RSA'
-      ? judgeRsa(key)
-      : key.kty === 'EC'
-        ? judgeEc(key)
-        : key.kty === 'OKP'
-          ? judgeOkp(key)
-          : 'kty must be RSA, EC or OKP';
-  if (typeof judged === 'string') return refuse(judged);
-  const algorithms =
-    key.alg === undefined ? judged.algorithms : judged.algorithms.filter((a) => a === key.alg);
+  const fault = usageFault(key);
+  if (fault !== undefined) return refuse(fault);
+  const read = readPublicKey(key);
+  if (typeof read === 'string') return refuse(read);
+  const algorithms = key.alg === undefined ? read.algorithms : read.algorithms.filter((a) => a === key.alg);
   if (algorithms.length === 0) return refuse('alg does not fit the key');
   try {
     return {
       ok: true,
-      key: createPublicKey({ key: judged.members, format: 'jwk' }),
+      key: createPublicKey({ key: read.members, format: 'jwk' }),
       algorithms,
       // RFC 7638 3: the required members in lexicographic order, without white space; `members` is built that way.
-      thumbprint: createHash('sha256').update(JSON.stringify(judged.members)).digest('base64url'),
+      thumbprint: createHash('sha256').update(JSON.stringify(read.members)).digest('base64url'),
     };
   } catch {
     return refuse('the point is not on the curve, or the key is otherwise unusable');
@@ -61,7 +62,31 @@ export function importJwk(jwk: unknown): ImportedKey {
 
 const refuse = (why: string): ImportedKey => ({ ok: false, why });
 
-function judgeRsa({ n, e }: Record<string, unknown>): Judged {
+/** Why a key, whatever its type, isn't one to verify with. */
+function usageFault(key: Record<string, unknown>): string | undefined {
+  const secret = PRIVATE.find((name) => name in key);
+  if (secret !== undefined) return `jwk must be public, got member ${secret}`;
+  if (key.use !== undefined && key.use !== 'sig') return 'use must be sig';
+  const { key_ops: operations } = key;
+  if (operations !== undefined && !(Array.isArray(operations) && operations.includes('verify')))
+    return 'key_ops must include verify';
+  return undefined;
+}
+
+function readPublicKey(key: Record<string, unknown>): ReadKey {
+  switch (key.kty) {
+    case 'RSA':
+      return readRsa(key);
+    case 'EC':
+      return readEc(key);
+    case 'OKP':
+      return readOkp(key);
+    default:
+      return 'kty must be RSA, EC or OKP';
+  }
+}
+
+function readRsa({ n, e }: Record<string, unknown>): ReadKey {
   const modulus = octets(n);
   const exponent = octets(e);
   if (modulus === undefined || exponent === undefined || modulus[0] === 0 || exponent[0] === 0)
@@ -74,7 +99,7 @@ function judgeRsa({ n, e }: Record<string, unknown>): Judged {
   return { members: { e: e as string, kty: 'RSA', n: n as string }, algorithms: ['RS256', 'PS256'] };
 }
 
-function judgeEc({ crv, x, y }: Record<string, unknown>): Judged {
+function readEc({ crv, x, y }: Record<string, unknown>): ReadKey {
   const curve = typeof crv === 'string' && Object.hasOwn(CURVES, crv) ? CURVES[crv]! : undefined;
   if (curve === undefined) return 'crv must be P-256 or P-384';
   if (octets(x)?.length !== curve.bytes || octets(y)?.length !== curve.bytes)
@@ -85,7 +110,7 @@ function judgeEc({ crv, x, y }: Record<string, unknown>): Judged {
   };
 }
 
-function judgeOkp({ crv, x }: Record<string, unknown>): Judged {
+function readOkp({ crv, x }: Record<string, unknown>): ReadKey {
   if (crv !== 'Ed25519') return 'crv must be Ed25519'; // RFC 8037 2; X25519 does not sign
   if (octets(x)?.length !== 32) return 'x must be 32 octets of canonical base64url';
   return { members: { crv: 'Ed25519', kty: 'OKP', x: x as string }, algorithms: ['EdDSA', 'Ed25519'] };

@@ -1,6 +1,8 @@
 /**
- * A bounded map that forgets what was not used for long: all that was used among the last `max / 2` entries stays. In two halves, so that reading what is there already writes
- * nothing: a Map that is touched by deleting and setting again is copied every few touches, into the old generation, and what it held then stays until a full collection.
+ * A bounded map that forgets what was not used for long: all that was used among the last `max / 2` entries
+ * stays. In two halves, so that reading what is there already writes nothing: a Map that is touched by deleting
+ * and setting again is copied every few touches, into the old generation, and what it held then stays until a
+ * full collection.
  */
 export class Lru<K, V> {
   readonly #half: number;

@@ -1,4 +1,4 @@
-import { parseJsonObject, type JsonBounds } from './strict-json.js';
+import { parseJsonObject, type JsonBounds, type JsonObject } from './strict-json.js';
 
 /** What one JSON-RPC message asks for. */
 export interface McpCall {
@@ -41,17 +41,26 @@ const NAME_REQUIRED: ReadonlySet<string> = new Set([
 export const requiresName = (method: string): boolean => NAME_REQUIRED.has(method);
 
 const MAX_BATCH = 100;
-/** Of a body with its arguments. A table of a thousand rows and twenty named columns fits; an array of numbers counts as one. */
+/**
+ * Of a body with its arguments. A table of a thousand rows and twenty named columns fits; an array of numbers
+ * counts as one.
+ */
 const BOUNDS: JsonBounds = { depth: 128, nodes: 50_000 };
 
-/** Whether a member would be one of these to a reader that ignores case (Go's encoding/json, which also folds U+017F to "s" and U+212A to "k") and takes the last. */
+/**
+ * Whether a member would be one of these to a reader that ignores case (Go's encoding/json, which also folds
+ * U+017F to "s" and U+212A to "k") and takes the last.
+ */
 const looksLike = (object: object, names: readonly string[]): boolean =>
   Object.keys(object).some(
     (key) =>
       !names.includes(key) && names.some((name) => name.toLowerCase() === key.toUpperCase().toLowerCase()),
   );
 
-/** The calls of a body: one message, or a batch as revision 2025-03-26 allowed. `undefined`: not JSON-RPC, or JSON that two readers could read differently. */
+/**
+ * The calls of a body: one message, or a batch as revision 2025-03-26 allowed. `undefined`: not JSON-RPC, or
+ * JSON that two readers could read differently.
+ */
 export function readCalls(body: Buffer): readonly McpCall[] | undefined {
   // An array is judged by the same strict parser, as the one member of an object.
   const outer = parseJsonObject(`{"m":${utf8(body) ?? ''}}`, BOUNDS);
@@ -69,40 +78,50 @@ export function readCalls(body: Buffer): readonly McpCall[] | undefined {
 }
 
 const MEMBERS = ['jsonrpc', 'id', 'method', 'params', 'result', 'error'];
+const NAME_MEMBERS = ['name', 'uri', 'taskId'];
 
 /**
- * JSON-RPC 2.0 4 and 5, MCP base protocol: a request or notification has a method and no result; a response has an id and either result or error. What is
- * neither is no message: a backend could make of it what it likes.
+ * JSON-RPC 2.0 4 and 5, MCP base protocol: a request or notification has a method and no result; a response has
+ * an id and either result or error. What is neither is no message: a backend could make of it what it likes.
  */
-function readCall(message: Readonly<Record<string, unknown>>): McpCall | undefined {
+function readCall(message: JsonObject): McpCall | undefined {
   const { jsonrpc, id, method, params, result, error } = message;
   if (jsonrpc !== '2.0' || looksLike(message, MEMBERS)) return undefined;
-  const hasId = typeof id === 'string' || typeof id === 'number';
-  if (id !== undefined && !hasId) return undefined;
-  const outcomes = [result, error].filter((outcome) => outcome !== undefined).length;
-  if (method === undefined) return hasId && outcomes === 1 && params === undefined ? RESPONSE : undefined;
-  if (typeof method !== 'string' || outcomes > 0 || (params !== undefined && !isObject(params)))
-    return undefined;
-  const member = NAMED.get(method);
-  const name = member === undefined ? undefined : params?.[member];
-  if (name !== undefined && typeof name !== 'string') return undefined;
-  if (member !== undefined && params !== undefined && looksLike(params, ['name', 'uri', 'taskId']))
-    return undefined;
-  const revision = method === 'initialize' ? params?.protocolVersion : undefined;
-  return {
-    method,
-    name,
-    notification: !hasId,
-    revision: typeof revision === 'string' ? revision : undefined,
-  };
+  if (id !== undefined && !isId(id)) return undefined;
+  if (method === undefined) return isResponse(message) ? RESPONSE : undefined;
+  if (typeof method !== 'string' || result !== undefined || error !== undefined) return undefined;
+  if (params !== undefined && !isObject(params)) return undefined;
+  return readRequest(method, params, id === undefined);
 }
 
 const RESPONSE: McpCall = { method: undefined, name: undefined, notification: false, revision: undefined };
 
-const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+const isId = (id: unknown): boolean => typeof id === 'string' || typeof id === 'number';
+
+/** Whether a message without a method is a response: what its id is has been checked. */
+const isResponse = ({ id, params, result, error }: JsonObject): boolean =>
+  id !== undefined && params === undefined && (result === undefined) !== (error === undefined);
+
+function readRequest(
+  method: string,
+  params: JsonObject | undefined,
+  notification: boolean,
+): McpCall | undefined {
+  const member = NAMED.get(method);
+  if (member !== undefined && params !== undefined && looksLike(params, NAME_MEMBERS)) return undefined;
+  const name = member === undefined ? undefined : params?.[member];
+  if (name !== undefined && typeof name !== 'string') return undefined;
+  const revision = method === 'initialize' ? params?.protocolVersion : undefined;
+  return { method, name, notification, revision: typeof revision === 'string' ? revision : undefined };
+}
+
+const isObject = (value: unknown): value is JsonObject =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** The value of Mcp-Method or Mcp-Name: `=?base64?…?=` stands for text that a header cannot carry; `undefined` if that is not canonical base64 of UTF-8. */
+/**
+ * The value of Mcp-Method or Mcp-Name: `=?base64?…?=` stands for text that a header cannot carry; `undefined`
+ * if that is not canonical base64 of UTF-8.
+ */
 export function decodeMcpHeader(value: string): string | undefined {
   const encoded = /^=\?base64\?(.*)\?=$/.exec(value)?.[1];
   if (encoded === undefined) return value;

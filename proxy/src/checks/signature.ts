@@ -31,8 +31,9 @@ const SCHEMES: Record<Algorithm, Scheme> = {
 };
 
 /**
- * RFC 7515 5.2: whether `signature` (base64url) over `signed` verifies under `key`. Synchronous: on a cached key that is several
- * times cheaper than a trip through WebCrypto. The caller has checked that the key may be used with `alg`.
+ * RFC 7515 5.2: whether `signature` (base64url) over `signed` verifies under `key`. Synchronous: on a cached
+ * key that is several times cheaper than a trip through WebCrypto. The caller has checked that the key may be
+ * used with `alg`.
  */
 export function verifies(alg: Algorithm, key: KeyObject, signed: string, signature: string): boolean {
   const { hash, bytes, order, options } = SCHEMES[alg];
@@ -44,7 +45,8 @@ export function verifies(alg: Algorithm, key: KeyObject, signed: string, signatu
   try {
     return verify(hash, Buffer.from(signed, 'latin1'), { key, ...options }, encoded);
   } catch {
-    return false; // OpenSSL throws on some signatures that are out of range; that is a bad signature, not a fault of ours.
+    // OpenSSL throws on some signatures that are out of range; that is a bad signature, not a fault of ours.
+    return false;
   }
 }
 

@@ -13,8 +13,8 @@ export interface JsonBounds {
 const JWT_BOUNDS: JsonBounds = { depth: 8, nodes: 16_384 };
 
 /**
- * Parses a JSON object and refuses what parsers disagree about: a member that stands twice (RFC 7515 4, RFC 7519 4), and nesting
- * deeper than any JWT needs. `undefined` for anything else than such an object.
+ * Parses a JSON object and refuses what parsers disagree about: a member that stands twice (RFC 7515 4, RFC
+ * 7519 4), and nesting deeper than any JWT needs. `undefined` for anything else than such an object.
  */
 export function parseJsonObject(text: string, bounds = JWT_BOUNDS): JsonObject | undefined {
   let value: unknown;
@@ -51,8 +51,9 @@ interface EscapedName {
 }
 
 /**
- * The names that are spelled with escapes; `undefined` where an object has a name twice, or the text is beyond the bounds. Looks at
- * strings and brackets only, in one pass; of text that is no JSON it says something, in the same time.
+ * The names that are spelled with escapes; `undefined` where an object has a name twice, or the text is beyond
+ * the bounds. Looks at strings and brackets only, in one pass; of text that is no JSON it says something, in
+ * the same time.
  */
 function escapedNames(text: string, bounds: JsonBounds): readonly EscapedName[] | undefined {
   const escaped: EscapedName[] = [];
@@ -83,17 +84,8 @@ function escapedNames(text: string, bounds: JsonBounds): readonly EscapedName[] 
       case 0x22: {
         // "
         const end = stringEnd(text, i);
-        if (nameComes) {
-          let name = text.slice(i + 1, end);
-          // An escape can spell the same name another way.
-          if (name.includes('\\')) {
-            name = JSON.parse(text.slice(i, end + 1)) as string;
-            escaped.push({ start: i, end, name });
-          }
-          const names = open[open.length - 1]!;
-          if (!names.add(name)) return undefined;
-          nameComes = false;
-        }
+        if (nameComes && !open[open.length - 1]!.add(nameAt(text, i, end, escaped))) return undefined;
+        nameComes = false;
         nodes += 1;
         i = end;
         break;
@@ -105,10 +97,19 @@ function escapedNames(text: string, bounds: JsonBounds): readonly EscapedName[] 
   return escaped;
 }
 
+/** The name whose quotes stand at `start` and `end`. One that is spelled with an escape is added to `escaped`. */
+function nameAt(text: string, start: number, end: number, escaped: EscapedName[]): string {
+  const spelling = text.slice(start + 1, end);
+  if (!spelling.includes('\\')) return spelling;
+  const name = JSON.parse(text.slice(start, end + 1)) as string;
+  escaped.push({ start, end, name });
+  return name;
+}
+
 /**
- * The same text with these names spelled without needless escapes. V8 of Node 24 and 26 reads the name `m\u0065` as `m\` once
- * any text had the name `m\` in its place (nodejs/node#63785): a sender could hide a member from the checks that way. No name
- * that anything looks for needs an escape.
+ * The same text with these names spelled without needless escapes. V8 of Node 24 and 26 reads the name
+ * `m\u0065` as `m\` once any text had the name `m\` in its place (nodejs/node#63785): a sender could hide a
+ * member from the checks that way. No name that anything looks for needs an escape.
  */
 function respelled(text: string, names: readonly EscapedName[]): string {
   let written = '';

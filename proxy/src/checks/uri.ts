@@ -1,6 +1,6 @@
 /**
- * URIs as RFC 3986 has them. WHATWG `URL` folds backslashes, userinfo, raw non-ASCII and doubled slashes into something else, so a
- * proof for one URI would match another; nothing here uses it.
+ * URIs as RFC 3986 has them. WHATWG `URL` folds backslashes, userinfo, raw non-ASCII and doubled slashes into
+ * something else, so a proof for one URI would match another; nothing here uses it.
  */
 
 const UNRESERVED = /[A-Za-z0-9._~-]/;
@@ -21,8 +21,9 @@ export function normalisePercent(text: string): string {
 }
 
 /**
- * The path of a request in canonical form, or `undefined` for one that a backend might read differently: dot or empty segments, encoded
- * separators, NUL, controls, path parameters, backslashes, octets that are no UTF-8, and characters that some systems turn into one of these.
+ * The path of a request in canonical form, or `undefined` for one that a backend might read differently: dot or
+ * empty segments, encoded separators, NUL, controls, path parameters, backslashes, octets that are no UTF-8,
+ * and characters that some systems turn into one of these.
  */
 export function canonicalPath(raw: string): string | undefined {
   if (SIMPLE.test(raw)) return raw;
@@ -38,14 +39,18 @@ export function canonicalPath(raw: string): string | undefined {
   return fits ? path : undefined;
 }
 
-/** Controls and line ends, delimiters that must not come encoded, and what code pages make "/" or "\\" of (a yen or won sign, slashes of mathematics). */
+/**
+ * Controls and line ends, delimiters that must not come encoded, and what code pages make "/" or "\\" of (a yen
+ * or won sign, slashes of mathematics).
+ */
 const SEPARATORS = /[\\;%\p{Cc}\p{Zl}\p{Zp}\u00a5\u20a9\u2044\u2215\u2216\u29f5\u29f8\u29f9]/u;
 /** A segment that is nothing but dots once what stands around them is trimmed: "..", "... ", "%20..", "..%3F". */
 const DOTS = /\/[^\p{L}\p{N}._~/-]*\.+(?![\p{L}\p{N}._~-])/u;
 
 /**
- * A canonical path as the most tolerant of backends would read it: letters without case, accents and forms of writing, and without what is never shown.
- * What would end a segment for it (a space, "#", "?", a dot) is left in.
+ * A canonical path as the most tolerant of backends would read it: letters without case, accents and forms of
+ * writing, and without what is never shown. What would end a segment for it (a space, "#", "?", a dot) is left
+ * in.
  */
 export function tolerantReading(path: string): string {
   if (!path.includes('%')) return path.toLowerCase();
@@ -64,7 +69,10 @@ function decoded(path: string): string | undefined {
     return undefined;
   }
 }
-/** The usual path, settled with one test: no percent, no dots at the start of a segment, no empty segment but a last one. */
+/**
+ * The usual path, settled with one test: no percent, no dots at the start of a segment, no empty segment but a
+ * last one.
+ */
 const SIMPLE = /^(?:\/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+\/?$/;
 
 /** RFC 3986 5.2.4 on a path that starts with "/". */
@@ -90,24 +98,36 @@ export interface Htu {
   readonly hasQueryOrFragment: boolean;
 }
 
-/** RFC 9449 4.3 with RFC 3986 6.2.2 and 6.2.3: an htu in normal form; `undefined` if it is not an absolute http(s) URI. */
+/**
+ * RFC 9449 4.3 with RFC 3986 6.2.2 and 6.2.3: an htu in normal form; `undefined` if it is not an absolute
+ * http(s) URI.
+ */
 export function parseHtu(htu: string): Htu | undefined {
   const match = HTTP_URI.exec(htu);
-  if (match === null || !/^[\x21-\x7e]+$/.test(htu)) return undefined;
-  const [, rawScheme = '', rawHost = '', port = '', rawPath = '', query, fragment] = match;
-  const scheme = rawScheme.toLowerCase();
+  if (match === null || !VISIBLE_ASCII.test(htu)) return undefined;
+  const [, rawScheme, rawHost, rawPort, rawPath, query, fragment] = match;
+  const scheme = rawScheme!.toLowerCase();
   if (scheme !== 'http' && scheme !== 'https') return undefined;
-  const path = rawPath === '' ? '/' : rawPath;
-  if (!PATH.test(path) || /%(?![0-9A-Fa-f]{2})/.test(rawHost)) return undefined;
-  const number = port === '' ? '' : String(Number(port));
-  if (number !== '' && Number(number) > 65535) return undefined;
-  const authority =
-    normalisePercent(rawHost).toLowerCase() +
-    (number === '' || number === (scheme === 'http' ? '80' : '443') ? '' : `:${number}`);
+  const authority = normaliseAuthority(scheme, rawHost!, rawPort);
+  const path = rawPath === '' ? '/' : rawPath!;
+  if (authority === undefined || !PATH.test(path)) return undefined;
   return {
     uri: `${scheme}://${authority}${removeDotSegments(normalisePercent(path))}`,
     hasQueryOrFragment: query !== undefined || fragment !== undefined,
   };
+}
+
+const VISIBLE_ASCII = /^[\x21-\x7e]+$/;
+const BROKEN_ESCAPE = /%(?![0-9A-Fa-f]{2})/;
+
+/** RFC 3986 6.2.2.1 and 6.2.3: the host in lower case, and the port where it isn't the scheme's own. */
+function normaliseAuthority(scheme: 'http' | 'https', host: string, port = ''): string | undefined {
+  if (BROKEN_ESCAPE.test(host)) return undefined;
+  const name = normalisePercent(host).toLowerCase();
+  if (port === '') return name;
+  const number = Number(port);
+  if (number > 65535) return undefined;
+  return number === (scheme === 'http' ? 80 : 443) ? name : `${name}:${number}`;
 }
 
 /** RFC 9110 7.2: uri-host, not empty as http has it (4.2.1), and perhaps a port. */
