@@ -1,5 +1,5 @@
 /** The whole proxy in this process, on real sockets, in front of a backend that records what reaches it. */
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
@@ -154,6 +154,8 @@ export async function startBed({ change, clock = wallClock }: BedOptions = {}): 
   if (!parsed.ok) throw new Error(parsed.problems.join('\n'));
   const gateway = await startGateway(parsed.config, { clock, warn: (problem) => warnings.push(problem) });
 
+  /** Ids of requests that were answered: their audit lines are still to come, or are there. */
+  const answered = new Set<string>();
   const bed: Bed = {
     as,
     self,
@@ -164,7 +166,12 @@ export async function startBed({ change, clock = wallClock }: BedOptions = {}): 
     warnings,
     answer: (_, response) =>
       response.writeHead(200, { 'Content-Type': 'application/json' }).end('{"ok":true}'),
-    ask: (ask) => request(gateway.port, ask),
+    ask: async (ask) => {
+      const answer = await request(gateway.port, ask);
+      const id = answer.headers['x-request-id'];
+      if (typeof id === 'string') answered.add(id);
+      return answer;
+    },
     admin: (path) => request(gateway.adminPort, { path }),
     raw: (text, ms = 1000) =>
       new Promise((resolve) => {
@@ -177,6 +184,7 @@ export async function startBed({ change, clock = wallClock }: BedOptions = {}): 
         });
         socket.on('error', () => resolve(got));
         socket.on('close', () => {
+          for (const [, id] of got.matchAll(/^x-request-id: (\S+)/gim)) answered.add(id!);
           clearTimeout(quiet);
           resolve(got);
         });
@@ -186,11 +194,13 @@ export async function startBed({ change, clock = wallClock }: BedOptions = {}): 
       // Lines are gathered for 10 ms, and written by a thread that has to be given a turn.
       await new Promise((resolve) => setTimeout(resolve, 40));
       for (let [before, waited] = [-1, 0]; waited < AUDIT_MS; waited += 20) {
-        const { size } = statSync(file);
-        if (size === before && (size > 0 || waited >= NOTHING_MS)) break;
-        before = size;
+        const text = readFileSync(file, 'utf8');
+        const isWhole = [...answered].every((id) => text.includes(id));
+        if (isWhole && text.length === before && (before > 0 || waited >= NOTHING_MS)) break;
+        before = text.length;
         await new Promise((resolve) => setTimeout(resolve, 20));
       }
+      answered.clear();
       return readFileSync(file, 'utf8')
         .split('\n')
         .filter((line) => line !== '')
