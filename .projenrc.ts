@@ -82,6 +82,7 @@ const project = new cdk8s.ConstructLibraryCdk8s({
       testTimeout: 20_000,
       testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/(e2e|conformance)/'],
       setupFiles: ['<rootDir>/test/support/quiet.ts'],
+      globalSetup: '<rootDir>/test/support/fresh-bundle.ts',
       modulePathIgnorePatterns: ['<rootDir>/build/', '<rootDir>/dist/', '<rootDir>/manifests/'],
     },
   },

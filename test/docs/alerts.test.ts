@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { GatewayMonitoring } from '../../lib';
+import { GatewayAlert, GatewayMonitoring } from '../../lib';
 import { monitoredGateway } from '../support/monitored';
 import { Manifest, newChart, only, root, synth } from '../support/synth';
 
@@ -34,6 +34,11 @@ ${rules.map(({ alert, expr }) => `${alert}: |\n  ${expr}`).join('\n')}
 \`\`\`
 `;
 
+it('the fixture raises every alert that there is, so that the page and promtool know each', () => {
+  expect(rules.map(({ alert }) => alert as string).sort()).toEqual(
+    Object.values<string>(GatewayAlert).sort(),
+  );
+});
 it('docs/reference/alerts.md says what is emitted', () => {
   const file = join(root, 'docs', 'reference', 'alerts.md');
   if (process.env.UPDATE_DOCS === '1') writeFileSync(file, page);

@@ -39,6 +39,10 @@ conforms('RFC 9068 4', ({ verdict, bed }) => {
       await verdict({ token: { iat: now() + 65 } }),
     ]).toEqual(['token_expired', 'token_not_yet_valid', 'token_not_yet_valid']);
   });
+  it('bounds its jti: 256 characters', async () => {
+    expect(await verdict({ token: { jti: 'a'.repeat(256) } })).toBe('ok');
+    expect(await verdict({ token: { jti: 'a'.repeat(257) } })).toBe('token_claim_missing');
+  });
   it('verifies under the keys of the issuer, by kid', async () => {
     expect(await verdict({ tokenHeader: { kid: 'other' } })).toBe('token_key_unknown');
     expect(await verdict({ tokenHeader: { kid: undefined } })).toBe('ok');

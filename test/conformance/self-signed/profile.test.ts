@@ -3,11 +3,12 @@ import { conforms, now } from '../support.js';
 
 conforms('The self-signed profile of the reference document', ({ self }) => {
   it('takes an RS256 token of a listed key for this method and URI', async () =>
-    expect(await self()).toBe('ok'));
+    expect([await self(), await self({ jti: 'a'.repeat(256) })]).toEqual(['ok', 'ok']));
   it.each([
     [{ aud: 'other' }, 'token_audience_refused'],
     [{ iss: 'other' }, 'token_issuer_unknown'],
     [{ jti: undefined }, 'token_claim_missing'],
+    [{ jti: 'a'.repeat(257) }, 'token_claim_missing'],
     [{ htm: undefined }, 'token_claim_missing'],
     [{ htu: undefined }, 'token_claim_missing'],
     [{ iat: undefined }, 'token_claim_missing'],
