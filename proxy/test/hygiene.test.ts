@@ -486,6 +486,21 @@ describe('what is written down', () => {
     expect(written).not.toContain(sha256(at));
     expect(written).not.toMatch(/CANARY|sa-token|hunter2|aHVudGVyMg/);
   });
+  it('has nothing of an Authorization whose scheme is none that it knows: a token may stand there alone', async () => {
+    const at = token();
+    const odd = [at, `${at} x`, 'CANARY', 'CANARY CANARY', 'CANARY a.b.c', 'canary-x a b', `CANARY ${at}`];
+    const before = (await bed.audit()).length;
+    for (const authorization of odd)
+      await bed.ask({
+        method: 'POST',
+        path: '/mcp',
+        headers: { ...headers('/mcp', 'POST', at), authorization },
+      });
+    const lines = JSON.stringify((await bed.audit()).slice(before));
+    expect(lines).not.toMatch(/canary/i);
+    for (const part of at.split('.')) expect(lines).not.toContain(part);
+    expect(lines.match(/got another scheme/g)).toHaveLength(odd.length);
+  });
   it('is one JSON line a request, whatever the claims and the path hold', async () => {
     const before = (await bed.audit()).length;
     const at = accessToken(bed.as, { cnf: { jkt }, sub: 'a"}\n{"reason":"ok","forged":true}' });

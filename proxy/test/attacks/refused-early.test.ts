@@ -5,6 +5,7 @@
  *
  * RFC 9112 9.6: the close comes in stages. And who asks first (Expect: 100-continue) is not asked for a body in vain.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { ORIGIN, startBed, type Bed } from '../support/gateway.js';
 import { accessToken, ec, proof, thumbprint } from '../support/mint.js';
 import { until, wire } from '../support/wire.js';
@@ -22,6 +23,24 @@ const credentials = () => {
 };
 const post = (more = '') => `POST /mcp HTTP/1.1\r\nHost: a\r\nContent-Length: ${SIZE}\r\n${more}\r\n`;
 
+it('is refused so that its client reads the answer though it writes on long after that', async () => {
+  const { socket, got, statuses, ended, error } = wire(bed.gateway.port, post());
+  socket.pause();
+  const refused = async () => (await bed.audit()).some((line) => line['request.method'] === 'POST');
+  await until(refused);
+  // A connection that is gone would answer this with a reset, which comes before the client reads.
+  for (let sent = 0; sent < SIZE; sent += SIZE / 16) {
+    socket.write(Buffer.alloc(SIZE / 16));
+    await sleep(10);
+  }
+  await until(() => socket.writableLength === 0);
+  expect(error()).toBeUndefined();
+  socket.resume();
+  await until(ended);
+  expect([statuses(), error()]).toEqual([[401], undefined]);
+  expect(got()).toMatch(/^WWW-Authenticate: DPoP/im);
+  socket.destroy();
+});
 it('is refused so that its client reads the answer after all of its body is written', async () => {
   for (let i = 0; i < 10; i++) {
     const { socket, got, statuses, ended, error } = wire(

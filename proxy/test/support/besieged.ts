@@ -12,6 +12,9 @@ import { ask, makeCertificate, session } from './http2.js';
 import { accessToken, ec, jwkOf, proof, rsa, thumbprint, type Pair } from './mint.js';
 
 const MIB = 2 ** 20;
+/** Whoever has no answer by then has none. */
+const ANSWER_MS = 10_000;
+const STOP_MS = 2_000;
 
 export interface Besieged {
   readonly gateway: GatewayProcess;
@@ -103,9 +106,8 @@ export async function besiege({
     const headers = { ...credentials(client, path), 'content-type': 'application/json' };
     if (tls === undefined) return post(gateway.port, path, headers, body);
     const own = session(gateway.port, tls.certFile);
-    return ask(own, { method: 'POST', path, headers, body })
-      .then(({ status }) => status ?? 0)
-      .finally(() => own.destroy());
+    const asked = ask(own, { method: 'POST', path, headers, body }).then(({ status }) => status ?? 0);
+    return Promise.race([asked, sleep(ANSWER_MS, 0, { ref: false })]).finally(() => own.destroy());
   };
   return {
     gateway,
@@ -142,7 +144,10 @@ export async function besiege({
       return (Number(/^VmHWM:\s+(\d+) kB/m.exec(status)![1]) * 1024) / MIB;
     },
     async stop() {
+      // One that is out of memory may not hear SIGTERM.
+      const timer = setTimeout(() => gateway.child.kill('SIGKILL'), STOP_MS);
       await gateway.stop();
+      clearTimeout(timer);
       backend.closeAllConnections();
       await new Promise((resolve) => backend.close(resolve));
       rmSync(dir, { recursive: true });
@@ -157,6 +162,7 @@ function post(port: number, path: string, headers: http.OutgoingHttpHeaders, bod
       .request({ host: '127.0.0.1', port, path, method: 'POST', headers, agent: false }, (answer) => {
         answer.resume().on('end', () => resolve(answer.statusCode!));
       })
+      .setTimeout(ANSWER_MS, () => resolve(0))
       .on('error', () => resolve(0))
       .end(body);
   });
