@@ -1,84 +1,135 @@
 import { accessSync, constants, readFileSync } from 'node:fs';
-import type { Intact } from './config/index.js';
+import type { Auth, Intact, Issuer, McpRoute, Route } from './config/index.js';
 import { parseNonceKeys } from './keys/nonce-keys.js';
 import { parseJwks } from './keys/parse-jwks.js';
 import { rootsProblem } from './keys/root-certificates.js';
 import { pairProblem } from './keys/tls-files.js';
 
-/** What the schema cannot see: whether the files that a config names are there and hold what they should. Every fault at once, also of a config that has others. */
-export function fileProblems(config: Intact): string[] {
-  const problems: string[] = [];
-  const readable = (where: string, file: string) => {
-    try {
-      accessSync(file, constants.R_OK);
-      return true;
-    } catch (cause) {
-      problems.push(
-        `${where}: must be a readable file, got ${JSON.stringify(file)} (${(cause as NodeJS.ErrnoException).code}); check the volume mounts`,
-      );
-      return false;
-    }
-  };
-  const pair = (
-    where: string,
-    { certFile, keyFile }: { readonly certFile: string; readonly keyFile: string },
-  ) => {
-    if (!readable(`${where}.certFile`, certFile) || !readable(`${where}.keyFile`, keyFile)) return;
-    const problem = pairProblem({ cert: readFileSync(certFile, 'utf8'), key: readFileSync(keyFile, 'utf8') });
-    if (problem !== undefined)
-      problems.push(`${where}: must be a PEM certificate chain and its key, got ${problem}`);
-  };
-  const roots = (where: string, file: string | undefined) => {
-    if (file === undefined || !readable(where, file)) return;
-    const faults = rootsProblem(readFileSync(file, 'utf8'));
-    if (faults !== undefined) problems.push(`${where}: ${file}: ${faults}`);
-  };
-  config.issuers.forEach((issuer, i) => {
-    if (issuer === undefined) return;
-    const { jwks, introspection } = issuer;
-    if (introspection !== undefined) {
-      readable(`issuers[${i}].introspection.clientSecret.file`, introspection.clientSecret.file);
-      roots(`issuers[${i}].introspection.caFile`, introspection.caFile);
-    }
-    if (jwks === undefined) return;
-    if ('url' in jwks) {
-      roots(`issuers[${i}].jwks.caFile`, jwks.caFile);
-      return;
-    }
-    const where = `issuers[${i}].jwks.file`;
-    if (!readable(where, jwks.file)) return;
-    const parsed = parseJwks(readFileSync(jwks.file, 'utf8'));
-    if (!parsed.ok) problems.push(...parsed.problems.map((problem) => `${where}: ${jwks.file}: ${problem}`));
-  });
-  config.routes.forEach((route, i) => {
-    if (route === undefined) return;
-    const where = `routes[${i}].backend`;
-    if ('nonce' in route.auth && route.auth.nonce !== undefined) {
-      const at = `routes[${i}].auth.nonce.keys.file`;
-      const { file } = route.auth.nonce.keys;
-      const parsed = readable(at, file) ? parseNonceKeys(readFileSync(file, 'utf8')) : undefined;
-      if (parsed?.ok === false) problems.push(`${at}: ${file}: ${parsed.problem}`);
-    }
-    roots(`${where}.caFile`, route.backend.caFile);
-    if (route.kind === 'mcp' && route.backend.clientCertificate !== undefined)
-      pair(`${where}.clientCertificate`, route.backend.clientCertificate);
-    if (route.kind === 'secrets') readable(`${where}.tokenFile`, route.backend.tokenFile);
-    else if (route.backend.credential.kind === 'exchange') {
-      readable(`${where}.credential.clientSecret.file`, route.backend.credential.clientSecret.file);
-      roots(`${where}.credential.caFile`, route.backend.credential.caFile);
-    } else if (route.backend.credential.kind === 'file')
-      readable(`${where}.credential.file`, route.backend.credential.file);
-  });
-  roots('tracing.caFile', config.tracing?.caFile);
-  if (config.tracing?.authorization !== undefined)
-    readable('tracing.authorization.file', config.tracing.authorization.file);
-  if (config.listen?.tls !== undefined) pair('listen.tls', config.listen.tls);
-  if (config.replay?.store === 'redis') {
-    roots('replay.caFile', config.replay.caFile);
-    if (config.replay.password !== undefined) readable('replay.password.file', config.replay.password.file);
-    const { topology } = config.replay;
-    if (topology.kind === 'sentinel' && topology.password !== undefined)
-      readable('replay.topology.password.file', topology.password.file);
+/**
+ * What the schema cannot see: whether the files that a config names are there and hold what they should. Every
+ * fault at once, also of a config that has others.
+ */
+export function fileProblems({ issuers, routes, tracing, listen, replay }: Intact): string[] {
+  return [
+    ...issuers.flatMap((issuer, i) => (issuer === undefined ? [] : issuerProblems(`issuers[${i}]`, issuer))),
+    ...routes.flatMap((route, i) => (route === undefined ? [] : routeProblems(`routes[${i}]`, route))),
+    ...rootsProblems('tracing.caFile', tracing?.caFile),
+    ...secretProblems('tracing.authorization', tracing?.authorization),
+    ...pairProblems('listen.tls', listen?.tls),
+    ...replayProblems(replay),
+  ];
+}
+
+function issuerProblems(where: string, { jwks, introspection }: Issuer): string[] {
+  return [
+    ...secretProblems(`${where}.introspection.clientSecret`, introspection?.clientSecret),
+    ...rootsProblems(`${where}.introspection.caFile`, introspection?.caFile),
+    ...(jwks !== undefined && 'url' in jwks ? rootsProblems(`${where}.jwks.caFile`, jwks.caFile) : []),
+    ...(jwks !== undefined && 'file' in jwks
+      ? contentProblems(`${where}.jwks.file`, jwks.file, jwksFaults)
+      : []),
+  ];
+}
+
+function routeProblems(where: string, { auth, ...route }: Route): string[] {
+  const common = [
+    ...nonceProblems(`${where}.auth.nonce`, auth),
+    ...rootsProblems(`${where}.backend.caFile`, route.backend.caFile),
+  ];
+  if (route.kind === 'secrets')
+    return [...common, ...readProblems(`${where}.backend.tokenFile`, route.backend.tokenFile)];
+  const { clientCertificate, credential } = route.backend;
+  return [
+    ...common,
+    ...pairProblems(`${where}.backend.clientCertificate`, clientCertificate),
+    ...credentialProblems(`${where}.backend.credential`, credential),
+  ];
+}
+
+type Credential = McpRoute['backend']['credential'];
+
+function credentialProblems(where: string, credential: Credential): string[] {
+  switch (credential.kind) {
+    case 'file':
+      return secretProblems(where, credential);
+    case 'exchange':
+      return [
+        ...secretProblems(`${where}.clientSecret`, credential.clientSecret),
+        ...rootsProblems(`${where}.caFile`, credential.caFile),
+      ];
+    default:
+      return [];
   }
-  return problems;
+}
+
+function nonceProblems(where: string, auth: Auth): string[] {
+  if (!('nonce' in auth) || auth.nonce === undefined) return [];
+  return contentProblems(`${where}.keys.file`, auth.nonce.keys.file, nonceKeyFaults);
+}
+
+function replayProblems(replay: Intact['replay']): string[] {
+  if (replay?.store !== 'redis') return [];
+  const { caFile, password, topology } = replay;
+  return [
+    ...rootsProblems('replay.caFile', caFile),
+    ...secretProblems('replay.password', password),
+    ...(topology.kind === 'sentinel' ? secretProblems('replay.topology.password', topology.password) : []),
+  ];
+}
+
+interface Pair {
+  readonly certFile: string;
+  readonly keyFile: string;
+}
+
+function pairProblems(where: string, pair: Pair | undefined): string[] {
+  if (pair === undefined) return [];
+  const unread = readProblems(`${where}.certFile`, pair.certFile);
+  if (unread.length === 0) unread.push(...readProblems(`${where}.keyFile`, pair.keyFile));
+  if (unread.length > 0) return unread;
+  const problem = pairProblem({
+    cert: readFileSync(pair.certFile, 'utf8'),
+    key: readFileSync(pair.keyFile, 'utf8'),
+  });
+  return problem === undefined
+    ? []
+    : [`${where}: must be a PEM certificate chain and its key, got ${problem}`];
+}
+
+const secretProblems = (where: string, secret: { readonly file: string } | undefined): string[] =>
+  secret === undefined ? [] : readProblems(`${where}.file`, secret.file);
+
+const rootsProblems = (where: string, file: string | undefined): string[] =>
+  file === undefined ? [] : contentProblems(where, file, rootsFaults);
+
+/** What is wrong with the text of a file; empty when nothing is. */
+type Faults = (text: string) => readonly string[];
+
+const listed = (fault: string | undefined): readonly string[] => (fault === undefined ? [] : [fault]);
+const rootsFaults: Faults = (text) => listed(rootsProblem(text));
+const jwksFaults: Faults = (text) => {
+  const parsed = parseJwks(text);
+  return parsed.ok ? [] : parsed.problems;
+};
+const nonceKeyFaults: Faults = (text) => {
+  const parsed = parseNonceKeys(text);
+  return parsed.ok ? [] : [parsed.problem];
+};
+
+function contentProblems(where: string, file: string, faults: Faults): string[] {
+  const unread = readProblems(where, file);
+  if (unread.length > 0) return unread;
+  return faults(readFileSync(file, 'utf8')).map((fault) => `${where}: ${file}: ${fault}`);
+}
+
+function readProblems(where: string, file: string): string[] {
+  try {
+    accessSync(file, constants.R_OK);
+    return [];
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    return [
+      `${where}: must be a readable file, got ${JSON.stringify(file)} (${code}); check the volume mounts`,
+    ];
+  }
 }
