@@ -1,7 +1,8 @@
+import { readFileSync } from 'node:fs';
 import { TextFile, YamlFile, cdk8s, javascript } from 'projen';
 
-/** The interpreter every npm script runs on; the published library itself supports Node >= 20.18. */
-const NODE = '^24';
+/** The interpreter of every npm script, and of the image that the constructs deploy. The library itself runs on Node >= 20.18. */
+const NODE = readFileSync('.node-version', 'utf8').trim();
 
 /** What the bundle makes and lib imports. */
 const BUNDLED = 'test -f assets/config.cjs || npm run --silent bundle -w proxy';
@@ -27,7 +28,7 @@ const project = new cdk8s.ConstructLibraryCdk8s({
   projenrcTs: true,
   packageManager: javascript.NodePackageManager.NPM,
   minNodeVersion: '20.18.0',
-  workflowNodeVersion: '24',
+  workflowNodeVersion: NODE,
   defaultReleaseBranch: 'main',
   // Publishing is set up where the package's accounts are; the generated workflow would carry registry addresses.
   release: false,

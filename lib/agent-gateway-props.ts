@@ -130,9 +130,9 @@ export interface AgentGatewayProps {
   readonly replayStore?: ReplayStore;
 
   /**
-   * Image with Node 24 that runs the proxy, whose code is mounted.
+   * Image with Node that runs the proxy, whose code is mounted.
    *
-   * @default - docker.io/library/node:24-bookworm-slim, pinned by digest
+   * @default - docker.io/library/node:24.18.0-bookworm-slim, pinned by digest
    */
   readonly image?: Image;
 

@@ -38,7 +38,7 @@ import { RateLimit } from './rate-limit';
 import { ReplayStore } from './replay-store';
 
 const NODE_IMAGE =
-  'docker.io/library/node:24-bookworm-slim@sha256:6f7b03f7c2c8e2e784dcf9295400527b9b1270fd37b7e9a7285cf83b6951452d';
+  'docker.io/library/node:24.18.0-bookworm-slim@sha256:6f7b03f7c2c8e2e784dcf9295400527b9b1270fd37b7e9a7285cf83b6951452d';
 
 /**
  * A gateway for MCP servers and named Kubernetes Secrets. A request without a valid proof of possession never

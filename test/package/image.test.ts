@@ -37,6 +37,14 @@ describe('the Dockerfile', () => {
       expect(check(image)).toThrow(/must be pinned by digest/);
     }
   });
+  it('checks with the image that the constructs deploy, whose Node is the one that runs the tests', () => {
+    const { image } = pod(manifests()).containers[0];
+    const version = readFileSync(join(root, '.node-version'), 'utf8').trim();
+    expect(`docker.io/library/${/^ARG CHECK_IMAGE=(.*)$/m.exec(dockerfile)![1]}`).toBe(image);
+    expect(image).toContain(`/node:${version}-`);
+    expect(process.version).toBe(`v${version}`);
+    expect(dockerfile).toContain(`distroless/nodejs${version.split('.')[0]}-`);
+  });
   it('refuses assets that are not those of the manifest', () => {
     const dir = mkdtempSync(join(tmpdir(), 'agw-image-'));
     try {
