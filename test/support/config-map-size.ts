@@ -15,7 +15,7 @@ const ESCAPED_BY_GO = /[<>&\u2028\u2029]/g;
 
 /**
  * Bytes of the annotation, its name included: `kubectl` writes the object as one line of JSON, with annotations
- * that are empty.
+ * that are empty. Held against the real one in test/e2e/cluster/kubectl.test.ts.
  */
 export function annotationBytes(object: object & { readonly metadata: object }): number {
   const applied = { ...object, metadata: { ...object.metadata, annotations: {} } };
