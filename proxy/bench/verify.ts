@@ -9,12 +9,13 @@ import { join } from 'node:path';
 import { verifies } from '../src/checks/signature.js';
 import { wallClock } from '../src/clock.js';
 import { createSessionKeys, newSessionKey } from '../src/keys/session-keys.js';
-import { parseConfig } from '../src/config/index.js';
+import { parseConfig, type Algorithm } from '../src/config/index.js';
 import { headerFields } from '../src/http/header-fields.js';
 import type { Received } from '../src/pipeline/evidence.js';
 import { Denial } from '../src/pipeline/reason.js';
 import { then } from '../src/pipeline/stage.js';
 import { createParts } from '../src/parts.js';
+import { VERIFICATION_COST } from '../src/profiles/verify-queue.js';
 import { createMemoryStore } from '../src/replay/memory-store.js';
 import { openTrust } from '../src/trust.js';
 import { bucketMemories, bucketTables, createAddressLimits, createWay } from '../src/way.js';
@@ -22,6 +23,9 @@ import { bucketMemories, bucketTables, createAddressLimits, createWay } from '..
 /** node --expose-gc */
 declare const gc: ((options: { type: 'minor' }) => void) | undefined;
 const [ROUNDS, PER_ROUND] = [15, 3000];
+const [VERIFICATION_TURNS, VERIFICATIONS] = [5, 150];
+/** Of what the dearest proof costs: ratios differ by a third from processor to processor. */
+const COUNTED_AT_LEAST = 0.67;
 const ORIGIN = 'https://gw.example';
 const dir = mkdtempSync(join(tmpdir(), 'agw-verify-'));
 const b64 = (value: unknown) =>
@@ -166,6 +170,51 @@ const cpuMicros = (times: number, work: (i: number) => void) => {
   return (user + system) / times;
 };
 
+/** Keys of each algorithm, the longest that are accepted. */
+function pairOf(alg: Algorithm) {
+  if (alg === 'ES256' || alg === 'ES384')
+    return generateKeyPairSync('ec', { namedCurve: alg === 'ES256' ? 'P-256' : 'P-384' });
+  if (alg === 'EdDSA' || alg === 'Ed25519') return generateKeyPairSync('ed25519');
+  return generateKeyPairSync('rsa', { modulusLength: 4096 });
+}
+const hashOf = (alg: Algorithm) => {
+  if (alg === 'EdDSA' || alg === 'Ed25519') return null;
+  return alg === 'ES384' ? 'sha384' : 'sha256';
+};
+
+/** CPU of one verification, as the gateway makes it. */
+function verificationCost(alg: Algorithm): number {
+  const { publicKey, privateKey } = pairOf(alg);
+  const options = {
+    ...(alg === 'PS256' ? { padding: 6, saltLength: 32 } : {}),
+    ...(alg.startsWith('ES') ? { dsaEncoding: 'ieee-p1363' as const } : {}),
+  };
+  const texts = Array.from({ length: VERIFICATIONS }, (_, n) => `${n}${'x'.repeat(400)}`);
+  const signatures = texts.map((text) =>
+    sign(hashOf(alg), Buffer.from(text), { key: privateKey, ...options }).toString('base64url'),
+  );
+  return cpuMicros(texts.length, (i) => {
+    if (!verifies(alg, publicKey, texts[i]!, signatures[i]!)) throw new Error(`${alg} does not verify`);
+  });
+}
+
+/** What each costs, in verifications of ES256, the dearest first; medians of turns. */
+function proofCosts(algorithms: readonly Algorithm[]) {
+  const turns = Array.from({ length: VERIFICATION_TURNS }, () =>
+    Object.fromEntries(['ES256' as const, ...algorithms].map((alg) => [alg, verificationCost(alg)])),
+  );
+  const costs = algorithms.map((alg) => ({
+    kind: alg,
+    cpuMicros: tenths(median(turns.map((turn) => turn[alg]!))),
+    ratio: tenths(median(turns.map((turn) => turn[alg]! / turn.ES256!))),
+    counted: VERIFICATION_COST[alg],
+  }));
+  return {
+    proofs: costs.sort((a, b) => b.ratio - a.ratio),
+    es256CpuMicros: tenths(median(turns.map((turn) => turn.ES256!))),
+  };
+}
+
 // The way, and one verification.
 const sample = proof();
 const partsOf = (text: string) => {
@@ -269,6 +318,12 @@ const worst = Object.entries(corpus)
   })
   .sort((a, b) => b.ms - a.ms)[0]!;
 
+// What each proof that is accepted by default costs to verify, over one of ES256: what limits count it as must say so.
+const [{ auth }] = config.routes as [(typeof config.routes)[0]];
+const accepted = auth.profile === 'dpop' ? auth.proofAlgorithms : [];
+const costs = proofCosts(accepted);
+const [dearest] = costs.proofs;
+
 drop();
 rmSync(dir, { recursive: true });
 const result = {
@@ -278,6 +333,7 @@ const result = {
   floodCpuMicros: tenths(flood),
   worstRequest: worst.name,
   worstRequestMs: Math.round(worst.ms * 100) / 100,
+  ...costs,
   node: process.version,
 };
 process.stdout.write(`${JSON.stringify(result)}\n`);
@@ -286,6 +342,7 @@ const broken = [
   result.ratioToVerify > 1.4 && 'ratioToVerify > 1.4',
   result.floodCpuMicros > 10 && 'floodCpuMicros > 10',
   result.worstRequestMs > 5 && 'worstRequestMs > 5',
+  dearest!.counted < dearest!.ratio * COUNTED_AT_LEAST && 'dearest: limits count it as too little',
 ].filter(Boolean);
 // Neighbours on the same processor take its caches: everything but the verification itself gets dearer, and a
 // ratio says more about them than about the checks.

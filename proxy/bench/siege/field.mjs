@@ -10,6 +10,8 @@ import { jwksOf, newIssuerKey } from './credentials.mjs';
 export const ORIGIN = 'https://gw.example';
 const ROOT = join(here, '..', '..');
 const READY_MS = 15_000;
+/** Of /proc, where Linux counts a hundred ticks a second. */
+const MS_PER_TICK = 10;
 
 /** What does not change from attack to attack. */
 export function openField() {
@@ -52,6 +54,9 @@ function configOf(attack, { pod, field, backend, port, adminPort, http2 }) {
       clientSecret: { file: join(field.dir, 'secret') },
     };
   const route = { ...config.routes[0], backend: { url: `http://127.0.0.1:${backend.mcp}` } };
+  // As many streams as connections: what the pod must survive is not spared it by the bounds of a backend.
+  const { upstream } = config;
+  const streams = attack.mostStreams ? { maxStreams: config.limits.maxConnections } : {};
   if (attack.rules) route.allow = [{ method: 'tools/list' }];
   const tls = { certFile: field.certFile, keyFile: field.keyFile };
   return {
@@ -59,6 +64,7 @@ function configOf(attack, { pod, field, backend, port, adminPort, http2 }) {
     listen: { ...config.listen, host: '127.0.0.1', port, ...(http2 ? { tls } : {}) },
     admin: { ...config.admin, host: '127.0.0.1', port: adminPort },
     issuers: [issuer],
+    upstream: { ...upstream, ...streams },
     // Nothing was used before this process: a client need not wait out the start of its store.
     replay: { ...config.replay, epochMarginSeconds: 0 },
     routes: [route],
@@ -96,6 +102,26 @@ export function peakMebibytes({ pid }) {
   try {
     const kib = /^VmHWM:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
     return kib === undefined ? undefined : Math.round(Number(kib) / 1024);
+  } catch {
+    return undefined;
+  }
+}
+
+/** A bare server in the gateway's place. */
+export async function startFloor({ field, tls }) {
+  const port = await freePort();
+  const files = tls ? [field.certFile, field.keyFile] : [];
+  const child = fork(join(here, 'siege', 'floor.mjs'), [String(port), ...files]);
+  await once(child, 'message');
+  return { child, port };
+}
+
+/** CPU that a process has used so far, in ms; undefined: it is gone. */
+export function cpuMillis({ pid }) {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return (Number(fields[11]) + Number(fields[12])) * MS_PER_TICK;
   } catch {
     return undefined;
   }

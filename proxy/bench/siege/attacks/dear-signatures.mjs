@@ -1,29 +1,39 @@
-const [CONNECTIONS, PROOFS, BURST_MS] = [50, 1_500, 1_000];
+import { MESSAGE } from '../tools.mjs';
+
+const [CONNECTIONS, PROOFS, PER_SECOND] = [50, 1_500, 500];
 
 export default {
   name: 'dear-signatures',
-  what: '500 sound ES384 proofs a second of one caller, each second at once',
-  workers: [1, 2],
+  what: '500 sound ES384 proofs a second of one caller',
+  http2: true,
   async prepare(tools) {
     const { token, proof } = tools.caller({ alg: 'ES384' });
-    return Array.from(
-      { length: PROOFS },
-      () =>
-        tools.post(tools.credentials({ token, proof: proof('POST') }), 'Content-Length: 46\r\n') +
-        '{"jsonrpc":"2.0","id":1,"method":"tools/list"}',
-    );
+    return Array.from({ length: PROOFS }, () => ({ token, proof: proof('POST') }));
   },
   async start(tools) {
-    const sockets = await Promise.all(Array.from({ length: CONNECTIONS }, () => tools.connect()));
-    let sent = 0;
-    const burst = () => {
-      for (let n = 0; n < 500 && sent < PROOFS; n++) {
-        tools.count('requests');
-        sockets[sent % CONNECTIONS].write(tools.ammunition[sent++]);
-      }
-    };
-    burst();
-    const timer = setInterval(burst, BURST_MS);
-    return () => clearInterval(timer);
+    const send = tools.target.http2 ? await overHttp2(tools) : await overHttp1(tools);
+    return tools.paced(PER_SECOND, (n) => {
+      if (n >= PROOFS) return;
+      tools.count('requests');
+      send(tools.ammunition[n], n);
+    });
   },
 };
+
+async function overHttp1(tools) {
+  const sockets = await Promise.all(Array.from({ length: CONNECTIONS }, () => tools.connect()));
+  const framing = `Content-Length: ${MESSAGE.length}`;
+  return (one, n) => sockets[n % CONNECTIONS].write(tools.head(one, framing) + MESSAGE);
+}
+
+async function overHttp2(tools) {
+  const sessions = await Promise.all(Array.from({ length: CONNECTIONS }, () => tools.session()));
+  return (one, n) => {
+    const session = sessions[n % CONNECTIONS];
+    if (session.destroyed || session.closed) return;
+    const stream = session.request(tools.http2Fields(one, { path: '/mcp' }));
+    stream.on('response', (head) => tools.count(String(head[':status']))).on('error', () => {});
+    stream.end(MESSAGE);
+    stream.resume();
+  };
+}

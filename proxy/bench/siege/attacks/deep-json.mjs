@@ -5,19 +5,16 @@ const WIDE = Buffer.from(
 
 export default {
   name: 'deep-json',
-  what: 'rules on the body: JSON two million levels deep, and wide beneath `params`, with one used proof, four a second',
-  workers: [1, 2],
+  what: 'rules on the body: JSON two million levels deep, and wide beneath `params`, with sound proofs, four a second',
   rules: true,
+  http2: true,
   async prepare(tools) {
-    return { credentials: await tools.spentProof() };
+    const { token, proof } = tools.caller();
+    return Array.from({ length: 40 }, () => ({ token, proof: proof('POST') }));
   },
   async start(tools) {
-    let sent = 0;
-    const timer = setInterval(() => {
-      const body = sent++ % 2 === 0 ? DEEP : WIDE;
-      const head = tools.post(tools.ammunition.credentials, `Content-Length: ${body.length}\r\n`);
-      void tools.exchange([head, body]);
-    }, 250);
-    return () => clearInterval(timer);
+    return tools.paced(4, (n) => {
+      void tools.post(tools.ammunition[n % tools.ammunition.length], { body: n % 2 === 0 ? DEEP : WIDE });
+    });
   },
 };

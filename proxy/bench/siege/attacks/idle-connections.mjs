@@ -3,7 +3,6 @@ const [CONNECTIONS, ADDRESSES, AT_ONCE] = [9_000, 10, 250];
 export default {
   name: 'idle-connections',
   what: '9 000 connections from ten addresses, each with the beginning of a request',
-  workers: [1, 2],
   async start(tools) {
     for (let opened = 0; opened < CONNECTIONS; opened += AT_ONCE) {
       const sockets = await Promise.allSettled(

@@ -2,20 +2,16 @@ import { tinyChunks } from '../tools.mjs';
 
 export default {
   name: 'introspection-parked-bodies',
-  what: 'bodies parked in 100 connections with one made-up opaque token, while its server is asked',
-  workers: [1],
+  what: 'bodies of 100 000 chunks of one byte (HTTP/2: 60 000 frames) behind one made-up opaque token while its server is asked, 50 connections a second',
   introspection: true,
+  http2: true,
   async prepare(tools) {
     const { token, proof } = tools.caller({ opaque: () => 'made-up' });
-    const heads = Array.from({ length: 400 }, () => tools.credentials({ token, proof: proof('POST') }));
-    return { heads, body: tinyChunks(100_000) };
+    const all = Array.from({ length: 400 }, () => ({ token, proof: proof('POST') }));
+    return { all, chunks: tinyChunks(100_000) };
   },
   async start(tools) {
-    const { heads, body } = tools.ammunition;
-    let sent = 0;
-    await tools.over(100, () =>
-      tools.exchange([tools.post(heads[sent++ % heads.length], 'Transfer-Encoding: chunked\r\n'), body]),
-    );
-    return () => {};
+    const { all, chunks } = tools.ammunition;
+    return tools.paced(50, (n) => void tools.postTiny(all[n % all.length], { chunks }));
   },
 };

@@ -2,17 +2,16 @@ const LENGTH = 4 * 2 ** 20;
 
 export default {
   name: 'stalled-bodies',
-  what: 'rules on the body: one used proof in 8 requests, each 4 MiB but for 6 bytes that do not come',
-  workers: [1, 2],
+  what: 'rules on the body: sound proofs, each with 4 MiB but for 6 bytes that do not come, eight a second',
   rules: true,
+  http2: true,
   async prepare(tools) {
-    return { credentials: await tools.spentProof(), body: Buffer.alloc(LENGTH - 6, 0x20) };
+    const { token, proof } = tools.caller();
+    const all = Array.from({ length: 60 }, () => ({ token, proof: proof('POST') }));
+    return { all, body: Buffer.alloc(LENGTH - 6, 0x20) };
   },
   async start(tools) {
-    const { credentials, body } = tools.ammunition;
-    await tools.over(8, () =>
-      tools.exchange([tools.post(credentials, `Content-Length: ${LENGTH}\r\n`), body]),
-    );
-    return () => {};
+    const { all, body } = tools.ammunition;
+    return tools.paced(8, (n) => void tools.post(all[n % all.length], { length: LENGTH, body }));
   },
 };

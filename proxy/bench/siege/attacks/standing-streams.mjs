@@ -1,22 +1,18 @@
-const [CALLERS, EACH] = [12, 95];
+const [CALLERS, EACH, PER_SECOND] = [12, 95, 6];
 
 export default {
   name: 'standing-streams',
-  what: '1 140 event streams of twelve callers at two addresses, more than a backend has connections',
-  workers: [1, 2],
+  what: '1 140 event streams of twelve callers at two addresses, 95 at once, more than a backend has connections',
+  http2: true,
   async prepare(tools) {
     return Array.from({ length: CALLERS }, (_, n) => {
       const { token, proof } = tools.caller({ sub: `attacker-${n}` });
-      return Array.from({ length: EACH }, () => tools.credentials({ token, proof: proof('GET') }));
+      return Array.from({ length: EACH }, () => ({ token, proof: proof('GET') }));
     });
   },
   async start(tools) {
-    let opened = 0;
-    for (const some of tools.ammunition) {
-      const sockets = await Promise.all(some.map(() => tools.connect(`127.0.0.${2 + (opened++ % 2)}`)));
-      sockets.forEach((socket, i) => socket.write(tools.get(some[i])));
-      tools.count('requests');
-    }
-    return () => {};
+    return tools.paced(PER_SECOND, (n) => {
+      if (n < CALLERS) void tools.streams(tools.ammunition[n], `127.0.0.${2 + (n % 2)}`);
+    });
   },
 };
