@@ -94,7 +94,7 @@ export function openBed({ alg = 'ES256', tokenAlg = 'RS256' } = {}) {
           issuers: [
             { name: 'as', issuer: 'https://as.example', algorithms: [tokenAlg], jwks: { file: jwksFile } },
           ],
-          replay: { store: 'memory' },
+          replay: { store: 'memory', epochMarginSeconds: 0 },
           routes: [
             {
               kind: 'mcp',

@@ -78,7 +78,7 @@ try {
       name: 'shared',
       backend,
       origin,
-      replay: { store: 'redis', url: `redis://127.0.0.1:${redisPort}` },
+      replay: { store: 'redis', url: `redis://127.0.0.1:${redisPort}`, epochMarginSeconds: 0 },
     });
     targets.bytes = await startOther('servers.mjs', 'bytes');
     for (const name of ['express', 'fastify'])

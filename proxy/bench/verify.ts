@@ -75,7 +75,7 @@ const addressLimits = createAddressLimits(config, tables.addresses, wallClock);
 const { enter, route, decide } = createWay(config, {
   trust,
   take,
-  store: createMemoryStore({ maxEntries: 1_000_000, now: wallClock }),
+  store: createMemoryStore({ maxEntries: 1_000_000, windowSeconds: 300, now: wallClock, remembersSince: 0 }),
   sessionKeys: createSessionKeys(newSessionKey(), wallClock),
   buckets: tables.callers,
   addressLimits,

@@ -35,6 +35,7 @@ import { Denial, deny } from './pipeline/reason.js';
 import { connectRedis } from './redis/connect.js';
 import type { SharedClaims } from './replay/memory-store.js';
 import { openReplayStore } from './replay/open-replay-store.js';
+import { longestWindowSeconds } from './replay/window.js';
 import { telling, type Surroundings } from './trust.js';
 import { createDeadlines } from './upstream/deadlines.js';
 import { createOpenAnswers } from './upstream/open-answers.js';
@@ -97,8 +98,9 @@ export async function startGateway(config: Config, surroundings: Surroundings): 
 /** Every room is opened here, in generation.ts or in trust.ts; the stages stand in their order in way.ts. */
 export async function startEdge(first: Config, outer: Surroundings, crew?: Crew): Promise<Edge> {
   const { clock, warn } = outer;
-  const store = await openReplayStore(first.replay, {
+  const store = await openReplayStore(first, {
     now: clock,
+    remembersSince: outer.remembersSince,
     shared: crew?.claims,
     onProblem: warn,
     onUnchecked: () => metrics.unchecked(),
@@ -293,6 +295,7 @@ export async function startEdge(first: Config, outer: Surroundings, crew?: Crew)
       next.drop();
       return missing().map((name) => `${name}: not there after ${KEYS_WAIT_MS / 1000} s`);
     }
+    store.cover(longestWindowSeconds(config.routes));
     now = generation;
     next.keep();
     openAnswers.endAll('config_changed', ({ terms }) => !generation.terms.has(terms));

@@ -33,6 +33,8 @@ export type Reloaded = 'config' | 'jwks' | 'nonce_keys' | 'credential' | 'certif
 
 export interface Surroundings {
   readonly clock: Clock;
+  /** Of a test that must not wait until its gateway is old: since when a memory store knows of every proof. */
+  readonly remembersSince?: number;
   /** What an operator should know that no request caused: a file that cannot be read, a key set that cannot be fetched. */
   readonly warn: (problem: string) => void;
   /** Something was read again: it is in use, or it was no good and the one before stays. */

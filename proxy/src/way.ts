@@ -87,7 +87,7 @@ export function createWay(
     decide: then(
       then(
         then(then(authenticate(profiles), applyMcpPolicy(config, beforeBody)), bindSession(sessionKeys)),
-        then(rejectReplay(store, clock), limitRate(limiterOf)),
+        then(rejectReplay(store, { clock, replay: config.replay }), limitRate(limiterOf)),
       ),
       rewrite(credentialOf, (route) => trust.exchangers.get(route.name)),
     ),

@@ -134,12 +134,12 @@ describe('threads that share memory', () => {
           import { createTokenBuckets } from '../src/limit/token-bucket.ts';
           import { createBucketTable } from '../src/limit/bucket-table.ts';
           const { claims, buckets, keys, maxEntries, start } = workerData;
-          const store = createMemoryStore({ maxEntries, now: () => 1_800_000_000, shared: claims });
+          const store = createMemoryStore({ maxEntries, windowSeconds: 300, now: () => 1_800_000_000, shared: claims });
           const limiter = createTokenBuckets({ name: 'a', table: createBucketTable(buckets.callers), maxTokens: 1000, tokensPerFill: 1, fillIntervalSeconds: 3600, now: () => 1 });
           Atomics.add(start, 0, 1);
           while (Atomics.load(start, 0) < ${THREADS}); // all at once
           const turns = { first: 0, seen: 0, full: 0 };
-          for (let i = 0; i < keys.length; i += 32) turns[store.claim(Buffer.from(keys.buffer, keys.byteOffset + i, 32), 60, Infinity)] += 1;
+          for (let i = 0; i < keys.length; i += 32) turns[store.claim(Buffer.from(keys.buffer, keys.byteOffset + i, 32), { madeAt: 1_800_000_000, notBefore: Infinity })] += 1;
           let taken = 0;
           for (let i = 0; i < 1000; i++) if (limiter.take('caller').allowed) taken += 1;
           parentPort.postMessage({ turns, taken, size: store.size() });`,
@@ -158,7 +158,7 @@ describe('threads that share memory', () => {
     const workerData = {
       keys,
       maxEntries,
-      claims: shareClaims(maxEntries, () => 1_700_000_000),
+      claims: shareClaims({ maxEntries, windowSeconds: 300, now: () => 1_700_000_000, remembersSince: 0 }),
       buckets: bucketMemories(true),
       start: new Int32Array(new SharedArrayBuffer(4)),
     };

@@ -194,7 +194,7 @@ export const ADVICE: Readonly<Record<Reason, Advice>> = {
     'RFC 9449 8, 9',
     'send the same request with a new proof that has the nonce of the DPoP-Nonce header; do not keep nonces of the authorization server for it',
   ),
-  dpop_predates_store: advice('RFC 9449 11.1', 'make a new proof'),
+  dpop_predates_store: advice('RFC 9449 9, 11.1', 'make a new proof, with the DPoP-Nonce of the answer'),
   dpop_replayed: advice(
     'RFC 9449 11.1',
     'make a new proof, with a new jti, for each request, also for a retry',

@@ -11,6 +11,7 @@ import type { Received } from '../pipeline/evidence.js';
 import { Denial, meaningOf } from '../pipeline/reason.js';
 import { createParts } from '../parts.js';
 import { openTrust, type Trust } from '../trust.js';
+import type { ReplayStore } from '../replay/replay-store.js';
 import { bucketMemories, bucketTables, createWay } from '../way.js';
 import { ADVICE } from './advice.js';
 import { CliError, required, type Command } from './command.js';
@@ -132,9 +133,12 @@ async function judge(config: Config, request: Received, clock: () => number): Pr
     const allowed = () => ({ allowed: true as const, remaining: 1, fillSeconds: 1 });
     const nothing = { take: allowed, peek: allowed, drain: () => {}, close: () => {} };
     // Nothing is claimed: no proof was ever used before.
-    const store = {
-      claim: () => 'first' as const,
+    const store: ReplayStore = {
+      claim: () => 'first',
+      release: () => {},
       peek: () => false,
+      nonce: () => undefined,
+      cover: () => {},
       ready: () => true,
       close: async () => {},
     };

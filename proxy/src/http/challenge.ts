@@ -23,10 +23,10 @@ const SCHEMES: Readonly<Record<Auth['profile'], readonly Scheme[]>> = {
  * that the client used, or in all if that is not clear. No error when no credentials were sent; never a word of the client's.
  */
 export function challenges(
-  { reason, scopes }: Denial,
+  { reason, scopes, error }: Denial,
   { auth, resourceMetadata, scheme }: ChallengeContext,
 ): string[] {
-  const { status, error, say } = meaningOf(reason);
+  const { status, say } = meaningOf(reason);
   if (error === undefined && status !== 401) return [];
   const offered = SCHEMES[auth.profile];
   const used = offered.find((name) => name.toLowerCase() === scheme);

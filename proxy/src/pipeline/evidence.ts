@@ -136,8 +136,18 @@ export interface Once {
   readonly jti: string;
   /** Until when, by this gateway's clock, the same proof passes every other check. */
   readonly acceptableUntil: number;
-  /** When it was made, by its own word or by its nonce: a store that began later cannot know whether it was used. */
+  /** When it was made, by its own word or, where that counts instead, its nonce's: its window begins here. */
   readonly madeAt: number;
+  /** How far `madeAt` may be ahead of this gateway's clock. */
+  readonly aheadSeconds: number;
+  readonly nonce?: ProofNonce | undefined;
+}
+
+/** A nonce in a proof. */
+export interface ProofNonce {
+  readonly text: string;
+  /** Of a nonce of ours that the route requires: when it was made, and one that is made now. */
+  readonly required?: { readonly madeAt: number; readonly fresh: string } | undefined;
 }
 
 /** What an open stream lives by: a credential is judged once, at the start, and can end before the stream does. */

@@ -110,9 +110,12 @@ export const REASONS = {
     family: 'auth',
     say: 'the nonce of the proof is not a recent one; use the one of this answer',
   },
-  dpop_predates_store: proof(
-    'the proof was made before the gateway began to remember proofs; make a new one',
-  ),
+  dpop_predates_store: {
+    status: 401,
+    error: 'use_dpop_nonce',
+    family: 'auth',
+    say: 'the proof may have been made before the gateway began to remember proofs; make a new one, with the nonce of this answer',
+  },
   dpop_replayed: proof('the proof was used before'),
 
   address_limited: { status: 429, family: 'limit', say: 'too many refused requests from this address' },
@@ -167,6 +170,8 @@ export interface DenialOptions {
   readonly scopes?: readonly string[];
   /** True: counted as a refusal of the address, as those of family `auth` are. */
   readonly addressIsToBlame?: boolean;
+  /** Instead of the error that the reason has: there is no nonce to give. */
+  readonly error?: Meaning['error'];
 }
 
 /** A refusal: a value that stages return, never thrown. */
@@ -177,16 +182,19 @@ export class Denial {
   readonly retryAfterSeconds: number | undefined;
   readonly scopes: readonly string[] | undefined;
   readonly addressIsToBlame: boolean;
+  /** Of OAuth, for the client. */
+  readonly error: Meaning['error'];
   constructor(
     reason: Reason,
     detail?: string,
-    { retryAfterSeconds, scopes, addressIsToBlame = false }: DenialOptions = {},
+    { retryAfterSeconds, scopes, addressIsToBlame = false, error }: DenialOptions = {},
   ) {
     this.reason = reason;
     this.detail = detail;
     this.retryAfterSeconds = retryAfterSeconds;
     this.scopes = scopes;
     this.addressIsToBlame = addressIsToBlame;
+    this.error = error ?? meaningOf(reason).error;
   }
 }
 

@@ -2,7 +2,7 @@ import { hash } from 'node:crypto';
 import type { Clock } from '../clock.js';
 import { isString } from '../checks/claims.js';
 import { readCredentials, schemeRefused } from '../http/authorization.js';
-import type { Caller, Routed } from '../pipeline/evidence.js';
+import type { Caller, Once, Routed } from '../pipeline/evidence.js';
 import { Denial, deny } from '../pipeline/reason.js';
 import type { Stage } from '../pipeline/stage.js';
 import {
@@ -13,6 +13,7 @@ import {
   type CheckedToken,
 } from './access-token.js';
 import { fromHeader, fromTls } from './certificate.js';
+import { CLOCK_MARGIN_SECONDS } from './nonces.js';
 import { checkProof, type Proof, type ProofContext } from './proof.js';
 
 export type DpopContext = ProofContext & AccessTokenContext & { readonly clock: Clock };
@@ -57,14 +58,14 @@ export function dpop(context: DpopContext): Stage<Routed, Caller> {
       if (cnf['x5t#S256'] !== undefined && cnf['x5t#S256'] !== (fromTls(request) ?? fromHeader(request)))
         return deny('certificate_mismatch'); // RFC 8705 3
       proof.remember();
-      const { jkt, jti, acceptableUntil, madeAt } = proof;
+      const { jkt } = proof;
       return {
         kind: 'known',
         by: 'dpop',
         identity: jkt,
         scopes: scopesOf(claims),
         accessToken: token,
-        once: { owner: jkt, jti, acceptableUntil, madeAt },
+        once: onceOf(proof, auth, nonce),
         standing,
       };
     };
@@ -76,6 +77,25 @@ export function dpop(context: DpopContext): Stage<Routed, Caller> {
     };
     const proof = checkProof(proofText, request, ath, now, context);
     return proof instanceof Promise ? proof.then(goOn) : goOn(proof);
+  };
+}
+
+/** @param fresh a nonce that is made now, where the route requires one */
+function onceOf(proof: Proof, auth: DpopContext['auth'], fresh: string | undefined): Once {
+  const { jkt, jti, acceptableUntil, madeAt, nonceMadeAt, nonce } = proof;
+  return {
+    owner: jkt,
+    jti,
+    acceptableUntil,
+    madeAt,
+    aheadSeconds: auth.nonce?.timeFromNonce === true ? CLOCK_MARGIN_SECONDS : auth.clockSkewSeconds,
+    nonce:
+      nonce === undefined
+        ? undefined
+        : {
+            text: nonce,
+            required: nonceMadeAt === undefined ? undefined : { madeAt: nonceMadeAt, fresh: fresh! },
+          },
   };
 }
 

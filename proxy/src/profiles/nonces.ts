@@ -12,7 +12,7 @@ export interface Nonces {
 }
 
 /** Replicas' clocks differ by less. */
-const CLOCK_MARGIN_SECONDS = 5;
+export const CLOCK_MARGIN_SECONDS = 5;
 
 export function createNonces(keys: NonceKeys, lifetimeSeconds: number): Nonces {
   // All nonces of one second are the same: one HMAC serves a flood of challenges.

@@ -20,6 +20,8 @@ export interface Proof {
   readonly madeAt: number;
   /** Where nonces are required. */
   readonly nonceMadeAt: number | undefined;
+  /** What it carries as nonce, also where none is required. */
+  readonly nonce: string | undefined;
   /** To be called when an access token is bound to `jkt`: its header is worth remembering then. A stranger's is not, who has keys and headers without end. */
   readonly remember: () => void;
 }
@@ -138,6 +140,7 @@ export function checkProof(
           ),
       madeAt: byNonce ? nonceMadeAt! : iat,
       nonceMadeAt,
+      nonce: isString(claims.nonce) ? claims.nonce : undefined,
       remember: () => {
         if (known === undefined && jws.header.length <= MAX_REMEMBERED) headerCache.set(jws.header, header);
       },

@@ -91,7 +91,7 @@ export function selfSigned(context: SelfSignedContext): Stage<Routed, Caller> {
             identity: owner,
             scopes: [],
             accessToken: token,
-            once: { owner, jti, acceptableUntil, madeAt: iat },
+            once: { owner, jti, acceptableUntil, madeAt: iat, aheadSeconds: auth.clockSkewSeconds },
             standing: standsBy(from, key, exp),
           };
     const verdict = verifyUnder(from, jws, 'RS256', kid, request.network);

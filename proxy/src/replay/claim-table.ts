@@ -6,6 +6,8 @@ const WORDS = 5;
 const HEADER = 3;
 const [USED, SOONEST, LOCK] = [0, 1, 2];
 const NEVER = 0xffff_ffff;
+/** The first second that is no empty slot. */
+const LONG_AGO = 1;
 const FIRST_CAPACITY = 64;
 /** Up to here probing stays short (about 50 neighbouring slots for a new key). */
 const MAX_LOAD = 0.9;
@@ -66,6 +68,14 @@ export class ClaimTable {
   /** Whether the key has a live claim. */
   has(key: KeyWords, at: number): boolean {
     return this.#words[this.#slotOf(key) + 4]! > at;
+  }
+
+  /** Lets a claim end now, if there is one: its slot is free at the next rebuild, and the key can be claimed again at once. */
+  expire(key: KeyWords): void {
+    const slot = this.#slotOf(key);
+    if (this.#words[slot + 4] === 0) return;
+    this.#words[slot + 4] = LONG_AGO;
+    this.#words[SOONEST] = LONG_AGO;
   }
 
   /** `seen`: live. `first`: it had expired and is claimed again in its own slot. `absent`: `insert` may follow. */

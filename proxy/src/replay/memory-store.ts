@@ -1,13 +1,17 @@
+import { randomUUID } from 'node:crypto';
 import type { Clock } from '../clock.js';
 import { ClaimTable, wordsFor, type KeyWords } from './claim-table.js';
-import type { ReplayStore } from './replay-store.js';
+import { EPOCH_WORDS, MemoryEpoch } from './memory-epoch.js';
+import { secondAfter, type ReplayStore } from './replay-store.js';
 
 export interface MemoryStoreOptions {
   /** Live claims at most; then `full`. */
   readonly maxEntries: number;
-  /** Added to the moment it was opened: a proof made before that may have been used in a process before this one. */
-  readonly epochMarginSeconds?: number;
+  /** For how long after it was made a proof passes, on any route. */
+  readonly windowSeconds: number;
   readonly now: Clock;
+  /** Seconds since the epoch: since when it knows of every proof. Default: now, as a process before this one may have taken what was made until now. */
+  readonly remembersSince?: number | undefined;
   /** Of `shareClaims` for the same `maxEntries`: the claims of all threads that have it. */
   readonly shared?: SharedClaims | undefined;
 }
@@ -21,8 +25,8 @@ export interface MemoryStore extends ReplayStore {
 /** What threads share of a store: it began once, for all of them. */
 export interface SharedClaims {
   readonly memory: SharedArrayBuffer;
-  /** Seconds since the epoch. */
-  readonly beganAt: number;
+  /** Of the nonces of its epochs. */
+  readonly seed: string;
 }
 
 /** Claims a table is built for, at most: rebuilding one takes a fraction of a millisecond. */
@@ -33,8 +37,9 @@ const TIDY_FOR_SIZE = 32;
 /** Hashes spread unevenly: so many standard deviations on top let nearly every table take its part without growing further, or, where it cannot, ever. */
 const DEVIATIONS = { growing: 3, fixed: 6 } as const;
 const WORD_BYTES = 4;
-/** Live claims of all tables, in memory of their own. */
+/** Live claims of all tables, and the epoch, in memory of their own. */
 const HELD_WORDS = 1;
+const STATE_WORDS = HELD_WORDS + EPOCH_WORDS;
 
 function split(maxEntries: number, deviations: number): { readonly count: number; readonly share: number } {
   const count = 2 ** Math.max(0, Math.ceil(Math.log2(maxEntries / TABLE_SHARE)));
@@ -50,27 +55,39 @@ const wordsOf = (key: Buffer): KeyWords => [
 ];
 
 /** Memory for `maxEntries` claims, which the system gives as it is used. */
-export function shareClaims(maxEntries: number, now: Clock): SharedClaims {
+export function shareClaims({
+  maxEntries,
+  windowSeconds,
+  now,
+  remembersSince,
+}: Omit<MemoryStoreOptions, 'shared'>): SharedClaims {
   const { count, share } = split(maxEntries, DEVIATIONS.fixed);
-  return {
-    memory: new SharedArrayBuffer((HELD_WORDS + count * wordsFor(share)) * WORD_BYTES),
-    beganAt: now(),
-  };
+  const memory = new SharedArrayBuffer((STATE_WORDS + count * wordsFor(share)) * WORD_BYTES);
+  const epoch = new Int32Array(memory, HELD_WORDS * WORD_BYTES, EPOCH_WORDS);
+  MemoryEpoch.begin(epoch, remembersSince ?? secondAfter(now()), windowSeconds);
+  return { memory, seed: randomUUID() };
 }
 
 function tablesOf(
   maxEntries: number,
   shared: SharedClaims | undefined,
-): { readonly held: Int32Array; readonly tables: readonly ClaimTable[] } {
+): {
+  readonly held: Int32Array;
+  readonly epoch: Int32Array;
+  readonly tables: readonly ClaimTable[];
+} {
   const { count, share } = split(maxEntries, shared === undefined ? DEVIATIONS.growing : DEVIATIONS.fixed);
   const words = wordsFor(share);
   const tableOf = (i: number) =>
     new ClaimTable(
       share,
-      shared && new Uint32Array(shared.memory, (HELD_WORDS + i * words) * WORD_BYTES, words),
+      shared && new Uint32Array(shared.memory, (STATE_WORDS + i * words) * WORD_BYTES, words),
     );
+  const state =
+    shared === undefined ? new Int32Array(STATE_WORDS) : new Int32Array(shared.memory, 0, STATE_WORDS);
   return {
-    held: shared === undefined ? new Int32Array(HELD_WORDS) : new Int32Array(shared.memory, 0, HELD_WORDS),
+    held: state.subarray(0, HELD_WORDS),
+    epoch: state.subarray(HELD_WORDS),
     tables: Array.from({ length: count }, (_, i) => tableOf(i)),
   };
 }
@@ -81,16 +98,18 @@ function tablesOf(
  */
 export function createMemoryStore({
   maxEntries,
-  epochMarginSeconds = 0,
+  windowSeconds,
   now,
+  remembersSince,
   shared,
 }: MemoryStoreOptions): MemoryStore {
-  const { held, tables } = tablesOf(maxEntries, shared);
+  const { held, epoch: words, tables } = tablesOf(maxEntries, shared);
   const count = tables.length;
-  // Whole seconds, as clients write iat.
-  const epoch = Math.floor(shared?.beganAt ?? now()) + epochMarginSeconds;
+  if (shared === undefined) MemoryEpoch.begin(words, remembersSince ?? secondAfter(now()), windowSeconds);
+  const epoch = new MemoryEpoch(words, shared?.seed ?? randomUUID(), now);
   let claims = 0;
   let next = 0;
+  let ready = false;
 
   const purge = (table: ClaimTable, at: number) => {
     if (table.soonest > at) return;
@@ -99,8 +118,7 @@ export function createMemoryStore({
     table.unlock();
   };
   const isFull = () => Atomics.load(held, 0) >= maxEntries;
-  const tidy = (howMany: number) => {
-    const at = Math.floor(now());
+  const tidy = (howMany: number, at: number) => {
     for (let i = 0; i < Math.min(howMany, count); i++) {
       purge(tables[next]!, at);
       next = (next + 1) % count;
@@ -113,20 +131,18 @@ export function createMemoryStore({
       purge(table, at);
     }
   };
-
   const tableOf = (key: Buffer) => tables[key.readUInt32LE(16) % count]!;
 
   return {
-    claim(key, ttlSeconds, madeAt) {
-      if (madeAt < epoch) return 'forgotten';
-      const seconds = now();
-      // Whole seconds, both rounded so that a claim is held its ttl or up to a second longer, never shorter.
-      const at = Math.floor(seconds);
-      const until = Math.max(1, Math.ceil(seconds + ttlSeconds));
+    claim(key, proof) {
+      const at = epoch.time();
+      if (epoch.mayHaveForgotten(proof, at)) return 'forgotten';
+      // The first whole second at which no route takes the proof any more.
+      const until = secondAfter(proof.madeAt + epoch.windowSeconds);
       const words = wordsOf(key);
       const table = tableOf(key);
       claims += 1;
-      if (claims % TIDY_EVERY === 0) tidy(1);
+      if (claims % TIDY_EVERY === 0) tidy(1, at);
       if (isFull()) makeRoom(at);
       table.lock();
       const turn = table.renew(words, at, until);
@@ -136,16 +152,25 @@ export function createMemoryStore({
       Atomics.add(held, 0, grown);
       return turn === 'seen' ? 'seen' : 'first';
     },
+    release(key) {
+      const table = tableOf(key);
+      table.lock();
+      table.expire(wordsOf(key));
+      table.unlock();
+    },
     peek(key) {
       const table = tableOf(key);
       table.lock();
-      const known = table.has(wordsOf(key), Math.floor(now()));
+      const known = table.has(wordsOf(key), epoch.time());
       table.unlock();
       return known;
     },
-    ready: () => true,
+    nonce: () => epoch.nonce(),
+    cover: (longest) => epoch.cover(longest),
+    // Nothing that a client could send before then would pass.
+    ready: () => (ready ||= epoch.begun),
     size() {
-      tidy(TIDY_FOR_SIZE);
+      tidy(TIDY_FOR_SIZE, epoch.time());
       return Atomics.load(held, 0);
     },
     bytes: () => tables.reduce((sum, table) => sum + table.bytes, 0),

@@ -1,11 +1,14 @@
 import type { Clock } from '../clock.js';
-import type { ReplayConfig } from '../config/index.js';
+import type { Config, ReplayConfig } from '../config/index.js';
 import { createMemoryStore, shareClaims, type SharedClaims } from './memory-store.js';
 import { createRedisStore } from './redis-store.js';
 import type { ReplayStore, Turn } from './replay-store.js';
+import { longestWindowSeconds } from './window.js';
 
 export interface ReplayStoreOptions {
   readonly now: Clock;
+  /** See `MemoryStoreOptions`. */
+  readonly remembersSince?: number | undefined;
   /** Of `claimsToShare`, where several threads have the store. */
   readonly shared?: SharedClaims | undefined;
   readonly onProblem: (problem: string) => void;
@@ -17,41 +20,72 @@ export interface ReplayStoreOptions {
 
 const LOCAL_ENTRIES = 1_000_000;
 
+type Opened = Pick<Config, 'replay' | 'routes'>;
+
 /** What the threads of one process must share of a store, so that it remembers for all of them; `undefined`: the store is elsewhere. */
-export function claimsToShare(config: ReplayConfig, now: Clock): SharedClaims | undefined {
-  if (config.store === 'memory') return shareClaims(config.maxEntries, now);
-  return config.onStoreFailure === 'local' ? shareClaims(LOCAL_ENTRIES, now) : undefined;
+export function claimsToShare(
+  { replay, routes }: Opened,
+  { now, remembersSince }: Pick<ReplayStoreOptions, 'now' | 'remembersSince'>,
+): SharedClaims | undefined {
+  const maxEntries = localEntries(replay);
+  return maxEntries === undefined
+    ? undefined
+    : shareClaims({ maxEntries, windowSeconds: longestWindowSeconds(routes), now, remembersSince });
+}
+
+/** Of the claims in this process's memory; `undefined`: it has none. */
+function localEntries(replay: ReplayConfig): number | undefined {
+  if (replay.store === 'memory') return replay.maxEntries;
+  return replay.onStoreFailure === 'local' ? LOCAL_ENTRIES : undefined;
 }
 
 /** The store that a config names, with what it says shall happen while that store is away. */
 export async function openReplayStore(
-  config: ReplayConfig,
-  { now, shared, onProblem, onClaimed, onUnchecked }: ReplayStoreOptions,
+  { replay, routes }: Opened,
+  { now, remembersSince, shared, onProblem, onClaimed, onUnchecked }: ReplayStoreOptions,
 ): Promise<ReplayStore> {
-  if (config.store === 'memory')
-    return createMemoryStore({
-      maxEntries: config.maxEntries,
-      epochMarginSeconds: config.epochMarginSeconds,
-      now,
-      shared,
-    });
-  const store = timed(await createRedisStore(config, { now, onProblem }), onClaimed ?? (() => {}));
-  if (config.onStoreFailure === 'deny') return store;
-  // Its epoch is this process's start: what it was not told, it must not be asked about.
-  const local = createMemoryStore({ maxEntries: LOCAL_ENTRIES, now, shared });
-  const mode = config.onStoreFailure;
+  const windowSeconds = longestWindowSeconds(routes);
+  const openLocal = (maxEntries: number) =>
+    createMemoryStore({ maxEntries, windowSeconds, now, remembersSince, shared });
+  if (replay.store === 'memory') return openLocal(replay.maxEntries);
+  const redis = await createRedisStore(replay, { now, windowSeconds, onProblem });
+  const store = timed(redis, onClaimed ?? (() => {}));
+  switch (replay.onStoreFailure) {
+    case 'deny':
+      return store;
+    case 'local':
+      return backed(store, openLocal(LOCAL_ENTRIES), onUnchecked);
+    case 'allow':
+      return backed(store, undefined, onUnchecked);
+  }
+}
+
+/**
+ * A store, and what answers while it is away.
+ * @param local told of everything, so that what passed before the outage is known in it; absent: all passes
+ */
+function backed(store: ReplayStore, local: ReplayStore | undefined, onUnchecked: () => void): ReplayStore {
   return {
-    async claim(key, ttlSeconds, madeAt) {
-      const turn = await store.claim(key, ttlSeconds, madeAt);
-      // Told of everything, so that what passed before the outage is known in it.
-      const here = mode === 'local' ? local.claim(key, ttlSeconds, madeAt) : 'first';
+    async claim(key, proof) {
+      const turn = await store.claim(key, proof);
+      // The epoch of `local` is this process's start: what it was not told, it must not be asked about.
+      const here = local === undefined ? 'first' : await local.claim(key, proof);
       // What passed here while the store was away it never heard of.
       if (turn !== 'down') return turn === 'first' && here === 'seen' ? here : turn;
       onUnchecked();
       return here;
     },
+    async release(key) {
+      await local?.release(key);
+      await store.release(key);
+    },
     async peek(key) {
-      return (mode === 'local' && local.peek(key) === true) || store.peek(key);
+      return (await local?.peek(key)) === true || store.peek(key);
+    },
+    nonce: () => (store.ready() ? store.nonce() : local?.nonce()),
+    cover(windowSeconds) {
+      local?.cover(windowSeconds);
+      store.cover(windowSeconds);
     },
     ready: () => true,
     async close() {
@@ -63,9 +97,9 @@ export async function openReplayStore(
 function timed(store: ReplayStore, tell: (turn: Turn, seconds: number) => void): ReplayStore {
   return {
     ...store,
-    async claim(key, ttlSeconds, madeAt) {
+    async claim(key, proof) {
       const began = performance.now();
-      const turn = await store.claim(key, ttlSeconds, madeAt);
+      const turn = await store.claim(key, proof);
       tell(turn, (performance.now() - began) / 1000);
       return turn;
     },

@@ -69,9 +69,9 @@ export function createConclude({ config, audit, metrics, clock, refusals }: Conc
   const prefixes = new Map(config.routes.map(({ name, pathPrefix }) => [name, pathPrefix]));
   return {
     refuse(received, denial, route, message, response, upstream) {
-      const { reason, detail, retryAfterSeconds, addressIsToBlame } = denial;
+      const { reason, detail, retryAfterSeconds, addressIsToBlame, error } = denial;
       const { reply } = received;
-      const { status, say, error, family } = meaningOf(reason);
+      const { status, say, family } = meaningOf(reason);
       const blamed = (family === 'auth' && reason !== 'credentials_missing') || AFTER_BODY.includes(reason);
       if (addressIsToBlame || blamed) refusals.drain(received.network, received.verificationCost ?? 1);
       const headers = [

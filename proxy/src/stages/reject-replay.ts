@@ -1,37 +1,48 @@
 import type { Clock } from '../clock.js';
-import type { Permitted, Unseen } from '../pipeline/evidence.js';
-import { type Denial, deny, type Reason } from '../pipeline/reason.js';
+import type { ReplayConfig } from '../config/index.js';
+import type { Once, Permitted, Unseen } from '../pipeline/evidence.js';
+import { type Denial, type DenialOptions, deny, type Reason } from '../pipeline/reason.js';
 import { grow, type Stage } from '../pipeline/stage.js';
 import { replayKey } from '../replay/replay-key.js';
-import type { ReplayStore, Turn } from '../replay/replay-store.js';
+import type { ProofTime, ReplayStore, Turn } from '../replay/replay-store.js';
+
+export interface RejectReplayContext {
+  readonly clock: Clock;
+  readonly replay: ReplayConfig;
+}
 
 /** No store answered within this: then the request waits for nobody. */
 const RETRY_AFTER_SECONDS = 1;
-/** A proof is remembered for so much longer than it is acceptable: the clocks of replicas differ. */
+/** The clocks of replicas differ by less. */
 const CLOCK_MARGIN_SECONDS = 5;
 /** A credential that was judged longer ago than this is asked for again. */
 const LATE_SECONDS = 1;
 
 /**
  * RFC 9449 11.1: a proof is good once. Claimed after every check of token, proof and message, and atomically, so that neither a forged nor a misdirected proof can burn a
- * jti, and of two copies at once one passes. What took time on the way here, a body or another server's answer, must not have outlasted the credentials: a claim would have been
- * forgotten with them. Fails closed: no answer is a refusal.
+ * jti, and of two copies at once one passes. What took time on the way here, a body or another server's answer, must not have outlasted the credentials.
+ * A proof that may be older than what the store remembers is refused, and its client is given a nonce with which the next one passes at once (RFC 9449 8, 9). Fails closed: no answer is a refusal.
  */
-export function rejectReplay(store: ReplayStore, clock: Clock): Stage<Permitted, Unseen> {
+export function rejectReplay(
+  store: ReplayStore,
+  { clock, replay }: RejectReplayContext,
+): Stage<Permitted, Unseen> {
+  const notBefore = notBeforeBy(replay);
   return (x) => {
     const { caller } = x;
     if (caller.kind === 'anonymous') return x as Unseen;
-    const refuse = (reason: Reason): Unseen | Denial => {
-      if (x.route.auth.mode !== 'permissive') return deny(reason);
+    const refuse = (reason: Reason, options?: DenialOptions): Unseen | Denial => {
+      if (x.route.auth.mode !== 'permissive') return deny(reason, undefined, options);
       x.facts.wouldDeny = reason;
       return grow(x, { caller: { kind: 'anonymous' } as const }) as Permitted as Unseen;
     };
     const now = clock();
     if (now > caller.standing.until + x.route.auth.clockSkewSeconds) return refuse('token_expired');
     if (now > x.receivedAt + LATE_SECONDS && !caller.standing.holds()) return refuse('token_inactive');
-    if (caller.once === undefined) return x as Unseen;
-    const { owner, jti, acceptableUntil, madeAt } = caller.once;
-    if (now > acceptableUntil) return refuse(caller.by === 'dpop' ? 'dpop_expired' : 'token_too_old');
+    const { once } = caller;
+    if (once === undefined) return x as Unseen;
+    if (now > once.acceptableUntil) return refuse(caller.by === 'dpop' ? 'dpop_expired' : 'token_too_old');
+    const proof: ProofTime = { madeAt: once.madeAt, notBefore: notBefore(once), nonce: once.nonce?.text };
     const settle = (turn: Turn): Unseen | Denial => {
       switch (turn) {
         case 'first':
@@ -40,23 +51,30 @@ export function rejectReplay(store: ReplayStore, clock: Clock): Stage<Permitted,
           return deny('replay_store_full', undefined, { retryAfterSeconds: RETRY_AFTER_SECONDS });
         case 'down':
           return deny('replay_store_down', undefined, { retryAfterSeconds: RETRY_AFTER_SECONDS });
-        default:
+        case 'seen':
+          return refuse(caller.by === 'dpop' ? 'dpop_replayed' : 'token_replayed');
+        case 'forgotten':
+          if (caller.by !== 'dpop') return refuse('token_predates_store');
+          x.reply.dpopNonce = once.nonce?.required?.fresh ?? store.nonce();
           return refuse(
-            caller.by === 'dpop'
-              ? turn === 'seen'
-                ? 'dpop_replayed'
-                : 'dpop_predates_store'
-              : turn === 'seen'
-                ? 'token_replayed'
-                : 'token_predates_store',
+            'dpop_predates_store',
+            x.reply.dpopNonce === undefined ? { error: 'invalid_dpop_proof' } : undefined,
           );
       }
     };
-    const turn = store.claim(
-      replayKey(caller.by, owner, jti),
-      acceptableUntil + CLOCK_MARGIN_SECONDS - now,
-      madeAt,
-    );
+    const turn = store.claim(replayKey(caller.by, once.owner, once.jti), proof);
     return turn instanceof Promise ? turn.then(settle) : settle(turn);
+  };
+}
+
+/** The moment before which a proof cannot have been made, whatever the clock of its client says: the later of what its own time and its nonce's show. */
+function notBeforeBy({ store, epochMarginSeconds }: ReplayConfig): (once: Once) => number {
+  const replicasSeconds = store === 'memory' ? 0 : CLOCK_MARGIN_SECONDS;
+  return ({ madeAt, aheadSeconds, nonce }) => {
+    const byItself = madeAt - (epochMarginSeconds ?? aheadSeconds + replicasSeconds);
+    const required = nonce?.required;
+    return required === undefined
+      ? byItself
+      : Math.max(byItself, required.madeAt - (epochMarginSeconds ?? CLOCK_MARGIN_SECONDS));
   };
 }

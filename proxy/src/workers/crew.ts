@@ -13,7 +13,7 @@ import { bucketMemories } from '../way.js';
 import type { Question, Questions, Start, Told } from './messages.js';
 import { nowMs } from './thread.js';
 
-export interface CrewOptions extends Pick<Surroundings, 'clock' | 'warn'> {
+export interface CrewOptions extends Pick<Surroundings, 'clock' | 'warn' | 'remembersSince'> {
   /** The program that calls `serveAsThread` where it is no main thread. */
   readonly program: URL;
   /** A thread has ended by itself: what it was in the middle of nobody knows, so the process should end too. */
@@ -29,10 +29,10 @@ const STALLED_MS = 10_000n;
  */
 export async function startCrew(
   config: Config,
-  { clock, warn, program, onLost }: CrewOptions,
+  { clock, remembersSince, warn, program, onLost }: CrewOptions,
 ): Promise<Gateway> {
   const { workers } = config;
-  const claims = claimsToShare(config.replay, clock);
+  const claims = claimsToShare(config, { now: clock, remembersSince });
   const buckets = bucketMemories(true);
   const sessionKey = newSessionKey();
   const beats = new BigInt64Array(new SharedArrayBuffer(workers * BigInt64Array.BYTES_PER_ELEMENT));

@@ -1,12 +1,20 @@
 import { createCipheriv } from 'node:crypto';
 import { createMemoryStore } from '../../src/replay/memory-store.js';
-import { behavesLikeAReplayStore, keyOf, NOW } from './contract.js';
+import { behavesLikeAReplayStore, keyOf, known, made, WINDOW } from './contract.js';
 
 const START = 1_800_000_000;
 const open = (maxEntries: number, start = START) => {
   let time = start;
   return {
-    store: createMemoryStore({ maxEntries, now: () => time }),
+    store: createMemoryStore({
+      maxEntries,
+      windowSeconds: WINDOW,
+      now: () => time,
+      remembersSince: start - 1_000_000,
+    }),
+    now: () => time,
+    /** A proof that passes for so many more seconds. */
+    lasting: (seconds: number) => known(time + seconds - WINDOW),
     advance: (seconds: number) => {
       time += seconds;
     },
@@ -35,58 +43,68 @@ describe('the memory store', () => {
   beforeEach(() => {
     at = open(1_000);
   });
-  behavesLikeAReplayStore(() => ({ store: at.store, pass: async (seconds) => at.advance(seconds) }), 1);
+  behavesLikeAReplayStore(
+    () => ({ store: at.store, now: at.now, pass: async (seconds) => at.advance(seconds) }),
+    1,
+  );
 
   it('answers without a promise', () => {
-    expect(at.store.claim(keyOf('now'), 1, NOW)).toBe('first');
+    expect(at.store.claim(keyOf('now'), at.lasting(1))).toBe('first');
   });
-  it('holds a claim its whole ttl when it begins within a second', () => {
-    const { store, advance } = open(1_000, START + 0.9);
-    void store.claim(keyOf('late'), 1.05, NOW);
+  it('holds a claim to the last moment at which its proof passes, when that is within a second', () => {
+    const { store, advance, lasting } = open(1_000, START + 0.9);
+    const proof = lasting(1.05);
+    void store.claim(keyOf('late'), proof);
     advance(1.04);
-    expect(store.claim(keyOf('late'), 1.05, NOW)).toBe('seen');
+    expect(store.claim(keyOf('late'), proof)).toBe('seen');
     advance(1.1);
-    expect(store.claim(keyOf('late'), 1.05, NOW)).toBe('first');
+    expect(store.claim(keyOf('late'), proof)).toBe('forgotten');
   });
-  it('holds its claims when the clock is set back', () => {
-    void at.store.claim(keyOf('back'), 10, NOW);
-    at.advance(-3_600);
-    expect(at.store.claim(keyOf('back'), 10, NOW)).toBe('seen');
+  it('is not ready, and vouches for nothing, in the second in which it began', () => {
+    let time = START + 0.2;
+    const store = createMemoryStore({ maxEntries: 1_000, windowSeconds: WINDOW, now: () => time });
+    expect(store.ready()).toBe(false);
+    // Whole seconds: it may have been used a moment before the store began.
+    expect(store.claim(keyOf('same second'), made(START))).toBe('forgotten');
+    time += 0.8;
+    expect(store.ready()).toBe(true);
+    expect(store.claim(keyOf('same second'), made(START))).toBe('forgotten');
+    expect(store.claim(keyOf('next second'), made(START + 1))).toBe('first');
   });
 
   it.each([1_000, 4_097, 20_000])('takes %i live claims and no more, and forgets none of them', (max) => {
-    const { store } = open(max);
-    for (const key of keys(max)) expect(store.claim(key, 60, NOW)).toBe('first');
-    expect(store.claim(keyOf('one more'), 60, NOW)).toBe('full');
+    const { store, lasting } = open(max);
+    for (const key of keys(max)) expect(store.claim(key, lasting(60))).toBe('first');
+    expect(store.claim(keyOf('one more'), lasting(60))).toBe('full');
     expect(store.size()).toBe(max);
     for (const key of keys(max))
-      if (store.claim(key, 60, NOW) !== 'seen') throw new Error('forgot a live claim');
+      if (store.claim(key, lasting(60)) !== 'seen') throw new Error('forgot a live claim');
   });
   it('tells a replay from a new proof when it is full', () => {
-    for (const key of keys(1_000)) void at.store.claim(key, 60, NOW);
-    expect(at.store.claim([...keys(1)][0]!, 60, NOW)).toBe('seen');
+    for (const key of keys(1_000)) void at.store.claim(key, at.lasting(60));
+    expect(at.store.claim([...keys(1)][0]!, at.lasting(60))).toBe('seen');
   });
   it('uses the room of expired claims again, down to the last', () => {
-    const { store, advance } = open(20_000);
-    for (const key of keys(19_999)) void store.claim(key, 60, NOW);
-    void store.claim(keyOf('short'), 5, NOW);
-    expect(store.claim(keyOf('waits'), 60, NOW)).toBe('full');
-    advance(5);
-    expect(store.claim(keyOf('waits'), 60, NOW)).toBe('first');
-    expect(store.claim(keyOf('waits too'), 60, NOW)).toBe('full');
-    advance(60);
-    for (const key of keys(20_000, 7)) expect(store.claim(key, 60, NOW)).toBe('first');
+    const { store, advance, lasting } = open(20_000);
+    for (const key of keys(19_999)) void store.claim(key, lasting(60));
+    void store.claim(keyOf('short'), lasting(5));
+    expect(store.claim(keyOf('waits'), lasting(60))).toBe('full');
+    advance(6);
+    expect(store.claim(keyOf('waits'), lasting(60))).toBe('first');
+    expect(store.claim(keyOf('waits too'), lasting(60))).toBe('full');
+    advance(61);
+    for (const key of keys(20_000, 7)) expect(store.claim(key, lasting(60))).toBe('first');
   });
   it('counts down after the traffic is over', () => {
-    for (const key of keys(500)) void at.store.claim(key, 60, NOW);
-    at.advance(60);
+    for (const key of keys(500)) void at.store.claim(key, at.lasting(60));
+    at.advance(61);
     expect(at.store.size()).toBe(0);
   });
   it('keeps its size over many generations of claims', () => {
-    const { store, advance } = open(10_000);
+    const { store, advance, lasting } = open(10_000);
     for (let generation = 1; generation <= 30; generation++) {
       for (const key of keys(9_000, generation))
-        if (store.claim(key, 60, NOW) !== 'first') throw new Error('refused a new proof');
+        if (store.claim(key, lasting(60)) !== 'first') throw new Error('refused a new proof');
       advance(61);
     }
     expect(store.bytes() / 10_000).toBeLessThanOrEqual(24);
@@ -95,19 +113,19 @@ describe('the memory store', () => {
   it.each([1_000_000, 300_000])(
     'holds %i claims in at most 24 bytes each, and no claim takes long',
     (max) => {
-      const { store, advance } = open(max);
+      const { store, advance, lasting } = open(max);
       let long = 0;
       const run = (seed: number) => {
         for (const key of keys(max, seed)) {
           const before = cpuMs();
-          void store.claim(key, 60, NOW);
+          void store.claim(key, lasting(60));
           if (cpuMs() - before > 5) long += 1;
         }
       };
       run(1);
       expect(store.size()).toBe(max);
       expect(store.bytes() / max).toBeLessThanOrEqual(24);
-      advance(60); // all at once: the worst case for reuse
+      advance(61); // all at once: the worst case for reuse
       run(99);
       expect(store.bytes() / max).toBeLessThanOrEqual(24);
       // A claim takes a fraction of a millisecond; what is left are the collector's pauses.

@@ -10,7 +10,7 @@ import { openReplayStore } from '../../src/replay/open-replay-store.js';
 import type { RedisConfig } from '../../src/redis/connect.js';
 import { createRedisStore } from '../../src/replay/redis-store.js';
 import type { ReplayStore } from '../../src/replay/replay-store.js';
-import { keyOf, NOW } from './contract.js';
+import { keyOf, made, WINDOW, young } from './contract.js';
 import { hasRedis, RedisProcess } from './redis-process.js';
 
 if (!hasRedis()) {
@@ -32,7 +32,6 @@ const config = (port: number, more: Partial<RedisConfig> = {}): RedisConfig => (
   timeoutSeconds: 0.3,
   topology: { kind: 'single' },
   onStoreFailure: 'deny',
-  epochMarginSeconds: 0,
   ...more,
 });
 const start = async (...extra: string[]) => {
@@ -41,7 +40,11 @@ const start = async (...extra: string[]) => {
   return server;
 };
 const open = async (options: RedisConfig) => {
-  const store = await createRedisStore(options, { now: wallClock, onProblem: (p) => problems.push(p) });
+  const store = await createRedisStore(options, {
+    now: wallClock,
+    windowSeconds: WINDOW,
+    onProblem: (p) => problems.push(p),
+  });
   stores.push(store);
   await until(() => store.ready());
   return store;
@@ -56,8 +59,9 @@ const until = async (holds: () => boolean | Promise<boolean>, seconds = 15) => {
 const second = () => Math.floor(Date.now() / 1000);
 /** A proof that was used just now, and a moment after which the store is younger than it. */
 const used = async (store: ReplayStore, name: string) => {
+  await sleep(1010); // the epoch begins with a whole second
   const madeAt = second();
-  expect(await store.claim(keyOf(name), 60, madeAt)).toBe('first');
+  expect(await store.claim(keyOf(name), made(madeAt))).toBe('first');
   await sleep(1100);
   return madeAt;
 };
@@ -71,16 +75,19 @@ afterEach(async () => {
 });
 
 (hasRedis() ? describe : describe.skip)('the epoch of a Redis store', () => {
-  it('refuses what was made before a FLUSHALL, in every replica, and takes what is made after it', async () => {
+  it('refuses what was made before a FLUSHALL, in every replica, and takes what is made after it or carries its nonce', async () => {
     const redis = await start();
     const shared = config(redis.port);
     const [one, two] = [await open(shared), await open(shared)];
     const madeAt = await used(one, 'flushed');
     await redis.command('flushall');
-    expect(await two.claim(keyOf('flushed'), 60, madeAt)).toBe('forgotten');
-    expect(await one.claim(keyOf('flushed too'), 60, madeAt)).toBe('forgotten');
-    expect(await one.claim(keyOf('new'), 60, second())).toBe('first');
-    expect(await two.claim(keyOf('new'), 60, second())).toBe('seen');
+    expect(await two.claim(keyOf('flushed'), made(madeAt))).toBe('forgotten');
+    expect(await one.claim(keyOf('flushed too'), made(madeAt))).toBe('forgotten');
+    const fresh = { ...made(second()), nonce: one.nonce() };
+    expect(await one.claim(keyOf('new'), fresh)).toBe('first');
+    expect(await two.claim(keyOf('new'), fresh)).toBe('seen');
+    await sleep(1010);
+    expect(await two.claim(keyOf('next second'), made(second()))).toBe('first');
     expect(problems.join()).toMatch(/flushed/);
   });
 
@@ -90,8 +97,8 @@ afterEach(async () => {
     const madeAt = await used(store, 'before');
     await redis.kill();
     await redis.restart();
-    await until(async () => (await store.claim(keyOf('after'), 60, NOW)) === 'first');
-    expect(await store.claim(keyOf('before'), 60, madeAt)).toBe('forgotten');
+    await until(async () => (await store.claim(keyOf('after'), young())) === 'first');
+    expect(await store.claim(keyOf('before'), made(madeAt))).toBe('forgotten');
   }, 20_000);
 
   it('a process that starts after the loss knows of it by the name in the marker', async () => {
@@ -100,7 +107,7 @@ afterEach(async () => {
     const madeAt = await used(await open(shared), 'kept');
     // As a replica that was promoted has it: the marker of the old primary, not its last claims.
     await redis.command('set', `${shared.keyPrefix}epoch`, `${madeAt - 100} ${'0'.repeat(40)}`);
-    expect(await (await open(shared)).claim(keyOf('lost'), 60, madeAt)).toBe('forgotten');
+    expect(await (await open(shared)).claim(keyOf('lost'), made(madeAt))).toBe('forgotten');
   });
 
   it('keeps its epoch over a reconnect to the same server', async () => {
@@ -108,17 +115,8 @@ afterEach(async () => {
     const store = await open(config(redis.port));
     const madeAt = await used(store, 'same');
     await redis.command('client', 'kill', 'type', 'normal');
-    await until(async () => (await store.claim(keyOf('same'), 60, madeAt)) === 'seen');
-    expect(await store.claim(keyOf('unused'), 60, madeAt)).toBe('first');
-  });
-
-  it('warns of an eviction policy that forgets, and not of one that does not', async () => {
-    const redis = await start('--maxmemory', '100mb', '--maxmemory-policy', 'allkeys-lru');
-    await open(config(redis.port));
-    expect(problems.join()).toMatch(/maxmemory-policy must be noeviction, got allkeys-lru/);
-    problems.length = 0;
-    await open(config((await start('--maxmemory', '100mb', '--maxmemory-policy', 'noeviction')).port));
-    expect(problems).toEqual([]);
+    await until(async () => (await store.claim(keyOf('same'), made(madeAt))) === 'seen');
+    expect(await store.claim(keyOf('unused'), made(madeAt))).toBe('first');
   });
 
   it('follows a sentinel to the promoted replica, and takes nothing there that the old primary may have taken', async () => {
@@ -142,8 +140,8 @@ afterEach(async () => {
     await replica.command('replicaof', '127.0.0.1', '1');
     await primary.kill();
     await replica.command('replicaof', 'no', 'one');
-    await until(async () => ['first', 'seen'].includes(await store.claim(keyOf('after'), 60, NOW)), 25);
-    expect(await store.claim(keyOf('on the primary'), 60, madeAt)).toBe('forgotten');
+    await until(async () => ['first', 'seen'].includes(await store.claim(keyOf('after'), young())), 25);
+    expect(await store.claim(keyOf('on the primary'), made(madeAt))).toBe('forgotten');
   }, 60_000);
 
   const cluster = async (replicas: number) => {
@@ -191,14 +189,14 @@ afterEach(async () => {
     const names = Array.from({ length: 200 }, (_, i) => `clustered ${i}`);
     const madeAt = second() + 1; // the markers of the buckets are made with the first claims
     const turns = await Promise.all(
-      names.flatMap((name) => [one, two].map((store) => store.claim(keyOf(name), 60, madeAt))),
+      names.flatMap((name) => [one, two].map((store) => store.claim(keyOf(name), made(madeAt)))),
     );
     expect(turns.filter((t) => t === 'first')).toHaveLength(200);
     expect(turns.filter((t) => t === 'seen')).toHaveLength(200);
     for (const node of nodes) expect(Number(await node.command('dbsize'))).toBeGreaterThan(20);
     await sleep(2100);
     await nodes[2]!.command('flushall');
-    const again = await Promise.all(names.map((name) => one.claim(keyOf(name), 60, madeAt)));
+    const again = await Promise.all(names.map((name) => one.claim(keyOf(name), made(madeAt))));
     expect(again).not.toContain('first');
     expect(again).toContain('forgotten');
     expect(again).toContain('seen');
@@ -210,10 +208,10 @@ afterEach(async () => {
       config(nodes[0]!.port, { topology: { kind: 'cluster', nodes: [`127.0.0.1:${nodes[1]!.port}`] } }),
     );
     const names = Array.from({ length: 200 }, (_, i) => `failed over ${i}`);
-    await Promise.all(names.map((name) => store.claim(keyOf(`${name} first`), 60, NOW))); // makes the markers
+    await Promise.all(names.map((name) => store.claim(keyOf(`${name} first`), young()))); // makes the markers
     await sleep(1100);
     const madeAt = second();
-    expect(await Promise.all(names.map((name) => store.claim(keyOf(name), 60, madeAt)))).not.toContain(
+    expect(await Promise.all(names.map((name) => store.claim(keyOf(name), made(madeAt))))).not.toContain(
       'seen',
     );
     await sleep(1100);
@@ -229,12 +227,12 @@ afterEach(async () => {
       await nodes[3]!.command('del', key);
     await until(
       async () =>
-        !(await Promise.all(names.map((name) => store.claim(keyOf(`${name} after`), 60, NOW)))).includes(
+        !(await Promise.all(names.map((name) => store.claim(keyOf(`${name} after`), young())))).includes(
           'down',
         ),
       30,
     );
-    const again = await Promise.all(names.map((name) => store.claim(keyOf(name), 60, madeAt)));
+    const again = await Promise.all(names.map((name) => store.claim(keyOf(name), made(madeAt))));
     expect(again).not.toContain('first');
     expect(again).toContain('forgotten');
     expect(again).toContain('seen'); // of the masters that lost nothing
@@ -282,11 +280,18 @@ async function startLink(to: number) {
 
 (hasRedis() ? describe : describe.skip)('what happens while Redis is away', () => {
   const openWith = async (port: number, onStoreFailure: 'local' | 'allow', unchecked: () => void) => {
-    const store = await openReplayStore(config(port, { onStoreFailure }), {
-      now: wallClock,
-      onProblem: (p) => problems.push(p),
-      onUnchecked: unchecked,
-    });
+    const store = await openReplayStore(
+      {
+        replay: config(port, { onStoreFailure }),
+        routes: [{ auth: { profile: 'dpop', proofMaxAgeSeconds: WINDOW } }] as never,
+      },
+      {
+        remembersSince: 0,
+        now: wallClock,
+        onProblem: (p) => problems.push(p),
+        onUnchecked: unchecked,
+      },
+    );
     stores.push(store);
     return store;
   };
@@ -300,19 +305,19 @@ async function startLink(to: number) {
     // Redis answers: the process alone would have told that a claim was not checked.
     await until(async () => {
       unchecked = 0;
-      await store.claim(keyOf(randomUUID()), 60, NOW);
+      await store.claim(keyOf(randomUUID()), young());
       return unchecked === 0;
     });
-    expect(await store.claim(keyOf('known'), 60, NOW)).toBe('first');
+    expect(await store.claim(keyOf('known'), young())).toBe('first');
     expect(unchecked).toBe(0);
     await redis.kill();
     await until(async () => {
-      await store.claim(keyOf(randomUUID()), 60, NOW);
+      await store.claim(keyOf(randomUUID()), young());
       return unchecked > 0;
     });
-    expect(await store.claim(keyOf('known'), 60, NOW)).toBe('seen');
-    expect(await store.claim(keyOf('new'), 60, NOW)).toBe('first');
-    expect(await store.claim(keyOf('new'), 60, NOW)).toBe('seen');
+    expect(await store.claim(keyOf('known'), young())).toBe('seen');
+    expect(await store.claim(keyOf('new'), young())).toBe('first');
+    expect(await store.claim(keyOf('new'), young())).toBe('seen');
   }, 20_000);
 
   it('local: and what it took meanwhile it takes no more when Redis is back, which never heard of it', async () => {
@@ -322,17 +327,17 @@ async function startLink(to: number) {
     const store = await openWith(link.port, 'local', () => {
       unchecked += 1;
     });
-    await until(async () => (await store.claim(keyOf('x'), 60, NOW)) === 'seen');
+    await until(async () => (await store.claim(keyOf('x'), young())) === 'seen');
     link.cut();
     unchecked = 0;
-    expect([await store.claim(keyOf('meanwhile'), 60, NOW), unchecked]).toEqual(['first', 1]);
+    expect([await store.claim(keyOf('meanwhile'), young()), unchecked]).toEqual(['first', 1]);
     link.mend();
     await until(async () => {
       unchecked = 0;
-      await store.claim(keyOf(randomUUID()), 60, NOW);
+      await store.claim(keyOf(randomUUID()), young());
       return unchecked === 0;
     });
-    expect(await store.claim(keyOf('meanwhile'), 60, NOW)).toBe('seen');
+    expect(await store.claim(keyOf('meanwhile'), young())).toBe('seen');
     expect(unchecked).toBe(0);
     link.stop();
   }, 20_000);
@@ -344,7 +349,7 @@ async function startLink(to: number) {
     const store = await openWith(redis.port, 'allow', () => {
       unchecked += 1;
     });
-    expect([await store.claim(keyOf('a'), 60, NOW), await store.claim(keyOf('a'), 60, NOW)]).toEqual([
+    expect([await store.claim(keyOf('a'), young()), await store.claim(keyOf('a'), young())]).toEqual([
       'first',
       'first',
     ]);

@@ -85,9 +85,15 @@ export interface BedOptions {
   /** Changes the config before it is parsed. */
   readonly change?: (config: ConfigInput, bed: { backendPort: number; dir: string }) => void;
   readonly clock?: () => number;
+  /** Since when it knows of every proof; default: two minutes ago, as if it had been running. */
+  readonly remembersSince?: number;
 }
 
-export async function startBed({ change, clock = wallClock }: BedOptions = {}): Promise<Bed> {
+export async function startBed({
+  change,
+  clock = wallClock,
+  remembersSince = clock() - 120,
+}: BedOptions = {}): Promise<Bed> {
   const dir = mkdtempSync(join(tmpdir(), 'agw-test-'));
   const as = rsa();
   const self = rsa();
@@ -152,7 +158,11 @@ export async function startBed({ change, clock = wallClock }: BedOptions = {}): 
   change?.(input, { backendPort, dir });
   const parsed = parseConfig(input);
   if (!parsed.ok) throw new Error(parsed.problems.join('\n'));
-  const gateway = await startGateway(parsed.config, { clock, warn: (problem) => warnings.push(problem) });
+  const gateway = await startGateway(parsed.config, {
+    clock,
+    remembersSince,
+    warn: (problem) => warnings.push(problem),
+  });
 
   /** Ids of requests that were answered: their audit lines are still to come, or are there. */
   const answered = new Set<string>();

@@ -13,6 +13,7 @@ import { Denial, type Reason } from '../../src/pipeline/reason.js';
 import { then } from '../../src/pipeline/stage.js';
 import { createVerifyQueue } from '../../src/profiles/verify-queue.js';
 import { createMemoryStore } from '../../src/replay/memory-store.js';
+import { longestWindowSeconds } from '../../src/replay/window.js';
 import { createParts } from '../../src/parts.js';
 import { openTrust } from '../../src/trust.js';
 import { bucketMemories, bucketTables, createAddressLimits, createWay } from '../../src/way.js';
@@ -35,7 +36,7 @@ export function startJudge(as: Pair, change?: (config: ConfigInput) => void): Ju
     version: 1,
     publicOrigins: [ORIGIN],
     issuers: [{ name: 'as', issuer: 'https://as.example', jwks: { file: join(dir, 'as.json') } }],
-    replay: { store: 'memory', epochMarginSeconds: 0 },
+    replay: { store: 'memory' },
     limits: { refusalsPerAddress: { maxTokens: 1_000_000, tokensPerSecond: 1_000_000 } },
     routes: [
       {
@@ -58,10 +59,12 @@ export function startJudge(as: Pair, change?: (config: ConfigInput) => void): Ju
       throw new Error(problem);
     },
   });
-  // Old enough to vouch for every proof inside the window.
-  let began = true;
-  const store = createMemoryStore({ maxEntries: 1_000_000, now: () => (began ? 0 : wallClock()) });
-  began = false;
+  const store = createMemoryStore({
+    maxEntries: 1_000_000,
+    windowSeconds: longestWindowSeconds(config.routes),
+    now: wallClock,
+    remembersSince: 0,
+  });
   const tables = bucketTables(bucketMemories(false));
   const { enter, route, decide } = createWay(config, {
     trust,
