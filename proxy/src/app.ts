@@ -190,10 +190,16 @@ export async function startEdge(first: Config, outer: Surroundings, crew?: Crew)
     const received = receive(message, response, { id: randomUUID(), now: clock(), peers, bodies });
     if (tracer !== undefined) received.trace = tracer.start(received, config.publicOrigins[0]!);
     let matched: Route | undefined;
+    /** Of a request of which nothing reached a backend: its proof can be used again, by a retry of whatever stands in front. */
+    const refuseUnsent = (denial: Denial, upstream?: string) => {
+      const refuse = () => conclude.refuse(received, denial, matched, message, response, upstream);
+      const released = received.unspend?.();
+      if (released instanceof Promise) released.then(refuse).catch(crash);
+      else refuse();
+    };
     const forward = (outbound: Outbound) => {
       const picked = endpointsOf(outbound.route).pick(outbound.upstream);
-      if (picked instanceof Denial)
-        return conclude.refuse(received, picked, outbound.route, message, response);
+      if (picked instanceof Denial) return refuseUnsent(picked);
       const { upstream, nameSession, report } = picked;
       const trace = received.trace?.toBackend(picked.request, upstream.origin);
       const { caller } = outbound;
@@ -218,13 +224,14 @@ export async function startEdge(first: Config, outer: Surroundings, crew?: Crew)
             // The backend's token was withdrawn, maybe: the next request asks for another.
             if (outcome.denial.reason === 'upstream_refused' && caller.kind === 'known')
               trust.exchangers.get(outbound.route.name)?.forget(caller.accessToken);
-            conclude.refuse(received, outcome.denial, outbound.route, message, response, upstream.backend);
+            if (!outcome.mayHaveReachedBackend) refuseUnsent(outcome.denial, upstream.backend);
+            else conclude.refuse(received, outcome.denial, matched, message, response, upstream.backend);
           } else conclude.record(received, outcome, upstream.backend);
         },
       );
     };
     const settle = (decision: Outbound | Denial) => {
-      if (decision instanceof Denial) conclude.refuse(received, decision, matched, message, response);
+      if (decision instanceof Denial) refuseUnsent(decision);
       else forward(decision);
     };
     // A throw is a bug, and still an answer, an audit line and a refusal.

@@ -104,6 +104,8 @@ export interface Received {
   trace?: RequestTrace;
   /** What the signature of its proof cost to verify, in those of ES256; absent: none was verified, or not yet. Limits count by it. */
   verificationCost?: number;
+  /** Gives the proof's one use back, which a request that reached nobody has not had. Absent: there is none, or it was not claimed. */
+  unspend?: () => void | Promise<void>;
   /** DER of the certificate that the connection's client proved to hold (TLS), if it has one. */
   readonly tlsCertificate: () => Buffer | undefined;
   /**

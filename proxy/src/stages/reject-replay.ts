@@ -46,6 +46,7 @@ export function rejectReplay(
     const settle = (turn: Turn): Unseen | Denial => {
       switch (turn) {
         case 'first':
+          x.unspend = () => store.release(key);
           return x as Unseen;
         case 'full':
           return deny('replay_store_full', undefined, { retryAfterSeconds: RETRY_AFTER_SECONDS });
@@ -62,7 +63,8 @@ export function rejectReplay(
           );
       }
     };
-    const turn = store.claim(replayKey(caller.by, once.owner, once.jti), proof);
+    const key = replayKey(caller.by, once.owner, once.jti);
+    const turn = store.claim(key, proof);
     return turn instanceof Promise ? turn.then(settle) : settle(turn);
   };
 }
