@@ -240,10 +240,7 @@ const issuer = z.strictObject({
 const hostPort = z
   .string()
   .check(must('must be host:port', (v: string) => /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+):\d{1,5}$/.test(v)));
-/**
- * A proof made less than this after the store may have forgotten is refused, or has to carry a nonce of after that: how far ahead a client's clock can have been when it was used before.
- * Absent: the route's `clockSkewSeconds`, and 5 more with Redis, as the clocks of replicas differ. Less lets a proof of a client whose clock is ahead pass once more after a loss.
- */
+/** How far ahead a client's clock can have been when its proof was used before a loss. Absent: the route's `clockSkewSeconds`, 5 more with Redis; less lets such a proof pass once more. */
 const epochMarginSeconds = z.optional(seconds(0, 60));
 
 const replay = z.discriminatedUnion('store', [
