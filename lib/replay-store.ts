@@ -17,10 +17,12 @@ export interface MemoryStoreOptions {
 
   /**
    * After the store lost what it remembered (a restart, a flush, a failover), proofs made before that moment
-   * are refused, and those made less than this after it: how far ahead a client's clock may have been. At most
-   * 60 seconds, for which every request is then refused.
+   * are refused, and those made less than this after it: how far ahead a client's clock may have been. The
+   * refusal carries a nonce with which the next proof passes at once; a client that follows no nonces, and a
+   * self-signed token, is refused for so long. At most 60 seconds. Less than the clock skew WEAKENS the
+   * gateway: a proof of a client whose clock was ahead can be used once more after a loss.
    *
-   * @default Duration.seconds(0)
+   * @default - the route's clock skew
    */
   readonly epochMargin?: Duration;
 }
@@ -55,7 +57,8 @@ export interface RedisStoreOptions {
   readonly ca?: CaBundle;
 
   /**
-   * ACL user.
+   * ACL user. It needs `+set +get +del +info +eval` on its keys, in a cluster `+cluster` too, and for rate limits that replicas share
+   * `+evalsha +time +hmget +hset +pexpire`.
    *
    * @default - the server's default user
    */
@@ -84,10 +87,12 @@ export interface RedisStoreOptions {
 
   /**
    * After the store lost what it remembered (a restart, a flush, a failover), proofs made before that moment
-   * are refused, and those made less than this after it: how far ahead a client's clock may have been. At most
-   * 60 seconds, for which every request is then refused.
+   * are refused, and those made less than this after it: how far ahead a client's clock may have been. The
+   * refusal carries a nonce with which the next proof passes at once; a client that follows no nonces, and a
+   * self-signed token, is refused for so long. At most 60 seconds. Less than the clock skew WEAKENS the
+   * gateway: a proof of a client whose clock was ahead can be used once more after a loss.
    *
-   * @default Duration.seconds(0)
+   * @default - the route's clock skew and 5 seconds
    */
   readonly epochMargin?: Duration;
 
