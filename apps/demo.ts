@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { App, Chart } from 'cdk8s';
+import { App, Chart, Duration } from 'cdk8s';
 import {
   AgentGateway,
   ApiServerAccess,
@@ -23,6 +23,8 @@ export function demo(app: App): Chart {
     issuer: 'https://idp.example.com',
     audience: 'mcp-gateway',
     jwks: JwksSource.fromFile(join(__dirname, 'jwks.json')),
+    // Its clients have its clock. So a proof without a nonce passes a few seconds after each start, not a minute.
+    auth: AuthProfile.dpop({ clockSkew: Duration.seconds(5) }),
     dataPlane: DataPlane.direct(),
     // Loud clients are welcome here: whoever tries the demo sees the answer to a proof, not to a flood.
     rateLimit: RateLimit.tokenBucket({ maxTokens: 10_000, tokensPerFill: 10_000 }),

@@ -134,7 +134,7 @@ describe('several endpoints', () => {
       const replica = (order: readonly number[]) =>
         startBed({
           change: (config) => {
-            config.replay = { store: 'redis', url: `redis://127.0.0.1:${redis.port}` };
+            config.replay = { store: 'redis', url: `redis://127.0.0.1:${redis.port}`, epochMarginSeconds: 0 };
             (config.routes[0] as { backend: unknown }).backend = {
               url: `http://127.0.0.1:${ports[0]!}`,
               endpoints: order.map((port) => `http://127.0.0.1:${port}`),
@@ -145,7 +145,7 @@ describe('several endpoints', () => {
       try {
         while ((await one.admin('/readyz')).status !== 200 || (await two.admin('/readyz')).status !== 200)
           await sleep(20);
-        await sleep(200); // both have asked for the key
+        await sleep(1_000); // both have asked for the key, and the second in which the store began is over
         const first = await ask(one);
         const session = first.headers['mcp-session-id'] as string;
         for (let i = 0; i < 4; i++)

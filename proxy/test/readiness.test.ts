@@ -32,15 +32,17 @@ const waitsFor = async (want: string[]) => {
     await sleep(25);
   expect(await waitingFor()).toEqual(want);
 };
-const ask = async (path = '/mcp') => {
+/** As a client does it: the nonce of a refusal goes into the next proof. */
+const ask = async (path = '/mcp', nonce?: unknown): Promise<number | undefined> => {
   const token = accessToken(bed.as, { cnf: { jkt: thumbprint(client) } });
-  return (
-    await bed.ask({
-      method: 'POST',
-      path,
-      headers: { authorization: `DPoP ${token}`, dpop: proof(client, 'POST', ORIGIN + path, token) },
-    })
-  ).status;
+  const dpop = proof(client, 'POST', ORIGIN + path, token, { claims: nonce === undefined ? {} : { nonce } });
+  const { status, headers } = await bed.ask({
+    method: 'POST',
+    path,
+    headers: { authorization: `DPoP ${token}`, dpop },
+  });
+  const given = headers['dpop-nonce'];
+  return status === 401 && given !== undefined && nonce === undefined ? ask(path, given) : status;
 };
 
 if (!hasRedis()) {

@@ -1,6 +1,7 @@
 // What the demo sends, and what must come back. `run` answers { got, detail }; a case passes when `got` equals `want`.
 import { readFileSync } from 'node:fs';
 import http from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, DpopSession, StreamableHTTPClientTransport, withDpop } from '@modelcontextprotocol/client';
 import { accessToken, createClient, dpopHeaders, dpopHeadersAt, selfSignedHeaders } from './mint.mjs';
 
@@ -38,6 +39,7 @@ function send(origin, method, path, headers) {
           resolve({
             status: response.statusCode,
             challenge: response.headers['www-authenticate'] ?? '',
+            nonce: response.headers['dpop-nonce'],
             text,
           }),
         );
@@ -52,6 +54,34 @@ function outline({ status, challenge }) {
   const scheme = /^\w+/.exec(challenge)?.[0];
   const error = /error="(\w+)"/.exec(challenge)?.[1];
   return [status, scheme, error].filter((part) => part !== undefined).join(' ');
+}
+
+/**
+ * RFC 9449 8: a client that is told to use a nonce sends the request again, with a new proof that carries it. A gateway that has just started asks for one, as it does not know what was used before.
+ * @param ask sends the request with a proof that has the nonce
+ */
+async function withNonce(ask) {
+  const answer = await ask(undefined);
+  return answer.challenge.includes('error="use_dpop_nonce"') ? ask(answer.nonce) : answer;
+}
+
+const SERVED_MS = 20_000;
+
+/**
+ * Waits until tokens of the self-signed profile pass, which have no nonce: a gateway refuses what could have been made before it started, by a clock that is ahead of its own.
+ * Asks for a secret that is not listed, so that no backend hears of it.
+ */
+export async function untilServed(info) {
+  const route = info.routes.find(({ profile, secret }) => profile === 'selfSigned' && secret !== undefined);
+  const path = `${route.path}/other`;
+  const until = performance.now() + SERVED_MS;
+  for (;;) {
+    const headers = await selfSignedHeaders(route, 'GET', info.publicOrigin + path);
+    const { status, text } = await send(info.gateway, 'GET', path, headers);
+    if (status === 404) return;
+    if (performance.now() > until) throw new Error(`not served after ${SERVED_MS} ms: ${status} ${text}`);
+    await sleep(100);
+  }
 }
 
 /** The official client, all the way: initialize, list, call, a call that streams. */
@@ -121,7 +151,7 @@ export async function createCases(info) {
   });
   const passes = (what, want, run) => ({ what, want, run });
   const secretRead = (path, headers) => async () => {
-    const { status, text } = await get(path, await headers());
+    const { status, text } = await withNonce(async (nonce) => get(path, await headers(nonce)));
     return {
       got: `${status} ${status === 200 ? Buffer.from(JSON.parse(text).data.password, 'base64') : ''}`,
       detail: path,
@@ -131,8 +161,11 @@ export async function createCases(info) {
     what,
     want: `200, then ${want}`,
     async run() {
-      const same = await headers();
-      const first = await send(info.gateway, method, path, same);
+      let same;
+      const first = await withNonce(async (nonce) => {
+        same = await headers(nonce);
+        return send(info.gateway, method, path, same);
+      });
       const second = await send(info.gateway, method, path, same);
       return { got: `${first.status}, then ${outline(second)}`, detail: second.challenge };
     },
@@ -154,7 +187,7 @@ export async function createCases(info) {
     passes(
       'dpop: the named secret',
       '200 correct horse',
-      secretRead(secretPath, async () => dpopHeaders(client, 'GET', url(secretPath), token)),
+      secretRead(secretPath, (nonce) => dpopHeaders(client, 'GET', url(secretPath), token, nonce)),
     ),
     refused('dpop: no token', '401 DPoP', () => post(mcp.path, {})),
     refused('dpop: token without a proof', PROOF, () => post(mcp.path, { authorization: `DPoP ${token}` })),
@@ -184,12 +217,13 @@ export async function createCases(info) {
     replay(
       'dpop: the same proof twice',
       PROOF,
-      () => dpopHeaders(client, 'POST', url(mcp.path), token),
+      (nonce) => dpopHeaders(client, 'POST', url(mcp.path), token, nonce),
       mcp.path,
     ),
-    refused('dpop: a secret that is not listed', '404', async () =>
-      get(`${secrets.path}/other`, await dpopHeaders(client, 'GET', url(`${secrets.path}/other`), token)),
-    ),
+    refused('dpop: a secret that is not listed', '404', () => {
+      const path = `${secrets.path}/other`;
+      return withNonce(async (nonce) => get(path, await dpopHeaders(client, 'GET', url(path), token, nonce)));
+    }),
     refused('dpop: ..%2f out of the route', '400', async () =>
       get(
         `${secrets.path}/..%2f..%2fpods`,
@@ -200,7 +234,10 @@ export async function createCases(info) {
     passes(
       'self-signed: official MCP client, every request with a token of its own',
       'count,echo; bound; counted to 3',
-      () => officialClient(url(selfMcp.path), selfFetch),
+      async () => {
+        await untilServed(info);
+        return officialClient(url(selfMcp.path), selfFetch);
+      },
     ),
     passes(
       'self-signed: the named secret',

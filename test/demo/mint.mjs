@@ -29,11 +29,11 @@ export async function accessToken({ key, kid, alg, issuer, audience }, thumbprin
     .sign(await importPKCS8(readFileSync(key, 'utf8'), alg));
 }
 
-/** The headers of one request under RFC 9449. */
-export async function dpopHeaders(client, htm, htu, token, claims) {
+/** The headers of one request under RFC 9449. @param nonce of the answer before, if it gave one (8) */
+export async function dpopHeaders(client, htm, htu, token, nonce) {
   return {
     authorization: `DPoP ${token}`,
-    dpop: await generateProof(client.pair, htu, htm, undefined, token, claims),
+    dpop: await generateProof(client.pair, htu, htm, nonce, token),
   };
 }
 

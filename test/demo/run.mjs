@@ -3,7 +3,7 @@
 // run `npm run bundle`, and whose other processes read assets/ meanwhile.
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { createCases } from './cases.mjs';
+import { createCases, untilServed } from './cases.mjs';
 import { build, startStack } from './stack.mjs';
 
 const flag = { type: 'boolean', default: false };
@@ -39,6 +39,8 @@ const stack = await starting.catch((cause) => fail(cause.message));
 if (ending || stack === undefined) {
   await end(1); // an end is under way, and it exits
 } else if (values.hold) {
+  // A client of one's own need not know nonces: when the line is there, a first proof passes.
+  await untilServed(stack.info).catch((cause) => fail(cause.message));
   if (values.json) process.stdout.write(`${JSON.stringify(stack.info)}\n`);
   else say(JSON.stringify(stack.info, null, 2));
   setInterval(() => {}, 1 << 30);

@@ -8,6 +8,8 @@ const MAX_BACKOFF_MS = 2_000;
 const CONNECT_TIMEOUT_MS = 5_000;
 /** A connection on which nothing has come back for so many command timeouts is dead, whatever TCP believes: a partition sends no reset. */
 const SILENT_TIMEOUTS = 4;
+/** How often a cluster is asked which master has which slots: a failover is seen though no command is sent to the old one. */
+const SLOTS_REFRESH_MS = 1_000;
 
 const secretOf = (ref: { readonly file: string } | undefined) =>
   ref === undefined ? undefined : readFileSync(ref.file, 'utf8').replace(/\r?\n$/, '');
@@ -57,6 +59,7 @@ export async function connectRedis(
       enableOfflineQueue: false,
       clusterRetryStrategy: backoff,
       slotsRefreshTimeout: 1_000,
+      slotsRefreshInterval: SLOTS_REFRESH_MS,
       scaleReads: 'master',
       ...(protocol === 'rediss:'
         ? { dnsLookup: (name: string, found: (cause: null, ip: string) => void) => found(null, name) }

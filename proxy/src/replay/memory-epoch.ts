@@ -56,11 +56,6 @@ export class MemoryEpoch {
       this.#renew(this.time(), { windowSeconds: Math.ceil(windowSeconds) });
   }
 
-  /** What was made in the seconds before is refused, all of it. */
-  get begun(): boolean {
-    return this.#now() >= Atomics.load(this.#words, SINCE);
-  }
-
   /** Whether its claim may have been forgotten by now, or was never made here. */
   mayHaveForgotten(proof: ProofTime, time: number): boolean {
     return (

@@ -65,6 +65,8 @@ export async function openReplayStore(
  * @param local told of everything, so that what passed before the outage is known in it; absent: all passes
  */
 function backed(store: ReplayStore, local: ReplayStore | undefined, onUnchecked: () => void): ReplayStore {
+  /** Keys that passed while the store was away: what it knows of them is another replica's claim. */
+  const unchecked = new WeakSet<Buffer>();
   return {
     async claim(key, proof) {
       const turn = await store.claim(key, proof);
@@ -73,11 +75,12 @@ function backed(store: ReplayStore, local: ReplayStore | undefined, onUnchecked:
       // What passed here while the store was away it never heard of.
       if (turn !== 'down') return turn === 'first' && here === 'seen' ? here : turn;
       onUnchecked();
+      unchecked.add(key);
       return here;
     },
     async release(key) {
       await local?.release(key);
-      await store.release(key);
+      if (!unchecked.has(key)) await store.release(key);
     },
     async peek(key) {
       return (await local?.peek(key)) === true || store.peek(key);

@@ -3,7 +3,9 @@
  * Its `iat` is later than the restart, so it looks as if nobody could have used it before. The same in the very second of the restart with a clock that is right.
  */
 import { accessToken, ec, proof, thumbprint } from '../support/mint.js';
-import { ORIGIN, startBed, type Bed } from '../support/gateway.js';
+import { ORIGIN, request, startBed, type Bed } from '../support/gateway.js';
+import { startGatewayProcess } from '../../../test/e2e/support/gateway-process.js';
+import { openScene } from '../../../test/e2e/support/scene.js';
 
 const HTU = `${ORIGIN}/mcp`;
 const client = ec();
@@ -57,3 +59,48 @@ describe('a proof from before a restart', () => {
     expect([(await ask(START - 2)).status, (await ask(START - 1)).status]).toEqual([401, 200]);
   });
 });
+
+it.each([
+  [0, 1],
+  [30, 1],
+  [30, 2],
+])(
+  'the shipped gateway, killed and started again with its defaults, takes no proof twice: iat %i s ahead, %i worker(s)',
+  async (ahead, workers) => {
+    const scene = await openScene({
+      replay: { store: 'memory', epochMarginSeconds: undefined },
+      workers,
+      drainSeconds: 1,
+    });
+    const askWith = (nonce?: unknown) => {
+      const headers = scene.ask().headers as Record<string, string>;
+      const token = headers['authorization']!.slice('DPoP '.length);
+      const claims = {
+        iat: Math.floor(Date.now() / 1000) + ahead,
+        ...(nonce === undefined ? {} : { nonce }),
+      };
+      const dpop = proof(scene.client, 'POST', HTU, token, { claims });
+      return { method: 'POST', path: '/mcp', headers: { ...headers, dpop } };
+    };
+    const first = await startGatewayProcess(scene.config, { dir: scene.dir, name: 'first' });
+    let second: typeof first | undefined;
+    try {
+      const { headers } = await request(first.port, askWith());
+      const used = askWith(headers['dpop-nonce']);
+      expect((await request(first.port, used)).status).toBe(200);
+      const gone = new Promise((resolve) => first.child.once('close', resolve));
+      first.child.kill('SIGKILL');
+      await gone;
+      second = await startGatewayProcess(scene.config, { dir: scene.dir, name: 'second', ports: first });
+      const again = await request(second.port, used);
+      expect([again.status, scene.reached()]).toEqual([401, 1]);
+      // What the loss costs a client that follows RFC 9449 8: one more request.
+      expect((await request(second.port, askWith(again.headers['dpop-nonce']))).status).toBe(200);
+    } finally {
+      first.child.kill('SIGKILL');
+      await second?.stop();
+      scene.stop();
+    }
+  },
+  20_000,
+);

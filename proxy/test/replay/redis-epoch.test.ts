@@ -69,7 +69,9 @@ const used = async (store: ReplayStore, name: string) => {
 beforeEach(() => {
   problems.length = 0;
 });
+const links: { stop(): void }[] = [];
 afterEach(async () => {
+  for (const link of links.splice(0)) link.stop();
   for (const store of stores.splice(0)) await store.close();
   for (const server of servers.splice(0)) await server.stop();
 });
@@ -265,7 +267,7 @@ async function startLink(to: number) {
     isOpen = false;
     for (const socket of sockets) socket.destroy();
   };
-  return {
+  const link = {
     port: (server.address() as net.AddressInfo).port,
     cut,
     mend: () => {
@@ -276,13 +278,20 @@ async function startLink(to: number) {
       server.close();
     },
   };
+  links.push(link);
+  return link;
 }
 
 (hasRedis() ? describe : describe.skip)('what happens while Redis is away', () => {
-  const openWith = async (port: number, onStoreFailure: 'local' | 'allow', unchecked: () => void) => {
+  const openWith = async (
+    port: number,
+    onStoreFailure: 'local' | 'allow',
+    unchecked: () => void,
+    more: Partial<RedisConfig> = {},
+  ) => {
     const store = await openReplayStore(
       {
-        replay: config(port, { onStoreFailure }),
+        replay: config(port, { onStoreFailure, ...more }),
         routes: [{ auth: { profile: 'dpop', proofMaxAgeSeconds: WINDOW } }] as never,
       },
       {
@@ -339,7 +348,35 @@ async function startLink(to: number) {
     });
     expect(await store.claim(keyOf('meanwhile'), young())).toBe('seen');
     expect(unchecked).toBe(0);
-    link.stop();
+  }, 20_000);
+
+  it('local: gives nothing back that it did not take: the claim of another replica stays', async () => {
+    const redis = await start();
+    const link = await startLink(redis.port);
+    const shared = { keyPrefix: `agw:${randomUUID()}:` };
+    let unchecked = 0;
+    const cut = await openWith(link.port, 'local', () => (unchecked += 1), shared);
+    const other = await openWith(redis.port, 'local', () => {}, shared);
+    await until(async () => (await other.claim(keyOf('x'), young())) === 'seen');
+    await until(async () => {
+      unchecked = 0;
+      await cut.claim(keyOf(randomUUID()), young());
+      return unchecked === 0;
+    });
+    expect(await other.claim(keyOf('taken'), young())).toBe('first');
+    link.cut();
+    const key = keyOf('taken');
+    expect([await cut.claim(key, young()), unchecked]).toEqual(['first', 1]);
+    link.mend();
+    await until(async () => {
+      unchecked = 0;
+      await cut.claim(keyOf(randomUUID()), young());
+      return unchecked === 0;
+    });
+    await cut.release(key);
+    const third = await openWith(redis.port, 'allow', () => {}, shared);
+    await until(async () => (await third.claim(keyOf('x'), young())) === 'seen');
+    expect(await third.claim(keyOf('taken'), young())).toBe('seen');
   }, 20_000);
 
   it('allow: counts every proof that passed so', async () => {

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -13,6 +13,9 @@ import { behavesLikeAReplayStore, keyOf, WINDOW, young } from './contract.js';
 import { hasRedis, RedisProcess } from './redis-process.js';
 
 const TIMEOUT = 0.3;
+/** What decision 9 and the docs of the constructs say that an ACL user needs. */
+const NEEDED = '+set +get +del +info +eval';
+const COMMANDS = NEEDED.split(' ');
 const shared = process.env.REDIS_URL;
 
 const stores: ReplayStore[] = [];
@@ -164,6 +167,13 @@ if (!hasRedis() && shared === undefined) {
     }
   }, 20_000);
 
+  it.each(['docs/decisions/0009-epoch-of-the-replay-store.md', 'lib/replay-store.ts', 'API.md'])(
+    '%s names the commands that an ACL user needs',
+    (name) => {
+      const text = readFileSync(join(import.meta.dirname, '..', '..', '..', name), 'utf8');
+      expect(text.includes(`\`${NEEDED}\``)).toBe(true);
+    },
+  );
   it('speaks TLS to a server that its CA vouches for, as an ACL user with the few commands it needs, and to no other server', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'agw-redis-tls-'));
     const file = (name: string) => join(folder, name);
@@ -195,19 +205,7 @@ if (!hasRedis() && shared === undefined) {
       }
       writeFileSync(file('password'), 'of-the-gateway\n');
       redis = await RedisProcess.start();
-      await redis.command(
-        'acl',
-        'setuser',
-        'gateway',
-        'on',
-        '>of-the-gateway',
-        '~agw:*',
-        '+set',
-        '+get',
-        '+info',
-        '+eval',
-        '+del',
-      );
+      await redis.command('acl', 'setuser', 'gateway', 'on', '>of-the-gateway', '~agw:*', ...COMMANDS);
       const tlsPort = redis.port + 1 > 65_000 ? redis.port - 1 : redis.port + 1;
       for (const [key, value] of [
         ['tls-cert-file', file('server.crt')],
@@ -226,6 +224,11 @@ if (!hasRedis() && shared === undefined) {
       expect([await store.claim(keyOf('tls'), young()), await store.claim(keyOf('tls'), young())]).toEqual([
         'first',
         'seen',
+      ]);
+      await store.release(keyOf('tls'));
+      expect([await store.claim(keyOf('tls'), young()), await store.peek(keyOf('tls'))]).toEqual([
+        'first',
+        true,
       ]);
       problems.length = 0;
       const wrong = await open(

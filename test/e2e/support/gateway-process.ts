@@ -38,7 +38,10 @@ export interface GatewayProcessOptions {
   readonly ports?: { readonly port: number; readonly adminPort: number };
 }
 
-/** Resolves when it is ready. @param config without ports, which are chosen here */
+/** What was made in the second in which a store began it does not vouch for. */
+const nextSecond = () => new Promise((resolve) => setTimeout(resolve, 1000 - (Date.now() % 1000)));
+
+/** Resolves when it is ready and its first proofs pass. @param config without ports, which are chosen here */
 export async function startGatewayProcess(
   config: ConfigInput,
   { dir, name, ports, code = assets, flags = [], env = {}, descriptors }: GatewayProcessOptions,
@@ -52,7 +55,7 @@ export async function startGatewayProcess(
         ? text
         : JSON.stringify({
             ...text,
-            // Clients here take no nonces and have our clock: what they make in the next second passes, which readiness waits for.
+            // Clients here take no nonces and have our clock: what they make from the next second on passes.
             replay: { epochMarginSeconds: 0, ...text.replay },
             listen: { host: '127.0.0.1', ...text.listen, port },
             admin: { host: '127.0.0.1', port: adminPort },
@@ -85,6 +88,7 @@ export async function startGatewayProcess(
     }
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
+  await nextSecond();
   return {
     port,
     adminPort,
