@@ -66,7 +66,7 @@ export async function openScene(change: Partial<ConfigInput> = {}): Promise<Scen
       version: 1,
       publicOrigins: [ORIGIN],
       issuers: [{ name: 'as', issuer: 'https://as.example', jwks: { file: join(dir, 'jwks.json') } }],
-      replay: { store: 'memory' },
+      replay: { store: 'memory', epochMarginSeconds: 0 },
       routes: [
         {
           kind: 'mcp',
