@@ -57,8 +57,8 @@ export interface RedisStoreOptions {
   readonly ca?: CaBundle;
 
   /**
-   * ACL user. It needs `+set +get +del +info +eval` on its keys, in a cluster `+cluster` too, and for rate limits that replicas share
-   * `+evalsha +time +hmget +hset +pexpire`.
+   * ACL user. It needs `+set +get +del +info +eval` on its keys, in a cluster `+cluster` too, and for rate limits
+   * that replicas share `+evalsha +time +hmget +hset +pexpire`.
    *
    * @default - the server's default user
    */

@@ -190,7 +190,7 @@ export async function startEdge(first: Config, outer: Surroundings, crew?: Crew)
     const received = receive(message, response, { id: randomUUID(), now: clock(), peers, bodies });
     if (tracer !== undefined) received.trace = tracer.start(received, config.publicOrigins[0]!);
     let matched: Route | undefined;
-    /** Of a request of which nothing reached a backend: its proof can be used again, by a retry of whatever stands in front. */
+    // Nothing of the request reached a backend: its proof can be used again, by a retry of whatever stands in front.
     const refuseUnsent = (denial: Denial, upstream?: string) => {
       const refuse = () => conclude.refuse(received, denial, matched, message, response, upstream);
       const released = received.unspend?.();

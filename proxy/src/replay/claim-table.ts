@@ -1,6 +1,9 @@
 import { lock, unlock } from '../memory/mutex.js';
 
-/** 128 bits of the key and the second of its expiry: 20 bytes a slot, where a Map of strings takes more than a hundred. */
+/**
+ * 128 bits of the key and the second of its expiry: 20 bytes a slot, where a Map of strings takes more than a
+ * hundred.
+ */
 const WORDS = 5;
 /** Before the slots: how many are used, the first second at which one expires, and the lock. */
 const HEADER = 3;
@@ -11,7 +14,10 @@ const LONG_AGO = 1;
 const FIRST_CAPACITY = 64;
 /** Up to here probing stays short (about 50 neighbouring slots for a new key). */
 const MAX_LOAD = 0.9;
-/** A table that is still fuller than this without its expired claims grows, else it would be rebuilt again after a few more. */
+/**
+ * A table that is still fuller than this without its expired claims grows, else it would be rebuilt again after a few
+ * more.
+ */
 const CALM_LOAD = 0.85;
 
 /** Four words of a claim's key; a SHA-256, so the words place it as they are. */
@@ -26,7 +32,8 @@ export const wordsFor = (share: number): number => HEADER + capacityFor(share) *
 
 /**
  * Open addressing over one typed array. Slots are freed by rebuilding only; small tables keep that short.
- * Seconds are whole Unix times; 0 marks an empty slot. Every method but `lock` and `soonest` is called with the lock taken.
+ * Seconds are whole Unix times; 0 marks an empty slot. Every method but `lock` and `soonest` is called with the lock
+ * taken.
  */
 export class ClaimTable {
   readonly #fullCapacity: number;
@@ -70,7 +77,10 @@ export class ClaimTable {
     return this.#words[this.#slotOf(key) + 4]! > at;
   }
 
-  /** Lets a claim end now, if there is one: its slot is free at the next rebuild, and the key can be claimed again at once. */
+  /**
+   * Lets a claim end now, if there is one: its slot is free at the next rebuild, and the key can be claimed again at
+   * once.
+   */
   expire(key: KeyWords): void {
     const slot = this.#slotOf(key);
     if (this.#words[slot + 4] === 0) return;
@@ -88,7 +98,10 @@ export class ClaimTable {
     return 'first';
   }
 
-  /** Adds a key that is absent; returns by how many claims the table grew, less than 0 if expired ones made room, and `undefined` where there is none. */
+  /**
+   * Adds a key that is absent; returns by how many claims the table grew, less than 0 if expired ones made room, and
+   * `undefined` where there is none.
+   */
   insert(key: KeyWords, at: number, until: number): number | undefined {
     let freed = 0;
     if (this.#used + 1 > this.#capacity * MAX_LOAD) {

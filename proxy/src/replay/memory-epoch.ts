@@ -10,8 +10,10 @@ export const EPOCH_WORDS = 5;
 const STEP_SECONDS = 5;
 
 /**
- * Since when a memory store remembers everything, and the time that it lives by, for all threads. That time never goes back: what has expired by it is forgotten, and what could have
- * expired by it is refused, so the two cannot part. A clock that is set back further begins a new epoch instead of a long wait.
+ * Since when a memory store remembers everything, and the time that it lives by, for all threads. That time never
+ * goes back: what has expired by it is forgotten, and what could have
+ * expired by it is refused, so the two cannot part. A clock that is set back further begins a new epoch instead of a
+ * long wait.
  */
 export class MemoryEpoch {
   readonly #words: Int32Array<ArrayBufferLike>;

@@ -10,7 +10,10 @@ export interface MemoryStoreOptions {
   /** For how long after it was made a proof passes, on any route. */
   readonly windowSeconds: number;
   readonly now: Clock;
-  /** Seconds since the epoch: since when it knows of every proof. Default: now, as a process before this one may have taken what was made until now. */
+  /**
+   * Seconds since the epoch: since when it knows of every proof. Default: now, as a process before this one may have
+   * taken what was made until now.
+   */
   readonly remembersSince?: number | undefined;
   /** Of `shareClaims` for the same `maxEntries`: the claims of all threads that have it. */
   readonly shared?: SharedClaims | undefined;
@@ -34,7 +37,10 @@ const TABLE_SHARE = 4096;
 /** One table is tidied every so many claims; tables that grew full of expired claims tidy themselves. */
 const TIDY_EVERY = 64;
 const TIDY_FOR_SIZE = 32;
-/** Hashes spread unevenly: so many standard deviations on top let nearly every table take its part without growing further, or, where it cannot, ever. */
+/**
+ * Hashes spread unevenly: so many standard deviations on top let nearly every table take its part without growing
+ * further, or, where it cannot, ever.
+ */
 const DEVIATIONS = { growing: 3, fixed: 6 } as const;
 const WORD_BYTES = 4;
 /** Live claims of all tables, and the epoch, in memory of their own. */
@@ -93,8 +99,10 @@ function tablesOf(
 }
 
 /**
- * Claims of one process: forgotten when they expire and never before, so a full store refuses (`full`) rather than forget. Its memory is this process's: a restart
- * forgets, and two replicas do not share it; threads do. Spread over many small tables, of which no claim rebuilds more than it must.
+ * Claims of one process: forgotten when they expire and never before, so a full store refuses (`full`) rather than
+ * forget. Its memory is this process's: a restart
+ * forgets, and two replicas do not share it; threads do. Spread over many small tables, of which no claim rebuilds
+ * more than it must.
  */
 export function createMemoryStore({
   maxEntries,

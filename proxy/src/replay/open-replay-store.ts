@@ -22,7 +22,10 @@ const LOCAL_ENTRIES = 1_000_000;
 
 type Opened = Pick<Config, 'replay' | 'routes'>;
 
-/** What the threads of one process must share of a store, so that it remembers for all of them; `undefined`: the store is elsewhere. */
+/**
+ * What the threads of one process must share of a store, so that it remembers for all of them; `undefined`: the store
+ * is elsewhere.
+ */
 export function claimsToShare(
   { replay, routes }: Opened,
   { now, remembersSince }: Pick<ReplayStoreOptions, 'now' | 'remembersSince'>,

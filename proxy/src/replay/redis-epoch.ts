@@ -39,7 +39,10 @@ export interface Epochs {
   serverOf(bucket: string): Server | undefined;
   /** As it was last seen. */
   known(bucket: string): Epoch | undefined;
-  /** What a marker that a claim saw means; where it is missing or stands for what is gone, a new one. `undefined`: the server is not known. */
+  /**
+   * What a marker that a claim saw means; where it is missing or stands for what is gone, a new one. `undefined`: the
+   * server is not known.
+   */
   of(bucket: string, marker: string | undefined): Promise<Epoch | undefined>;
   /** Begins anew in every bucket that is known. */
   renew(): Promise<void>;
@@ -51,7 +54,10 @@ export interface Epochs {
 export const BUCKETS = 64;
 const ATTEMPTS = 3;
 
-/** Writes a marker where the one that its writer saw still stands, and says which one stands then: of several replicas one begins an epoch, and none moves one back. */
+/**
+ * Writes a marker where the one that its writer saw still stands, and says which one stands then: of several replicas
+ * one begins an epoch, and none moves one back.
+ */
 const REPLACE = `
 local stands = redis.call('GET', KEYS[1]) or ''
 if stands ~= ARGV[1] then return stands end
@@ -74,8 +80,10 @@ function readMarker(text: string): Epoch | undefined {
 }
 
 /**
- * RFC 9449 11.1 needs a store that does not forget, and Redis can: by FLUSHALL, by a restart, by a failover to a replica that had not got the last writes, by throwing out keys. So a
- * marker stands beside the claims, which says for which start of which server they are. Where it is missing or does not fit any more a new epoch begins: a proof that may be
+ * RFC 9449 11.1 needs a store that does not forget, and Redis can: by FLUSHALL, by a restart, by a failover to a
+ * replica that had not got the last writes, by throwing out keys. So a
+ * marker stands beside the claims, which says for which start of which server they are. Where it is missing or does
+ * not fit any more a new epoch begins: a proof that may be
  * older is refused, once: its client makes a new one.
  */
 export function createEpochs(
@@ -93,7 +101,10 @@ export function createEpochs(
   const tagOf = (bucket: number) => `{${bucket}}`;
   const serverOf = (bucket: string) => servers.of(clustered ? slots[Number(bucket.slice(1, -1))]! : 0);
 
-  /** A server without a name may be another one after each reconnect, so its marker counts only where this process has seen it in this connection. */
+  /**
+   * A server without a name may be another one after each reconnect, so its marker counts only where this process has
+   * seen it in this connection.
+   */
   const fits = (epoch: Epoch | undefined, server: Server, bucket: string): epoch is Epoch =>
     epoch !== undefined &&
     epoch.server === server.name &&

@@ -16,13 +16,19 @@ export interface RedisStoreOptions {
 const SETTLE_AGAIN_MS = 500;
 /** How often the servers are asked how they are: what they forget in part is noticed after so long. */
 const LOOK_MS = 1_000;
-/** A claim is held for so much longer than any route takes its proof: what this process believes of the server's clock may be wrong by less. */
+/**
+ * A claim is held for so much longer than any route takes its proof: what this process believes of the server's clock
+ * may be wrong by less.
+ */
 const CLOCK_MARGIN_SECONDS = 5;
 
 /**
- * Claims shared by all replicas: `SET key 1 PX ttl NX`, one atomic act, with a look at the epoch in the same round trip (see `createEpochs`). They end by the server's clock, and a proof
- * is refused by the same clock, so that the clocks of gateways do not matter. No queue and no retry: while the connection is down the answer is `down` at once, and a claim
- * without an answer in time is `down` too, though Redis may have taken it; that proof is then spent. Rejects only for files that cannot be read.
+ * Claims shared by all replicas: `SET key 1 PX ttl NX`, one atomic act, with a look at the epoch in the same round
+ * trip (see `createEpochs`). They end by the server's clock, and a proof
+ * is refused by the same clock, so that the clocks of gateways do not matter. No queue and no retry: while the
+ * connection is down the answer is `down` at once, and a claim
+ * without an answer in time is `down` too, though Redis may have taken it; that proof is then spent. Rejects only for
+ * files that cannot be read.
  */
 export async function createRedisStore(
   config: RedisConfig,
@@ -175,7 +181,8 @@ interface Said {
 }
 
 /**
- * What is claimed in one turn of the event loop goes out together, and looks at the epoch once, after the last claim: proofs are verified in rounds, so several usually come at once. One pipeline a
+ * What is claimed in one turn of the event loop goes out together, and looks at the epoch once, after the last claim:
+ * proofs are verified in rounds, so several usually come at once. One pipeline a
  * bucket, since those of a cluster are in different places.
  */
 function gathering(

@@ -1,12 +1,16 @@
 /**
- * `first` exactly once per key, over every replica that shares the store; `forgotten`: the proof may be from before the store began to remember, so nobody can say;
+ * `first` exactly once per key, over every replica that shares the store; `forgotten`: the proof may be from before
+ * the store began to remember, so nobody can say;
  * `full` only where a bound can be reached.
  */
 export type Turn = 'first' | 'seen' | 'forgotten' | 'full' | 'down';
 
 /** When a proof was made, as far as it is known. */
 export interface ProofTime {
-  /** Seconds since the epoch, by the proof's own word or, where that counts instead, its nonce's: its window begins here, whatever route it is for. */
+  /**
+   * Seconds since the epoch, by the proof's own word or, where that counts instead, its nonce's: its window begins
+   * here, whatever route it is for.
+   */
   readonly madeAt: number;
   /** It cannot have been made before this: `madeAt` less what the client's clock may be ahead. */
   readonly notBefore: number;
@@ -15,8 +19,10 @@ export interface ProofTime {
 }
 
 /**
- * Remembers which proofs were used. It has an epoch: the moment since which it remembers all of them. What may be older is `forgotten`, unless it carries a nonce that was
- * given out in this epoch only. Claims are held for the longest window of any route, so that none can be forgotten while some route would still take its proof.
+ * Remembers which proofs were used. It has an epoch: the moment since which it remembers all of them. What may be
+ * older is `forgotten`, unless it carries a nonce that was
+ * given out in this epoch only. Claims are held for the longest window of any route, so that none can be forgotten
+ * while some route would still take its proof.
  */
 export interface ReplayStore {
   /**
@@ -28,13 +34,17 @@ export interface ReplayStore {
   /** Gives a claim back: its request reached nobody. Never rejects: a store that cannot be asked keeps it. */
   release(key: Buffer): void | Promise<void>;
   /**
-   * Whether the store knows that `key` was claimed; claims nothing. Saves the work on a proof that `claim` would refuse, and decides nothing else: `false` also where
+   * Whether the store knows that `key` was claimed; claims nothing. Saves the work on a proof that `claim` would
+   * refuse, and decides nothing else: `false` also where
    * the store cannot be asked. Never rejects.
    */
   peek(key: Buffer): boolean | Promise<boolean>;
   /** What a proof can carry to show that it is of this epoch; absent: the store has several, or is away. */
   nonce(): string | undefined;
-  /** From now on routes take proofs for so many seconds after `madeAt`. A longer window than before begins a new epoch: earlier claims end with the old one. */
+  /**
+   * From now on routes take proofs for so many seconds after `madeAt`. A longer window than before begins a new
+   * epoch: earlier claims end with the old one.
+   */
   cover(windowSeconds: number): void;
   /** Whether a claim could be answered now; readiness asks. */
   ready(): boolean;
@@ -47,5 +57,8 @@ export interface ReplayStore {
 export const predates = ({ notBefore, nonce }: ProofTime, since: number, epochNonce: string): boolean =>
   notBefore < since && nonce !== epochNonce;
 
-/** The first whole second after `seconds`: clients write whole seconds, so what was made in that very second may have been used before it was over. */
+/**
+ * The first whole second after `seconds`: clients write whole seconds, so what was made in that very second may have
+ * been used before it was over.
+ */
 export const secondAfter = (seconds: number): number => Math.floor(seconds) + 1;

@@ -19,9 +19,12 @@ const CLOCK_MARGIN_SECONDS = 5;
 const LATE_SECONDS = 1;
 
 /**
- * RFC 9449 11.1: a proof is good once. Claimed after every check of token, proof and message, and atomically, so that neither a forged nor a misdirected proof can burn a
- * jti, and of two copies at once one passes. What took time on the way here, a body or another server's answer, must not have outlasted the credentials.
- * A proof that may be older than what the store remembers is refused, and its client is given a nonce with which the next one passes at once (RFC 9449 8, 9). Fails closed: no answer is a refusal.
+ * RFC 9449 11.1: a proof is good once. Claimed after every check of token, proof and message, and atomically, so that
+ * neither a forged nor a misdirected proof can burn a
+ * jti, and of two copies at once one passes. What took time on the way here, a body or another server's answer, must
+ * not have outlasted the credentials.
+ * A proof that may be older than what the store remembers is refused, and its client is given a nonce with which the
+ * next one passes at once (RFC 9449 8, 9). Fails closed: no answer is a refusal.
  */
 export function rejectReplay(
   store: ReplayStore,
@@ -69,7 +72,10 @@ export function rejectReplay(
   };
 }
 
-/** The moment before which a proof cannot have been made, whatever the clock of its client says: the later of what its own time and its nonce's show. */
+/**
+ * The moment before which a proof cannot have been made, whatever the clock of its client says: the later of what its
+ * own time and its nonce's show.
+ */
 function notBeforeBy({ store, epochMarginSeconds }: ReplayConfig): (once: Once) => number {
   const replicasSeconds = store === 'memory' ? 0 : CLOCK_MARGIN_SECONDS;
   return ({ madeAt, aheadSeconds, nonce }) => {

@@ -1,6 +1,8 @@
 /**
- * The attack: the clock of a gateway with a memory store jumps ahead and is set right again, as NTP does it after a bad source. By the clock that was ahead a used proof was over, so its claim was
- * forgotten; by the clock that is right it is good for some seconds more, and a thief sends it again. What the store forgot by one clock must not pass by another.
+ * The attack: the clock of a gateway with a memory store jumps ahead and is set right again, as NTP does it after a
+ * bad source. By the clock that was ahead a used proof was over, so its claim was
+ * forgotten; by the clock that is right it is good for some seconds more, and a thief sends it again. What the store
+ * forgot by one clock must not pass by another.
  */
 import { accessToken, ec, proof, thumbprint } from '../support/mint.js';
 import { ORIGIN, startBed, type Bed } from '../support/gateway.js';

@@ -1,6 +1,8 @@
 /**
- * The attack: a Redis that forgets in part. Somebody fills its memory, or it may throw out keys to make room, or its clock is set back, or another server answers under the same address; a used proof is sent again.
- * A store that may have forgotten must not be believed: it refuses, or begins a new epoch, and says so. Real servers, real loss.
+ * The attack: a Redis that forgets in part. Somebody fills its memory, or it may throw out keys to make room, or its
+ * clock is set back, or another server answers under the same address; a used proof is sent again.
+ * A store that may have forgotten must not be believed: it refuses, or begins a new epoch, and says so. Real servers,
+ * real loss.
  */
 import { randomUUID } from 'node:crypto';
 import net from 'node:net';

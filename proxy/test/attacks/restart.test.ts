@@ -1,6 +1,8 @@
 /**
- * The attack: a client's clock is ahead by up to the skew that the route allows. Its proof is used, the gateway is killed and starts again with an empty memory, and a thief who saw the proof sends it once more.
- * Its `iat` is later than the restart, so it looks as if nobody could have used it before. The same in the very second of the restart with a clock that is right.
+ * The attack: a client's clock is ahead by up to the skew that the route allows. Its proof is used, the gateway is
+ * killed and starts again with an empty memory, and a thief who saw the proof sends it once more.
+ * Its `iat` is later than the restart, so it looks as if nobody could have used it before. The same in the very
+ * second of the restart with a clock that is right.
  */
 import { accessToken, ec, proof, thumbprint } from '../support/mint.js';
 import { ORIGIN, request, startBed, type Bed } from '../support/gateway.js';

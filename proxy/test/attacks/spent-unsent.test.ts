@@ -1,5 +1,6 @@
 /**
- * The attack needs no attacker: a proxy in front sends a request again after 502 or 503, as haproxy does with `retry-on 502 503`, and the client is told that its proof "was used before" though no backend ever had the request.
+ * The attack needs no attacker: a proxy in front sends a request again after 502 or 503, as haproxy does with
+ * `retry-on 502 503`, and the client is told that its proof "was used before" though no backend ever had the request.
  * A proof is spent when its request may have reached the backend, and not before. What reached it stays spent.
  */
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
@@ -115,7 +116,8 @@ it('a backend that took the request and said nothing has had it: the proof stays
         await sleep(25);
       }
       const answer = await request(front, askOf('/dead'));
-      // Ten attempts at a port on which nobody listens: what the client gets is why, not that its proof was used before.
+      // Ten attempts at a port on which nobody listens: what the client gets is why, not that its proof was used
+      // before.
       expect([answer.status, answer.text]).toEqual([502, expect.stringContaining('cannot be reached')]);
       const lines = (await bed.audit()).filter(({ reason }) => reason === 'upstream_unreachable');
       expect(lines.length).toBeGreaterThan(3);
