@@ -13,8 +13,9 @@ const MAX_VALUE = 200;
 const GATHER_MS = 10;
 
 /**
- * One JSON object a line. Lines are gathered for some milliseconds and handed on together.
- * JSON.stringify escapes the controls below U+0020, so no value can start a line of its own (log injection); the others, and what turns the direction of a line of text, are escaped here.
+ * One JSON object a line. Lines are gathered for some milliseconds and handed on together. JSON.stringify
+ * escapes the controls below U+0020, so no value can start a line of its own (log injection); the others, and
+ * what turns the direction of a line of text, are escaped here.
  */
 export function createAuditLog(sink: LineSink): AuditLog {
   let gathered: string[] = [];

@@ -25,8 +25,9 @@ const RETRY_MS = 5;
 const MAX_PENDING = 16 << 20;
 
 /**
- * One write at a time, so that lines come in the order of their writing. It goes past `process.stdout` and `process.stderr`: they end
- * the process where the reader is gone, and keep without bound what a slow one does not take.
+ * One write at a time, so that lines come in the order of their writing. It goes past `process.stdout` and
+ * `process.stderr`: they end the process where the reader is gone, and keep without bound what a slow one does
+ * not take.
  */
 export function openLineSink({ to, onLost }: LineSinkOptions): LineSink {
   const fd = typeof to === 'string' ? openSync(to, 'a', 0o640) : to;

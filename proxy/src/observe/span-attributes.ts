@@ -1,4 +1,7 @@
-/** Every attribute that a span can have, and what it says: the allow-list, and docs/reference/traces.md. Names without "agentgateway" are those of the OpenTelemetry semantic conventions for HTTP, stable. */
+/**
+ * Every attribute that a span can have, and what it says: the allow-list, and docs/reference/traces.md. Names
+ * without "agentgateway" are those of the OpenTelemetry semantic conventions for HTTP, stable.
+ */
 import type { Received, RequestEnd, UpstreamRequest } from '../pipeline/evidence.js';
 
 export const SERVER_ATTRIBUTES = {
@@ -52,7 +55,7 @@ export function serverAttributes(
     ...serverOf(origin),
     'client.address': address,
     'network.protocol.version': version,
-    'error.type': reason !== 'ok' ? reason : status >= 500 ? String(status) : undefined,
+    'error.type': reason === 'ok' ? statusFrom(500, status) : reason,
     'agentgateway.request_id': id,
     'agentgateway.route': facts.route,
     'agentgateway.reason': reason,
@@ -72,16 +75,17 @@ export function clientAttributes(
     'http.response.status_code': status,
     'url.full': origin.origin + withoutQuery(path),
     ...serverOf(origin),
-    'error.type': problem ?? (status !== undefined && status >= 400 ? String(status) : undefined),
+    'error.type': problem ?? statusFrom(400, status),
   };
 }
+
+const statusFrom = (least: number, status: number | undefined): string | undefined =>
+  status !== undefined && status >= least ? String(status) : undefined;
 
 function serverOf({ protocol, hostname, port }: URL): {
   readonly 'server.address': string;
   readonly 'server.port': number;
 } {
-  return {
-    'server.address': hostname,
-    'server.port': port === '' ? (protocol === 'https:' ? 443 : 80) : Number(port),
-  };
+  const defaultPort = protocol === 'https:' ? 443 : 80;
+  return { 'server.address': hostname, 'server.port': port === '' ? defaultPort : Number(port) };
 }

@@ -14,7 +14,8 @@ export interface BoundedExport {
 }
 
 /**
- * Counts what is lost, which the SDK tells nobody, and bounds what is kept: the SDK's own queue does not count the batches that are on their way.
+ * Counts what is lost, which the SDK tells nobody, and bounds what is kept: the SDK's own queue does not count
+ * the batches that are on their way.
  *
  * @param limitMs after which an export counts as failed, whatever its connection still does
  */
@@ -67,8 +68,8 @@ export function boundedExport(
 }
 
 /** ExportResultCode of @opentelemetry/core, whose values live in the chunk that only a gateway with tracing loads. */
-const SUCCESS = 0 satisfies ExportResult['code'];
-const FAILED = 1 satisfies ExportResult['code'];
+const SUCCESS: ExportResult['code'] = 0;
+const FAILED: ExportResult['code'] = 1;
 const MAX_TEXT = 200;
 
 /** `ECONNREFUSED`, `401 Unauthorized`: never the text of the collector's answer, nor a header of ours. */

@@ -1,4 +1,7 @@
-/** The trace id of a W3C `traceparent` (Trace Context 3.2); `undefined` for one that is not in its form, or all zeros. */
+/**
+ * The trace id of a W3C `traceparent` (Trace Context 3.2); `undefined` for one that is not in its form, or all
+ * zeros.
+ */
 export function traceIdOf(traceparent: string | undefined): string | undefined {
   const id =
     traceparent === undefined
