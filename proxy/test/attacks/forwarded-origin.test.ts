@@ -9,60 +9,63 @@ import { ORIGIN, startBed, type Bed } from '../support/gateway.js';
 const client = ec();
 const TENANT = 'https://tenant.example';
 let bed: Bed;
-beforeAll(async () => {
-  bed = await startBed({
-    change: (config) => {
-      config.trustedPeers = ['127.0.0.1/32'];
-      config.originFrom = 'forwarded';
-      config.publicOrigins = [ORIGIN, TENANT];
-      config.routes[0]!.auth = { profile: 'dpop', issuers: ['as'] };
-    },
+describe.each([1, 2])('over HTTP/%d', (version) => {
+  beforeAll(async () => {
+    bed = await startBed({
+      http2: version === 2,
+      change: (config) => {
+        config.trustedPeers = ['127.0.0.1/32'];
+        config.originFrom = 'forwarded';
+        config.publicOrigins = [ORIGIN, TENANT];
+        config.routes[0]!.auth = { profile: 'dpop', issuers: ['as'] };
+      },
+    });
   });
-});
-afterAll(() => bed.stop());
-beforeEach(() => {
-  bed.seen.length = 0;
-});
+  afterAll(() => bed.stop());
+  beforeEach(() => {
+    bed.seen.length = 0;
+  });
 
-/** A request whose token and proof are for `origin`, with these fields of the ingress. */
-const ask = (origin: string, fields: readonly string[]) => {
-  const token = accessToken(bed.as, { cnf: { jkt: thumbprint(client) }, aud: `${origin}/mcp` });
-  const signed = ['Authorization', `DPoP ${token}`, 'DPoP', proof(client, 'POST', `${origin}/mcp`, token)];
-  return bed.ask({
-    method: 'POST',
-    path: '/mcp',
-    headers: ['Host', 'evil.example', ...signed, ...fields],
-  });
-};
-const of = (proto: string, host: string) => ['X-Forwarded-Proto', proto, 'X-Forwarded-Host', host];
+  /** A request whose token and proof are for `origin`, with these fields of the ingress. */
+  const ask = (origin: string, fields: readonly string[]) => {
+    const token = accessToken(bed.as, { cnf: { jkt: thumbprint(client) }, aud: `${origin}/mcp` });
+    const signed = ['Authorization', `DPoP ${token}`, 'DPoP', proof(client, 'POST', `${origin}/mcp`, token)];
+    return bed.ask({
+      method: 'POST',
+      path: '/mcp',
+      headers: ['Host', 'evil.example', ...signed, ...fields],
+    });
+  };
+  const of = (proto: string, host: string) => ['X-Forwarded-Proto', proto, 'X-Forwarded-Host', host];
 
-it.each<[string, string, string[]]>([
-  ['a host of the attacker', 'https://evil.example', of('https', 'evil.example')],
-  ['ours with a port', `${ORIGIN}:8443`, of('https', 'gw.example:8443')],
-  ['ours with a dot at its end', `${ORIGIN}.`, of('https', 'gw.example.')],
-  ['ours in clear', 'http://gw.example', of('http', 'gw.example')],
-  ['ours and another, as a list', ORIGIN, of('https', 'gw.example, evil.example')],
-  ['two fields, ours first', ORIGIN, [...of('https', 'gw.example'), 'X-Forwarded-Host', 'evil.example']],
-  ['two fields, ours last', ORIGIN, [...of('https', 'evil.example'), 'X-Forwarded-Host', 'gw.example']],
-  ['nothing', ORIGIN, of('https', '')],
-  ['no scheme', ORIGIN, ['X-Forwarded-Host', 'gw.example']],
-])('is refused where the forwarded host is %s', async (_, origin, fields) => {
-  const { status, text } = await ask(origin, fields);
-  expect([status, JSON.parse(text).error, bed.seen]).toEqual([421, 'host_refused', []]);
-});
-it('a token and a proof for one of our origins do not pass under another', async () => {
-  expect((await ask(TENANT, of('https', 'gw.example'))).status).toBe(401);
-  expect((await ask(ORIGIN, of('https', 'tenant.example'))).status).toBe(401);
-  expect(bed.seen).toEqual([]);
-});
-it('each of our origins is served, however its host is written', async () => {
-  expect((await ask(ORIGIN, of('https', 'GW.example:443'))).status).toBe(200);
-  expect((await ask(TENANT, of('HTTPS', 'tenant.example'))).status).toBe(200);
-});
-it('metadata names no resource of an attacker', async () => {
-  const { status, text } = await bed.ask({
-    path: '/.well-known/oauth-protected-resource/mcp',
-    headers: { 'x-forwarded-proto': 'https', 'x-forwarded-host': 'evil.example' },
+  it.each<[string, string, string[]]>([
+    ['a host of the attacker', 'https://evil.example', of('https', 'evil.example')],
+    ['ours with a port', `${ORIGIN}:8443`, of('https', 'gw.example:8443')],
+    ['ours with a dot at its end', `${ORIGIN}.`, of('https', 'gw.example.')],
+    ['ours in clear', 'http://gw.example', of('http', 'gw.example')],
+    ['ours and another, as a list', ORIGIN, of('https', 'gw.example, evil.example')],
+    ['two fields, ours first', ORIGIN, [...of('https', 'gw.example'), 'X-Forwarded-Host', 'evil.example']],
+    ['two fields, ours last', ORIGIN, [...of('https', 'evil.example'), 'X-Forwarded-Host', 'gw.example']],
+    ['nothing', ORIGIN, of('https', '')],
+    ['no scheme', ORIGIN, ['X-Forwarded-Host', 'gw.example']],
+  ])('is refused where the forwarded host is %s', async (_, origin, fields) => {
+    const { status, text } = await ask(origin, fields);
+    expect([status, JSON.parse(text).error, bed.seen]).toEqual([421, 'host_refused', []]);
   });
-  expect([status, text]).toEqual([421, expect.not.stringContaining('evil')]);
+  it('a token and a proof for one of our origins do not pass under another', async () => {
+    expect((await ask(TENANT, of('https', 'gw.example'))).status).toBe(401);
+    expect((await ask(ORIGIN, of('https', 'tenant.example'))).status).toBe(401);
+    expect(bed.seen).toEqual([]);
+  });
+  it('each of our origins is served, however its host is written', async () => {
+    expect((await ask(ORIGIN, of('https', 'GW.example:443'))).status).toBe(200);
+    expect((await ask(TENANT, of('HTTPS', 'tenant.example'))).status).toBe(200);
+  });
+  it('metadata names no resource of an attacker', async () => {
+    const { status, text } = await bed.ask({
+      path: '/.well-known/oauth-protected-resource/mcp',
+      headers: { 'x-forwarded-proto': 'https', 'x-forwarded-host': 'evil.example' },
+    });
+    expect([status, text]).toEqual([421, expect.not.stringContaining('evil')]);
+  });
 });

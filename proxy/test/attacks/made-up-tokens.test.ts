@@ -4,11 +4,13 @@
  * were refused. With one such token on many connections, all of them waited for one answer, with what they had sent.
  */
 import http from 'node:http';
+import type { SecureClientSessionOptions } from 'node:http2';
 import { writeFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ORIGIN, startBed, type Bed } from '../support/gateway.js';
+import { ask as askHttp2, session } from '../support/http2.js';
 import { ec, proof, thumbprint } from '../support/mint.js';
 
 const [attacker, victim] = [ec(), ec()];
@@ -19,99 +21,113 @@ let bed: Bed;
 let asked: string[];
 /** Answers about made-up tokens, all at once. */
 let release: () => void;
-beforeEach(async () => {
-  asked = [];
-  const released = new Promise<void>((resolve) => (release = resolve));
-  server = http.createServer((message, response) => {
-    let form = '';
-    message.on('data', (chunk: Buffer) => (form += chunk.toString()));
-    message.on('end', () => {
-      const token = new URLSearchParams(form).get('token')!;
-      asked.push(token);
-      const claims = { active: true, sub: 'user', aud: `${ORIGIN}/mcp`, cnf: { jkt: thumbprint(victim) } };
-      const said = token === GOOD ? claims : { active: false };
-      if (token === GOOD) response.end(JSON.stringify(said));
-      else void released.then(() => response.end(JSON.stringify(said)));
+describe.each([1, 2])('over HTTP/%d', (version) => {
+  beforeEach(async () => {
+    asked = [];
+    const released = new Promise<void>((resolve) => (release = resolve));
+    server = http.createServer((message, response) => {
+      let form = '';
+      message.on('data', (chunk: Buffer) => (form += chunk.toString()));
+      message.on('end', () => {
+        const token = new URLSearchParams(form).get('token')!;
+        asked.push(token);
+        const claims = { active: true, sub: 'user', aud: `${ORIGIN}/mcp`, cnf: { jkt: thumbprint(victim) } };
+        const said = token === GOOD ? claims : { active: false };
+        if (token === GOOD) response.end(JSON.stringify(said));
+        else void released.then(() => response.end(JSON.stringify(said)));
+      });
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    bed = await startBed({
+      http2: version === 2,
+      change: (config, { dir }) => {
+        writeFileSync(join(dir, 'secret'), 'the-secret');
+        config.issuers.push({
+          name: 'opaque',
+          issuer: 'https://opaque.example',
+          introspection: {
+            url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+            clientId: 'gw',
+            clientSecret: { file: join(dir, 'secret') },
+            timeoutSeconds: 20,
+          },
+        });
+        config.routes[0]!.auth = { profile: 'dpop', issuers: ['opaque'], audiences: [`${ORIGIN}/mcp`] };
+        config.limits = { refusalsPerAddress: { maxTokens: 120, tokensPerSecond: 1 } };
+      },
     });
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  bed = await startBed({
-    change: (config, { dir }) => {
-      writeFileSync(join(dir, 'secret'), 'the-secret');
-      config.issuers.push({
-        name: 'opaque',
-        issuer: 'https://opaque.example',
-        introspection: {
-          url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-          clientId: 'gw',
-          clientSecret: { file: join(dir, 'secret') },
-          timeoutSeconds: 20,
-        },
-      });
-      config.routes[0]!.auth = { profile: 'dpop', issuers: ['opaque'], audiences: [`${ORIGIN}/mcp`] };
-      config.limits = { refusalsPerAddress: { maxTokens: 120, tokensPerSecond: 1 } };
-    },
+  afterEach(async () => {
+    release();
+    await bed.stop();
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
   });
-});
-afterEach(async () => {
-  release();
-  await bed.stop();
-  server.closeAllConnections();
-  await new Promise((resolve) => server.close(resolve));
-});
 
-const ask = (localAddress: string, key: typeof attacker, token: string) =>
-  new Promise<number | undefined>((resolve) => {
+  const ask = (localAddress: string, key: typeof attacker, token: string) => {
     const headers = { authorization: `DPoP ${token}`, dpop: proof(key, 'POST', `${ORIGIN}/mcp`, token) };
-    http
-      .request({
-        port: bed.gateway.port,
-        host: '127.0.0.1',
-        localAddress,
-        method: 'POST',
-        path: '/mcp',
-        headers,
-        agent: false,
-      })
-      .on('response', (answer) => resolve(answer.resume().statusCode))
-      .on('error', () => resolve(undefined))
-      .end();
-  });
+    return version === 2 ? askOverHttp2(localAddress, headers) : askOverHttp1(localAddress, headers);
+  };
+  async function askOverHttp2(localAddress: string, headers: Record<string, string>) {
+    const own = session(bed.gateway.port, join(bed.dir, 'bed.crt'), undefined, {
+      localAddress,
+    } as SecureClientSessionOptions);
+    const { status } = await askHttp2(own, { method: 'POST', path: '/mcp', headers });
+    own.destroy();
+    return status;
+  }
+  const askOverHttp1 = (localAddress: string, headers: Record<string, string>) =>
+    new Promise<number | undefined>((resolve) => {
+      http
+        .request({
+          port: bed.gateway.port,
+          host: '127.0.0.1',
+          localAddress,
+          method: 'POST',
+          path: '/mcp',
+          headers,
+          agent: false,
+        })
+        .on('response', (answer) => resolve(answer.resume().statusCode))
+        .on('error', () => resolve(undefined))
+        .end();
+    });
 
-/** So many at once; `answers` has what was answered so far. */
-function flood(count: number, tokenOf: (n: number) => string) {
-  const answers: (number | undefined)[] = [];
-  const all = Array.from({ length: count }, (_, n) =>
-    ask('127.0.0.1', attacker, tokenOf(n)).then((status) => answers.push(status)),
-  );
-  const given = (status: number) => answers.filter((got) => got === status).length;
-  return { answers, count: given, all: Promise.all(all) };
-}
+  /** So many at once; `answers` has what was answered so far. */
+  function flood(count: number, tokenOf: (n: number) => string) {
+    const answers: (number | undefined)[] = [];
+    const all = Array.from({ length: count }, (_, n) =>
+      ask('127.0.0.1', attacker, tokenOf(n)).then((status) => answers.push(status)),
+    );
+    const given = (status: number) => answers.filter((got) => got === status).length;
+    return { answers, count: given, all: Promise.all(all) };
+  }
 
-/** Within fifteen seconds. */
-async function until(holds: () => boolean): Promise<void> {
-  for (let i = 0; i < 300 && !holds(); i++) await sleep(50);
-  expect(holds()).toBe(true);
-}
+  /** Within fifteen seconds. */
+  async function until(holds: () => boolean): Promise<void> {
+    for (let i = 0; i < 300 && !holds(); i++) await sleep(50);
+    expect(holds()).toBe(true);
+  }
 
-it('many made-up tokens of one address leave places for another, and what is refused counts against it', async () => {
-  const { answers, count, all } = flood(200, (n) => `made-up-${n}`);
-  await until(() => answers.length === 200 - 32); // half of the 64 places are its share
-  expect(await ask('127.0.0.2', victim, GOOD)).toBe(200);
-  expect(asked.filter((token) => token !== GOOD)).toHaveLength(32);
-  expect(count(503)).toBeGreaterThanOrEqual(120); // 120 refusals were its bound
-  expect(count(429)).toBeGreaterThan(20);
-  release();
-  await all;
-  expect(count(401)).toBe(32);
-}, 30_000);
+  it('many made-up tokens of one address leave places for another, and what is refused counts against it', async () => {
+    const { answers, count, all } = flood(200, (n) => `made-up-${n}`);
+    await until(() => answers.length === 200 - 32); // half of the 64 places are its share
+    expect(await ask('127.0.0.2', victim, GOOD)).toBe(200);
+    expect(asked.filter((token) => token !== GOOD)).toHaveLength(32);
+    expect(count(503)).toBeGreaterThanOrEqual(120); // 120 refusals were its bound
+    expect(count(429)).toBeGreaterThan(20);
+    release();
+    await all;
+    expect(count(401)).toBe(32);
+  }, 30_000);
 
-it('one made-up token on many connections: a bounded number of them waits', async () => {
-  const { answers, count, all } = flood(200, () => 'made-up');
-  await until(() => answers.length === 200 - 128); // half of the 256 places are its share
-  expect(asked).toEqual(['made-up']);
-  expect(await ask('127.0.0.2', victim, GOOD)).toBe(200);
-  release();
-  await all;
-  expect(count(401)).toBe(128);
-}, 30_000);
+  it('one made-up token on many connections: a bounded number of them waits', async () => {
+    const { answers, count, all } = flood(200, () => 'made-up');
+    await until(() => answers.length === 200 - 128); // half of the 256 places are its share
+    expect(asked).toEqual(['made-up']);
+    expect(await ask('127.0.0.2', victim, GOOD)).toBe(200);
+    release();
+    await all;
+    expect(count(401)).toBe(128);
+  }, 30_000);
+});

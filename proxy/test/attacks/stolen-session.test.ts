@@ -8,105 +8,109 @@ import { accessToken, ec, proof, thumbprint, type Pair } from '../support/mint.j
 
 const [owner, other] = [ec(), ec()];
 let bed: Bed;
-beforeAll(async () => {
-  bed = await startBed({
-    change: (config, { backendPort }) => {
-      const [mcp] = config.routes as [(typeof config.routes)[number]];
-      const at = (name: string, auth: object = {}, backend: object = {}) => ({
-        ...mcp,
-        name,
-        pathPrefix: `/${name}`,
-        auth: { profile: 'dpop', issuers: ['as'], audiences: ['all'], ...auth },
-        backend: { ...mcp.backend, ...backend },
-      });
-      const endpoints = [`http://127.0.0.1:${backendPort}`];
-      config.routes = [
-        at('mcp'),
-        at('second'),
-        at('several', {}, { endpoints }),
-        at('optional', { mode: 'optional' }),
-        at('permissive', { mode: 'permissive' }),
-      ] as typeof config.routes;
-    },
+describe.each([1, 2])('over HTTP/%d', (version) => {
+  beforeAll(async () => {
+    bed = await startBed({
+      http2: version === 2,
+      change: (config, { backendPort }) => {
+        const [mcp] = config.routes as [(typeof config.routes)[number]];
+        const at = (name: string, auth: object = {}, backend: object = {}) => ({
+          ...mcp,
+          name,
+          pathPrefix: `/${name}`,
+          auth: { profile: 'dpop', issuers: ['as'], audiences: ['all'], ...auth },
+          backend: { ...mcp.backend, ...backend },
+        });
+        const endpoints = [`http://127.0.0.1:${backendPort}`];
+        config.routes = [
+          at('mcp'),
+          at('second'),
+          at('several', {}, { endpoints }),
+          at('optional', { mode: 'optional' }),
+          at('permissive', { mode: 'permissive' }),
+        ] as typeof config.routes;
+      },
+    });
+    bed.answer = (_, response) => response.writeHead(200, { 'Mcp-Session-Id': 'backend-1' }).end('{}');
   });
-  bed.answer = (_, response) => response.writeHead(200, { 'Mcp-Session-Id': 'backend-1' }).end('{}');
-});
-afterAll(() => bed.stop());
-beforeEach(() => {
-  bed.seen.length = 0;
-});
-
-interface Who {
-  readonly pair?: Pair;
-  readonly sub?: string;
-}
-const ask = (route: string, { pair = owner, sub = 'agent-7' }: Who, session?: string, method = 'POST') => {
-  const token = accessToken(bed.as, { cnf: { jkt: thumbprint(pair) }, aud: 'all', sub });
-  return bed.ask({
-    method,
-    path: `/${route}`,
-    headers: {
-      authorization: `DPoP ${token}`,
-      dpop: proof(pair, method, `${ORIGIN}/${route}`, token),
-      ...(session === undefined ? {} : { 'mcp-session-id': session }),
-    },
+  afterAll(() => bed.stop());
+  beforeEach(() => {
+    bed.seen.length = 0;
   });
-};
-const begin = async (route: string, who: Who = {}) =>
-  (await ask(route, who)).headers['mcp-session-id'] as string;
-const seenSessions = () => bed.seen.map(({ headers }) => headers['mcp-session-id']);
 
-it.each(['mcp', 'several', 'optional'])('the session of %s is its caller’s alone', async (route) => {
-  const session = await begin(route);
-  bed.seen.length = 0;
-  for (const method of ['POST', 'GET', 'DELETE']) {
-    expect((await ask(route, {}, session, method)).status).toBe(200);
-    for (const who of [{ pair: other }, { sub: 'agent-8' }, { pair: other, sub: 'agent-8' }]) {
-      const { status, text } = await ask(route, who, session, method);
-      expect([status, JSON.parse(text).error]).toEqual([404, 'mcp_session_gone']);
-    }
+  interface Who {
+    readonly pair?: Pair;
+    readonly sub?: string;
   }
-  expect(seenSessions()).toEqual(['backend-1', 'backend-1', 'backend-1']);
-});
-it('nobody makes an id: not by guessing, cutting, swapping the tag, or another route', async () => {
-  const session = await begin('mcp');
-  const strange = await begin('mcp', { pair: other });
-  const [tag] = strange.split('.');
-  bed.seen.length = 0;
-  const made = [
-    'backend-1',
-    '.backend-1',
-    `${'A'.repeat(22)}.backend-1`,
-    `${session}x`,
-    session.slice(1),
-    session.slice(23),
-    `${session.slice(0, 22)}.${session}`,
-    `${tag}.backend-2`,
-    '',
-  ];
-  for (const id of made) expect((await ask('mcp', {}, id)).status).toBe(404);
-  expect((await ask('mcp', {}, strange)).status).toBe(404);
-  expect((await ask('second', {}, session)).status).toBe(404);
-  expect(bed.seen).toEqual([]);
-});
-it('a refused session spends no proof', async () => {
-  const token = accessToken(bed.as, { cnf: { jkt: thumbprint(other) }, aud: 'all' });
-  const headers = { authorization: `DPoP ${token}`, dpop: proof(other, 'POST', `${ORIGIN}/mcp`, token) };
-  const session = await begin('mcp');
-  const send = (more: object) => bed.ask({ method: 'POST', path: '/mcp', headers: { ...headers, ...more } });
-  expect((await send({ 'mcp-session-id': session })).status).toBe(404);
-  expect((await send({})).status).toBe(200);
-});
-it('nobody without credentials has the session of somebody with', async () => {
-  const session = await begin('optional');
-  const anonymous = await bed.ask({
-    method: 'POST',
-    path: '/optional',
-    headers: { 'mcp-session-id': session },
+  const ask = (route: string, { pair = owner, sub = 'agent-7' }: Who, session?: string, method = 'POST') => {
+    const token = accessToken(bed.as, { cnf: { jkt: thumbprint(pair) }, aud: 'all', sub });
+    return bed.ask({
+      method,
+      path: `/${route}`,
+      headers: {
+        authorization: `DPoP ${token}`,
+        dpop: proof(pair, method, `${ORIGIN}/${route}`, token),
+        ...(session === undefined ? {} : { 'mcp-session-id': session }),
+      },
+    });
+  };
+  const begin = async (route: string, who: Who = {}) =>
+    (await ask(route, who)).headers['mcp-session-id'] as string;
+  const seenSessions = () => bed.seen.map(({ headers }) => headers['mcp-session-id']);
+
+  it.each(['mcp', 'several', 'optional'])('the session of %s is its caller’s alone', async (route) => {
+    const session = await begin(route);
+    bed.seen.length = 0;
+    for (const method of ['POST', 'GET', 'DELETE']) {
+      expect((await ask(route, {}, session, method)).status).toBe(200);
+      for (const who of [{ pair: other }, { sub: 'agent-8' }, { pair: other, sub: 'agent-8' }]) {
+        const { status, text } = await ask(route, who, session, method);
+        expect([status, JSON.parse(text).error]).toEqual([404, 'mcp_session_gone']);
+      }
+    }
+    expect(seenSessions()).toEqual(['backend-1', 'backend-1', 'backend-1']);
   });
-  expect(anonymous.status).toBe(404);
-});
-it('a permissive route refuses nothing', async () => {
-  expect(await begin('permissive')).toBe('backend-1');
-  expect((await ask('permissive', { pair: other }, 'backend-1')).status).toBe(200);
+  it('nobody makes an id: not by guessing, cutting, swapping the tag, or another route', async () => {
+    const session = await begin('mcp');
+    const strange = await begin('mcp', { pair: other });
+    const [tag] = strange.split('.');
+    bed.seen.length = 0;
+    const made = [
+      'backend-1',
+      '.backend-1',
+      `${'A'.repeat(22)}.backend-1`,
+      `${session}x`,
+      session.slice(1),
+      session.slice(23),
+      `${session.slice(0, 22)}.${session}`,
+      `${tag}.backend-2`,
+      '',
+    ];
+    for (const id of made) expect((await ask('mcp', {}, id)).status).toBe(404);
+    expect((await ask('mcp', {}, strange)).status).toBe(404);
+    expect((await ask('second', {}, session)).status).toBe(404);
+    expect(bed.seen).toEqual([]);
+  });
+  it('a refused session spends no proof', async () => {
+    const token = accessToken(bed.as, { cnf: { jkt: thumbprint(other) }, aud: 'all' });
+    const headers = { authorization: `DPoP ${token}`, dpop: proof(other, 'POST', `${ORIGIN}/mcp`, token) };
+    const session = await begin('mcp');
+    const send = (more: object) =>
+      bed.ask({ method: 'POST', path: '/mcp', headers: { ...headers, ...more } });
+    expect((await send({ 'mcp-session-id': session })).status).toBe(404);
+    expect((await send({})).status).toBe(200);
+  });
+  it('nobody without credentials has the session of somebody with', async () => {
+    const session = await begin('optional');
+    const anonymous = await bed.ask({
+      method: 'POST',
+      path: '/optional',
+      headers: { 'mcp-session-id': session },
+    });
+    expect(anonymous.status).toBe(404);
+  });
+  it('a permissive route refuses nothing', async () => {
+    expect(await begin('permissive')).toBe('backend-1');
+    expect((await ask('permissive', { pair: other }, 'backend-1')).status).toBe(200);
+  });
 });

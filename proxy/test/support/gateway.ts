@@ -8,6 +8,7 @@ import { startGateway, type Gateway } from '../../src/app.js';
 import { wallClock } from '../../src/clock.js';
 import { parseConfig, type ConfigInput } from '../../src/config/index.js';
 import { freePort } from './free-port.js';
+import { ask as askOverHttp2, makeCertificate, session as openSession } from './http2.js';
 import { jwkOf, rsa, type Pair } from './mint.js';
 
 export const ORIGIN = 'https://gw.example';
@@ -87,12 +88,15 @@ export interface BedOptions {
   readonly clock?: () => number;
   /** Since when it knows of every proof; default: two minutes ago, as if it had been running. */
   readonly remembersSince?: number;
+  /** Over TLS; `ask` asks over HTTP/2 then, on one connection. */
+  readonly http2?: boolean;
 }
 
 export async function startBed({
   change,
   clock = wallClock,
   remembersSince = clock() - 120,
+  http2 = false,
 }: BedOptions = {}): Promise<Bed> {
   const dir = mkdtempSync(join(tmpdir(), 'agw-test-'));
   const as = rsa();
@@ -155,6 +159,8 @@ export async function startBed({
     audit: { file: join(dir, 'audit.jsonl') },
     drainSeconds: 1,
   };
+  const certificate = http2 ? makeCertificate(dir, 'bed') : undefined;
+  if (certificate !== undefined) input.listen = { ...input.listen, tls: certificate };
   change?.(input, { backendPort, dir });
   const parsed = parseConfig(input);
   if (!parsed.ok) throw new Error(parsed.problems.join('\n'));
@@ -166,6 +172,12 @@ export async function startBed({
 
   /** Ids of requests that were answered: their audit lines are still to come, or are there. */
   const answered = new Set<string>();
+  const session = certificate && openSession(gateway.port, certificate.certFile);
+  const send = async (ask: Ask): Promise<Answer> => {
+    if (session === undefined) return request(gateway.port, ask);
+    const { status, headers, text } = await askOverHttp2(session, { ...ask, headers: byName(ask.headers) });
+    return { status: status!, headers, text };
+  };
   const bed: Bed = {
     as,
     self,
@@ -177,7 +189,7 @@ export async function startBed({
     answer: (_, response) =>
       response.writeHead(200, { 'Content-Type': 'application/json' }).end('{"ok":true}'),
     ask: async (ask) => {
-      const answer = await request(gateway.port, ask);
+      const answer = await send(ask);
       const id = answer.headers['x-request-id'];
       if (typeof id === 'string') answered.add(id);
       return answer;
@@ -217,6 +229,7 @@ export async function startBed({
         .map((line) => JSON.parse(line) as Record<string, unknown>);
     },
     async stop() {
+      session?.destroy();
       await gateway.stop();
       backend.closeAllConnections();
       await new Promise((resolve) => backend.close(resolve));
@@ -224,4 +237,16 @@ export async function startBed({
     },
   };
   return bed;
+}
+
+/** Header fields as HTTP/2's client takes them: what stands more than once as a list. */
+function byName(headers: Ask['headers'] = {}): Record<string, string | string[]> {
+  if (!Array.isArray(headers)) return headers;
+  const fields: Record<string, string | string[]> = {};
+  for (let i = 0; i < headers.length; i += 2) {
+    const name = /^host$/i.test(headers[i]!) ? ':authority' : headers[i]!;
+    const before = fields[name];
+    fields[name] = before === undefined ? headers[i + 1]! : [before, headers[i + 1]!].flat();
+  }
+  return fields;
 }
