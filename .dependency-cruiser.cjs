@@ -7,6 +7,13 @@ const only = (from, allowed, comment) => ({
   from: { path: room(from) },
   to: { path: '^proxy/src/', pathNot: [room(from), ...allowed] },
 });
+/** A room of the library, and the rooms below it. */
+const libRoom = (from, below) => ({
+  name: `lib-${from}-imports`,
+  severity: 'error',
+  from: { path: `^lib/${from}/` },
+  to: { path: '^lib/', pathNot: [from, ...below].map((name) => `^lib/${name}/`) },
+});
 const CONFIG = '^proxy/src/config/index\\.ts$';
 const CLOCK = '^proxy/src/clock\\.ts$';
 
@@ -17,7 +24,7 @@ module.exports = {
       name: 'no-cycles',
       severity: 'error',
       from: {},
-      to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
+      to: { circular: true },
     },
     { name: 'no-orphans', severity: 'error', from: { orphan: true, pathNot: ['\\.d\\.ts$'] }, to: {} },
     {
@@ -36,9 +43,16 @@ module.exports = {
     {
       name: 'kplus-behind-one-file',
       severity: 'error',
-      from: { path: '^lib/', pathNot: '^lib/private/k8s\\.ts$' },
+      from: { path: '^lib/', pathNot: '^lib/manifests/k8s\\.ts$' },
       to: { path: 'node_modules/cdk8s-plus-28' },
     },
+    libRoom('support', []),
+    libRoom('values', ['support']),
+    libRoom('spec', ['support', 'values']),
+    libRoom('config', ['support', 'values', 'spec']),
+    libRoom('validation', ['support', 'values', 'spec', 'config']),
+    libRoom('manifests', ['support', 'values', 'spec', 'config']),
+    libRoom('constructs', ['support', 'values', 'spec', 'config', 'validation', 'manifests']),
     {
       name: 'app-is-composed-by-main',
       severity: 'error',

@@ -1,5 +1,5 @@
 // proxy/src -> assets/. Our own code stays readable (a GitOps diff is reviewed) and is cut into chunks along its rooms; every library
-// is a chunk of its own, so that a manifest carries only what its gateway uses. lib/private/config-maps.ts says which ConfigMap
+// is a chunk of its own, so that a manifest carries only what its gateway uses. lib/manifests/config-maps.ts says which ConfigMap
 // carries which chunk; no map nears the 262 144 bytes that `kubectl apply` can annotate.
 import { createHash } from 'node:crypto';
 import { readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';

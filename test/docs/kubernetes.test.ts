@@ -1,12 +1,12 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { FIELDS } from '../../lib/private/kubernetes-version';
-import { REQUIREMENTS } from '../../lib/private/notes';
+import { FIELDS } from '../../lib/spec/kubernetes-version';
+import { REQUIREMENTS } from '../../lib/manifests/notes';
 import { root } from '../support/synth';
 
 const page = `# What manifests ask of a cluster
 
-Written by \`test/docs/kubernetes.test.ts\` from \`lib/private/kubernetes-version.ts\` and \`lib/private/notes.ts\`.
+Written by \`test/docs/kubernetes.test.ts\` from \`lib/spec/kubernetes-version.ts\` and \`lib/manifests/notes.ts\`.
 
 ## CRDs and operators
 

@@ -1,7 +1,7 @@
 import { Size } from 'cdk8s';
 import { ReplayStore } from '../../lib';
-import { SCHEMA_DEFAULTS } from '../../lib/private/gateway-spec';
-import { parseConfig } from '../../lib/private/parser';
+import { SCHEMA_DEFAULTS } from '../../lib/spec/gateway-spec';
+import { parseConfig } from '../../lib/support/parser';
 import { container, dataOf, GatewayOptions, manifests } from '../support/synth';
 
 type Props = NonNullable<GatewayOptions['gateway']>;

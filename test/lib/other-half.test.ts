@@ -1,6 +1,6 @@
 import { Chart, Testing } from 'cdk8s';
 import { DataPlane, HardenedNamespace, McpRoute, Peer, ReplayStore } from '../../lib';
-import { notesText } from '../../lib/private/notes';
+import { notesText } from '../../lib/manifests/notes';
 import { End, reaches } from '../support/policies';
 import { all, backendPeer, Manifest, newChart, newGateway, synth } from '../support/synth';
 

@@ -42,7 +42,7 @@ export function beyondBudget(maps: readonly ConfigMap[]): string[] {
     return [
       `${map.metadata.name}: must take at most ${budget} bytes of kubectl's annotation, got ${bytes} ` +
         `(${ANNOTATION_LIMIT - bytes} left until kubectl apply fails; ${files.join(', ')}). ` +
-        'Give one of its files a ConfigMap of its own in CONTENT of lib/private/config-maps.ts, ' +
+        'Give one of its files a ConfigMap of its own in CONTENT of lib/manifests/config-maps.ts, ' +
         'or one of its rooms a chunk of its own in CHUNKS of proxy/bundle.mjs.',
     ];
   });

@@ -1,0 +1,157 @@
+/**
+ * agentgateway's own config. No dollar sign may stand in it: the whole text is expanded with the environment
+ * before it is parsed.
+ *
+ * @see https://agentgateway.dev/docs/
+ */
+import { Yaml } from 'cdk8s';
+import { authOf, GatewaySpec, McpRouteSpec, mcpRoutes } from '../spec/gateway-spec';
+import { audienceOf, issuerOf, resourcesOf } from '../spec/issuers';
+import { oncePer } from '../support/memo';
+import { DIR, PORT } from '../support/ports-and-paths';
+import { AuthMode } from '../values/auth-profile-options';
+import { AgentgatewayVersion } from '../values/data-plane';
+import { routeFile } from './mounted-files';
+import { effectiveConfig } from './proxy-config';
+
+const LOOPBACK = 'source.address == "127.0.0.1" || source.address == "::1"';
+const mounted = (path: string) => `${DIR.dataPlane}/${path}`;
+
+export const agentgatewayYaml = oncePer((spec: GatewaySpec) => Yaml.stringify(agentgatewayConfig(spec)));
+
+export function agentgatewayConfig(spec: GatewaySpec): object {
+  return spec.dataPlane._version === AgentgatewayVersion.V0_12 ? v0(spec) : v1(spec);
+}
+
+function v1(spec: GatewaySpec): object {
+  return {
+    config: { adminAddr: 'off', ...processConfig(spec) },
+    frontendPolicies: { ...FRONTEND, connect: { mode: 'deny' }, networkAuthorization: { rules: [LOOPBACK] } },
+    gateways: { default: { port: PORT.dataPlane, protocol: 'HTTP' } },
+    routes: mcpRoutes(spec).map((route) => ({
+      name: route.name,
+      gateways: 'default',
+      ...matchAndPolicies(spec, route, {
+        // Without these a token that has no iss or no aud at all would pass.
+        jwtValidationOptions: { requiredClaims: ['exp', 'iss', 'aud'] },
+      }),
+      backends: [backend(route, credentialV1)],
+    })),
+  };
+}
+
+function v0(spec: GatewaySpec): object {
+  return {
+    config: { adminAddr: 'localhost:15000', ...processConfig(spec) },
+    frontendPolicies: FRONTEND,
+    binds: [
+      {
+        port: PORT.dataPlane,
+        listeners: [
+          {
+            name: 'http',
+            protocol: 'HTTP',
+            routes: mcpRoutes(spec).map((route) => {
+              const { policies, ...rest } = matchAndPolicies(spec, route, {});
+              return {
+                name: route.name,
+                ...rest,
+                policies: { ...policies, authorization: { rules: [ruleV0(spec, route)] } },
+                backends: [backend(route, credentialV0)],
+              };
+            }),
+          },
+        ],
+      },
+    ],
+  };
+}
+
+const FRONTEND = { http: { maxBufferSize: 1_048_576, http1IdleTimeout: '60s' } };
+
+/** It outlives the proxy's drain: until then the proxy still sends it what its open clients ask. */
+function processConfig(spec: GatewaySpec): object {
+  const drain = Math.ceil(effectiveConfig(spec).drainSeconds);
+  return {
+    connectionMinTerminationDeadline: `${drain}s`,
+    connectionTerminationDeadline: `${drain + 5}s`,
+    ...(spec.dataPlane._ipv6 ? {} : { enableIpv6: false }),
+    logging: { level: 'info', format: 'json' },
+  };
+}
+
+function matchAndPolicies(spec: GatewaySpec, route: McpRouteSpec, jwtExtra: object) {
+  const {
+    issuer,
+    jwks: {
+      _choice: { url },
+    },
+    file,
+  } = issuerOf(spec, route);
+  const { methods } = effectiveConfig(spec).routes.find((r) => r.name === route.name)!;
+  const path = new URL(route.backendUrl).pathname;
+  return {
+    matches: methods.map((method) => ({ path: { pathPrefix: route.pathPrefix }, method })),
+    policies: {
+      jwtAuth: {
+        mode: mode(spec, route),
+        issuer,
+        audiences: audiencesOf(spec, route),
+        jwks: url === undefined ? { file: mounted(file) } : { url },
+        ...jwtExtra,
+      },
+      requestHeaderModifier: { remove: ['DPoP'] },
+      ...(path === '/' ? {} : { urlRewrite: { path: { prefix: path } } }),
+    },
+  };
+}
+
+const mode = (spec: GatewaySpec, route: McpRouteSpec) => authOf(spec, route)._common.mode ?? AuthMode.STRICT;
+
+const audiencesOf = (spec: GatewaySpec, route: McpRouteSpec) => [
+  ...new Set([audienceOf(spec, route), ...resourcesOf(spec, route)]),
+];
+
+/**
+ * v0.12 can neither require claims nor restrict the listener: one rule on the route does both. Rules are
+ * alternatives, so it is one.
+ */
+function ruleV0(spec: GatewaySpec, route: McpRouteSpec): string {
+  if (mode(spec, route) !== AuthMode.STRICT) return LOOPBACK;
+  const iss = JSON.stringify(issuerOf(spec, route).issuer);
+  const aud = audiencesOf(spec, route)
+    .map((audience) => JSON.stringify(audience))
+    .map((text) => `jwt.aud == ${text} || ${text} in jwt.aud`)
+    .join(' || ');
+  return `(${LOOPBACK}) && jwt.iss == ${iss} && (${aud})`;
+}
+
+function backend(route: McpRouteSpec, credential: (route: McpRouteSpec, file: string) => object): object {
+  const url = new URL(route.backendUrl);
+  const policies = {
+    ...(url.protocol === 'https:'
+      ? { backendTLS: route.ca === undefined ? {} : { root: mounted(routeFile(route, 'ca.crt')) } }
+      : {}),
+    ...(route.credential === undefined
+      ? {}
+      : { backendAuth: { key: credential(route, mounted(routeFile(route, 'credential'))) } }),
+  };
+  return {
+    host: `${url.hostname}:${route.backendPort}`,
+    ...(Object.keys(policies).length === 0 ? {} : { policies }),
+  };
+}
+
+const credentialV0 = (_: McpRouteSpec, file: string) => ({ file });
+const credentialV1 = (route: McpRouteSpec, file: string) => {
+  if (route.credentialHeader === undefined && route.credentialPrefix === undefined) return { file };
+  return {
+    value: { file },
+    location: {
+      header: {
+        name: route.credentialHeader ?? 'authorization',
+        prefix: route.credentialPrefix ?? 'Bearer ',
+      },
+    },
+  };
+};

@@ -1,0 +1,268 @@
+import { Chart } from 'cdk8s';
+import { Construct } from 'constructs';
+import { routeSecretUses, secretUses } from '../config/mounted-files';
+import { configProblems } from '../config/proxy-config';
+import { contentKinds, emitConfigMap } from '../manifests/config-maps';
+import { emitExternalSecret } from '../manifests/external-secrets';
+import {
+  emitApiAccess,
+  emitDisruptionBudget,
+  emitNetworkPolicy,
+  emitService,
+  emitServiceAccount,
+  emitWorkload,
+} from '../manifests/gateway-objects';
+import { sayNotes } from '../manifests/notes';
+import { emitOtherHalves } from '../manifests/other-half';
+import { AppRegistry, RegisteredGateway } from '../spec/app-registry';
+import { GatewaySpec, RouteSpec } from '../spec/gateway-spec';
+import {
+  checkKubernetesVersion,
+  kubernetesMinorOf,
+  kubernetesVersionFaults,
+} from '../spec/kubernetes-version';
+import { checkLabel, refuse, say } from '../support/text';
+import { duplicateFaults } from '../validation/duplicates';
+import { gatewayFaults } from '../validation/gateway-faults';
+import { Peer } from '../values/peer';
+import { checkPeer } from '../values/peer-end';
+import { AgentGatewayProps } from './agent-gateway-props';
+import { specOf } from './gateway-spec-of';
+
+/**
+ * A gateway for MCP servers and named Kubernetes Secrets. A request without a valid proof of possession never
+ * reaches a backend, a proof is accepted once, and nothing but the declared clients and backends can be
+ * connected.
+ *
+ * Emits a Deployment, its ConfigMaps, Service, ServiceAccount and NetworkPolicy; a PodDisruptionBudget, a Role and
+ * ExternalSecrets where they are needed. Routes are constructs of their own: `McpRoute` and `SecretsRoute`.
+ */
+export class AgentGateway extends Construct {
+  /** Namespace of every object. */
+  public readonly namespaceName: string;
+
+  /** Name of the Service; clients use its port 8080. */
+  public readonly serviceName: string;
+
+  /** Name of the ServiceAccount, as RBAC, audit policy and Vault know it. */
+  public readonly serviceAccountName: string;
+
+  /** Labels that select the gateway's pods. */
+  public readonly selectorLabels: Record<string, string>;
+
+  /** @internal what this gateway says itself */
+  public readonly _minKubernetesVersion?: string;
+
+  private readonly props: AgentGatewayProps;
+  private readonly routes: GatewayRoute[] = [];
+  private readonly clients: Peer[] = [];
+  private readonly registry: AppRegistry;
+  private readonly registered: RegisteredGateway;
+  private specAt?: { readonly version: number; readonly spec: GatewaySpec };
+  private violationsAt?: { readonly version: number; readonly violations: Violations };
+
+  constructor(scope: Construct, id: string, props: AgentGatewayProps) {
+    super(scope, id);
+    this.registry = AppRegistry.of(this);
+    this.props = props;
+    this.serviceName = serviceName(props.name ?? 'agentgateway');
+    this.serviceAccountName = `${this.serviceName}-sa`;
+    this.namespaceName = checkLabel(
+      'namespace',
+      props.namespace ??
+        Chart.of(this).namespace ??
+        refuse({
+          where: 'namespace',
+          want: 'is required: give the gateway one, or its chart',
+          next: 'new Chart(app, id, { namespace: "aiops" })',
+        }),
+    );
+    this.selectorLabels = {
+      'app.kubernetes.io/name': 'agentgateway',
+      'app.kubernetes.io/instance': this.serviceName,
+    };
+    this._minKubernetesVersion =
+      props.minKubernetesVersion && checkKubernetesVersion(props.minKubernetesVersion);
+    this.registry.addVersioned(this);
+    const { preStop } = props;
+    if (preStop !== undefined && !Number.isInteger(preStop.toSeconds({ integral: false }))) {
+      refuse({ where: 'preStop', want: 'must be whole seconds', got: preStop.toHumanString() });
+    }
+
+    const spec = () => this._spec();
+    for (const kind of contentKinds(spec())) emitConfigMap(this, kind, spec);
+    emitServiceAccount(this, spec);
+    emitWorkload(this, spec);
+    emitService(this, spec);
+    emitNetworkPolicy(this, spec);
+    if (spec().podDisruptionBudget) emitDisruptionBudget(this, spec);
+    for (const use of secretUses(spec())) emitExternalSecret(this, use, spec());
+    this.registered = { construct: this, namespace: this.namespaceName, spec };
+    this.registry.addGateway(this.registered);
+    emitOtherHalves(this.registered);
+    this.node.addValidation({
+      validate: () => [
+        ...this.violations().ofGateway,
+        ...duplicateFaults(this).map(say),
+        ...kubernetesVersionFaults(this).map(say),
+      ],
+    });
+    this.node.addValidation({
+      validate: () => {
+        sayNotes(this, kubernetesMinorOf(this));
+        return [];
+      },
+    });
+  }
+
+  /** Serves this route. Routes call it themselves; the order of calls does not matter, the longest prefix wins. */
+  public addRoute(route: GatewayRoute): void {
+    if (this.routes.includes(route)) return;
+    if (route.gateway !== this) {
+      refuse({
+        where: 'addRoute',
+        want: `must be given a route of this gateway, ${this.node.path}`,
+        got: route.gateway.node.path,
+      });
+    }
+    this.routes.push(route);
+    this.registry.changed();
+    const added = route._spec();
+    if (added.kind === 'secrets' && this.node.tryFindChild('role') === undefined) {
+      emitApiAccess(this, () => this._spec());
+    }
+    for (const use of routeSecretUses(this.serviceName, added)) emitExternalSecret(this, use, this._spec());
+    emitOtherHalves(this.registered);
+  }
+
+  /** Lets these clients connect to port 8080. Without a call nobody can; connecting does not authenticate. */
+  public allowFrom(peer: Peer): void {
+    checkPeer('allowFrom', peer);
+    const { port } = peer._members.find((member) => member.port !== undefined) ?? {};
+    if (port !== undefined) {
+      refuse({
+        where: 'allowFrom',
+        want: 'must be given a peer without a port: clients connect from any',
+        got: port,
+      });
+    }
+    this.clients.push(peer);
+    this.registry.changed();
+    emitOtherHalves(this.registered);
+  }
+
+  /** @internal what the proxy would refuse about this one route */
+  public _problemsOf(route: GatewayRoute): string[] {
+    return this.routes.includes(route) ? (this.violations().ofRoute.get(route.routeName) ?? []) : [];
+  }
+
+  /** @internal what the gateway is by now, computed once after each change of the app */
+  public _spec(): GatewaySpec {
+    const { version } = this.registry;
+    if (this.specAt?.version !== version) this.specAt = { version, spec: this.buildSpec() };
+    return this.specAt.spec;
+  }
+
+  private buildSpec(): GatewaySpec {
+    return specOf(this.props, {
+      name: this.serviceName,
+      namespace: this.namespaceName,
+      selectorLabels: this.selectorLabels,
+      serviceAccountName: this.serviceAccountName,
+      kubernetesMinor: kubernetesMinorOf(this),
+      clients: this.clients,
+      routes: this.routes.map((route) => route._spec()),
+    });
+  }
+
+  /** Every violation of the gateway and its routes: the config is parsed once for all of them. */
+  private violations(): Violations {
+    const { version } = this.registry;
+    if (this.violationsAt?.version !== version) {
+      this.violationsAt = { version, violations: this.findViolations() };
+    }
+    return this.violationsAt.violations;
+  }
+
+  private findViolations(): Violations {
+    const spec = this._spec();
+    const ofGateway: string[] = [];
+    const ofRoute = new Map<string, string[]>();
+    for (const problem of configProblems(spec)) {
+      const [, index, text] = ROUTE_PROBLEM.exec(problem) ?? [];
+      if (index === undefined) {
+        ofGateway.push(problem);
+        continue;
+      }
+      const { name } = spec.routes[Number(index)];
+      ofRoute.set(name, [...(ofRoute.get(name) ?? []), text]);
+    }
+    const neighbours = this.registry
+      .gatewaysIn(this.namespaceName)
+      .filter(({ construct }) => construct !== this);
+    ofGateway.push(
+      ...gatewayFaults(
+        spec,
+        neighbours.map((gateway) => gateway.spec()),
+      ),
+    );
+    return { ofGateway, ofRoute };
+  }
+}
+
+/** What validation reports, in words of the props. */
+interface Violations {
+  /** What no single route can be blamed for. */
+  readonly ofGateway: readonly string[];
+  /** By the name of the route. */
+  readonly ofRoute: ReadonlyMap<string, string[]>;
+}
+
+const ROUTE_PROBLEM = /^routes\[(\d+)\]\.(.*)$/s;
+
+function serviceName(name: string): string {
+  if (/^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$/.test(name)) return name;
+  return refuse({
+    where: 'name',
+    want: 'must be a lower-case RFC 1035 label of at most 40 characters, since a Service and longer names are made of it',
+    got: name,
+  });
+}
+
+/** What every route kind shares: it belongs to one gateway and answers under one path prefix. */
+export abstract class GatewayRoute extends Construct {
+  /** The gateway that serves it. */
+  public readonly gateway: AgentGateway;
+
+  /** What config, metrics and audit records call it. */
+  public readonly routeName: string;
+
+  /** Requests whose path is this, or lies under it, come here. */
+  public readonly pathPrefix: string;
+
+  protected constructor(
+    scope: Construct,
+    id: string,
+    gateway: AgentGateway,
+    pathPrefix: string,
+    routeName?: string,
+  ) {
+    super(scope, id);
+    this.gateway = gateway;
+    this.pathPrefix = pathPrefix;
+    this.routeName = checkLabel('name', routeName ?? labelOf(id));
+    this.node.addValidation({ validate: () => gateway._problemsOf(this) });
+  }
+
+  /** @internal */
+  public abstract _spec(): RouteSpec;
+}
+
+/** "SelfMcp" -> "self-mcp" */
+function labelOf(id: string): string {
+  return id
+    .replace(/([a-z0-9])([A-Z])/g, '$1-$2')
+    .toLowerCase()
+    .replace(/[^a-z0-9-]+/g, '-')
+    .replace(/^-+|-+$/g, '');
+}

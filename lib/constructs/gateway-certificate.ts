@@ -1,0 +1,84 @@
+import { Duration } from 'cdk8s';
+import { Construct } from 'constructs';
+import { asGiven, emit } from '../manifests/k8s';
+import { publicHosts, serviceHosts } from '../spec/exposure';
+import { checkObjectName, refuse, say } from '../support/text';
+import type { AgentGateway } from './agent-gateway';
+
+/** Properties of a `GatewayCertificate`. */
+export interface GatewayCertificateProps {
+  /** The gateway, which must have a `tlsSecretName`: cert-manager writes that Secret. */
+  readonly gateway: AgentGateway;
+
+  /** Name of the Issuer in the gateway's namespace, or of the ClusterIssuer. */
+  readonly issuer: string;
+
+  /**
+   * Whether `issuer` is a ClusterIssuer.
+   *
+   * @default false - an Issuer
+   */
+  readonly clusterIssuer?: boolean;
+
+  /**
+   * Time a certificate is good for; at least 1 hour, as cert-manager wants it.
+   *
+   * @default - what cert-manager and the issuer agree on, often 90 days
+   */
+  readonly duration?: Duration;
+}
+
+/**
+ * The certificate with which a gateway ends TLS itself, made and renewed by cert-manager: for the Service's
+ * names and for the hosts of the https `publicOrigins`, with a P-256 key that is new each time. The gateway
+ * follows a renewed one without a restart.
+ *
+ * @see https://cert-manager.io/docs/usage/certificate/
+ */
+export class GatewayCertificate extends Construct {
+  constructor(scope: Construct, id: string, props: GatewayCertificateProps) {
+    super(scope, id);
+    const { gateway, issuer, clusterIssuer = false, duration } = props;
+    checkObjectName('issuer', issuer);
+    const seconds = duration?.toSeconds({ integral: false });
+    if (seconds !== undefined && !(Number.isInteger(seconds) && seconds >= 3600)) {
+      refuse({
+        where: 'duration',
+        want: 'must be whole seconds, and at least 1 hour',
+        got: duration!.toHumanString(),
+      });
+    }
+
+    const meta = {
+      name: gateway.serviceName,
+      namespace: gateway.namespaceName,
+      labels: gateway._spec().labels,
+    };
+    emit(this, 'Resource', asGiven({ apiVersion: 'cert-manager.io/v1', kind: 'Certificate' }), meta, () => ({
+      spec: {
+        secretName: gateway._spec().tlsSecretName,
+        dnsNames: [...new Set([...serviceHosts(gateway._spec()), ...publicHosts(gateway._spec())])],
+        issuerRef: {
+          name: issuer,
+          kind: clusterIssuer ? 'ClusterIssuer' : 'Issuer',
+          group: 'cert-manager.io',
+        },
+        privateKey: { algorithm: 'ECDSA', size: 256, rotationPolicy: 'Always' },
+        usages: ['digital signature', 'server auth'],
+        ...(seconds === undefined ? {} : { duration: `${seconds}s` }),
+      },
+    }));
+    this.node.addValidation({
+      validate: () =>
+        gateway._spec().tlsSecretName !== undefined
+          ? []
+          : [
+              say({
+                where: 'gateway.tlsSecretName',
+                want: 'must be given: it names the Secret that cert-manager writes',
+                next: `for example tlsSecretName: "${gateway.serviceName}-tls"`,
+              }),
+            ],
+    });
+  }
+}

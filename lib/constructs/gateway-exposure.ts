@@ -1,0 +1,108 @@
+import { Construct } from 'constructs';
+import { asGiven, emit } from '../manifests/k8s';
+import { exposureFaults, httpRouteSpec } from '../spec/exposure';
+import { checkLabel, checkObjectName, refuse, say } from '../support/text';
+import { duplicateFaults } from '../validation/duplicates';
+import { Peer } from '../values/peer';
+import { AgentGateway, GatewayRoute } from './agent-gateway';
+
+/** A Gateway of the Gateway API, or one listener of it. */
+export interface ExposureParent {
+  /** Name of the Gateway. */
+  readonly name: string;
+
+  /**
+   * Its namespace, whose listener must allow routes from this one.
+   *
+   * @default - the namespace of the AgentGateway
+   */
+  readonly namespace?: string;
+
+  /**
+   * Name of the one listener.
+   *
+   * @default - every listener that fits the host names
+   */
+  readonly sectionName?: string;
+}
+
+/** Properties of a `GatewayExposure`. */
+export interface GatewayExposureProps {
+  /**
+   * What clients reach. Its `publicOrigins` must name the https origins that they use, and it must not end TLS
+   * itself.
+   */
+  readonly gateway: AgentGateway;
+
+  /** The Gateways in front, which end TLS; at least one. */
+  readonly parents: ExposureParent[];
+
+  /**
+   * The pods of those Gateways, which forward: they are let through to port 8080. To tell clients apart by
+   * address, name them in `trustedPeers` of the gateway.
+   */
+  readonly peer: Peer;
+
+  /**
+   * Which routes are reached from outside; a SecretsRoute must be named.
+   *
+   * @default - every McpRoute of the gateway
+   */
+  readonly routes?: GatewayRoute[];
+
+  /**
+   * Name of the HTTPRoute, where one gateway has several.
+   *
+   * @default - the gateway's name
+   */
+  readonly name?: string;
+}
+
+/**
+ * Where clients outside the cluster reach a gateway: an HTTPRoute of the Gateway API for the paths of its
+ * routes and their RFC 9728 metadata, without a limit in time, since streams have none. Nothing else of the
+ * gateway is reached, as `/healthz`. Where the gateway has a `publicPathPrefix` the HTTPRoute cuts it off.
+ *
+ * @see https://gateway-api.sigs.k8s.io/api-types/httproute/
+ */
+export class GatewayExposure extends Construct {
+  constructor(scope: Construct, id: string, props: GatewayExposureProps) {
+    super(scope, id);
+    const { gateway, parents, routes } = props;
+    if (parents.length === 0) {
+      refuse({ where: 'parents', want: 'must list at least one Gateway', got: parents });
+    }
+    parents.forEach(({ name, namespace, sectionName }, at) => {
+      checkObjectName(`parents[${at}].name`, name);
+      if (namespace !== undefined) checkLabel(`parents[${at}].namespace`, namespace);
+      if (sectionName !== undefined) checkObjectName(`parents[${at}].sectionName`, sectionName);
+    });
+    const foreign = routes?.find((route) => route.gateway !== gateway);
+    if (foreign !== undefined) {
+      refuse({ where: 'routes', want: 'must be routes of the gateway', got: foreign.node.path });
+    }
+    gateway.allowFrom(props.peer);
+
+    const names = routes?.map(({ routeName }) => routeName);
+    const meta = {
+      name: checkObjectName('name', props.name ?? gateway.serviceName),
+      namespace: gateway.namespaceName,
+      labels: gateway._spec().labels,
+    };
+    emit(
+      this,
+      'Resource',
+      asGiven({ apiVersion: 'gateway.networking.k8s.io/v1', kind: 'HTTPRoute' }),
+      meta,
+      () => ({
+        spec: {
+          parentRefs: parents.map((parent) => ({ ...parent })),
+          ...httpRouteSpec(gateway._spec(), names),
+        },
+      }),
+    );
+    this.node.addValidation({
+      validate: () => [...exposureFaults(gateway._spec(), names), ...duplicateFaults(this)].map(say),
+    });
+  }
+}

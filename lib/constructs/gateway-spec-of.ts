@@ -1,0 +1,128 @@
+/** The spec of a gateway: its props, with each default in its place. */
+import { Duration, Size, SizeRoundingBehavior } from 'cdk8s';
+import { serviceHosts } from '../spec/exposure';
+import { byPrecedence, GatewaySpec, RouteSpec, usualMebibytes } from '../spec/gateway-spec';
+import { PORT } from '../support/ports-and-paths';
+import { checkObjectName, refuse } from '../support/text';
+import { AuthProfile } from '../values/auth-profile';
+import { DataPlane } from '../values/data-plane';
+import { Image } from '../values/image';
+import { IpFamily, NetworkPolicyFlavor } from '../values/network';
+import { Peer } from '../values/peer';
+import { RateLimit } from '../values/rate-limit';
+import { ReplayStore } from '../values/replay-store';
+import { AgentGatewayProps } from './agent-gateway-props';
+
+const NODE_IMAGE =
+  'docker.io/library/node:24.18.0-bookworm-slim@sha256:6f7b03f7c2c8e2e784dcf9295400527b9b1270fd37b7e9a7285cf83b6951452d';
+
+/** What is known of a gateway beside its props. */
+export interface GatewayState {
+  readonly name: string;
+  readonly namespace: string;
+  readonly selectorLabels: Record<string, string>;
+  readonly serviceAccountName: string;
+  readonly kubernetesMinor: number;
+  readonly clients: readonly Peer[];
+  readonly routes: readonly RouteSpec[];
+}
+
+export function specOf(props: AgentGatewayProps, state: GatewayState): GatewaySpec {
+  return {
+    ...state,
+    ...edge(props, state),
+    ...workload(props),
+    labels: {
+      ...state.selectorLabels,
+      'app.kubernetes.io/component': 'gateway',
+      'app.kubernetes.io/managed-by': 'cdk8s',
+    },
+    issuer: props.issuer,
+    audience: props.audience,
+    jwks: props.jwks,
+    algorithms: props.algorithms,
+    auth: props.auth ?? AuthProfile.dpop(),
+    rateLimit: props.rateLimit ?? RateLimit.tokenBucket({ maxTokens: 100, tokensPerFill: 10 }),
+    dataPlane: props.dataPlane ?? DataPlane.agentgateway(),
+    limits: props.limits ?? {},
+    upstream: props.upstream ?? {},
+    apiServer: props.apiServer,
+    metricsPeer: props.metricsPeer,
+    tracing: props.tracing,
+    dnsPeer: props.dnsPeer ?? CLUSTER_DNS,
+    networkPolicyFlavor: props.networkPolicyFlavor ?? NetworkPolicyFlavor.KUBERNETES,
+    routes: [...state.routes].sort(byPrecedence),
+  };
+}
+
+/** Under which origins, and how, clients reach it. */
+function edge(props: AgentGatewayProps, { name, namespace }: GatewayState) {
+  const scheme = props.tlsSecretName === undefined ? 'http' : 'https';
+  const hosts = serviceHosts({ name, namespace });
+  return {
+    publicOrigins: props.publicOrigins ?? hosts.map((host) => `${scheme}://${host}:${PORT.traffic}`),
+    publicPathPrefix: props.publicPathPrefix,
+    trustedPeers: props.trustedPeers,
+    originFrom: props.originFrom,
+    tlsSecretName:
+      props.tlsSecretName === undefined ? undefined : checkObjectName('tlsSecretName', props.tlsSecretName),
+    ipFamilies: props.ipFamilies && checkedFamilies(props.ipFamilies),
+  };
+}
+
+const CLUSTER_DNS = Peer.pods(
+  { 'k8s-app': 'kube-dns' },
+  { namespaceLabels: { 'kubernetes.io/metadata.name': 'kube-system' } },
+);
+
+/** How many pods there are, what each has, and how long it takes to end. */
+function workload(props: AgentGatewayProps) {
+  const replayStore = props.replayStore ?? ReplayStore.memory();
+  const replicas = props.replicas ?? (replayStore._redis === undefined ? 1 : 2);
+  return {
+    replayStore,
+    replicas,
+    workers: props.workers,
+    podDisruptionBudget: props.podDisruptionBudget ?? replicas > 1,
+    image: props.image ?? Image.fromDigest(NODE_IMAGE),
+    memory: memory(props, replayStore),
+    ephemeralStorage: ephemeralStorage(props.ephemeralStorage ?? Size.mebibytes(512)),
+    drain: props.drain,
+    preStop: props.preStop ?? Duration.seconds(15),
+    nodeFeatures: {
+      appArmor: props.appArmor ?? false,
+      userNamespace: props.userNamespace ?? false,
+      strictSupplementalGroups: props.strictSupplementalGroups ?? false,
+    },
+  };
+}
+
+function memory(props: AgentGatewayProps, replayStore: ReplayStore): Size {
+  if (props.memory !== undefined) return wholeMebibytes(props.memory);
+  const { workers, tlsSecretName, limits = {} } = props;
+  return Size.mebibytes(usualMebibytes({ replayStore, workers, tlsSecretName, limits }));
+}
+
+const wholeMebibytes = (size: Size) =>
+  Size.mebibytes(Math.ceil(size.toKibibytes({ rounding: SizeRoundingBehavior.NONE }) / 1024));
+
+/** The kubelet's own defaults for logs, 5 files of 10 MiB, must fit. */
+function ephemeralStorage(size: Size): Size {
+  const mebibytes = size.toMebibytes({ rounding: SizeRoundingBehavior.NONE });
+  if (Number.isInteger(mebibytes) && mebibytes >= 64) return size;
+  return refuse({
+    where: 'ephemeralStorage',
+    want: 'must be whole MiB, 64 or more: kubelet counts the log, 5 files of 10 MiB or what the nodes set',
+    got: `${mebibytes} MiB`,
+  });
+}
+
+function checkedFamilies(families: IpFamily[]): IpFamily[] {
+  const known = families.every((family) => Object.values(IpFamily).includes(family));
+  if (known && families.length > 0 && new Set(families).size === families.length) return families;
+  return refuse({
+    where: 'ipFamilies',
+    want: 'must be IpFamily.IPV4, IpFamily.IPV6, or both in the order of preference',
+    got: families,
+  });
+}

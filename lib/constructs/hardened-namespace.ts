@@ -1,0 +1,243 @@
+import { Lazy, Size } from 'cdk8s';
+import { Construct } from 'constructs';
+import { policySpecs } from '../manifests/admission-policies';
+import { clusterScoped, emit, emitRaw, k8s } from '../manifests/k8s';
+import { emitOtherHalves } from '../manifests/other-half';
+import { AppRegistry } from '../spec/app-registry';
+import { unpinnedImages } from '../spec/gateway-spec';
+import {
+  checkKubernetesVersion,
+  kubernetesMinorOf,
+  kubernetesVersionFaults,
+} from '../spec/kubernetes-version';
+import { checkLabel, refuse, say } from '../support/text';
+import { duplicateFaults } from '../validation/duplicates';
+import { Admission, AdmissionRule } from '../values/admission';
+
+/** Properties of a `HardenedNamespace`. */
+export interface HardenedNamespaceProps {
+  /** Name of the namespace: an RFC 1123 label. */
+  readonly name: string;
+
+  /**
+   * Oldest Kubernetes the manifests are applied to, as `1.<minor>`, 1.30 or later; gateways in the namespace
+   * follow, and another version of one is refused. The restricted Pod Security Standard of this version is
+   * enforced: with `latest` a cluster upgrade could stop new pods. The latest standard warns and audits anyway.
+   *
+   * @default - the version of a gateway in the namespace that says one, else '1.30'
+   * @see https://kubernetes.io/docs/concepts/security/pod-security-admission/
+   */
+  readonly minKubernetesVersion?: string;
+
+  /**
+   * Further labels.
+   *
+   * @default - none
+   */
+  readonly labels?: Record<string, string>;
+
+  /**
+   * Pods in the namespace.
+   *
+   * @default 50
+   */
+  readonly maxPods?: number;
+
+  /**
+   * Sum of CPU requests, in cores.
+   *
+   * @default 16
+   */
+  readonly maxCpu?: number;
+
+  /**
+   * Sum of memory limits.
+   *
+   * @default Size.gibibytes(32)
+   */
+  readonly maxMemory?: Size;
+
+  /**
+   * What pods and Services of the namespace are held to beyond Pod Security.
+   *
+   * @default Admission.deny() - every AdmissionRule
+   */
+  readonly admission?: Admission;
+}
+
+const ADMISSION_GROUP = 'admissionregistration.k8s.io/v1';
+
+/** What the pods of the namespace may take together. */
+interface Quota {
+  readonly maxPods: number;
+  readonly maxCpu: number;
+  readonly maxMemory: Size;
+}
+
+function checkedQuota({
+  maxPods = 50,
+  maxCpu = 16,
+  maxMemory = Size.gibibytes(32),
+}: HardenedNamespaceProps): Quota {
+  if (!Number.isInteger(maxPods) || maxPods < 1) {
+    refuse({ where: 'maxPods', want: 'must be a whole number above 0', got: maxPods });
+  }
+  if (!(maxCpu > 0 && maxCpu < Infinity)) {
+    refuse({ where: 'maxCpu', want: 'must be a number of cores above 0', got: maxCpu });
+  }
+  return { maxPods, maxCpu, maxMemory };
+}
+
+const quantity = (text: string) => k8s.Quantity.fromString(text);
+
+/**
+ * A namespace in which nothing runs with privileges, connects, or holds an API token unless an object says so:
+ * restricted Pod Security and admission rules beyond it, default-deny NetworkPolicy, a default ServiceAccount
+ * without token, limits and a quota without NodePorts and load balancers. Emit it once a namespace.
+ */
+export class HardenedNamespace extends Construct {
+  /** Name of the namespace. */
+  public readonly namespaceName: string;
+
+  /** @internal what this namespace says itself */
+  public readonly _minKubernetesVersion?: string;
+
+  constructor(scope: Construct, id: string, props: HardenedNamespaceProps) {
+    super(scope, id);
+    this.namespaceName = checkLabel('name', props.name);
+    this._minKubernetesVersion =
+      props.minKubernetesVersion && checkKubernetesVersion(props.minKubernetesVersion);
+    AppRegistry.of(this).addVersioned(this);
+    const quota = checkedQuota(props);
+
+    this.emitNamespace(props.labels);
+    this.emitDefaults();
+    this.emitQuota(quota);
+    // Objects are applied in the order of the app: what is in the namespace comes after it.
+    for (const { construct } of this.gateways()) construct.node.addDependency(this);
+    const admission = props.admission ?? Admission.deny();
+    this.emitPolicies(admission);
+    const registry = AppRegistry.of(this);
+    registry.addHardened(this);
+    for (const gateway of registry.allGateways()) emitOtherHalves(gateway, this);
+    this.node.addValidation({
+      validate: () => [
+        ...this.refusedImages(admission),
+        ...duplicateFaults(this).map(say),
+        ...kubernetesVersionFaults(this).map(say),
+      ],
+    });
+  }
+
+  private emitNamespace(labels: Record<string, string> = {}): void {
+    // A gateway that is constructed later may say the version.
+    const enforceVersion = Lazy.any({ produce: () => `v1.${kubernetesMinorOf(this)}` }) as unknown as string;
+    const metadata = {
+      name: this.namespaceName,
+      labels: {
+        ...labels,
+        'pod-security.kubernetes.io/enforce': 'restricted',
+        'pod-security.kubernetes.io/enforce-version': enforceVersion,
+        'pod-security.kubernetes.io/warn': 'restricted',
+        'pod-security.kubernetes.io/warn-version': 'latest',
+        'pod-security.kubernetes.io/audit': 'restricted',
+        'pod-security.kubernetes.io/audit-version': 'latest',
+      },
+    };
+    clusterScoped(emit(this, 'Resource', k8s.KubeNamespace, metadata, () => ({}), []));
+  }
+
+  /** What holds for pods that say nothing else: no traffic, no API token, small requests and limits. */
+  private emitDefaults(): void {
+    emit(this, 'default-deny', k8s.KubeNetworkPolicy, this.named('default-deny'), () => ({
+      spec: { podSelector: {}, policyTypes: ['Ingress', 'Egress'] },
+    }));
+    emit(
+      this,
+      'default-service-account',
+      k8s.KubeServiceAccount,
+      this.named('default'),
+      () => ({ automountServiceAccountToken: false }),
+      ['automountServiceAccountToken'],
+    );
+    // No CPU limit: it throttles where it is not needed.
+    const container = {
+      type: 'Container',
+      default: { memory: quantity('256Mi'), 'ephemeral-storage': quantity('512Mi') },
+      defaultRequest: {
+        cpu: quantity('50m'),
+        memory: quantity('128Mi'),
+        'ephemeral-storage': quantity('64Mi'),
+      },
+    };
+    emit(this, 'limit-range', k8s.KubeLimitRange, this.named('defaults'), () => ({
+      spec: { limits: [container] },
+    }));
+  }
+
+  private emitQuota({ maxPods, maxCpu, maxMemory }: Quota): void {
+    emit(this, 'quota', k8s.KubeResourceQuota, this.named('quota'), () => ({
+      spec: {
+        hard: {
+          pods: quantity(String(maxPods)),
+          'requests.cpu': quantity(String(maxCpu)),
+          'limits.memory': quantity(`${maxMemory.toMebibytes()}Mi`),
+          'services.nodeports': quantity('0'),
+          'services.loadbalancers': quantity('0'),
+        },
+      },
+    }));
+  }
+
+  private named(name: string): { name: string; namespace: string } {
+    return { name, namespace: this.namespaceName };
+  }
+
+  /** What is judged lies in the policy, where and with what result in its binding. */
+  private emitPolicies(admission: Admission): void {
+    for (const [shape, spec] of Object.entries(policySpecs(admission))) {
+      const name = `hardened-${this.namespaceName}-${shape}`;
+      const kind = (suffix: string) => ({
+        apiVersion: ADMISSION_GROUP,
+        kind: `ValidatingAdmissionPolicy${suffix}`,
+      });
+      clusterScoped(emitRaw(this, `admission-${shape}`, kind(''), { name }, { spec }));
+      clusterScoped(
+        emitRaw(
+          this,
+          `admission-${shape}-binding`,
+          kind('Binding'),
+          { name },
+          {
+            spec: {
+              policyName: name,
+              validationActions: admission._actions,
+              matchResources: {
+                namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': this.namespaceName } },
+              },
+            },
+          },
+        ),
+      );
+    }
+  }
+
+  private gateways() {
+    return AppRegistry.of(this).gatewaysIn(this.namespaceName);
+  }
+
+  /** Gateways whose pods the namespace would not take. */
+  private refusedImages({ _actions, _rules }: Admission): string[] {
+    if (!_actions.includes('Deny') || !_rules.includes(AdmissionRule.IMAGE_DIGEST)) return [];
+    return this.gateways().flatMap((gateway) =>
+      unpinnedImages(gateway.spec()).map(({ reference }) =>
+        say({
+          where: 'admission',
+          want: `must leave out ${AdmissionRule.IMAGE_DIGEST} for the unpinned image of ${gateway.construct.node.path}`,
+          got: reference,
+          next: 'pin the image, or pass Admission.deny({ without: [AdmissionRule.IMAGE_DIGEST] })',
+        }),
+      ),
+    );
+  }
+}

@@ -1,0 +1,254 @@
+import { Construct } from 'constructs';
+import { portOf } from '../spec/flow-graph';
+import type { RouteSpec } from '../spec/gateway-spec';
+import { refuse } from '../support/text';
+import { AuthProfile } from '../values/auth-profile';
+import { CaBundle } from '../values/ca-bundle';
+import { McpRevision, McpRule, OutlierEjection } from '../values/mcp';
+import { Peer } from '../values/peer';
+import { RateLimit } from '../values/rate-limit';
+import { SecretSource } from '../values/secret-source';
+import { TokenExchange } from '../values/token-exchange';
+import { AgentGateway, GatewayRoute } from './agent-gateway';
+
+/** Properties of an `McpRoute`. */
+export interface McpRouteProps {
+  /** The gateway that serves the route. */
+  readonly gateway: AgentGateway;
+
+  /**
+   * The MCP server: `host:port`, or an http(s) URL. A path in the URL replaces `pathPrefix`; without one the
+   * path stays.
+   */
+  readonly backend: string;
+
+  /** Pods or addresses of the MCP server; the NetworkPolicy lets the gateway reach no other for this route. */
+  readonly backendPeer: Peer;
+
+  /**
+   * Certificates that an https backend is verified against.
+   *
+   * @default - public roots
+   */
+  readonly backendCa?: CaBundle;
+
+  /**
+   * Name that the backend's certificate must have, and SNI.
+   *
+   * @default - the host of `backend`
+   */
+  readonly backendServerName?: string;
+
+  /**
+   * kubernetes.io/tls Secret of the gateway's namespace with the certificate that it shows to the backend; a
+   * rotation is followed.
+   *
+   * @default - none
+   */
+  readonly backendCertificateSecret?: string;
+
+  /**
+   * Origins that share the work, such as the pods of a StatefulSet: `http://mcp-0.mcp.tools.svc:5000`. They
+   * have the port and the path of `backend`. An MCP session stays with the endpoint it began on; one that fails
+   * again and again is left out for a while.
+   *
+   * @default - the one of `backend`
+   */
+  readonly backendEndpoints?: string[];
+
+  /**
+   * When one of `backendEndpoints` is left out.
+   *
+   * @default - after 5 failures in a row, for 30 seconds
+   */
+  readonly outlierEjection?: OutlierEjection;
+
+  /**
+   * Canonical path prefix, matched on segment borders: `/mcp` takes `/mcp` and `/mcp/x`, never `/mcpx`.
+   *
+   * @default '/mcp'
+   */
+  readonly pathPrefix?: string;
+
+  /**
+   * RFC 1123 label that config, metrics and audit records use.
+   *
+   * @default - the construct id in lower case, with hyphens
+   */
+  readonly name?: string;
+
+  /**
+   * How a caller proves that it holds the key.
+   *
+   * @default - the gateway's profile
+   */
+  readonly auth?: AuthProfile;
+
+  /**
+   * How many authenticated requests pass.
+   *
+   * @default - the gateway's limit
+   */
+  readonly rateLimit?: RateLimit;
+
+  /**
+   * Credential of the gateway that the MCP server gets. The caller's own token is never passed on.
+   *
+   * @default - none
+   */
+  readonly credential?: SecretSource;
+
+  /**
+   * The caller's token is exchanged for one of the backend's, which goes as `Authorization: Bearer`; instead of
+   * `credential`.
+   *
+   * @default - none
+   */
+  readonly tokenExchange?: TokenExchange;
+
+  /**
+   * Header that carries the credential, in lower case.
+   *
+   * @default 'authorization'
+   */
+  readonly credentialHeader?: string;
+
+  /**
+   * What stands before the credential in the header.
+   *
+   * @default 'Bearer '
+   */
+  readonly credentialPrefix?: string;
+
+  /**
+   * `GET`, `POST` and `DELETE`, or fewer: Streamable HTTP sends with POST, streams with GET and ends a session
+   * with DELETE.
+   *
+   * @default - all three
+   * @see https://modelcontextprotocol.io/specification/2025-06-18/basic/transports#streamable-http
+   */
+  readonly methods?: string[];
+
+  /**
+   * Origins of browsers that may call; a request with any other Origin header is refused.
+   *
+   * @default - none: no browser may call
+   */
+  readonly allowedOrigins?: string[];
+
+  /**
+   * Only messages that fit a rule pass; the rest is refused before the MCP server sees it. Headers and body of
+   * a message must agree. Remember `initialize` and `notifications/*`, which clients of revisions before
+   * 2026-07-28 send.
+   *
+   * @default - every message passes
+   */
+  readonly allow?: McpRule[];
+
+  /**
+   * Revisions that are served, by the client's MCP-Protocol-Version.
+   *
+   * @default - all
+   */
+  readonly revisions?: McpRevision[];
+}
+
+/**
+ * A path of the gateway that leads to an MCP server. No request without a valid, fresh and unused proof reaches
+ * the server, and none reaches it with the caller's credentials.
+ */
+export class McpRoute extends GatewayRoute {
+  private readonly props: McpRouteProps;
+  private readonly backendUrl: string;
+
+  constructor(scope: Construct, id: string, props: McpRouteProps) {
+    super(scope, id, props.gateway, props.pathPrefix ?? '/mcp', props.name);
+    this.props = props;
+    this.backendUrl = backendUrl(props.backend);
+    if (props.credential === undefined && (props.credentialHeader ?? props.credentialPrefix) !== undefined) {
+      refuse({
+        where: 'credentialHeader',
+        want: 'must go with a credential',
+        got: props.credentialHeader ?? props.credentialPrefix,
+      });
+    }
+    if (props.credential !== undefined && props.tokenExchange !== undefined) {
+      refuse({
+        where: 'tokenExchange',
+        want: 'must not stand beside a credential: the backend gets one of them',
+        got: props.tokenExchange.url,
+      });
+    }
+    props.backendEndpoints?.forEach((endpoint, i) => {
+      // The NetworkPolicy opens one port.
+      const port = portOf(this.backendUrl);
+      if (!URL.canParse(endpoint) || portOf(endpoint) !== port) {
+        refuse({
+          where: `backendEndpoints[${i}]`,
+          want: `must be an origin with the port of backend, ${port}`,
+          got: endpoint,
+        });
+      }
+    });
+    props.gateway.addRoute(this);
+  }
+
+  /** @internal */
+  public _spec(): RouteSpec {
+    const {
+      auth,
+      rateLimit,
+      methods,
+      allowedOrigins,
+      allow,
+      revisions,
+      backendPeer,
+      backendCa,
+      backendServerName,
+      backendCertificateSecret,
+    } = this.props;
+    const {
+      backendEndpoints,
+      outlierEjection,
+      credential,
+      credentialHeader,
+      credentialPrefix,
+      tokenExchange,
+    } = this.props;
+    return {
+      kind: 'mcp',
+      name: this.routeName,
+      pathPrefix: this.pathPrefix,
+      backendUrl: this.backendUrl,
+      backendPort: portOf(this.backendUrl),
+      ca: backendCa,
+      serverName: backendServerName,
+      certificateSecret: backendCertificateSecret,
+      endpoints: backendEndpoints,
+      outlier: outlierEjection,
+      auth,
+      rateLimit,
+      methods,
+      allowedOrigins,
+      allow,
+      revisions,
+      backendPeer,
+      credential,
+      credentialHeader,
+      credentialPrefix,
+      tokenExchange,
+    };
+  }
+}
+
+function backendUrl(backend: string): string {
+  const url = /^[a-z]+:\/\//i.test(backend) ? backend : `http://${backend}`;
+  const explicit = url === backend || /^[^/]+:\d+$/.test(backend);
+  if (!explicit || !URL.canParse(url) || !/^https?:/.test(url)) {
+    const next = /^[a-z0-9.-]+$/i.test(backend)
+      ? `did you mean "${backend}:80"?`
+      : 'for example "mcp.tools.svc.cluster.local:5000"';
+    refuse({ where: 'backend', want: 'must be "host:port" or an http(s) URL', got: backend, next });
+  }
+  return new URL(url).pathname === '/' ? url.replace(/\/$/, '') : url;
+}

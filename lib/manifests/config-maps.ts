@@ -1,0 +1,93 @@
+import { ApiObject, Lazy } from 'cdk8s';
+import { Construct } from 'constructs';
+import { agentgatewayYaml } from '../config/agentgateway-config';
+import { configText } from '../config/proxy-config';
+import { GatewaySpec, usesAgentgateway } from '../spec/gateway-spec';
+import { inlineKeySets } from '../spec/issuers';
+import { contentHash } from '../support/json';
+import { oncePer } from '../support/memo';
+import { assets } from '../support/parser';
+import { k8s } from './k8s';
+
+/** What each ConfigMap of a gateway is called after the gateway's name, and what is in it. */
+export const CONTENT = {
+  config: oncePer((spec: GatewaySpec) => ({ 'config.json': configText(spec), ...inlineKeySets(spec) })),
+  dataPlane: oncePer((spec: GatewaySpec) => ({
+    'config.yaml': agentgatewayYaml(spec),
+    ...inlineKeySets(spec),
+  })),
+  // The code, cut along the rooms of proxy/src: `CHUNKS` of proxy/bundle.mjs. A change shows in the map of its
+  // room, and each map has room to grow under the 262 144 bytes that `kubectl apply` can annotate
+  // (test/package/config-map-size.test.ts).
+  code: () => assets('proxy.mjs', 'observe.mjs'),
+  codeChecks: () => assets('checks.mjs', 'stages.mjs'),
+  codeHttp: () => assets('http.mjs'),
+  codeStores: () => assets('stores.mjs'),
+  codeConfig: () => assets('config.mjs'),
+  vendor: () => assets('vendor-prom-client.mjs', 'vendor-zod.mjs'),
+  redis: () => assets('vendor-ioredis.mjs', 'vendor-rate-limiter.mjs'),
+  tracing: () => assets('vendor-opentelemetry.mjs'),
+} satisfies Record<string, (spec: GatewaySpec) => Readonly<Record<string, string>>>;
+
+export type ContentKind = keyof typeof CONTENT;
+const SUFFIX: Record<ContentKind, string> = {
+  config: 'config',
+  dataPlane: 'agentgateway',
+  code: 'code',
+  codeChecks: 'code-checks',
+  codeHttp: 'code-http',
+  codeStores: 'code-stores',
+  codeConfig: 'code-config',
+  vendor: 'vendor',
+  redis: 'redis-client',
+  tracing: 'opentelemetry',
+};
+
+/** What every gateway runs. */
+const CODE = [
+  'code',
+  'codeChecks',
+  'codeHttp',
+  'codeStores',
+  'codeConfig',
+  'vendor',
+] as const satisfies readonly ContentKind[];
+
+export function contentKinds(spec: GatewaySpec): ContentKind[] {
+  return [
+    'config',
+    ...CODE,
+    ...(usesAgentgateway(spec) ? ['dataPlane' as const] : []),
+    ...optionalKinds(spec),
+  ];
+}
+
+/** The ConfigMaps whose files make up the code directory. */
+export function codeKinds(spec: GatewaySpec): ContentKind[] {
+  return [...CODE, ...optionalKinds(spec)];
+}
+
+/** Libraries that only some gateways use. */
+const optionalKinds = (spec: GatewaySpec): ContentKind[] => [
+  ...(spec.replayStore._redis === undefined ? [] : ['redis' as const]),
+  ...(spec.tracing === undefined ? [] : ['tracing' as const]),
+];
+
+/**
+ * The name changes with the content: a new config is a new object and so a rollout, and no edit can reach a
+ * running pod.
+ */
+export const configMapName = (spec: GatewaySpec, kind: ContentKind) =>
+  `${spec.name}-${SUFFIX[kind]}-${contentHash(CONTENT[kind](spec))}`;
+
+export function emitConfigMap(scope: Construct, kind: ContentKind, spec: () => GatewaySpec): ApiObject {
+  // The name depends on routes that are added later; metadata takes a Lazy although its type does not say so.
+  const name = Lazy.any({ produce: () => configMapName(spec(), kind) }) as unknown as string;
+  const { namespace, labels } = spec();
+  return new ApiObject(scope, `${SUFFIX[kind]}-config-map`, {
+    ...k8s.KubeConfigMap.GVK,
+    metadata: { name, namespace, labels },
+    data: Lazy.any({ produce: () => CONTENT[kind](spec()) }) as unknown,
+    immutable: true,
+  });
+}

@@ -1,0 +1,107 @@
+import { GatewaySpec, heapMebibytes, secretsRoutes } from '../spec/gateway-spec';
+import { DIR, PORT } from '../support/ports-and-paths';
+import { k8s } from './k8s';
+
+/**
+ * A young generation of 8 MiB instead of 16: measured, 5 000 event streams take 40 % less memory, and a request
+ * no more CPU.
+ */
+const SEMI_SPACE = '--max-semi-space-size=8';
+/** Node would choose a heap larger than the container's memory, and be killed where it could have collected. */
+const nodeFlags = (spec: GatewaySpec) => [SEMI_SPACE, `--max-old-space-size=${heapMebibytes(spec)}`];
+
+const SECURITY: k8s.SecurityContext = {
+  allowPrivilegeEscalation: false,
+  privileged: false,
+  readOnlyRootFilesystem: true,
+  runAsNonRoot: true,
+  capabilities: { drop: ['ALL'] },
+};
+
+const mount = (name: string, mountPath: string, readOnly = true): k8s.VolumeMount => ({
+  name,
+  mountPath,
+  ...(readOnly ? { readOnly } : {}),
+});
+
+/** The edge: the only container that a NetworkPolicy lets anybody talk to. */
+export function proxyContainer(spec: GatewaySpec): k8s.Container {
+  const probe = (path: string, numbers: Omit<k8s.Probe, 'httpGet'>): k8s.Probe => ({
+    httpGet: { path, port: k8s.IntOrString.fromString('admin') },
+    ...numbers,
+  });
+  return {
+    name: 'dpop-proxy',
+    image: spec.image.reference,
+    imagePullPolicy: 'IfNotPresent',
+    command: [
+      'node',
+      ...nodeFlags(spec),
+      `${DIR.code}/proxy.mjs`,
+      'serve',
+      '--config',
+      `${DIR.config}/config.json`,
+    ],
+    ports: [
+      { name: 'http', containerPort: PORT.traffic, protocol: 'TCP' },
+      { name: 'admin', containerPort: PORT.admin, protocol: 'TCP' },
+    ],
+    securityContext: SECURITY,
+    resources: resources(spec, `${100 * (spec.workers ?? 1)}m`, `${spec.memory.toMebibytes()}Mi`),
+    // May it get traffic, must it be restarted. Only the first asks a dependency: a pod that waits for one is
+    // not restarted for it.
+    startupProbe: probe('/livez', { periodSeconds: 1, failureThreshold: 60, timeoutSeconds: 2 }),
+    readinessProbe: probe('/readyz', { periodSeconds: 5, failureThreshold: 2, timeoutSeconds: 2 }),
+    livenessProbe: probe('/livez', { periodSeconds: 10, failureThreshold: 3, timeoutSeconds: 5 }),
+    volumeMounts: [
+      mount('code', DIR.code),
+      mount('config', DIR.config),
+      mount('tmp', '/tmp', false),
+      ...(secretsRoutes(spec).length > 0 ? [mount('api-token', DIR.apiToken)] : []),
+    ],
+  };
+}
+
+/**
+ * It never gets the ServiceAccount token. It has no liveness endpoint of its own. Its readiness endpoint never
+ * turns back once its config is loaded and asks no dependency, so that as a liveness probe it restarts only a
+ * process that no longer answers.
+ */
+export function agentgatewayContainer(spec: GatewaySpec): k8s.Container {
+  const ready = { path: '/healthz/ready', port: k8s.IntOrString.fromString('readiness') };
+  return {
+    name: 'agentgateway',
+    image: spec.dataPlane._image!.reference,
+    imagePullPolicy: 'IfNotPresent',
+    args: ['-f', `${DIR.dataPlane}/config.yaml`],
+    ports: [{ name: 'readiness', containerPort: PORT.dataPlaneReadiness, protocol: 'TCP' }],
+    securityContext: SECURITY,
+    resources: resources(spec, '100m', '128Mi'),
+    startupProbe: { httpGet: ready, periodSeconds: 1, failureThreshold: 60, timeoutSeconds: 2 },
+    readinessProbe: { httpGet: ready, periodSeconds: 10, failureThreshold: 2, timeoutSeconds: 2 },
+    livenessProbe: { httpGet: ready, periodSeconds: 10, failureThreshold: 6, timeoutSeconds: 5 },
+    volumeMounts: [mount('agentgateway-config', DIR.dataPlane), mount('agentgateway-tmp', '/tmp', false)],
+  };
+}
+
+/** What the kubelet's own defaults for logs take: 5 files of 10 MiB. */
+const LOG_REQUEST_MEBIBYTES = 64;
+
+/**
+ * Memory is the same twice, so that the node never has to evict us for what we did not ask. Disk holds the log
+ * alone, which kubelet bounds; the limit is above that bound. No CPU limit: it would throttle the event loop.
+ */
+function resources({ ephemeralStorage }: GatewaySpec, cpu: string, memory: string): k8s.ResourceRequirements {
+  const quantity = (text: string) => k8s.Quantity.fromString(text);
+  return {
+    requests: {
+      cpu: quantity(cpu),
+      memory: quantity(memory),
+      'ephemeral-storage': quantity(`${LOG_REQUEST_MEBIBYTES}Mi`),
+    },
+    limits: {
+      memory: quantity(memory),
+      'ephemeral-storage': quantity(`${ephemeralStorage.toMebibytes()}Mi`),
+    },
+  };
+}

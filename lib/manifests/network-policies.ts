@@ -1,0 +1,84 @@
+/** Renders the flows of a gateway: as NetworkPolicy what every CNI understands, the rest as CiliumNetworkPolicy. */
+import { Flow, flowsOf, Rule, rulesOf } from '../spec/flow-graph';
+import { GatewaySpec } from '../spec/gateway-spec';
+import { NetworkPolicyFlavor } from '../values/network';
+import { LabelSelector, PolicyPeer } from '../values/peer-end';
+
+/** `spec` of the gateway's NetworkPolicy. A rule always has its peer, because one without admits everybody. */
+export function networkPolicySpec(spec: GatewaySpec): object {
+  const flows = flowsOf(spec).flows.filter((flow) => !isCiliums(spec, flow));
+  return {
+    podSelector: { matchLabels: spec.selectorLabels },
+    policyTypes: ['Ingress', 'Egress'],
+    ingress: policyRules(flows, 'ingress'),
+    egress: policyRules(flows, 'egress'),
+  };
+}
+
+export function policyRules(flows: readonly Flow[], way: Flow['way']): object[] {
+  const side = way === 'ingress' ? 'from' : 'to';
+  return rulesOf(flows, way).flatMap(({ end, ports }) =>
+    end.kind === 'rule' ? [{ [side]: [end.rule], ports }] : [],
+  );
+}
+
+/**
+ * Names, since a NetworkPolicy cannot say them; DNS, since Cilium learns a name's addresses only from answers
+ * that pass its own proxy; the API server.
+ */
+const isCiliums = (spec: GatewaySpec, { end, purpose }: Flow) =>
+  spec.networkPolicyFlavor === NetworkPolicyFlavor.CILIUM && (end.kind === 'fqdn' || purpose !== 'other');
+
+/** `spec` of the gateway's CiliumNetworkPolicy, which only opens what the NetworkPolicy leaves out. */
+export function ciliumPolicySpec(spec: GatewaySpec): object {
+  const flows = flowsOf(spec).flows.filter((flow) => isCiliums(spec, flow));
+  const dns = rulesOf(
+    flows.filter(({ purpose }) => purpose === 'dns'),
+    'egress',
+  );
+  const named = rulesOf(
+    flows.filter(({ purpose }) => purpose === 'other'),
+    'egress',
+  );
+  const apiServer = flows.filter(({ purpose }) => purpose === 'api-server');
+  return {
+    endpointSelector: { matchLabels: spec.selectorLabels },
+    egress: [
+      ...dns.map((rule) => ({
+        ...ciliumPeer(rule),
+        toPorts: [{ ports: ciliumPorts(rule), rules: { dns: [{ matchPattern: '*' }] } }],
+      })),
+      ...named.map((rule) => ({ ...ciliumPeer(rule), toPorts: [{ ports: ciliumPorts(rule) }] })),
+      ...apiServerRule(apiServer),
+    ],
+  };
+}
+
+function apiServerRule(flows: readonly Flow[]): object[] {
+  if (flows.length === 0) return [];
+  const ports = [...new Set(flows.map(({ port }) => port))].map((port) => ({
+    port,
+    protocol: 'TCP' as const,
+  }));
+  return [{ toEntities: ['kube-apiserver'], toPorts: [{ ports: ciliumPorts({ ports }) }] }];
+}
+
+const ciliumPorts = ({ ports }: Pick<Rule, 'ports'>) =>
+  ports.map(({ port, protocol }) => ({ port: String(port), protocol }));
+
+function ciliumPeer({ end }: Rule): object {
+  if (end.kind === 'rule') return ciliumRule(end.rule);
+  return { toFQDNs: [end.name.startsWith('*') ? { matchPattern: end.name } : { matchName: end.name }] };
+}
+
+/** Where a selector has no namespace Cilium takes that of the policy, as Kubernetes does. */
+function ciliumRule({ podSelector, namespaceSelector, ipBlock }: PolicyPeer): object {
+  if (ipBlock !== undefined) return { toCIDR: [ipBlock.cidr] };
+  const prefixed = (prefix: string, selector: LabelSelector | undefined) =>
+    Object.entries(selector?.matchLabels ?? {}).map(([key, value]) => [`${prefix}${key}`, value] as const);
+  const matchLabels = Object.fromEntries([
+    ...prefixed('k8s:io.cilium.k8s.namespace.labels.', namespaceSelector),
+    ...prefixed('k8s:', podSelector),
+  ]);
+  return { toEndpoints: [{ matchLabels }] };
+}

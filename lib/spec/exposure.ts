@@ -1,0 +1,128 @@
+/** How a gateway is reached from outside, derived from what it serves. */
+import { PORT } from '../support/ports-and-paths';
+import { Fault } from '../support/text';
+import { AuthProfile } from '../values/auth-profile';
+import { authOf, GatewaySpec, RouteSpec } from './gateway-spec';
+
+/** RFC 9728 3: it stands before the path of the resource. */
+const WELL_KNOWN = '/.well-known/oauth-protected-resource';
+/** An HTTPRoute has at most 16 rules, one of which is for metadata. */
+const MAX_ROUTES = 15;
+const NO_LIMIT = { timeouts: { request: '0s' } };
+
+const exposed = (spec: GatewaySpec, names: readonly string[] | undefined): RouteSpec[] =>
+  spec.routes.filter(({ kind, name }) => names?.includes(name) ?? kind === 'mcp');
+
+const hasMetadata = (auth: AuthProfile) => auth._profile !== 'selfSigned';
+
+/**
+ * Names of the Service that contain its namespace; not the bare one, which means another gateway in another
+ * namespace.
+ */
+export const serviceHosts = ({
+  name,
+  namespace,
+}: {
+  readonly name: string;
+  readonly namespace: string;
+}): string[] => ['.svc.cluster.local', '.svc', ''].map((domain) => `${name}.${namespace}${domain}`);
+
+/** Host names of the origins that clients outside use: https, and not the Service's own. */
+export function publicHosts(spec: GatewaySpec): string[] {
+  const urls = spec.publicOrigins.filter((origin) => URL.canParse(origin)).map((origin) => new URL(origin));
+  const hosts = urls.filter(({ protocol }) => protocol === 'https:').map(({ hostname }) => hostname);
+  return [...new Set(hosts)].filter(
+    (host) => !serviceHosts(spec).includes(host) && !/^[\d.]+$|^\[/.test(host),
+  );
+}
+
+/** `hostnames` and `rules` of the HTTPRoute. */
+export function httpRouteSpec(spec: GatewaySpec, names: readonly string[] | undefined): object {
+  const backendRefs = [{ name: spec.name, port: PORT.traffic }];
+  const routes = exposed(spec, names);
+  const prefix = spec.publicPathPrefix ?? '';
+  const rewrite = (path: string) =>
+    prefix === ''
+      ? {}
+      : {
+          filters: [
+            {
+              type: 'URLRewrite',
+              urlRewrite: { path: { type: 'ReplacePrefixMatch', replacePrefixMatch: path } },
+            },
+          ],
+        };
+  const described = routes.filter((route) => hasMetadata(authOf(spec, route)));
+  return {
+    hostnames: publicHosts(spec),
+    rules: [
+      ...routes.map(({ pathPrefix }) => ({
+        matches: [{ path: { type: 'PathPrefix', value: prefix + pathPrefix } }],
+        ...rewrite(pathPrefix),
+        backendRefs,
+        ...NO_LIMIT,
+      })),
+      ...(described.length === 0
+        ? []
+        : [
+            {
+              matches: described.map(({ pathPrefix }) => ({
+                path: { type: 'Exact', value: WELL_KNOWN + prefix + pathPrefix },
+              })),
+              backendRefs,
+            },
+          ]),
+    ],
+  };
+}
+
+export function exposureFaults(spec: GatewaySpec, names: readonly string[] | undefined): Fault[] {
+  const routes = exposed(spec, names);
+  const count = routes.length;
+  const under = spec.routes.flatMap((route) =>
+    routes
+      .filter(({ pathPrefix }) => !routes.includes(route) && route.pathPrefix.startsWith(`${pathPrefix}/`))
+      .map((over) => [route, over] as const),
+  );
+  return [
+    ...(publicHosts(spec).length > 0
+      ? []
+      : [
+          {
+            where: 'gateway.publicOrigins',
+            want: 'must name an https origin with a host name, which is what clients outside put into htu',
+            got: spec.publicOrigins,
+            next: 'for example ["https://gateway.example.com"]',
+          },
+        ]),
+    ...(spec.tlsSecretName === undefined
+      ? []
+      : [
+          {
+            where: 'gateway.tlsSecretName',
+            want: 'must be left out: an HTTPRoute speaks HTTP to the pods',
+            got: spec.tlsSecretName,
+            next: 'end TLS at the parents, or write a TLSRoute that passes it through',
+          },
+        ]),
+    ...(count >= 1 && count <= MAX_ROUTES
+      ? []
+      : [
+          {
+            where: 'routes',
+            want: `must be 1 to ${MAX_ROUTES} routes of the gateway`,
+            got: count,
+            next:
+              count === 0
+                ? 'a SecretsRoute must be named'
+                : 'expose some of them by another GatewayExposure of another name',
+          },
+        ]),
+    ...under.map(([route, over]): Fault => ({
+      where: 'routes',
+      want: `must name "${route.name}", whose prefix lies under that of "${over.name}" and would be reached with it`,
+      got: route.pathPrefix,
+      next: 'name it, or give it a prefix of its own',
+    })),
+  ];
+}

@@ -1,0 +1,32 @@
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import type { MemoryUse, Parsed } from '../../assets/types/config/index';
+
+/** Two levels up from lib/support and from build/support alike. */
+const ASSETS = join(__dirname, '..', '..', 'assets');
+
+type ParsedJwks = { readonly ok: true } | { readonly ok: false; readonly problems: readonly string[] };
+
+/** The parsers that the proxy runs at start, and what they know of address ranges. */
+export const { parseConfig, parseJwks, holdsEverybody, bytesFor, connectionsIn } = createRequire(__filename)(
+  join(ASSETS, 'config.cjs'),
+) as {
+  parseConfig(raw: unknown): Parsed;
+  parseJwks(text: string): ParsedJwks;
+  bytesFor(connections: number, use: MemoryUse): number;
+  connectionsIn(bytes: number, use: MemoryUse): number;
+  holdsEverybody(ranges: readonly string[]): boolean;
+};
+
+const assetMaps = new Map<string, Readonly<Record<string, string>>>();
+
+/** Files of the proxy's code, by name. The same names give the same object: it is read and hashed once. */
+export function assets(...files: string[]): Readonly<Record<string, string>> {
+  const names = files.join();
+  const map =
+    assetMaps.get(names) ??
+    Object.fromEntries(files.map((file) => [file, readFileSync(join(ASSETS, file), 'utf8')]));
+  assetMaps.set(names, map);
+  return map;
+}

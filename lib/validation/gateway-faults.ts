@@ -1,0 +1,169 @@
+/**
+ * What one value cannot say alone: rules between the parts of a gateway, beyond those that the proxy's parser
+ * knows.
+ */
+import { ownSecrets, secretUses } from '../config/mounted-files';
+import { flowsOf } from '../spec/flow-graph';
+import { GatewaySpec, leastMebibytes, secretsRoutes, SecretsRouteSpec } from '../spec/gateway-spec';
+import { issuerFaults } from '../spec/issuers';
+import { Fault, say } from '../support/text';
+import { NetworkPolicyFlavor } from '../values/network';
+import { dataPlaneFaults } from './data-plane-faults';
+
+/** @param others gateways of the same namespace */
+export function gatewayFaults(spec: GatewaySpec, others: readonly GatewaySpec[]): string[] {
+  return [
+    ...budgetFaults(spec),
+    ...memoryFaults(spec),
+    ...nodeFaults(spec),
+    ...redisFaults(spec),
+    ...peerFaults(spec),
+    ...fqdnFaults(spec),
+    ...secretsFaults(spec, others),
+    ...purposeFaults(spec),
+    ...issuerFaults(spec),
+    ...dataPlaneFaults(spec),
+  ].map(say);
+}
+
+function budgetFaults({ podDisruptionBudget, replicas }: GatewaySpec): Fault[] {
+  if (!podDisruptionBudget || replicas > 1) return [];
+  return [
+    {
+      where: 'podDisruptionBudget',
+      want: 'must go with at least 2 replicas: with one it either blocks every node drain or protects nothing',
+      got: replicas,
+      next: 'choose ReplayStore.redis and more replicas, or leave podDisruptionBudget out',
+    },
+  ];
+}
+
+/** A name can be held to only by a CNI that sees the answers of DNS, and only where the gateway is the one who asks. */
+function fqdnFaults(spec: GatewaySpec): Fault[] {
+  const named = flowsOf(spec).flows.filter(({ end }) => end.kind === 'fqdn');
+  return named.flatMap(({ end, way, purpose }): Fault[] => {
+    const got = end.kind === 'fqdn' ? end.name : undefined;
+    if (way === 'ingress' || purpose !== 'other') {
+      const who = way === 'ingress' ? 'whoever connects to the gateway' : 'who answers DNS';
+      return [
+        {
+          where: 'Peer.fqdn',
+          want: `must not be ${who}: addresses come from DNS answers that the gateway asks for`,
+          got,
+          next: 'name pods with Peer.pods or addresses with Peer.cidr',
+        },
+      ];
+    }
+    if (spec.networkPolicyFlavor === NetworkPolicyFlavor.CILIUM) return [];
+    return [
+      {
+        where: 'Peer.fqdn',
+        want: 'must go with networkPolicyFlavor: a NetworkPolicy knows pods and addresses, no names',
+        got,
+        next: 'on Cilium choose NetworkPolicyFlavor.CILIUM; elsewhere name the addresses with Peer.cidr',
+      },
+    ];
+  });
+}
+
+/** A Secret that is written for us is called after what it is for: a route must not be called like another one's. */
+function purposeFaults(spec: GatewaySpec): Fault[] {
+  const purposes = secretUses(spec)
+    .filter(({ source }) => source._name === undefined)
+    .map(({ purpose }) => purpose);
+  return purposes
+    .filter((purpose, i) => purposes.indexOf(purpose) !== i)
+    .map((purpose) => ({
+      where: 'route name',
+      want: 'must not be what another credential of the gateway is called',
+      got: purpose,
+      next: 'rename the route',
+    }));
+}
+
+/** Less, and a pod is killed instead of refusing. */
+function memoryFaults(spec: GatewaySpec): Fault[] {
+  const [least, got] = [leastMebibytes(spec), spec.memory.toMebibytes()];
+  return got >= least
+    ? []
+    : [
+        {
+          where: 'memory',
+          want: `must be at least ${least} MiB for this many workers, connections and maxEntries`,
+          got: `${got} MiB`,
+          next: 'give more, allow fewer connections (limits.maxConnections), or remember fewer proofs',
+        },
+      ];
+}
+
+/** An API server that does not know a field drops it: what was asked for would be missing in silence. */
+function nodeFaults({ nodeFeatures, kubernetesMinor }: GatewaySpec): Fault[] {
+  if (kubernetesMinor >= 33) return [];
+  return (['userNamespace', 'strictSupplementalGroups'] as const)
+    .filter((prop) => nodeFeatures[prop])
+    .map((where) => ({
+      where,
+      want: 'must go with minKubernetesVersion "1.33" or later: older API servers drop the field',
+      got: `1.${kubernetesMinor}`,
+      next: 'raise minKubernetesVersion, or leave it out',
+    }));
+}
+
+/** Sentinels and servers, or members, listen on ports of their own. */
+function redisFaults({ replayStore: { _redis } }: GatewaySpec): Fault[] {
+  const several = _redis?.topology !== undefined && _redis.topology._kind !== 'single';
+  const port = _redis?.peer._members.map((member) => member.port).find((p) => p !== undefined);
+  return several && port !== undefined
+    ? [
+        {
+          where: 'replayStore.peer',
+          want: 'must have no port with a cluster or sentinels: the addresses have theirs',
+          got: port,
+        },
+      ]
+    : [];
+}
+
+/** Each peer refuses to be the whole internet; several can be it together. */
+const peerFaults = (spec: GatewaySpec): Fault[] =>
+  flowsOf(spec)
+    .everybody()
+    .map(({ where, ranges }) => ({
+      where: `NetworkPolicy, ${where}`,
+      want: 'must not be open to the whole internet, which these peers hold together',
+      got: ranges,
+      next: 'name the ranges that are needed, or pods with Peer.pods',
+    }));
+
+/** Everybody on the path would read the Secrets: the node, the CNI, whoever mirrors traffic. */
+const plain = ({ name }: SecretsRouteSpec): Fault => ({
+  where: `route "${name}"`,
+  want: 'must not answer Secrets over plain HTTP',
+  next: 'give the gateway a tlsSecretName, for example with a GatewayCertificate; where something else encrypts all the way to the pod, say insecurePlainHttp: true',
+});
+
+function secretsFaults(spec: GatewaySpec, others: readonly GatewaySpec[]): Fault[] {
+  const routes = secretsRoutes(spec);
+  const own = [spec, ...others].flatMap(ownSecrets);
+  const unreachable: Fault = {
+    where: 'apiServer',
+    want: 'is required with a SecretsRoute: the NetworkPolicy admits the API server by address',
+    next: 'pass ApiServerAccess.of({ serviceIp, endpoints }); "kubectl get endpointslices -l kubernetes.io/service-name=kubernetes" prints both',
+  };
+  return [
+    ...(routes.length > 0 && spec.apiServer === undefined ? [unreachable] : []),
+    ...routes
+      .filter(({ insecurePlainHttp }) => spec.tlsSecretName === undefined && !insecurePlainHttp)
+      .map(plain),
+    ...routes.flatMap(({ name, secretNames }) =>
+      secretNames
+        .filter((secret) => own.includes(secret))
+        .map((secret): Fault => ({
+          where: `route "${name}" secretNames`,
+          want: "must not name a credential of the gateway itself, or of another in the namespace: a caller could then speak to the backend in the gateway's name",
+          got: secret,
+          next: 'remove it',
+        })),
+    ),
+  ];
+}

@@ -1,0 +1,81 @@
+import { refuse } from '../support/text';
+import { AccessTokenOptions, DpopOptions, MtlsOptions, SelfSignedOptions } from './auth-profile-options';
+
+/** How a caller proves that it holds the key. */
+export class AuthProfile {
+  /**
+   * An access token bound to a key (`cnf.jkt`) and a fresh proof by that key for this method and URI, each used once.
+   *
+   * @see https://www.rfc-editor.org/rfc/rfc9449
+   */
+  public static dpop(options: DpopOptions = {}): AuthProfile {
+    return new AuthProfile('dpop', checked(options), { dpop: options });
+  }
+
+  /**
+   * As `dpop`, and tokens that are bound to nothing pass as Bearer. WEAKENS the route, for the time of a
+   * migration: who steals an unbound token can use it. A bound token never passes as Bearer. Refused on a
+   * SecretsRoute.
+   *
+   * @see https://www.rfc-editor.org/rfc/rfc9449#section-7.2
+   */
+  public static mixed(options: DpopOptions = {}): AuthProfile {
+    return new AuthProfile('mixed', checked(options), { dpop: options });
+  }
+
+  /**
+   * An access token bound to the client's TLS certificate (`cnf.x5t#S256`). The token may be used again: the
+   * handshake is the proof.
+   *
+   * @see https://www.rfc-editor.org/rfc/rfc8705#section-3
+   */
+  public static mtls(options: MtlsOptions = {}): AuthProfile {
+    return new AuthProfile('mtls', checked(options), { mtls: options });
+  }
+
+  /**
+   * One token per request, signed by the client itself, with `htm`, `htu` and a `jti` that is accepted once.
+   * For clients without an authorization server. Not RFC 9449: whoever holds the key in the JWKS is the issuer.
+   */
+  public static selfSigned(options: SelfSignedOptions = {}): AuthProfile {
+    return new AuthProfile('selfSigned', options, { selfSigned: options });
+  }
+
+  /** @internal */
+  public readonly _profile: 'dpop' | 'mixed' | 'mtls' | 'selfSigned';
+
+  /** @internal what `selfSigned` has none of is undefined there */
+  public readonly _common: AccessTokenOptions;
+
+  /** @internal */
+  public readonly _dpop?: DpopOptions;
+
+  /** @internal */
+  public readonly _mtls?: MtlsOptions;
+
+  /** @internal */
+  public readonly _selfSigned?: SelfSignedOptions;
+
+  private constructor(
+    profile: 'dpop' | 'mixed' | 'mtls' | 'selfSigned',
+    common: AccessTokenOptions,
+    own: { dpop?: DpopOptions; mtls?: MtlsOptions; selfSigned?: SelfSignedOptions },
+  ) {
+    this._profile = profile;
+    this._common = common;
+    this._dpop = own.dpop;
+    this._mtls = own.mtls;
+    this._selfSigned = own.selfSigned;
+  }
+}
+
+function checked<T extends AccessTokenOptions>(options: T): T {
+  const { introspection } = options;
+  if (
+    introspection !== undefined &&
+    (!URL.canParse(introspection.url) || !/^https?:/.test(introspection.url))
+  ) {
+    refuse({ where: 'introspection.url', want: 'must be an absolute http(s) URL', got: introspection.url });
+  }
+  return options;
+}

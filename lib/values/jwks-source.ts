@@ -1,0 +1,119 @@
+import { readFileSync } from 'node:fs';
+import { Duration } from 'cdk8s';
+import { checkKey, checkObjectName, refuse } from '../support/text';
+import { CaBundle } from './ca-bundle';
+import { canonicalJwks } from './key-set';
+import { Peer } from './peer';
+
+/** How a key set is fetched. */
+export interface JwksUrlOptions {
+  /** Who answers the URL; the NetworkPolicy lets the gateway reach nobody else for keys. */
+  readonly peer: Peer;
+
+  /**
+   * Certificates that the server is verified against.
+   *
+   * @default - Node's own roots
+   */
+  readonly ca?: CaBundle;
+
+  /**
+   * A set is used this long before it is fetched again; 30 seconds to 1 day.
+   *
+   * @default Duration.minutes(10)
+   */
+  readonly refresh?: Duration;
+
+  /**
+   * At most one fetch per this time, whatever key ids the callers send; 1 second to 1 hour.
+   *
+   * @default Duration.seconds(30)
+   */
+  readonly cooldown?: Duration;
+
+  /**
+   * A set that cannot be refreshed stays in use this long; at most 7 days.
+   *
+   * @default Duration.days(1)
+   */
+  readonly maxStale?: Duration;
+
+  /**
+   * Patience with one fetch; 100 milliseconds to 60 seconds.
+   *
+   * @default Duration.seconds(5)
+   */
+  readonly timeout?: Duration;
+}
+
+const HOW_TO_MAKE_ONE = [
+  'download what the jwks_uri of your issuer answers, or make one to try:',
+  '"npx agw keys generate --out private.pem --public public.pem" and then',
+  '"npx agw jwks create --key public.pem --kid my-key-1 --out jwks.json"',
+].join(' ');
+
+/**
+ * Where the public keys of an issuer come from. Private keys have no way in: a set that holds one is refused at synth.
+ *
+ * @see https://www.rfc-editor.org/rfc/rfc7517
+ */
+export class JwksSource {
+  /** A JWKS file on disk, read at synth; a rotated key is a new ConfigMap and so a rollout. */
+  public static fromFile(path: string): JwksSource {
+    let text: string;
+    try {
+      text = readFileSync(path, 'utf8');
+    } catch (cause) {
+      const { code, message } = cause as NodeJS.ErrnoException;
+      const next = code === 'ENOENT' ? `it is not there; ${HOW_TO_MAKE_ONE}` : message;
+      return refuse({ where: 'jwks', want: 'must be a readable file', got: path, next });
+    }
+    return new JwksSource({ inline: canonicalJwks(path, text) });
+  }
+
+  /** A JWKS as JSON text. */
+  public static inline(json: string): JwksSource {
+    return new JwksSource({ inline: canonicalJwks('jwks', json) });
+  }
+
+  /**
+   * The issuer's own `jwks_uri`, fetched and cached by the proxy. Refused with agentgateway v0.12, which
+   * fetches it once and never again; agentgateway v1.4.1 is reported to need a restart after a key change
+   * (agentgateway issue 2798), so prefer a file, or `DataPlane.direct()`, where keys rotate.
+   */
+  public static fromUrl(url: string, options: JwksUrlOptions): JwksSource {
+    if (!URL.canParse(url) || !/^https?:/.test(url)) {
+      refuse({ where: 'jwks.url', want: 'must be an absolute http(s) URL', got: url });
+    }
+    return new JwksSource({ url, options });
+  }
+
+  /** A ConfigMap of the gateway's namespace that somebody else keeps; changes arrive without a restart. */
+  public static fromConfigMap(name: string, key: string = 'jwks.json'): JwksSource {
+    return new JwksSource({
+      object: { kind: 'configMap', name: checkObjectName('jwks.name', name), key: checkKey('jwks.key', key) },
+    });
+  }
+
+  /** A Secret of the gateway's namespace that somebody else keeps; changes arrive without a restart. */
+  public static fromSecret(name: string, key: string = 'jwks.json'): JwksSource {
+    return new JwksSource({
+      object: { kind: 'secret', name: checkObjectName('jwks.name', name), key: checkKey('jwks.key', key) },
+    });
+  }
+
+  /** @internal */
+  public readonly _choice: JwksChoice;
+
+  private constructor(choice: JwksChoice) {
+    this._choice = choice;
+  }
+}
+
+/** @internal exactly one of `inline`, `url` and `object` is set */
+interface JwksChoice {
+  readonly inline?: string;
+  readonly url?: string;
+  readonly options?: JwksUrlOptions;
+  readonly object?: { readonly kind: 'configMap' | 'secret'; readonly name: string; readonly key: string };
+}

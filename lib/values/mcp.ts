@@ -1,0 +1,53 @@
+import { Duration } from 'cdk8s';
+
+/** Revisions of the Model Context Protocol's transports. */
+export enum McpRevision {
+  /** The first with Streamable HTTP; also what a request without MCP-Protocol-Version is. */
+  V2025_03_26 = '2025-03-26',
+  /** The first with MCP-Protocol-Version. */
+  V2025_06_18 = '2025-06-18',
+  /** The last with sessions. */
+  V2025_11_25 = '2025-11-25',
+  /** POST only, with Mcp-Method and Mcp-Name. */
+  V2026_07_28 = '2026-07-28',
+}
+
+/** When one of several endpoints is left out for a while. */
+export interface OutlierEjection {
+  /**
+   * Failures in a row: no connection, no answer in time, an answer cut off, 502, 503 or 504; 1 to 1000.
+   *
+   * @default 5
+   */
+  readonly consecutiveFailures?: number;
+
+  /**
+   * How long it gets nothing; 1 second to 1 hour.
+   *
+   * @default Duration.seconds(30)
+   */
+  readonly ejectFor?: Duration;
+}
+
+/** What JSON-RPC messages a rule lets pass. */
+export interface McpRule {
+  /**
+   * Exact method, for example `tools/call`, or all under a prefix, `tools/*`. Notifications are methods too:
+   * `notifications/*`.
+   */
+  readonly method: string;
+
+  /**
+   * Names of tools or prompts, or URIs of resources.
+   *
+   * @default - any
+   */
+  readonly names?: string[];
+
+  /**
+   * Scopes that the caller's token needs for these, on top of the route's.
+   *
+   * @default - none
+   */
+  readonly requiredScopes?: string[];
+}

@@ -1,0 +1,73 @@
+import { Duration } from 'cdk8s';
+import { refuse } from '../support/text';
+
+/** Whom one bucket counts. */
+export enum RateLimitScope {
+  /** One bucket for each proven key. */
+  CALLER = 'caller',
+  /** One bucket for all callers of the route. */
+  ROUTE = 'route',
+}
+
+/** Shape of a token bucket. */
+export interface TokenBucketOptions {
+  /**
+   * Size of the bucket, in requests: the burst that may come at once; 1 to 1 000 000. A request whose proof is
+   * signed with EdDSA counts as 2, with ES384 as 11: what they cost to verify, compared with ES256.
+   */
+  readonly maxTokens: number;
+
+  /** Requests added every `fillInterval`, counted like those of `maxTokens`; 1 to 1 000 000. */
+  readonly tokensPerFill: number;
+
+  /**
+   * How often the bucket is filled; at most one day.
+   *
+   * @default Duration.seconds(1)
+   */
+  readonly fillInterval?: Duration;
+
+  /**
+   * Whom one bucket counts.
+   *
+   * @default RateLimitScope.CALLER
+   */
+  readonly per?: RateLimitScope;
+
+  /**
+   * One bucket for all replicas, kept in the Redis of the replay store; while that is away each replica counts
+   * for itself. Such a bucket takes at least a second to fill.
+   *
+   * @default false - each replica counts for itself
+   */
+  readonly shared?: boolean;
+}
+
+/**
+ * How many authenticated requests pass. Unless the limit is `shared`, each replica counts for itself: two
+ * replicas admit up to twice the rate. Refused credentials are limited separately, by address, before any
+ * cryptography.
+ */
+export class RateLimit {
+  /** `maxTokens` at once, then `tokensPerFill` every `fillInterval`; more is answered 429. */
+  public static tokenBucket(options: TokenBucketOptions): RateLimit {
+    for (const where of ['maxTokens', 'tokensPerFill'] as const) {
+      const got = options[where];
+      if (!Number.isInteger(got) || got < 1 || got > 1_000_000) {
+        refuse({
+          where: `rateLimit.${where}`,
+          want: 'must be a whole number of requests from 1 to 1000000',
+          got,
+        });
+      }
+    }
+    return new RateLimit(options);
+  }
+
+  /** @internal */
+  public readonly _options: TokenBucketOptions;
+
+  private constructor(options: TokenBucketOptions) {
+    this._options = options;
+  }
+}
