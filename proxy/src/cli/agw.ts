@@ -18,7 +18,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   'jwks retire': jwksRetire,
   'token mint': tokenMint,
   'proof mint': proofMint,
-  explain: explain,
+  explain,
 };
 
 const USAGE = [
@@ -28,6 +28,7 @@ const USAGE = [
   ...Object.values(COMMANDS).map(({ usage }) => `agw ${usage}`),
 ].join('\n  ');
 
+/** @returns the exit code: 0, 1 for what went wrong, 2 for a call that cannot be run */
 async function main(argv: readonly string[]): Promise<number> {
   const [first = '', second = ''] = argv;
   const help = argv.includes('--help') || argv.includes('-h');
@@ -37,25 +38,32 @@ async function main(argv: readonly string[]): Promise<number> {
   }
   const name = [first, `${first} ${second}`].find((words) => Object.hasOwn(COMMANDS, words));
   const command = name === undefined ? undefined : COMMANDS[name]!;
-  if (command === undefined || help) {
-    const text = command === undefined ? USAGE : `usage: agw ${command.usage}`;
-    (help ? process.stdout : process.stderr).write(`${text}\n`);
-    return help ? 0 : 2;
+  if (help) {
+    process.stdout.write(`${usageOf(command)}\n`);
+    return 0;
   }
+  if (name === undefined || command === undefined) {
+    process.stderr.write(`${USAGE}\n`);
+    return 2;
+  }
+  return run(command, argv.slice(name.split(' ').length));
+}
+
+const usageOf = (command: Command | undefined): string =>
+  command === undefined ? USAGE : `usage: agw ${command.usage}`;
+
+async function run(command: Command, args: readonly string[]): Promise<number> {
   try {
-    return (
-      (await command.run(argv.slice(name!.split(' ').length), {
-        out: (text) => process.stdout.write(`${text}\n`),
-      })) ?? 0
-    );
+    return (await command.run(args, { out: (text) => process.stdout.write(`${text}\n`) })) ?? 0;
   } catch (cause) {
-    const ofCall =
-      cause instanceof CliError || (cause as NodeJS.ErrnoException).code?.startsWith('ERR_PARSE_ARGS');
-    process.stderr.write(
-      `agw: ${(cause as Error).message}\n${ofCall ? `usage: agw ${command.usage}\n` : ''}`,
-    );
-    return ofCall ? 2 : 1;
+    process.stderr.write(`agw: ${(cause as Error).message}\n`);
+    if (!isFaultOfCall(cause)) return 1;
+    process.stderr.write(`${usageOf(command)}\n`);
+    return 2;
   }
 }
+
+const isFaultOfCall = (cause: unknown): boolean =>
+  cause instanceof CliError || (cause as NodeJS.ErrnoException).code?.startsWith('ERR_PARSE_ARGS') === true;
 
 process.exitCode = await main(process.argv.slice(2));

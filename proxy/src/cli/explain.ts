@@ -3,16 +3,16 @@ import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { verifies } from '../checks/signature.js';
-import { wallClock } from '../clock.js';
+import { wallClock, type Clock } from '../clock.js';
 import { parseConfigText, type Config } from '../config/index.js';
 import { fileProblems } from '../config-files.js';
 import { headerFields } from '../http/header-fields.js';
 import type { Received } from '../pipeline/evidence.js';
 import { Denial, meaningOf } from '../pipeline/reason.js';
-import { createParts } from '../parts.js';
+import { createParts, type Take } from '../parts.js';
 import { openTrust, type Trust } from '../trust.js';
 import type { ReplayStore } from '../replay/replay-store.js';
-import { bucketMemories, bucketTables, createWay } from '../way.js';
+import { bucketMemories, bucketTables, createWay, type Way } from '../way.js';
 import { ADVICE } from './advice.js';
 import { CliError, required, type Command } from './command.js';
 
@@ -41,13 +41,7 @@ export const explain: Command = {
     const at = values.at === undefined ? undefined : Number(values.at);
     if (at !== undefined && !Number.isFinite(at))
       throw new CliError('--at', 'must be Unix seconds', values.at);
-    const raw = ['Host', host];
-    const given = (values.header ?? []).map((line) => /^([^:\s]+):\s*(.*)$/.exec(line) ?? badHeader(line));
-    for (const [, name = '', value = ''] of given) raw.push(name, value);
-    const scheme = values.proof === undefined ? 'Bearer' : 'DPoP';
-    if (values.token !== undefined) raw.push('Authorization', `${scheme} ${values.token}`);
-    if (values.proof !== undefined) raw.push('DPoP', values.proof);
-
+    const raw = headerLines(host, values);
     const verdict = await judge(
       config,
       received(required(values, 'method').toUpperCase(), target, raw, values.body),
@@ -66,11 +60,32 @@ function loadConfig(file: string): Config {
   return parsed.config;
 }
 
+interface SentHeaders {
+  readonly header?: readonly string[] | undefined;
+  readonly token?: string | undefined;
+  readonly proof?: string | undefined;
+}
+
+/** Names and values in turn, as they would stand in the request. */
+function headerLines(host: string, { header = [], token, proof }: SentHeaders): string[] {
+  const raw = ['Host', host];
+  for (const line of header) {
+    const [, name = '', value = ''] = /^([^:\s]+):\s*(.*)$/.exec(line) ?? badHeader(line);
+    raw.push(name, value);
+  }
+  if (token !== undefined) raw.push('Authorization', `${proof === undefined ? 'Bearer' : 'DPoP'} ${token}`);
+  if (proof !== undefined) raw.push('DPoP', proof);
+  return raw;
+}
+
 const badHeader = (line: string): never => {
   throw new CliError('--header', 'must be "Name: value"', JSON.stringify(line));
 };
 
-/** The client's URL as the request line that reaches the gateway: without the origin, and without what an ingress cuts off. */
+/**
+ * The client's URL as the request line that reaches the gateway: without the origin, and without what an
+ * ingress cuts off.
+ */
 function splitUrl({ publicPathPrefix = '' }: Config, url: string): { target: string; host: string } {
   const match = /^[a-z]+:\/\/([^/?#]+)([^#]*)$/i.exec(url);
   if (match === null) throw new CliError('--url', 'must be an absolute URL', JSON.stringify(url));
@@ -118,90 +133,100 @@ interface Verdict {
   readonly lines: readonly string[];
 }
 
-async function judge(config: Config, request: Received, clock: () => number): Promise<Verdict> {
+async function judge(config: Config, request: Received, clock: Clock): Promise<Verdict> {
   const warnings: string[] = [];
-  const parts = createParts();
-  const draft = parts.draft();
+  const draft = createParts().draft();
   const trust = openTrust(config, draft.take, {
     clock: wallClock,
     warn: (problem) => warnings.push(`warning: ${problem}`),
   });
   try {
-    const until = performance.now() + KEYS_WAIT_MS;
-    while (trust.waitingFor().length > 0 && performance.now() < until)
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    const allowed = () => ({ allowed: true as const, remaining: 1, fillSeconds: 1 });
-    const nothing = { take: allowed, peek: allowed, drain: () => {}, close: () => {} };
-    // Nothing is claimed: no proof was ever used before.
-    const store: ReplayStore = {
-      claim: () => 'first',
-      release: () => {},
-      peek: () => false,
-      nonce: () => undefined,
-      cover: () => {},
-      ready: () => true,
-      close: async () => {},
-    };
-    const { enter, local, route, decide } = createWay(config, {
-      trust: { ...trust, exchangers: untried(trust.exchangers) },
-      take: draft.take,
-      buckets: bucketTables(bucketMemories(false)).callers,
-      store,
-      sessionKeys: createSessionKeys(newSessionKey(), clock),
-      addressLimits: { requests: undefined, refusals: nothing },
-      clock,
-      verify: (_, ...work) => verifies(...work),
-    });
-    const accepted = await enter(request);
-    if (!(accepted instanceof Denial) && local(accepted) !== undefined)
-      return {
-        accepted: true,
-        lines: [...warnings, 'accepted: the gateway answers it itself, and asks for no credentials'],
-      };
-    const routed = accepted instanceof Denial ? accepted : await route(accepted);
-    const decision = routed instanceof Denial ? routed : await decide(routed);
-    const where =
-      routed instanceof Denial
-        ? []
-        : [
-            `route: ${routed.route.name} (profile ${routed.route.auth.profile}, mode ${routed.route.auth.mode})`,
-          ];
-    if (!(decision instanceof Denial)) {
-      const wouldDeny =
-        request.facts.wouldDeny === undefined
-          ? []
-          : [`permissive: a strict route would refuse it as ${request.facts.wouldDeny}`];
-      const exchange = trust.exchangers.has(decision.route.name)
-        ? ['token exchange: not tried, since the authorization server would give a token away']
-        : [];
-      return {
-        accepted: true,
-        lines: [
-          ...warnings,
-          ...where,
-          ...wouldDeny,
-          ...exchange,
-          'accepted: every check passes; whether the proof was used before only the running gateway knows',
-        ],
-      };
-    }
-    const { reason, detail } = decision;
-    const { status, say } = meaningOf(reason);
-    const { clause, next } = ADVICE[reason];
-    return {
-      accepted: false,
-      lines: [
-        ...warnings,
-        ...where,
-        `refused: ${status} ${reason}: ${say}`,
-        ...(detail === undefined ? [] : [`detail: ${detail}`]),
-        `clause: ${clause}`,
-        `next: ${next}`,
-      ],
-    };
+    await untilReady(trust);
+    const verdict = await decideAlone(createDryWay(config, trust, draft.take, clock), request, trust);
+    return { ...verdict, lines: [...warnings, ...verdict.lines] };
   } finally {
     draft.drop();
   }
+}
+
+async function untilReady(trust: Trust): Promise<void> {
+  const until = performance.now() + KEYS_WAIT_MS;
+  while (trust.waitingFor().length > 0 && performance.now() < until)
+    await new Promise((resolve) => setTimeout(resolve, 20));
+}
+
+/** The stages of the gateway, over stores and limits that hold nothing: no proof was ever used before. */
+function createDryWay(config: Config, trust: Trust, take: Take, clock: Clock): Way {
+  const allowed = () => ({ allowed: true as const, remaining: 1, fillSeconds: 1 });
+  const nothing = { take: allowed, peek: allowed, drain: () => {}, close: () => {} };
+  const store: ReplayStore = {
+    claim: () => 'first',
+    release: () => {},
+    peek: () => false,
+    nonce: () => undefined,
+    cover: () => {},
+    ready: () => true,
+    close: async () => {},
+  };
+  return createWay(config, {
+    trust: { ...trust, exchangers: untried(trust.exchangers) },
+    take,
+    buckets: bucketTables(bucketMemories(false)).callers,
+    store,
+    sessionKeys: createSessionKeys(newSessionKey(), clock),
+    addressLimits: { requests: undefined, refusals: nothing },
+    clock,
+    verify: (_, ...work) => verifies(...work),
+  });
+}
+
+async function decideAlone(
+  { enter, local, route, decide }: Way,
+  request: Received,
+  trust: Trust,
+): Promise<Verdict> {
+  const accepted = await enter(request);
+  if (accepted instanceof Denial) return refused(accepted);
+  if (local(accepted) !== undefined)
+    return {
+      accepted: true,
+      lines: ['accepted: the gateway answers it itself, and asks for no credentials'],
+    };
+  const routed = await route(accepted);
+  if (routed instanceof Denial) return refused(routed);
+  const { name, auth } = routed.route;
+  const decision = await decide(routed);
+  const verdict =
+    decision instanceof Denial ? refused(decision) : passed(request, trust.exchangers.has(name));
+  return {
+    ...verdict,
+    lines: [`route: ${name} (profile ${auth.profile}, mode ${auth.mode})`, ...verdict.lines],
+  };
+}
+
+function passed({ facts: { wouldDeny } }: Received, exchanges: boolean): Verdict {
+  const lines: string[] = [];
+  if (wouldDeny !== undefined) lines.push(`permissive: a strict route would refuse it as ${wouldDeny}`);
+  if (exchanges)
+    lines.push('token exchange: not tried, since the authorization server would give a token away');
+  lines.push(
+    'accepted: every check passes; whether the proof was used before only the running gateway knows',
+  );
+  return { accepted: true, lines };
+}
+
+function refused({ reason, detail }: Denial): Verdict {
+  const { status, say } = meaningOf(reason);
+  const { clause, next } = ADVICE[reason];
+  return {
+    accepted: false,
+    lines: [
+      `refused: ${status} ${reason}: ${say}`,
+      ...(detail === undefined ? [] : [`detail: ${detail}`]),
+      `clause: ${clause}`,
+      `next: ${next}`,
+    ],
+  };
 }
 
 const untried = (exchangers: Trust['exchangers']): Trust['exchangers'] =>

@@ -61,6 +61,7 @@ export function mustBeNew(file: string, option: string, next = 'name another fil
 /** Whole or not at all: a reader never sees half a file. */
 export function replaceFile(file: string, text: string, mode: number): void {
   const next = `${file}.${randomUUID()}`;
-  writeFileSync(next, text, { mode, flag: 'wx' }); // a file that lay there would keep its own mode, a link would lead the key elsewhere
+  // a file that lay there would keep its own mode, a link would lead the key elsewhere
+  writeFileSync(next, text, { mode, flag: 'wx' });
   renameSync(next, file);
 }

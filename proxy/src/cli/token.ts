@@ -63,7 +63,10 @@ async function selfSigned(
     .sign(key);
 }
 
-/** An access token as an authorization server would issue it (RFC 9068), bound to a proof key (RFC 9449 6.1): for tests of a gateway. */
+/**
+ * An access token as an authorization server would issue it (RFC 9068), bound to a proof key (RFC 9449 6.1):
+ * for tests of a gateway.
+ */
 async function boundToken(
   values: Readonly<Record<string, unknown>>,
   common: object,
