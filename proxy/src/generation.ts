@@ -4,7 +4,9 @@ import type { Config, Route } from './config/index.js';
 import type { SessionKeys } from './keys/key-source.js';
 import { trustedPeers, type TrustedPeers } from './http/trusted-peers.js';
 import type { AuditLog } from './observe/audit-log.js';
+import type { LineSink } from './observe/line-sink.js';
 import type { Metrics } from './observe/metrics.js';
+import type { Tracer } from './observe/tracer.js';
 import type { Take } from './parts.js';
 import type { UpstreamRequest } from './pipeline/evidence.js';
 import type { ReplayStore } from './replay/replay-store.js';
@@ -30,33 +32,39 @@ export interface Generation {
   readonly terms: ReadonlySet<string>;
 }
 
-/** What lasts as long as the process. */
-export interface Lasting {
+/** What lasts as long as the process: every generation uses the same. */
+export interface ProcessResources {
   readonly store: ReplayStore;
   readonly buckets: Buckets<BucketTable>;
+  /** Absent: no replicas, nothing to share. */
   readonly sharedRedis: SharedRedis | undefined;
   readonly sessionKeys: SessionKeys;
   readonly audit: AuditLog;
+  readonly auditSink: LineSink;
   readonly metrics: Metrics;
+  readonly tracer: Tracer | undefined;
   readonly deadlines: Deadlines;
   readonly openAnswers: OpenAnswers;
+  /** Reads again what is mounted. */
+  refresh(): void;
+  close(): Promise<void>;
 }
 
 export function openGeneration(
   config: Config,
   take: Take,
-  lasting: Lasting,
+  resources: ProcessResources,
   surroundings: Surroundings,
 ): Generation {
   const { clock } = surroundings;
-  const { store, buckets, audit, metrics, sharedRedis, sessionKeys } = lasting;
+  const { store, buckets, audit, metrics, sharedRedis, sessionKeys } = resources;
   const trust = openTrust(config, take, surroundings);
   const addressLimits = createAddressLimits(config, buckets.addresses, clock);
   const endpoints = new Map(
     config.routes.map((route) => [
       route,
       take(['endpoints', route.name, route.kind, route.backend, config.upstream, config.limits], () =>
-        openEndpoints(route, config, lasting, trust, clock),
+        openEndpoints(route, config, resources, trust, clock),
       ),
     ]),
   );
@@ -108,7 +116,7 @@ function termsOf(route: Route, { issuers }: Config): string {
 function openEndpoints(
   route: Route,
   { upstream, limits }: Config,
-  { deadlines, openAnswers, metrics }: Lasting,
+  { deadlines, openAnswers, metrics }: ProcessResources,
   { credentials, clientCertificates, roots }: Trust,
   now: Clock,
 ): Endpoints {

@@ -1,0 +1,146 @@
+/**
+ * Opens what lives as long as the process: the replay store, what operators read, and the keys of the process
+ * itself.
+ */
+import type { Config } from './config/index.js';
+import type { Generation, ProcessResources } from './generation.js';
+import { createSessionKeys, newSessionKey } from './keys/session-keys.js';
+import { openSecretFile } from './keys/secret-file.js';
+import type { BucketMemory } from './limit/bucket-table.js';
+import { createAuditLog } from './observe/audit-log.js';
+import { openLineSink, STDOUT, type LineSink } from './observe/line-sink.js';
+import { createMetrics, type Metrics } from './observe/metrics.js';
+import { openTracer, type Tracer } from './observe/tracer.js';
+import { connectRedis } from './redis/connect.js';
+import type { SharedClaims } from './replay/memory-store.js';
+import { openReplayStore } from './replay/open-replay-store.js';
+import { telling, type Surroundings } from './trust.js';
+import { createDeadlines } from './upstream/deadlines.js';
+import { createOpenAnswers } from './upstream/open-answers.js';
+import { bucketMemories, bucketTables, type Buckets, type SharedRedis } from './way.js';
+
+/** What a thread has that is one of several: see workers/. */
+export interface Crew {
+  /** Absent: the replay store is not of this process. */
+  readonly claims: SharedClaims | undefined;
+  readonly buckets: Buckets<BucketMemory>;
+  readonly sessionKey: Buffer;
+  readonly audit: LineSink;
+}
+
+export interface OpenOptions {
+  readonly config: Config;
+  readonly surroundings: Surroundings;
+  readonly crew: Crew | undefined;
+  /** The generation in use; asked from the first request on. */
+  readonly current: () => Generation;
+}
+
+/** @returns what generations share; its `close` ends all of it, the audit log last */
+export async function openProcessResources(options: OpenOptions): Promise<ProcessResources> {
+  const { config, surroundings, crew, current } = options;
+  const { clock, warn } = surroundings;
+  const store = await openReplayStore(config, {
+    now: clock,
+    remembersSince: surroundings.remembersSince,
+    shared: crew?.claims,
+    onProblem: warn,
+    onUnchecked: () => metrics.unchecked(),
+    onClaimed: (claim, seconds) => metrics.claimed(claim, seconds),
+  });
+  const metrics = createMetrics({
+    thread: crew !== undefined,
+    replayEntries: () => store.size?.(),
+    openStreams: () => openAnswers.streams(),
+    keyAgeSeconds: () => [...current().trust.keys].map(([name, keys]) => [name, keys.ageSeconds()] as const),
+  });
+  const openAnswers = createOpenAnswers({ now: clock, allowed: (terms) => current().terms.has(terms) });
+  const auditSink = crew?.audit ?? openAuditSink(config, metrics, warn);
+  const audit = createAuditLog(auditSink);
+  const tracing = await openTracing(config, metrics, counted(surroundings, metrics));
+  const redis = sharedRedis(config);
+  const deadlines = createDeadlines();
+  return {
+    store,
+    metrics,
+    openAnswers,
+    audit,
+    auditSink,
+    tracer: tracing?.tracer,
+    deadlines,
+    buckets: bucketTables(crew?.buckets ?? bucketMemories(false)),
+    sharedRedis: redis?.connect,
+    sessionKeys: createSessionKeys(crew?.sessionKey ?? newSessionKey(), clock, redis?.sessionKeys),
+    refresh: () => tracing?.refresh(),
+    async close() {
+      openAnswers.close();
+      deadlines.close();
+      await tracing?.close();
+      await store.close();
+      await redis?.close();
+      await audit.close();
+    },
+  };
+}
+
+/** What is read again is counted, too. */
+export const counted = (surroundings: Surroundings, metrics: Metrics): Surroundings => ({
+  ...surroundings,
+  reloaded: (what, good) => metrics.reloaded(what, good),
+});
+
+function openAuditSink({ audit }: Config, metrics: Metrics, warn: Surroundings['warn']): LineSink {
+  return openLineSink({
+    to: audit.file ?? STDOUT,
+    onLost: (lines, why) => {
+      metrics.auditLost(lines);
+      warn(`audit: ${lines} line(s) lost: ${why}`);
+    },
+  });
+}
+
+interface Tracing {
+  readonly tracer: Tracer;
+  refresh(): void;
+  close(): Promise<void>;
+}
+
+/** Spans go to a collector, with a credential that is followed; absent where no tracing is configured. */
+async function openTracing(
+  { tracing }: Config,
+  metrics: Metrics,
+  surroundings: Surroundings,
+): Promise<Tracing | undefined> {
+  if (tracing === undefined) return undefined;
+  const file = tracing.authorization?.file;
+  const credential =
+    file === undefined ? undefined : openSecretFile(file, telling(surroundings, 'credential'));
+  const tracer = await openTracer(tracing, {
+    authorization: () => credential?.value(),
+    onDropped: metrics.spansDropped,
+    onProblem: surroundings.warn,
+  });
+  return {
+    tracer,
+    refresh: () => credential?.refresh(),
+    async close() {
+      await tracer.close();
+      credential?.close();
+    },
+  };
+}
+
+/** One connection for all that replicas share beside the claims, made when it is first asked for. */
+function sharedRedis({ replay }: Config) {
+  if (replay.store !== 'redis') return undefined;
+  let connection: ReturnType<typeof connectRedis> | undefined;
+  const connect: SharedRedis = () =>
+    (connection ??= connectRedis(replay, () => {
+      /* the replay store says what is wrong with the same Redis */
+    }));
+  return {
+    connect,
+    sessionKeys: { redis: connect, name: `${replay.keyPrefix}session-key` },
+    close: async () => (await connection)?.disconnect(),
+  };
+}
