@@ -19,7 +19,10 @@ export class StatusError extends Error {
   }
 }
 
-/** GET (or POST of a form) for a small text. Follows no redirect, reads no more than `maxBytes`, waits no longer than `timeoutSeconds` in all; rejects otherwise. */
+/**
+ * GET (or POST of a form) for a small text. Follows no redirect, reads no more than `maxBytes`, waits no longer
+ * than `timeoutSeconds` in all; rejects otherwise.
+ */
 export function fetchText(
   url: string,
   { caFile, timeoutSeconds, maxBytes, form }: FetchOptions,

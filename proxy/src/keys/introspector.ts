@@ -22,7 +22,10 @@ interface Known {
   readonly until: number;
 }
 
-/** RFC 7662 with client_secret_basic: one question a token at a time, answers kept for `cacheSeconds` and never past the token's exp (4). */
+/**
+ * RFC 7662 with client_secret_basic: one question a token at a time, answers kept for `cacheSeconds` and never
+ * past the token's exp (4).
+ */
 export function createIntrospector(
   config: IntrospectionConfig,
   { now, secret, onProblem }: IntrospectorOptions,

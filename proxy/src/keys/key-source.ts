@@ -10,11 +10,20 @@ export interface VerificationKey {
 }
 
 export interface KeySource {
-  /** Keys of the current set that fit `kid` (all of the set when the token names none). Synchronous: no fetch, no file read. */
+  /**
+   * Keys of the current set that fit `kid` (all of the set when the token names none). Synchronous: no fetch,
+   * no file read.
+   */
   find(kid: string | undefined): readonly VerificationKey[];
-  /** Asked after `find` had nothing for a kid: resolves once a newer set, if one may be fetched now, is in place. At most one fetch per cooldown. */
+  /**
+   * Asked after `find` had nothing for a kid: resolves once a newer set, if one may be fetched now, is in
+   * place. At most one fetch per cooldown.
+   */
   refresh(): Promise<void>;
-  /** `refresh` for a request of this network, which waits for it; `undefined`: too many of its requests wait already. */
+  /**
+   * `refresh` for a request of this network, which waits for it; `undefined`: too many of its requests wait
+   * already.
+   */
   refreshFor(network: string): Promise<void> | undefined;
   /** A usable set is loaded. */
   ready(): boolean;
@@ -39,8 +48,8 @@ export interface NonceKeys {
 }
 
 /**
- * What an authorization server says of a token (RFC 7662 2.2): its claims, that it is not active, or nothing. `busy`: it
- * was not asked, since too many requests of this network wait for it already.
+ * What an authorization server says of a token (RFC 7662 2.2): its claims, that it is not active, or nothing.
+ * `busy`: it was not asked, since too many requests of this network wait for it already.
  */
 export type Introspection = Readonly<Record<string, unknown>> | 'inactive' | 'unavailable' | 'busy';
 
@@ -55,13 +64,19 @@ export type Exchanged =
 export interface Exchanger {
   /** The backend did not take what the caller's token was exchanged for. */
   forget(token: string): void;
-  /** Synchronous where the answer is known. Never rejects. @param notAfter seconds since the epoch: the caller's own token ends then @param network of the request: its share of questions */
+  /**
+   * Synchronous where the answer is known. Never rejects. @param notAfter seconds since the epoch: the caller's
+   * own token ends then @param network of the request: its share of questions
+   */
   exchange(token: string, notAfter: number, network: string): Exchanged | Promise<Exchanged>;
   close(): void;
 }
 
 export interface Introspector {
-  /** Synchronous where the answer is known. Never throws. @param hash of the token, under which the answer is kept @param network of the request: its share of questions */
+  /**
+   * Synchronous where the answer is known. Never throws. @param hash of the token, under which the answer is
+   * kept @param network of the request: its share of questions
+   */
   introspect(token: string, hash: string, network: string): Introspection | Promise<Introspection>;
   close(): void;
 }

@@ -18,7 +18,10 @@ const MAX_KEYS = 10;
 export type ParsedNonceKeys =
   { readonly ok: true; readonly keys: readonly Buffer[] } | { readonly ok: false; readonly problem: string };
 
-/** One secret a line; empty lines count as nothing. The key is its SHA-256, so that any text of enough entropy will do. */
+/**
+ * One secret a line; empty lines count as nothing. The key is its SHA-256, so that any text of enough entropy
+ * will do.
+ */
 export function parseNonceKeys(text: string): ParsedNonceKeys {
   const lines = text.split(/\r?\n/).filter((line) => line !== '');
   if (lines.length === 0 || lines.length > MAX_KEYS)
@@ -35,8 +38,9 @@ export function parseNonceKeys(text: string): ParsedNonceKeys {
 }
 
 /**
- * The key ring of nonces, followed through rotations: append a secret, wait until every replica has it, then delete the first line.
- * Every replica accepts what any other makes at each of these moments. A broken file leaves the last good ring in place.
+ * The key ring of nonces, followed through rotations: append a secret, wait until every replica has it, then
+ * delete the first line. Every replica accepts what any other makes at each of these moments. A broken file
+ * leaves the last good ring in place.
  */
 export function openNonceKeys(
   file: string,

@@ -18,8 +18,9 @@ const ALGORITHMS = ['ES256', 'ES384', 'PS256', 'RS256', 'EdDSA', 'Ed25519'] sati
 const MAX_KEYS = 100;
 
 /**
- * A JWK Set's text to keys. Keys for another use, or of kinds that we do not have, are skipped (RFC 7517 5); anything wrong with a key of ours, and a private member
- * anywhere, refuses the whole set: it was published or mounted by mistake. Never throws.
+ * A JWK Set's text to keys. Keys for another use, or of kinds that we do not have, are skipped (RFC 7517 5);
+ * anything wrong with a key of ours, and a private member anywhere, refuses the whole set: it was published or
+ * mounted by mistake. Never throws.
  */
 export function parseJwks(text: string): ParsedJwks {
   const set = parseJsonObject(text);

@@ -19,8 +19,9 @@ const MAX_BYTES = 1 << 20;
 const MAX_WAITING = 256;
 
 /**
- * An issuer's JWK Set over HTTP, rationed: at most one fetch per cooldown counted from the last attempt, successful or not, whatever kids callers send.
- * A set that cannot be fetched anew stays in use for `maxStaleSeconds`.
+ * An issuer's JWK Set over HTTP, rationed: at most one fetch per cooldown counted from the last attempt,
+ * successful or not, whatever kids callers send. A set that cannot be fetched anew stays in use for
+ * `maxStaleSeconds`.
  */
 export function openRemoteKeys(jwks: RemoteJwks, { now, onProblem, onLoaded }: RemoteKeysOptions): KeySource {
   let keys: readonly VerificationKey[] = [];

@@ -12,7 +12,10 @@ export interface RootCertificates {
 
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g;
 
-/** What is wrong with a file of root certificates: OpenSSL takes an empty one, or half of one, without a word, and then trusts nobody. */
+/**
+ * What is wrong with a file of root certificates: OpenSSL takes an empty one, or half of one, without a word,
+ * and then trusts nobody.
+ */
 export function rootsProblem(text: string): string | undefined {
   const found = text.match(CERTIFICATE);
   if (found === null) return 'must hold PEM certificates, got none';

@@ -14,7 +14,10 @@ export interface SecretFileOptions {
   readonly onLoaded?: (() => void) | undefined;
 }
 
-/** A mounted credential, followed through rotations. One final newline is not part of it; a control character anywhere is a fault, since it ends up in a header. */
+/**
+ * A mounted credential, followed through rotations. One final newline is not part of it; a control character
+ * anywhere is a fault, since it ends up in a header.
+ */
 export function openSecretFile(file: string, { onProblem, onLoaded }: SecretFileOptions): SecretFile {
   let value: string | undefined;
   const watched = watchFile(file, {

@@ -25,8 +25,9 @@ const LOOK_SECONDS = 60;
 const MOST_KEYS = 4;
 
 /**
- * The own key of a process, or the one that all replicas share: whoever comes first writes it to Redis, and all use what stands there. Until Redis has answered, and after it lost the key,
- * each goes on with the one it has: at worst a session is gone, and its client begins another.
+ * The own key of a process, or the one that all replicas share: whoever comes first writes it to Redis, and all
+ * use what stands there. Until Redis has answered, and after it lost the key, each goes on with the one it has:
+ * at worst a session is gone, and its client begins another.
  */
 export function createSessionKeys(own: Buffer, now: Clock, shared?: SharedKey): SessionKeys {
   let keys: readonly Buffer[] = [own];

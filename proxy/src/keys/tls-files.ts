@@ -16,7 +16,10 @@ export interface TlsFiles {
 /** Longer than it takes until both files are looked at again. */
 const DOUBT_MS = 1_500;
 
-/** What is wrong with a certificate chain and its key, both PEM: OpenSSL takes empty ones without a word, and then has none to show. */
+/**
+ * What is wrong with a certificate chain and its key, both PEM: OpenSSL takes empty ones without a word, and
+ * then has none to show.
+ */
 export function pairProblem(pair: { readonly cert: string; readonly key: string }): string | undefined {
   try {
     new X509Certificate(pair.cert);
@@ -28,26 +31,28 @@ export function pairProblem(pair: { readonly cert: string; readonly key: string 
   }
 }
 
-/** A mounted certificate chain and its key, followed through rotations; halves that do not fit each other yet, or at all, leave the last good pair in place. */
+type Pair = NonNullable<ReturnType<TlsFiles['current']>>;
+
+/**
+ * A mounted certificate chain and its key, followed through rotations; halves that do not fit each other yet,
+ * or at all, leave the last good pair in place.
+ */
 export function openTlsFiles(
   { certFile, keyFile }: { readonly certFile: string; readonly keyFile: string },
   { onProblem, onLoaded }: SecretFileOptions,
 ): TlsFiles {
-  let cert: string | undefined;
-  let key: string | undefined;
-  let good: { readonly cert: string; readonly key: string } | undefined;
+  const read: { cert?: string; key?: string } = {};
+  let good: Pair | undefined;
   let server: TlsServer | undefined;
   let doubt: NodeJS.Timeout | undefined;
   let problem: string | undefined;
   const complain = () => {
     clearTimeout(doubt);
-    if (problem !== undefined)
-      onProblem(
-        `${certFile}, ${keyFile}: ${problem}; ${good === undefined ? 'there is no certificate' : 'the pair read before stays in use'}`,
-      );
+    if (problem !== undefined) onProblem(`${certFile}, ${keyFile}: ${problem}; ${whatIsInUse(good)}`);
     problem = undefined;
   };
   const take = () => {
+    const { cert, key } = read;
     if (cert === undefined || key === undefined) return;
     clearTimeout(doubt);
     problem = pairProblem({ cert, key });
@@ -60,22 +65,15 @@ export function openTlsFiles(
     server?.setSecureContext(good);
     onLoaded?.();
   };
-  const files = [
-    watchFile(certFile, {
+  const watchHalf = (file: string, half: keyof Pair) =>
+    watchFile(file, {
       onProblem,
       onContent: (text) => {
-        cert = text;
+        read[half] = text;
         take();
       },
-    }),
-    watchFile(keyFile, {
-      onProblem,
-      onContent: (text) => {
-        key = text;
-        take();
-      },
-    }),
-  ];
+    });
+  const files = [watchHalf(certFile, 'cert'), watchHalf(keyFile, 'key')];
   return {
     current: () => good,
     follow: (target) => {
@@ -91,3 +89,6 @@ export function openTlsFiles(
     },
   };
 }
+
+const whatIsInUse = (pair: Pair | undefined): string =>
+  pair === undefined ? 'there is no certificate' : 'the pair read before stays in use';

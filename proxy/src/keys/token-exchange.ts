@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import type { Clock } from '../clock.js';
 import { Lru } from '../checks/lru.js';
-import { parseJsonObject } from '../checks/strict-json.js';
+import { parseJsonObject, type JsonObject } from '../checks/strict-json.js';
 import type { ExchangeConfig } from '../config/index.js';
 import { fetchText, StatusError } from './fetch-text.js';
 import type { Exchanger, Exchanged } from './key-source.js';
@@ -29,8 +29,8 @@ interface Known {
 }
 
 /**
- * RFC 8693: the caller's token for one that is the backend's, from the authorization server, with client_secret_basic. Kept until it expires, and never longer than the caller's; one
- * question a token at a time.
+ * RFC 8693: the caller's token for one that is the backend's, from the authorization server, with
+ * client_secret_basic. Kept until it expires, and never longer than the caller's; one question a token at a time.
  */
 export function createTokenExchange(
   config: ExchangeConfig,
@@ -43,46 +43,17 @@ export function createTokenExchange(
     const password = secret.value();
     if (password === undefined)
       return { kind: 'unavailable', why: `${config.clientSecret.file} holds no secret` };
-    const form = new URLSearchParams({
-      grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
-      subject_token: token,
-      subject_token_type: ACCESS_TOKEN,
-      requested_token_type: ACCESS_TOKEN,
-    });
-    if (config.audience !== undefined) form.set('audience', config.audience);
-    if (config.resource !== undefined) form.set('resource', config.resource);
-    if (config.scopes.length > 0) form.set('scope', config.scopes.join(' '));
-    // RFC 6749 2.3.1: both are form-encoded first.
-    const basic = Buffer.from(
-      `${encodeURIComponent(config.clientId)}:${encodeURIComponent(password)}`,
-    ).toString('base64');
     try {
       const text = await fetchText(config.url, {
         caFile: config.caFile,
         timeoutSeconds: config.timeoutSeconds,
         maxBytes: MAX_BYTES,
-        form: { body: form.toString(), authorization: `Basic ${basic}` },
+        form: { body: exchangeForm(config, token), authorization: basic(config.clientId, password) },
       });
-      const answer = parseJsonObject(text);
-      // RFC 8693 2.2.1; a bound token would need a key of ours.
-      if (typeof answer?.access_token !== 'string' || !/^[\x21-\x7e]+$/.test(answer.access_token))
-        throw new Error('the answer has no access_token');
-      if (typeof answer.token_type !== 'string' || answer.token_type.toLowerCase() !== 'bearer')
-        throw new Error("the answer's token_type is not Bearer");
-      // 2.2.1 again: what else it may issue is no bearer of access.
-      if (
-        answer.issued_token_type !== undefined &&
-        answer.issued_token_type !== ACCESS_TOKEN &&
-        answer.issued_token_type !== JWT
-      )
-        throw new Error("the answer's issued_token_type is no access token");
-      const seconds =
-        typeof answer.expires_in === 'number' && answer.expires_in > 0 ? answer.expires_in : UNSTATED_SECONDS;
-      cache.set(key, {
-        token: answer.access_token,
-        until: Math.min(now() + seconds - MARGIN_SECONDS, notAfter),
-      });
-      return { kind: 'token', token: answer.access_token };
+      const issued = readIssued(parseJsonObject(text));
+      const until = Math.min(now() + issued.expiresIn - MARGIN_SECONDS, notAfter);
+      cache.set(key, { token: issued.token, until });
+      return { kind: 'token', token: issued.token };
     } catch (cause) {
       // 400: it says no to this token (RFC 8693 2.2.2). Anything else is between it and us.
       if (cause instanceof StatusError && cause.status === 400) return { kind: 'refused' };
@@ -103,4 +74,42 @@ export function createTokenExchange(
     },
     close() {},
   };
+}
+
+/** RFC 8693 2.1. */
+function exchangeForm({ audience, resource, scopes }: ExchangeConfig, token: string): string {
+  const form = new URLSearchParams({
+    grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
+    subject_token: token,
+    subject_token_type: ACCESS_TOKEN,
+    requested_token_type: ACCESS_TOKEN,
+  });
+  if (audience !== undefined) form.set('audience', audience);
+  if (resource !== undefined) form.set('resource', resource);
+  if (scopes.length > 0) form.set('scope', scopes.join(' '));
+  return form.toString();
+}
+
+/** RFC 6749 2.3.1: both are form-encoded first. */
+function basic(clientId: string, password: string): string {
+  const credentials = `${encodeURIComponent(clientId)}:${encodeURIComponent(password)}`;
+  return `Basic ${Buffer.from(credentials).toString('base64')}`;
+}
+
+/** RFC 8693 2.2.1. Throws for what is no bearer token of access. */
+function readIssued(answer: JsonObject | undefined): { readonly token: string; readonly expiresIn: number } {
+  const {
+    access_token: token,
+    token_type: type,
+    issued_token_type: issuedType = ACCESS_TOKEN,
+    expires_in: expiresIn,
+  } = answer ?? {};
+  if (typeof token !== 'string' || !/^[\x21-\x7e]+$/.test(token))
+    throw new Error('the answer has no access_token');
+  // A bound token would need a key of ours.
+  if (typeof type !== 'string' || type.toLowerCase() !== 'bearer')
+    throw new Error("the answer's token_type is not Bearer");
+  if (issuedType !== ACCESS_TOKEN && issuedType !== JWT)
+    throw new Error("the answer's issued_token_type is no access token");
+  return { token, expiresIn: typeof expiresIn === 'number' && expiresIn > 0 ? expiresIn : UNSTATED_SECONDS };
 }

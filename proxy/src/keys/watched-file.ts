@@ -16,8 +16,9 @@ export interface WatchOptions {
 const POLL_MS = 1_000;
 
 /**
- * Follows a file by asking once a second. kubelet swaps the `..data` symlink of a ConfigMap or Secret volume: the file that inotify would have watched never
- * changes, it goes away. The stat is of what the path leads to now; only a changed one is read.
+ * Follows a file by asking once a second. kubelet swaps the `..data` symlink of a ConfigMap or Secret volume:
+ * the file that inotify would have watched never changes, it goes away. The stat is of what the path leads to
+ * now; only a changed one is read.
  */
 export function watchFile(path: string, { onContent, onProblem }: WatchOptions): WatchedFile {
   let stamp = '';
