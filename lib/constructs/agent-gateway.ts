@@ -100,6 +100,7 @@ export class AgentGateway extends Construct {
     this.registered = { construct: this, namespace: this.namespaceName, spec };
     this.registry.addGateway(this.registered);
     emitOtherHalves(this.registered);
+    this.registry.hardenedNamespace(this.namespaceName)?._gatewayCame();
     this.node.addValidation({
       validate: () => [
         ...this.violations().ofGateway,

@@ -1,6 +1,6 @@
 import { Lazy, Size } from 'cdk8s';
 import { Construct } from 'constructs';
-import { policySpecs } from '../manifests/admission-policies';
+import { oneReplicaSpec, policySpecs } from '../manifests/admission-policies';
 import { clusterScoped, emit, emitRaw, k8s } from '../manifests/k8s';
 import { emitOtherHalves } from '../manifests/other-half';
 import { AppRegistry } from '../spec/app-registry';
@@ -99,6 +99,8 @@ export class HardenedNamespace extends Construct {
   /** Name of the namespace. */
   public readonly namespaceName: string;
 
+  private readonly admission: Admission;
+
   /** @internal what this namespace says itself */
   public readonly _minKubernetesVersion?: string;
 
@@ -115,14 +117,15 @@ export class HardenedNamespace extends Construct {
     this.emitQuota(quota);
     // Objects are applied in the order of the app: what is in the namespace comes after it.
     for (const { construct } of this.gateways()) construct.node.addDependency(this);
-    const admission = props.admission ?? Admission.deny();
-    this.emitPolicies(admission);
+    this.admission = props.admission ?? Admission.deny();
+    for (const [shape, spec] of Object.entries(policySpecs(this.admission))) this.emitPolicy(shape, spec);
     const registry = AppRegistry.of(this);
     registry.addHardened(this);
+    this._gatewayCame();
     for (const gateway of registry.allGateways()) emitOtherHalves(gateway, this);
     this.node.addValidation({
       validate: () => [
-        ...this.refusedImages(admission),
+        ...this.refusedImages(),
         ...duplicateFaults(this).map(say),
         ...kubernetesVersionFaults(this).map(say),
       ],
@@ -193,33 +196,43 @@ export class HardenedNamespace extends Construct {
     return { name, namespace: this.namespaceName };
   }
 
+  /** @internal the first gateway with a memory store brings the policy that names them all */
+  public _gatewayCame(): void {
+    const names = () =>
+      this.gateways()
+        .map(({ spec }) => spec())
+        .filter(({ replayStore }) => replayStore._redis === undefined)
+        .map(({ name }) => name);
+    const isThere = this.node.tryFindChild('admission-replicas') !== undefined;
+    if (isThere || names().length === 0 || !this.admission._rules.includes(AdmissionRule.ONE_REPLICA)) return;
+    this.emitPolicy('replicas', oneReplicaSpec(names));
+  }
+
   /** What is judged lies in the policy, where and with what result in its binding. */
-  private emitPolicies(admission: Admission): void {
-    for (const [shape, spec] of Object.entries(policySpecs(admission))) {
-      const name = `hardened-${this.namespaceName}-${shape}`;
-      const kind = (suffix: string) => ({
-        apiVersion: ADMISSION_GROUP,
-        kind: `ValidatingAdmissionPolicy${suffix}`,
-      });
-      clusterScoped(emitRaw(this, `admission-${shape}`, kind(''), { name }, { spec }));
-      clusterScoped(
-        emitRaw(
-          this,
-          `admission-${shape}-binding`,
-          kind('Binding'),
-          { name },
-          {
-            spec: {
-              policyName: name,
-              validationActions: admission._actions,
-              matchResources: {
-                namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': this.namespaceName } },
-              },
+  private emitPolicy(shape: string, spec: object): void {
+    const name = `hardened-${this.namespaceName}-${shape}`;
+    const kind = (suffix: string) => ({
+      apiVersion: ADMISSION_GROUP,
+      kind: `ValidatingAdmissionPolicy${suffix}`,
+    });
+    clusterScoped(emitRaw(this, `admission-${shape}`, kind(''), { name }, { spec }));
+    clusterScoped(
+      emitRaw(
+        this,
+        `admission-${shape}-binding`,
+        kind('Binding'),
+        { name },
+        {
+          spec: {
+            policyName: name,
+            validationActions: this.admission._actions,
+            matchResources: {
+              namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': this.namespaceName } },
             },
           },
-        ),
-      );
-    }
+        },
+      ),
+    );
   }
 
   private gateways() {
@@ -227,7 +240,8 @@ export class HardenedNamespace extends Construct {
   }
 
   /** Gateways whose pods the namespace would not take. */
-  private refusedImages({ _actions, _rules }: Admission): string[] {
+  private refusedImages(): string[] {
+    const { _actions, _rules } = this.admission;
     if (!_actions.includes('Deny') || !_rules.includes(AdmissionRule.IMAGE_DIGEST)) return [];
     return this.gateways().flatMap((gateway) =>
       unpinnedImages(gateway.spec()).map(({ reference }) =>

@@ -2,6 +2,7 @@
  * Admission rules as ValidatingAdmissionPolicies: one a shape of object, the same rules for each shape that
  * carries a pod.
  */
+import { Lazy } from 'cdk8s';
 import { Admission, AdmissionRule } from '../values/admission';
 
 /** In CEL, where `c` is a container of any sort and `variables.pod` the pod's spec. */
@@ -21,7 +22,9 @@ const effective = (field: string, without: string) =>
 
 const notByDigest = (image: string) => `!${image}.matches("^[^@ ]+@sha256:[0-9a-f]{64}$")`;
 
-const POD_RULES: Readonly<Record<Exclude<AdmissionRule, AdmissionRule.CLUSTER_IP>, PodRule>> = {
+const POD_RULES: Readonly<
+  Record<Exclude<AdmissionRule, AdmissionRule.CLUSTER_IP | AdmissionRule.ONE_REPLICA>, PodRule>
+> = {
   [AdmissionRule.IMAGE_DIGEST]: {
     container: notByDigest('c.?image.orValue("")'),
     got: 'c.name + " " + c.?image.orValue("(none)")',
@@ -111,10 +114,38 @@ function podValidation(
 
 const SERVICE_WANT = `${AdmissionRule.CLUSTER_IP}: a Service must be of type ClusterIP and have no externalIPs`;
 
+const REPLICA_WANT = `${AdmissionRule.ONE_REPLICA}: a gateway with a memory replay store must have one replica, as another would take every proof once more; ReplayStore.redis is for more`;
+
+/**
+ * The `spec` of the policy that holds Deployments to one replica, also where they are scaled: a Scale has the
+ * Deployment's name and not its labels.
+ * @param names asked at synth
+ */
+export function oneReplicaSpec(names: () => readonly string[]): object {
+  const rule = judged({ apps: ['deployments', 'deployments/scale'] }, 'object.spec.?replicas');
+  const isOne = () => `object.metadata.name in ${JSON.stringify([...names()].sort())}`;
+  return {
+    ...rule,
+    matchConditions: [
+      { name: 'remembers-alone', expression: Lazy.any({ produce: isOne }) },
+      ...rule.matchConditions,
+    ],
+    validations: [
+      {
+        expression: 'object.spec.?replicas.orValue(1) <= 1',
+        message: REPLICA_WANT,
+        messageExpression: `${JSON.stringify(`${REPLICA_WANT}, got: `)} + string(object.spec.?replicas.orValue(1))`,
+      },
+    ],
+  };
+}
+
 /** The `spec` of each policy, by what is judged; none without rules. */
 export function policySpecs({ _rules }: Admission): Readonly<Record<string, object>> {
   const podRules = _rules.flatMap((rule) =>
-    rule === AdmissionRule.CLUSTER_IP ? [] : [podValidation(rule, POD_RULES[rule])],
+    rule === AdmissionRule.CLUSTER_IP || rule === AdmissionRule.ONE_REPLICA
+      ? []
+      : [podValidation(rule, POD_RULES[rule])],
   );
   const carriers =
     podRules.length === 0

@@ -9,6 +9,8 @@ import { k8s } from './k8s';
 
 /** Readable by the group that kubelet gives the volume, by nobody else. */
 const OWNER_ONLY = 0o440;
+/** The kubelet sets it on every node. */
+const OS_LABEL = 'kubernetes.io/os';
 /** Room to stop after the drain, before kubelet kills. */
 const MARGIN_SECONDS = 10;
 
@@ -78,8 +80,27 @@ function podSpec(spec: GatewaySpec): k8s.PodSpec {
         matchLabelKeys: ['pod-template-hash'],
       }),
     ),
+    ...(spec.replayStore._redis === undefined ? alone(spec) : {}),
     containers: [proxyContainer(spec), ...(usesAgentgateway(spec) ? [agentgatewayContainer(spec)] : [])],
     volumes: volumes(spec),
+  };
+}
+
+/**
+ * A second pod finds no node: all that it may run on have the same value of this label, so they are one place to the
+ * scheduler. A pod that is still ending counts, and it does not matter what made
+ * the second: a scale, an eviction, a rollout that was changed by hand.
+ */
+function alone({ selectorLabels: matchLabels }: GatewaySpec): Pick<k8s.PodSpec, 'affinity' | 'nodeSelector'> {
+  return {
+    nodeSelector: { [OS_LABEL]: 'linux' },
+    affinity: {
+      podAntiAffinity: {
+        requiredDuringSchedulingIgnoredDuringExecution: [
+          { topologyKey: OS_LABEL, labelSelector: { matchLabels } },
+        ],
+      },
+    },
   };
 }
 

@@ -12,6 +12,8 @@ export interface RegisteredGateway {
 /** A namespace in which nothing connects unless a policy says so. */
 export interface HardenedScope extends IConstruct {
   readonly namespaceName: string;
+  /** Called for every gateway in it, whichever of the two came first. */
+  _gatewayCame(): void;
 }
 
 /** A construct that lives in a namespace and may say the oldest Kubernetes version of it. */

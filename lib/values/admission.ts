@@ -22,6 +22,11 @@ export enum AdmissionRule {
   OWN_PROCESSES = 'own-processes',
   /** Services are of type ClusterIP, without external addresses. */
   CLUSTER_IP = 'cluster-ip',
+  /**
+   * A gateway with a memory replay store has one replica, whoever scales it: another would take every proof once
+   * more.
+   */
+  ONE_REPLICA = 'one-replica',
 }
 
 /** Which rules. */
@@ -37,8 +42,8 @@ export interface AdmissionOptions {
 /**
  * What the API server does about an object of the namespace that breaks an `AdmissionRule`: a
  * ValidatingAdmissionPolicy for pods, also by `kubectl debug`, for the workloads that make them, so that an
- * apply fails and not a rollout, and for Services. What was there before the rules may still be changed
- * elsewhere and ended. Needs Kubernetes 1.30.
+ * apply fails and not a rollout, for Services, and for how far a gateway is scaled. What was there before the
+ * rules may still be changed elsewhere and ended. Needs Kubernetes 1.30.
  *
  * @see https://kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy/
  */

@@ -1,6 +1,7 @@
 /** What the rules do is shown at a real API server: test/e2e/cluster/admission.test.ts. */
-import { Admission, AdmissionRule, HardenedNamespace, Image } from '../../lib';
-import { all, newChart, newGateway, only, problems, synth } from '../support/synth';
+import { Chart } from 'cdk8s';
+import { Admission, AdmissionRule, HardenedNamespace, Image, McpRoute, Peer, ReplayStore } from '../../lib';
+import { all, backendPeer, newChart, newGateway, only, problems, synth } from '../support/synth';
 
 const policies = (admission?: Admission) => {
   const chart = newChart();
@@ -29,7 +30,8 @@ describe('Admission', () => {
     );
   });
   it('holds every shape that carries a pod to the same rules', () => {
-    const podRules = Object.values(AdmissionRule).filter((rule) => rule !== AdmissionRule.CLUSTER_IP);
+    const others = [AdmissionRule.CLUSTER_IP, AdmissionRule.ONE_REPLICA];
+    const podRules = Object.values(AdmissionRule).filter((rule) => !others.includes(rule));
     for (const shape of ['pods', 'workloads', 'cronjobs']) {
       expect([shape, messages(policies(), `hardened-aiops-${shape}`)]).toEqual([shape, podRules]);
     }
@@ -47,9 +49,50 @@ describe('Admission', () => {
       'Audit',
     ]);
   });
+  describe('one-replica', () => {
+    const NAME = 'hardened-aiops-replicas';
+    const names = (make: (chart: Chart) => void): string[] => {
+      const chart = newChart();
+      make(chart);
+      const found = all(synth(chart), 'ValidatingAdmissionPolicy').find(
+        ({ metadata }) => metadata.name === NAME,
+      );
+      if (found === undefined) return [];
+      const { expression } = found.spec.matchConditions[0];
+      return JSON.parse(/^object\.metadata\.name in (\[.*\])$/.exec(expression)![1]);
+    };
+    const namespace = (chart: Chart, admission?: Admission) =>
+      new HardenedNamespace(chart, 'Namespace', { name: 'aiops', admission });
+    const gateway = (chart: Chart, name: string, more = {}) => {
+      const made = newGateway(chart, { name, namespace: 'aiops', ...more }, name);
+      new McpRoute(chart, `${name}-mcp`, { gateway: made, backend: 'mcp:5000', backendPeer });
+    };
+    const redis = ReplayStore.redis({ host: 'redis.aiops.svc', peer: Peer.pods({ app: 'redis' }) });
+    it('names the gateways with a memory store, whichever came first', () => {
+      const found = names((chart) => {
+        gateway(chart, 'late');
+        namespace(chart);
+        gateway(chart, 'early');
+        gateway(chart, 'shared', { replayStore: redis });
+        gateway(chart, 'elsewhere', { namespace: 'other' });
+      });
+      expect(found).toEqual(['early', 'late']);
+    });
+    it.each([
+      ['every gateway uses Redis', redis, undefined],
+      ['it is left out', undefined, Admission.deny({ without: [AdmissionRule.ONE_REPLICA] })],
+      ['there are no rules', undefined, Admission.none()],
+    ])('is not there where %s', (_, replayStore, admission) => {
+      const found = names((chart) => {
+        namespace(chart, admission);
+        gateway(chart, 'one', { replayStore });
+      });
+      expect(found).toEqual([]);
+    });
+  });
   it('refuses to leave out a rule that is none', () => {
     expect(() => Admission.deny({ without: ['no-tags' as AdmissionRule] })).toThrow(
-      'admission.without: must name rules: image-digest, non-root, read-only-root, no-secret-env, no-sub-path, own-processes, cluster-ip, got "no-tags"',
+      'admission.without: must name rules: image-digest, non-root, read-only-root, no-secret-env, no-sub-path, own-processes, cluster-ip, one-replica, got "no-tags"',
     );
   });
   describe('and a gateway whose image is not pinned', () => {

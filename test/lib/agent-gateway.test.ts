@@ -206,6 +206,22 @@ describe('the pod', () => {
       rollingUpdate: { maxUnavailable: 0, maxSurge: 1 },
     });
   });
+  it('finds no node for a second pod with a memory store, whatever made it; with a shared one it does', () => {
+    const { spec } = only(objects, 'Deployment').spec.template;
+    const topologyKey = 'kubernetes.io/os';
+    expect([spec.nodeSelector, spec.affinity]).toEqual([
+      { [topologyKey]: 'linux' },
+      {
+        podAntiAffinity: {
+          requiredDuringSchedulingIgnoredDuringExecution: [
+            { topologyKey, labelSelector: only(objects, 'Deployment').spec.selector },
+          ],
+        },
+      },
+    ]);
+    const shared = only(manifests({ gateway: { replayStore: redis } }), 'Deployment').spec.template;
+    expect([shared.spec.nodeSelector, shared.spec.affinity]).toEqual([undefined, undefined]);
+  });
 });
 
 describe('the gateway', () => {

@@ -200,7 +200,7 @@ needs('the controllers of a real control plane', missing);
     const policies = manifests
       .filter(({ kind }) => kind === 'ValidatingAdmissionPolicy')
       .map(({ metadata }) => metadata.name);
-    expect(policies).toHaveLength(4);
+    expect(policies).toHaveLength(5);
     for (const name of policies) {
       type Policy = {
         readonly metadata: { readonly generation: number };

@@ -1,7 +1,7 @@
 /**
- * A real kube-apiserver with its etcd, on the loopback, and a real kube-controller-manager where it is asked
- * for; without one objects are judged and stored, and nothing comes of them. There are no nodes. Built from
- * source, since releases are not everywhere to be had: some minutes once, then from a cache.
+ * A real kube-apiserver with its etcd, on the loopback, and a real kube-controller-manager and kube-scheduler
+ * where they are asked for; without them objects are judged and stored, and nothing comes of them. There are no
+ * nodes but what a test says is one. Built from source, since releases are not everywhere to be had: some minutes once, then from a cache.
  */
 import { execFileSync } from 'node:child_process';
 import { createHash, generateKeyPairSync, randomUUID } from 'node:crypto';
@@ -61,7 +61,7 @@ export const missingForApiServer = (): string[] =>
 
 /** One program, which is what it is called; built where it is not yet. */
 function build(): {
-  readonly programs: Readonly<Record<'server' | 'manager', string>>;
+  readonly programs: Readonly<Record<'server' | 'manager' | 'scheduler', string>>;
   readonly version: string;
 } {
   const sources = ['go.mod', 'go.sum', 'main.go'].map((name) => readFileSync(join(module, name)));
@@ -74,8 +74,12 @@ function build(): {
     'controlplane',
     createHash('sha256').update(Buffer.concat(sources)).digest('hex').slice(0, 16),
   );
-  const programs = { server: join(dir, 'kube-apiserver'), manager: join(dir, 'kube-controller-manager') };
-  if (existsSync(programs.manager)) return { programs, version };
+  const programs = {
+    server: join(dir, 'kube-apiserver'),
+    manager: join(dir, 'kube-controller-manager'),
+    scheduler: join(dir, 'kube-scheduler'),
+  };
+  if (existsSync(programs.scheduler)) return { programs, version };
   mkdirSync(dir, { recursive: true });
   const said = (name: string, value: string) => `-X k8s.io/component-base/version.${name}=${value}`;
   const began = performance.now();
@@ -98,6 +102,7 @@ function build(): {
     `kube-apiserver ${version}: built in ${Math.round((performance.now() - began) / 1000)} s\n`,
   );
   symlinkSync('kube-apiserver', programs.manager);
+  symlinkSync('kube-apiserver', programs.scheduler);
   return { programs, version };
 }
 
@@ -108,12 +113,15 @@ export interface ApiServerOptions {
   readonly auditPolicy?: string;
   /** Whether controllers run: workloads get pods, quotas and disruption budgets count. */
   readonly controllers?: boolean;
+  /** Whether pods are given nodes, of those that the test says are there. */
+  readonly scheduler?: boolean;
 }
 
 export async function startApiServer({
   dir,
   auditPolicy,
   controllers = false,
+  scheduler = false,
 }: ApiServerOptions): Promise<ApiServer> {
   const file = (name: string) => join(dir, name);
   const { programs, version } = build();
@@ -214,10 +222,10 @@ export async function startApiServer({
       out.once('error', reject);
       out.end(body === undefined ? undefined : JSON.stringify(body));
     });
-  let manager: Daemon | undefined;
+  const clients: Daemon[] = [];
   const stop = async () => {
     agent.destroy();
-    await manager?.stop();
+    for (const client of clients) await client.stop();
     await server.stop();
     await etcd.stop();
   };
@@ -231,7 +239,7 @@ export async function startApiServer({
     }
     await sleep(50);
   }
-  if (controllers) {
+  if (controllers || scheduler)
     writeFileSync(
       file('kubeconfig'),
       JSON.stringify({
@@ -246,18 +254,10 @@ export async function startApiServer({
       }),
       { mode: 0o600 },
     );
-    manager = new Daemon(programs.manager, [
-      '--kubeconfig',
-      file('kubeconfig'),
-      '--leader-elect=false',
-      '--secure-port',
-      '0',
-      '--service-account-private-key-file',
-      file('sa.key'),
-      '--root-ca-file',
-      caFile,
-    ]);
-  }
+  const alone = ['--kubeconfig', file('kubeconfig'), '--leader-elect=false', '--secure-port', '0'];
+  const keys = ['--service-account-private-key-file', file('sa.key'), '--root-ca-file', caFile];
+  if (controllers) clients.push(new Daemon(programs.manager, [...alone, ...keys]));
+  if (scheduler) clients.push(new Daemon(programs.scheduler, alone));
   const resources = new Map<
     string,
     readonly { readonly kind: string; readonly name: string; readonly namespaced: boolean }[]

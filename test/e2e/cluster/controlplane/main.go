@@ -1,4 +1,4 @@
-// kube-apiserver and kube-controller-manager for the tests, by the name it is called by, from the same packages as the released ones: for machines that no release can be downloaded to.
+// kube-apiserver, kube-controller-manager and kube-scheduler for the tests, by the name it is called by, from the same packages as the released ones: for machines that no release can be downloaded to.
 package main
 
 import (
@@ -11,11 +11,15 @@ import (
 	_ "k8s.io/component-base/metrics/prometheus/version"
 	apiserver "k8s.io/kubernetes/cmd/kube-apiserver/app"
 	manager "k8s.io/kubernetes/cmd/kube-controller-manager/app"
+	scheduler "k8s.io/kubernetes/cmd/kube-scheduler/app"
 )
 
 func main() {
-	if filepath.Base(os.Args[0]) == "kube-controller-manager" {
+	switch filepath.Base(os.Args[0]) {
+	case "kube-controller-manager":
 		os.Exit(cli.Run(manager.NewControllerManagerCommand()))
+	case "kube-scheduler":
+		os.Exit(cli.Run(scheduler.NewSchedulerCommand()))
 	}
 	os.Exit(cli.Run(apiserver.NewAPIServerCommand()))
 }
