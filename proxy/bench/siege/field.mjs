@@ -72,9 +72,18 @@ function configOf(attack, { pod, field, backend, port, adminPort, http2 }) {
   };
 }
 
+/** Free ones; what is free twice in a row may be the same. */
+async function twoPorts() {
+  const first = await freePort();
+  for (;;) {
+    const second = await freePort();
+    if (second !== first) return [first, second];
+  }
+}
+
 /** Starts a gateway; resolves when it is ready. */
 export async function startGateway(attack, { pod, field, backend, http2, assets }) {
-  const [port, adminPort] = [await freePort(), await freePort()];
+  const [port, adminPort] = await twoPorts();
   const config = configOf(attack, { pod, field, backend, port, adminPort, http2 });
   const configFile = join(field.dir, 'config.json');
   writeFileSync(configFile, JSON.stringify(config));
