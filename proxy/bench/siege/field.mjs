@@ -40,7 +40,7 @@ export async function startBackend() {
     env: { ...process.env, SIEGE_AUDIENCE: `${ORIGIN}/mcp` },
   });
   const [ports] = await once(child, 'message');
-  return { ...ports, close: () => child.kill() };
+  return { ...ports, pid: child.pid, close: () => child.kill() };
 }
 
 /** The config of the pod with what only this machine has: ports, files, and what the attack is about. */
@@ -137,6 +137,17 @@ export function cpuMillis({ pid }) {
   }
 }
 
+/** CPU that all processes of the machine have used so far, in ms; what a hypervisor takes is in it. */
+export function machineCpuMillis() {
+  const [, user, nice, system, , , irq, softirq, steal] = readFileSync('/proc/stat', 'utf8')
+    .split('\n', 1)[0]
+    .split(/\s+/);
+  return [user, nice, system, irq, softirq, steal].reduce(
+    (sum, ticks) => sum + Number(ticks) * MS_PER_TICK,
+    0,
+  );
+}
+
 /** An attack in a process of its own. Each order resolves when it is done. */
 export function startAttacker(name) {
   const child = fork(join(here, 'siege', 'attacker.mjs'), [name]);
@@ -146,5 +157,5 @@ export function startAttacker(name) {
     if (answer.failed !== undefined) throw new Error(`${name}, ${word}: ${answer.failed}`);
     return answer.tally;
   };
-  return { order, close: () => child.kill('SIGKILL') };
+  return { order, pid: child.pid, close: () => child.kill('SIGKILL') };
 }
