@@ -8,7 +8,10 @@ const SWEEP_MS = 500;
 
 /** How TLS is spoken to a backend. */
 export interface PoolTls {
-  /** PEM of the only roots a backend's certificate may chain to, as they are now, for every new connection; absent: the system's. */
+  /**
+   * PEM of the only roots a backend's certificate may chain to, as they are now, for every new connection;
+   * absent: the system's.
+   */
   readonly ca?: (() => string | undefined) | undefined;
   /** SNI, and the name that the certificate must have; absent: the host. */
   readonly servername?: string | undefined;
@@ -59,25 +62,13 @@ export function neverReuse(socket: PooledSocket | null): void {
 }
 
 /**
- * Keep-alive connections to one backend. Two things differ from node:http's agent, each measured as several microseconds a request: idle connections are
- * swept together instead of by a socket timer set and cleared every time, and a request that finds an idle one takes it without naming it first.
+ * Keep-alive connections to one backend. Two things differ from node:http's agent, each measured as several
+ * microseconds a request: idle connections are swept together instead of by a socket timer set and cleared
+ * every time, and a request that finds an idle one takes it without naming it first.
  */
-export function createPool({
-  tls,
-  tlsOptions: { ca, servername, certificate },
-  maxIdleSeconds,
-  maxConnectionAgeSeconds,
-}: PoolOptions): Pool {
-  // How many there may be is decided before a request comes here: see ConnectionSlots.
-  const options = { keepAlive: true, scheduling: 'lifo' as const };
-  const agent = tls
-    ? new https.Agent({
-        ...options,
-        ...(servername === undefined ? {} : { servername }),
-        // A resumed session goes on with the certificates that it began with, also after a rotation.
-        ...(certificate === undefined && ca === undefined ? {} : { maxCachedSessions: 0 }),
-      })
-    : new http.Agent(options);
+export function createPool({ tls, tlsOptions, maxIdleSeconds, maxConnectionAgeSeconds }: PoolOptions): Pool {
+  const { ca, certificate } = tlsOptions;
+  const agent = openAgent(tls, tlsOptions);
   const sockets = agent.sockets as Record<string, PooledSocket[]>;
   const free = agent.freeSockets as Record<string, PooledSocket[]>;
   let closed = false;
@@ -90,18 +81,11 @@ export function createPool({
       return socket;
     },
     addRequest(request: ClientRequest, wanted: FreshOption): void {
-      const idle = wanted[FRESH] ? undefined : free[NAME];
-      const now = performance.now();
-      while (idle !== undefined && idle.length > 0) {
-        const socket = idle.pop()!;
-        if (socket.destroyed || !socket.writable) continue;
-        if (socket[IDLE_UNTIL]! <= now) {
-          socket.destroy();
-          continue;
-        }
-        agent.reuseSocket(socket, request);
-        request.onSocket(socket);
-        (sockets[NAME] ??= []).push(socket);
+      const idle = wanted[FRESH] ? undefined : takeIdle(free[NAME]);
+      if (idle !== undefined) {
+        agent.reuseSocket(idle, request);
+        request.onSocket(idle);
+        (sockets[NAME] ??= []).push(idle);
         return;
       }
       // No roots, where there should be some, are none: an empty list trusts nobody.
@@ -134,6 +118,30 @@ export function createPool({
       for (const socket of [...(free[NAME] ?? [])]) socket.destroy();
     },
   };
+}
+
+function openAgent(tls: boolean, { ca, servername, certificate }: PoolTls): http.Agent {
+  // How many there may be is decided before a request comes here: see ConnectionSlots.
+  const options = { keepAlive: true, scheduling: 'lifo' as const };
+  if (!tls) return new http.Agent(options);
+  return new https.Agent({
+    ...options,
+    ...(servername === undefined ? {} : { servername }),
+    // A resumed session goes on with the certificates that it began with, also after a rotation.
+    ...(certificate === undefined && ca === undefined ? {} : { maxCachedSessions: 0 }),
+  });
+}
+
+/** The connection that was used last, of those that can still be used; the others are closed on the way. */
+function takeIdle(idle: PooledSocket[] | undefined): PooledSocket | undefined {
+  if (idle === undefined) return undefined;
+  const now = performance.now();
+  for (let socket = idle.pop(); socket !== undefined; socket = idle.pop()) {
+    if (socket.destroyed || !socket.writable) continue;
+    if (socket[IDLE_UNTIL]! > now) return socket;
+    socket.destroy();
+  }
+  return undefined;
 }
 
 /** `Keep-Alive: timeout=5` of an answer, in milliseconds. */
