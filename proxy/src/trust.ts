@@ -1,4 +1,7 @@
-/** Everything that a gateway believes: keys, secrets, and who answers for opaque tokens; opened once, followed through rotations. */
+/**
+ * Everything that a gateway believes: keys, secrets, and who answers for opaque tokens; opened once, followed
+ * through rotations.
+ */
 import type { Clock } from './clock.js';
 import type { Config, Route } from './config/index.js';
 import { createIntrospector } from './keys/introspector.js';
@@ -35,7 +38,10 @@ export interface Surroundings {
   readonly clock: Clock;
   /** Of a test that must not wait until its gateway is old: since when a memory store knows of every proof. */
   readonly remembersSince?: number;
-  /** What an operator should know that no request caused: a file that cannot be read, a key set that cannot be fetched. */
+  /**
+   * What an operator should know that no request caused: a file that cannot be read, a key set that cannot be
+   * fetched.
+   */
   readonly warn: (problem: string) => void;
   /** Something was read again: it is in use, or it was no good and the one before stays. */
   readonly reloaded?: (what: Reloaded, good: boolean) => void;
@@ -51,102 +57,20 @@ export const telling = ({ warn, reloaded }: Surroundings, what: Reloaded) => ({
 });
 
 export function openTrust(config: Config, take: Take, surroundings: Surroundings): Trust {
-  const { clock: now } = surroundings;
-  const keys = new Map(
-    config.issuers.map((issuer) => [
-      issuer.name,
-      take(['keys', issuer.name, issuer.jwks], () =>
-        openKeySource(issuer, { now, ...telling(surroundings, 'jwks') }),
-      ),
-    ]),
-  );
-  const credentials = new Map(
-    credentialFiles(config).map((file) => [
-      file,
-      take(['credential', file], () => openSecretFile(file, telling(surroundings, 'credential'))),
-    ]),
-  );
-  const clientCertificates = new Map(
-    config.routes.flatMap((route) => {
-      const pair = route.kind === 'mcp' ? route.backend.clientCertificate : undefined;
-      return pair === undefined
-        ? []
-        : [
-            [
-              pair.certFile,
-              take(['client certificate', pair], () =>
-                openTlsFiles(pair, telling(surroundings, 'certificate')),
-              ),
-            ] as const,
-          ];
-    }),
-  );
-  const roots = new Map(
-    config.routes.flatMap(({ backend: { caFile } }) =>
-      caFile === undefined
-        ? []
-        : [
-            [
-              caFile,
-              take(['roots', caFile], () => openRootCertificates(caFile, telling(surroundings, 'roots'))),
-            ] as const,
-          ],
-    ),
-  );
-  const nonceKeys = new Map(
-    [...nonceFiles(config.routes)].map(([file, keepSeconds]) => [
-      file,
-      take(['nonce keys', file, keepSeconds], () =>
-        openNonceKeys(file, { now, keepSeconds, ...telling(surroundings, 'nonce_keys') }),
-      ),
-    ]),
-  );
-  const introspectors = new Map(
-    config.issuers.flatMap(({ name, introspection }): [string, Introspector][] =>
-      introspection === undefined
-        ? []
-        : [
-            [
-              name,
-              take(['introspector', name, introspection], () =>
-                createIntrospector(introspection, {
-                  now,
-                  secret: credentials.get(introspection.clientSecret.file)!,
-                  onProblem: (problem) => surroundings.warn(`issuer ${name}: ${problem}`),
-                }),
-              ),
-            ],
-          ],
-    ),
-  );
-  const exchangers = new Map(
-    config.routes.flatMap(({ name, backend }): [string, Exchanger][] => {
-      const exchange =
-        'credential' in backend && backend.credential.kind === 'exchange' ? backend.credential : undefined;
-      return exchange === undefined
-        ? []
-        : [
-            [
-              name,
-              take(['exchange', name, exchange], () =>
-                createTokenExchange(exchange, {
-                  now,
-                  secret: credentials.get(exchange.clientSecret.file)!,
-                  onProblem: surroundings.warn,
-                }),
-              ),
-            ],
-          ];
-    }),
-  );
+  const keys = openIssuerKeys(config, take, surroundings);
+  const nonceKeys = openNonceRings(config, take, surroundings);
+  const credentials = mapOf(credentialFiles(config), (file) => [
+    file,
+    take(['credential', file], () => openSecretFile(file, telling(surroundings, 'credential'))),
+  ]);
   return {
     keys,
-    exchangers,
-    credentials,
-    clientCertificates,
-    roots,
     nonceKeys,
-    introspectors,
+    credentials,
+    clientCertificates: openClientCertificates(config, take, surroundings),
+    roots: openRoots(config, take, surroundings),
+    introspectors: openIntrospectors(config, take, surroundings, credentials),
+    exchangers: openExchangers(config, take, surroundings, credentials),
     waitingFor: () => [
       ...[...keys].filter(([, source]) => !source.ready()).map(([name]) => `keys of issuer ${name}`),
       ...[...nonceKeys]
@@ -156,21 +80,105 @@ export function openTrust(config: Config, take: Take, surroundings: Surroundings
   };
 }
 
+/** A map of what is made of each item; `undefined`: nothing is. */
+function mapOf<Item, Value>(
+  items: Iterable<Item>,
+  entryOf: (item: Item) => readonly [string, Value] | undefined,
+): Map<string, Value> {
+  const map = new Map<string, Value>();
+  for (const item of items) {
+    const entry = entryOf(item);
+    if (entry !== undefined) map.set(...entry);
+  }
+  return map;
+}
+
+const openIssuerKeys = ({ issuers }: Config, take: Take, surroundings: Surroundings): Trust['keys'] =>
+  mapOf(issuers, (issuer) => [
+    issuer.name,
+    take(['keys', issuer.name, issuer.jwks], () =>
+      openKeySource(issuer, { now: surroundings.clock, ...telling(surroundings, 'jwks') }),
+    ),
+  ]);
+
+const openNonceRings = ({ routes }: Config, take: Take, surroundings: Surroundings): Trust['nonceKeys'] =>
+  mapOf(nonceFiles(routes), ([file, keepSeconds]) => [
+    file,
+    take(['nonce keys', file, keepSeconds], () =>
+      openNonceKeys(file, { now: surroundings.clock, keepSeconds, ...telling(surroundings, 'nonce_keys') }),
+    ),
+  ]);
+
+const openClientCertificates = (
+  { routes }: Config,
+  take: Take,
+  surroundings: Surroundings,
+): Trust['clientCertificates'] =>
+  mapOf(routes, (route) => {
+    const pair = route.kind === 'mcp' ? route.backend.clientCertificate : undefined;
+    if (pair === undefined) return undefined;
+    const open = () => openTlsFiles(pair, telling(surroundings, 'certificate'));
+    return [pair.certFile, take(['client certificate', pair], open)];
+  });
+
+const openRoots = ({ routes }: Config, take: Take, surroundings: Surroundings): Trust['roots'] =>
+  mapOf(routes, ({ backend: { caFile } }) => {
+    if (caFile === undefined) return undefined;
+    const open = () => openRootCertificates(caFile, telling(surroundings, 'roots'));
+    return [caFile, take(['roots', caFile], open)];
+  });
+
+const openIntrospectors = (
+  { issuers }: Config,
+  take: Take,
+  { clock: now, warn }: Surroundings,
+  credentials: Trust['credentials'],
+): Trust['introspectors'] =>
+  mapOf(issuers, ({ name, introspection }) => {
+    if (introspection === undefined) return undefined;
+    const secret = credentials.get(introspection.clientSecret.file)!;
+    const onProblem = (problem: string) => warn(`issuer ${name}: ${problem}`);
+    const open = () => createIntrospector(introspection, { now, secret, onProblem });
+    return [name, take(['introspector', name, introspection], open)];
+  });
+
+const openExchangers = (
+  { routes }: Config,
+  take: Take,
+  { clock: now, warn: onProblem }: Surroundings,
+  credentials: Trust['credentials'],
+): Trust['exchangers'] =>
+  mapOf(routes, ({ name, backend }) => {
+    if (!('credential' in backend) || backend.credential.kind !== 'exchange') return undefined;
+    const exchange = backend.credential;
+    const secret = credentials.get(exchange.clientSecret.file)!;
+    const open = () => createTokenExchange(exchange, { now, secret, onProblem });
+    return [name, take(['exchange', name, exchange], open)];
+  });
+
 /** Every file that holds a credential of ours. */
-function credentialFiles({ routes, issuers }: Config): string[] {
-  const files = routes.flatMap((r) =>
-    r.kind === 'secrets'
-      ? [r.backend.tokenFile]
-      : r.backend.credential.kind === 'file'
-        ? [r.backend.credential.file]
-        : r.backend.credential.kind === 'exchange'
-          ? [r.backend.credential.clientSecret.file]
-          : [],
-  );
-  const secrets = issuers.flatMap(({ introspection }) =>
-    introspection === undefined ? [] : [introspection.clientSecret.file],
-  );
-  return [...new Set([...files, ...secrets])];
+function credentialFiles({ routes, issuers }: Config): Set<string> {
+  const files = new Set<string>();
+  for (const route of routes) {
+    const file = credentialFileOf(route);
+    if (file !== undefined) files.add(file);
+  }
+  for (const { introspection } of issuers)
+    if (introspection !== undefined) files.add(introspection.clientSecret.file);
+  return files;
+}
+
+function credentialFileOf(route: Route): string | undefined {
+  if (route.kind === 'secrets') return route.backend.tokenFile;
+  const { credential } = route.backend;
+  switch (credential.kind) {
+    case 'file':
+      return credential.file;
+    case 'exchange':
+      return credential.clientSecret.file;
+    default:
+      return undefined;
+  }
 }
 
 /** One ring a file; its keys judge as long as the longest-lived nonces of the routes that use it. */

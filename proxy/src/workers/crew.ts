@@ -24,18 +24,20 @@ export interface CrewOptions extends Pick<Surroundings, 'clock' | 'warn' | 'reme
 const STALLED_MS = 10_000n;
 
 /**
- * Several threads that serve as one gateway: this one only answers on the admin port, writes the audit lines, and hands on what the process is asked. Claims and buckets lie in memory
- * that all of them share, so that a proof passes once and a limit is one limit, whichever thread a connection came to.
+ * Several threads that serve as one gateway: this one only answers on the admin port, writes the audit lines,
+ * and hands on what the process is asked. Claims and buckets lie in memory that all of them share, so that a
+ * proof passes once and a limit is one limit, whichever thread a connection came to.
  */
 export async function startCrew(
   config: Config,
   { clock, remembersSince, warn, program, onLost }: CrewOptions,
 ): Promise<Gateway> {
-  const { workers } = config;
-  const claims = claimsToShare(config, { now: clock, remembersSince });
-  const buckets = bucketMemories(true);
-  const sessionKey = newSessionKey();
-  const beats = new BigInt64Array(new SharedArrayBuffer(workers * BigInt64Array.BYTES_PER_ELEMENT));
+  const shared = {
+    claims: claimsToShare(config, { now: clock, remembersSince }),
+    buckets: bucketMemories(true),
+    sessionKey: newSessionKey(),
+    beats: new BigInt64Array(new SharedArrayBuffer(config.workers * BigInt64Array.BYTES_PER_ELEMENT)),
+  };
   const metrics = createCrewMetrics();
   const audit = openLineSink({
     to: config.audit.file ?? STDOUT,
@@ -44,13 +46,11 @@ export async function startCrew(
       warn(`audit: ${lines} line(s) lost: ${why}`);
     },
   });
-  let using = config;
-
   const threads = await Promise.all(
-    Array.from({ length: workers }, (_, index) =>
+    Array.from({ length: config.workers }, (_, index) =>
       openThread(
         program,
-        { config: shareOf(config), claims, buckets, sessionKey, beats, index },
+        { config: shareOf(config), ...shared, index },
         {
           onWarning: (problem) => warn(`thread ${index + 1}: ${problem}`),
           onAudit: (text) => audit.write(text),
@@ -59,30 +59,54 @@ export async function startCrew(
       ),
     ),
   );
-  const all = <K extends keyof Questions>(
-    kind: K,
-    ask: Questions[K]['ask'],
-  ): Promise<Questions[K]['answer'][]> => Promise.all(threads.map((thread) => thread.ask(kind, ask)));
-
+  const askAll: AskAll = (kind, ask) => Promise.all(threads.map((thread) => thread.ask(kind, ask)));
+  const text = async () => metrics.text(await askAll('metrics', undefined));
+  const waitingFor = async () => {
+    const names = (await askAll('waitingFor', undefined)).flat();
+    return [...new Set(audit.behind() ? [...names, 'audit log'] : names)];
+  };
   const admin = createAdminServer({
-    metrics: { contentType: METRICS_TYPE, text: async () => metrics.text(await all('metrics', undefined)) },
-    waitingFor: async () => [
-      ...new Set([...(await all('waitingFor', undefined)).flat(), ...(audit.behind() ? ['audit log'] : [])]),
-    ],
-    alive: () => beats.every((_, i) => nowMs() - Atomics.load(beats, i) < STALLED_MS),
+    metrics: { contentType: METRICS_TYPE, text },
+    waitingFor,
+    alive: () => shared.beats.every((_, i) => nowMs() - Atomics.load(shared.beats, i) < STALLED_MS),
   });
   const adminPort = await listen(admin, config.admin);
+  const stop = async () => {
+    await askAll('stop', undefined);
+    await audit.close();
+    await closed(admin, 0);
+  };
+  let stopped: Promise<void> | undefined;
+  return {
+    port: config.listen.port,
+    adminPort,
+    eventsLost: metrics.eventsLost,
+    reload: createReload(config, threads, askAll),
+    refresh: () => void askAll('refresh', undefined),
+    refusedConfig: () => void threads[0]!.ask('refusedConfig', undefined),
+    stop: () => (stopped ??= stop()),
+  };
+}
 
-  /** All of them, or none: those that took it go back to what the others still use. */
+type AskAll = <K extends keyof Questions>(
+  kind: K,
+  ask: Questions[K]['ask'],
+) => Promise<Questions[K]['answer'][]>;
+
+/**
+ * One reload after the other. All threads take a config, or none: those that took it go back to what the others
+ * use.
+ */
+function createReload(first: Config, threads: readonly Thread[], askAll: AskAll): Gateway['reload'] {
+  let using = first;
   const reload = async (next: Config): Promise<readonly string[]> => {
     const fixed = restartProblems(using, next);
     if (fixed.length > 0) {
       await threads[0]!.ask('refusedConfig', undefined);
       return fixed;
     }
-    const problems = await all('reload', shareOf(next));
-    const left = [...new Set(problems.flat())];
-    if (left.length === 0) {
+    const problems = await askAll('reload', shareOf(next));
+    if (problems.every((ofThread) => ofThread.length === 0)) {
       using = next;
       return [];
     }
@@ -91,27 +115,13 @@ export async function startCrew(
         .filter((_, i) => problems[i]!.length === 0)
         .map((thread) => thread.ask('reload', shareOf(using))),
     );
-    return left;
+    return [...new Set(problems.flat())];
   };
-  const stop = async () => {
-    await all('stop', undefined);
-    await audit.close();
-    await closed(admin, 0);
-  };
-  let turn: Promise<unknown> = Promise.resolve();
-  let stopped: Promise<void> | undefined;
-  return {
-    port: config.listen.port,
-    adminPort,
-    eventsLost: metrics.eventsLost,
-    reload(next) {
-      const done = turn.then(() => reload(next));
-      turn = done.catch(() => {});
-      return done;
-    },
-    refresh: () => void all('refresh', undefined),
-    refusedConfig: () => void threads[0]!.ask('refusedConfig', undefined),
-    stop: () => (stopped ??= stop()),
+  let last: Promise<unknown> = Promise.resolve();
+  return (next) => {
+    const done = last.then(() => reload(next));
+    last = done.catch(() => {});
+    return done;
   };
 }
 
@@ -160,11 +170,12 @@ function openThread(
     new Promise((resolve) => {
       if (kind === 'stop') {
         stopping = true;
-        if (gone) return resolve(undefined as never);
+        if (gone) return resolve(undefined);
       }
       asked += 1;
       waiting.set(asked, resolve as (answer: unknown) => void);
-      worker.postMessage({ id: asked, kind, ask: what } as Question);
+      const question = { id: asked, kind, ask: what } as Question;
+      worker.postMessage(question);
     });
   return new Promise((resolve, reject) => {
     let lost = (cause: Error) => reject(cause);

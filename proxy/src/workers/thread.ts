@@ -5,7 +5,10 @@ import type { Question, Questions, Start, Told } from './messages.js';
 
 const BEAT_MS = 500;
 
-/** One thread that serves: does what the main thread asks, tells it what it should know. Ends with the process, or after `stop`. */
+/**
+ * One thread that serves: does what the main thread asks, tells it what it should know. Ends with the process,
+ * or after `stop`.
+ */
 export async function serveAsThread(
   { config, claims, buckets, sessionKey, beats, index }: Start,
   port: MessagePort,
