@@ -146,6 +146,12 @@ afterEach(async () => {
     expect(await store.claim(keyOf('on the primary'), made(madeAt))).toBe('forgotten');
   }, 60_000);
 
+  /** Another key of the same bucket. */
+  const besideOf = (name: string) => {
+    const key = keyOf(name);
+    key[0]! ^= 1;
+    return key;
+  };
   const cluster = async (replicas: number) => {
     const options = [
       '--cluster-enabled',
@@ -189,7 +195,14 @@ afterEach(async () => {
     });
     const [one, two] = [await open(shared), await open(shared)];
     const names = Array.from({ length: 200 }, (_, i) => `clustered ${i}`);
-    const madeAt = second() + 1; // the markers of the buckets are made with the first claims
+    // The markers of the buckets are made with the first claims, and each begins with a whole second.
+    for (const store of [one, two])
+      await until(async () => {
+        const first = names.map((name) => store.claim(besideOf(name), young()));
+        return !(await Promise.all(first)).includes('down');
+      });
+    await sleep(1_100);
+    const madeAt = second();
     const turns = await Promise.all(
       names.flatMap((name) => [one, two].map((store) => store.claim(keyOf(name), made(madeAt)))),
     );
@@ -210,7 +223,7 @@ afterEach(async () => {
       config(nodes[0]!.port, { topology: { kind: 'cluster', nodes: [`127.0.0.1:${nodes[1]!.port}`] } }),
     );
     const names = Array.from({ length: 200 }, (_, i) => `failed over ${i}`);
-    await Promise.all(names.map((name) => store.claim(keyOf(`${name} first`), young()))); // makes the markers
+    await Promise.all(names.map((name) => store.claim(besideOf(name), young()))); // makes the markers
     await sleep(1100);
     const madeAt = second();
     expect(await Promise.all(names.map((name) => store.claim(keyOf(name), made(madeAt))))).not.toContain(
