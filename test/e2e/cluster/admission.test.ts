@@ -356,7 +356,7 @@ needs('admission at a real API server', missing);
       ({ kind, metadata }) =>
         kind === 'ValidatingAdmissionPolicyBinding' && metadata.name.startsWith('hardened-strict-'),
     );
-    expect(bindings).toHaveLength(4);
+    expect(bindings).toHaveLength(5);
     const binding = (name: string) =>
       `/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings/${name}`;
     for (const { metadata } of bindings)
