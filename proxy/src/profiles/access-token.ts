@@ -1,5 +1,5 @@
 import { isDate, isString, isTokenId, audienceFits, timeProblem } from '../checks/claims.js';
-import { decodeJsonPart, splitJws } from '../checks/compact-jws.js';
+import { decodeJsonPart, splitJws, type JwsParts } from '../checks/compact-jws.js';
 import { Lru } from '../checks/lru.js';
 import type { JsonObject } from '../checks/strict-json.js';
 import type { DpopAuth, MixedAuth, MtlsAuth } from '../config/index.js';
@@ -20,7 +20,10 @@ interface VerifiedToken extends CheckedToken {
   readonly generation: number;
 }
 
-/** Verified access tokens by their SHA-256: a client sends one token many times; it is verified again when the issuer's keys change. */
+/**
+ * Verified access tokens by their SHA-256: a client sends one token many times; it is verified again when the
+ * issuer's keys change.
+ */
 export type AccessTokenCache = Lru<string, VerifiedToken>;
 export const createAccessTokenCache = (): AccessTokenCache => new Lru(10_000);
 
@@ -63,8 +66,9 @@ export const scopesOf = ({ scope }: JsonObject): readonly string[] =>
   typeof scope === 'string' && scope !== '' ? scope.split(' ') : [];
 
 /**
- * An access token by RFC 9068 4 and RFC 8725: type, algorithm, issuer, signature, time, audience, scopes; one that is not a JWT by RFC 7662, where an issuer of
- * the route answers for those. What it says of a key is for the caller.
+ * An access token by RFC 9068 4 and RFC 8725: type, algorithm, issuer, signature, time, audience, scopes; one
+ * that is not a JWT by RFC 7662, where an issuer of the route answers for those. What it says of a key is for
+ * the caller.
  * @param hash base64url SHA-256 of the token, the `ath` of a proof
  */
 export function checkAccessToken(
@@ -75,15 +79,7 @@ export function checkAccessToken(
   context: AccessTokenContext,
 ): CheckedToken | Denial | Promise<CheckedToken | Denial> {
   const known = context.cache.get(hash);
-  // A token is good for the issuers of this route, whichever route verified it first.
-  if (
-    known !== undefined &&
-    known.generation === known.from.keys.generation() &&
-    known.from.keys.ready() &&
-    context.issuers.includes(known.from)
-  ) {
-    return judge(known, now, request, context);
-  }
+  if (known !== undefined && isStillVerified(known, context)) return judge(known, now, request, context);
   const jws = splitJws(token);
   const header = jws === undefined ? undefined : decodeJsonPart(jws.header);
   if (jws === undefined || header === undefined) {
@@ -92,6 +88,21 @@ export function checkAccessToken(
       ? deny('token_malformed', 'not a JWT')
       : askIssuer(from, token, hash, now, request, context);
   }
+  return checkJwt(jws, header, hash, now, request, context);
+}
+
+/** A token is good for the issuers of this route, whichever route verified it first. */
+const isStillVerified = ({ from, generation }: VerifiedToken, { issuers }: AccessTokenContext): boolean =>
+  generation === from.keys.generation() && from.keys.ready() && issuers.includes(from);
+
+function checkJwt(
+  jws: JwsParts,
+  header: JsonObject,
+  hash: string,
+  now: number,
+  request: Routed,
+  context: AccessTokenContext,
+): CheckedToken | Denial | Promise<CheckedToken | Denial> {
   const claims = decodeJsonPart(jws.payload);
   if (claims === undefined || header.crit !== undefined || header.b64 !== undefined)
     return deny('token_malformed');
@@ -211,7 +222,10 @@ function askIssuer(
   return said instanceof Promise ? said.then(conclude) : conclude(said);
 }
 
-/** What authorization servers call an access token where they say it beside `token_type`: Hydra, Cognito and OpenIddict, Keycloak. */
+/**
+ * What authorization servers call an access token where they say it beside `token_type`: Hydra, Cognito and
+ * OpenIddict, Keycloak.
+ */
 const ACCESS: readonly (readonly [member: string, names: readonly string[]])[] = [
   ['token_use', ['access_token', 'access']],
   ['token_usage', ['access_token']],
@@ -219,8 +233,9 @@ const ACCESS: readonly (readonly [member: string, names: readonly string[]])[] =
 ];
 
 /**
- * RFC 7662 answers for refresh tokens too (2.1), and RFC 9449 6.2 and 7.2 tie how a token may be used to its type: a server that says what a token is, is believed.
- * One that says nothing of it is not refused for that: `token_type` is optional (2.2).
+ * RFC 7662 answers for refresh tokens too (2.1), and RFC 9449 6.2 and 7.2 tie how a token may be used to its
+ * type: a server that says what a token is, is believed. One that says nothing of it is not refused for that:
+ * `token_type` is optional (2.2).
  */
 function kindProblem(said: JsonObject, used: TokenType): Denial | undefined {
   for (const [member, names] of ACCESS) {
@@ -235,7 +250,10 @@ function kindProblem(said: JsonObject, used: TokenType): Denial | undefined {
     : deny('token_type_refused', `token_type of the introspection is not ${used}`);
 }
 
-/** RFC 7662 4: asked again as often as answers are kept; one that is under way counts at the next look, one that did not come does not. */
+/**
+ * RFC 7662 4: asked again as often as answers are kept; one that is under way counts at the next look, one that
+ * did not come does not.
+ */
 function activeAt(introspector: Introspector, token: string, hash: string, until: number): Standing {
   let active = true;
   const hear = (said: Introspection) => {

@@ -7,7 +7,10 @@ export function fromTls(request: Received): string | undefined {
   return der === undefined ? undefined : certificateThumbprint(der);
 }
 
-/** Thumbprint of the certificate that a trusted peer, which ended TLS, vouches for (RFC 9440); nobody else's field is read. */
+/**
+ * Thumbprint of the certificate that a trusted peer, which ended TLS, vouches for (RFC 9440); nobody else's
+ * field is read.
+ */
 export function fromHeader(request: Received): string | undefined {
   if (!request.fromTrustedPeer || request.headers.repeated('client-cert')) return undefined;
   const der = readClientCert(request.headers.get('client-cert') ?? '');

@@ -13,25 +13,23 @@ import {
   type CheckedToken,
 } from './access-token.js';
 import { fromHeader, fromTls } from './certificate.js';
-import { CLOCK_MARGIN_SECONDS } from './nonces.js';
+import { CLOCK_MARGIN_SECONDS, type Nonces } from './nonces.js';
 import { checkProof, type Proof, type ProofContext } from './proof.js';
 
 export type DpopContext = ProofContext & AccessTokenContext & { readonly clock: Clock };
 
 /**
- * RFC 9449: an access token of a trusted issuer, bound to the key that signed this request's proof. The profile `mixed` also takes tokens that are bound to
- * nothing, as Bearer; a bound one never passes that way (7.2).
- * Does not check that the proof is unused: that is reject-replay's, after everything else.
+ * RFC 9449: an access token of a trusted issuer, bound to the key that signed this request's proof. The profile
+ * `mixed` also takes tokens that are bound to nothing, as Bearer; a bound one never passes that way (7.2). Does
+ * not check that the proof is unused: that is reject-replay's, after everything else.
  */
 export function dpop(context: DpopContext): Stage<Routed, Caller> {
   const { auth, nonces, clock } = context;
   const asBearer: DpopContext = { ...context, tokenType: 'bearer' };
   return (request) => {
     const now = clock();
-    // 8.2: whoever is refused here has what the next attempt needs.
-    const nonce = nonces?.fresh(now);
-    if (nonces !== undefined && nonce === undefined) return deny('keys_unavailable', 'no nonce key');
-    if (nonce !== undefined) request.reply.dpopNonce = nonce;
+    const nonce = nonces === undefined ? undefined : offerNonce(request, nonces, now);
+    if (nonce instanceof Denial) return nonce;
 
     const credentials = readCredentials(request.headers);
     const proofText = request.headers.get('dpop');
@@ -78,6 +76,14 @@ export function dpop(context: DpopContext): Stage<Routed, Caller> {
     const proof = checkProof(proofText, request, ath, now, context);
     return proof instanceof Promise ? proof.then(goOn) : goOn(proof);
   };
+}
+
+/** RFC 9449 8.2: whoever is refused from here on has what the next attempt needs. */
+function offerNonce({ reply }: Routed, nonces: Nonces, now: number): string | Denial {
+  const nonce = nonces.fresh(now);
+  if (nonce === undefined) return deny('keys_unavailable', 'no nonce key');
+  reply.dpopNonce = nonce;
+  return nonce;
 }
 
 /** @param fresh a nonce that is made now, where the route requires one */

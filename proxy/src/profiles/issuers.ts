@@ -16,8 +16,8 @@ export interface TrustedIssuer {
 }
 
 /**
- * Verifies a token under a key of `from` that fits kid and alg, and says which: RFC 7515 5.2, RFC 8725 3.1, 3.10. An unknown kid may cost one fetch, which
- * the key source rations; everything else is synchronous.
+ * Verifies a token under a key of `from` that fits kid and alg, and says which: RFC 7515 5.2, RFC 8725 3.1,
+ * 3.10. An unknown kid may cost one fetch, which the key source rations; everything else is synchronous.
  * @param network of the request: its share of those that wait for a fetch
  */
 export function verifyUnder(

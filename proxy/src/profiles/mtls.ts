@@ -17,7 +17,10 @@ import { fromHeader, fromTls } from './certificate.js';
 
 export type MtlsContext = AccessTokenContext & { readonly auth: MtlsAuth; readonly clock: Clock };
 
-/** RFC 8705 3: an access token that is good only with the client certificate it names (`cnf.x5t#S256`). It may be used again: the handshake is the proof. */
+/**
+ * RFC 8705 3: an access token that is good only with the client certificate it names (`cnf.x5t#S256`). It may
+ * be used again: the handshake is the proof.
+ */
 export function mtls(context: MtlsContext): Stage<Routed, Caller> {
   const certificateOf = context.auth.certificateFrom === 'tls' ? fromTls : fromHeader;
   return (request) => {

@@ -4,13 +4,17 @@ import { isDate, isLifetime, isString, isTokenId, timeProblem } from '../checks/
 import { decodeJsonPart, splitJws } from '../checks/compact-jws.js';
 import { importJwk } from '../checks/jwk.js';
 import { Lru } from '../checks/lru.js';
+import type { JsonObject } from '../checks/strict-json.js';
 import { htuFits, withoutQuery } from '../checks/target.js';
-import type { Routed } from '../pipeline/evidence.js';
+import type { Facts, Routed } from '../pipeline/evidence.js';
 import { Denial, deny } from '../pipeline/reason.js';
 import type { Nonces } from './nonces.js';
 import { VERIFICATION_COST, type Verdict, type Verify } from './verify-queue.js';
 
-/** A proof whose signature, form and fit to the request hold; not yet: that it is unused, and that the access token is bound to `jkt`. */
+/**
+ * A proof whose signature, form and fit to the request hold; not yet: that it is unused, and that the access
+ * token is bound to `jkt`.
+ */
 export interface Proof {
   readonly jti: string;
   readonly jkt: string;
@@ -22,11 +26,16 @@ export interface Proof {
   readonly nonceMadeAt: number | undefined;
   /** What it carries as nonce, also where none is required. */
   readonly nonce: string | undefined;
-  /** To be called when an access token is bound to `jkt`: its header is worth remembering then. A stranger's is not, who has keys and headers without end. */
+  /**
+   * To be called when an access token is bound to `jkt`: its header is worth remembering then. A stranger's is
+   * not, who has keys and headers without end.
+   */
   readonly remember: () => void;
 }
 
-const RETRY_AFTER_SECONDS = 1;
+const RETRY = { retryAfterSeconds: 1 } as const;
+
+type ProofAuth = DpopAuth | MixedAuth;
 
 interface ProofHeader {
   readonly alg: Algorithm;
@@ -34,14 +43,14 @@ interface ProofHeader {
   readonly jkt: string;
 }
 
-/** Proof headers of clients seen before, by their exact encoded text: a client sends the same header every time. */
 /** Characters; a header with a P-384 key has some 250, one with a 4096 bit RSA key some 1 000. */
 const MAX_REMEMBERED = 1_024;
+/** Proof headers of clients seen before, by their exact encoded text: a client sends the same header every time. */
 export type ProofHeaderCache = Lru<string, ProofHeader>;
 export const createProofHeaderCache = (): ProofHeaderCache => new Lru(10_000);
 
 export interface ProofContext {
-  readonly auth: DpopAuth | MixedAuth;
+  readonly auth: ProofAuth;
   /** Present: a nonce is required. */
   readonly nonces: Nonces | undefined;
   readonly headerCache: ProofHeaderCache;
@@ -77,68 +86,31 @@ export function checkProof(
   // The cache is shared by routes; what this route allows is checked again (item 5).
   if (!auth.proofAlgorithms.includes(header.alg)) return deny('dpop_algorithm_refused', header.alg);
 
-  const claims = decodeJsonPart(jws.payload);
-  if (claims === undefined) return deny('dpop_malformed', 'payload is not a JSON object');
-  const { jti, htm, htu, iat } = claims;
-  // Item 3: the required claims of 4.2.
-  if (!isTokenId(jti)) return deny('dpop_claim_missing', 'jti');
-  if (!isString(htm)) return deny('dpop_claim_missing', 'htm');
-  if (!isString(htu)) return deny('dpop_claim_missing', 'htu');
-  if (!isDate(iat)) return deny('dpop_claim_missing', 'iat');
-  request.facts.proofId = jti;
-  request.facts.htm = htm;
-  request.facts.htu = withoutQuery(htu);
-  request.facts.proofAgeSeconds = now - iat;
-  // Item 8: methods are case-sensitive (RFC 9110 9.1).
-  if (htm !== request.method) return deny('dpop_htm_mismatch', `got ${htm}, want ${request.method}`);
-  // Item 9.
-  if (!htuFits(htu, request.origins, request.publicPath, auth.strictHtu))
-    return deny(
-      'dpop_htu_mismatch',
-      `got ${withoutQuery(htu)}, want ${request.origins[0]!}${request.publicPath}`,
-    );
-  // Item 10, and 9: required where we issue them, so that no proof without one passes (11.3).
-  const nonceMadeAt =
-    nonces === undefined || !isString(claims.nonce) ? undefined : nonces.judge(claims.nonce, now);
-  if (nonces !== undefined && nonceMadeAt === undefined)
-    return claims.nonce === undefined ? deny('dpop_nonce_missing') : deny('dpop_nonce_refused');
-  const byNonce = auth.nonce?.timeFromNonce === true;
-  // Item 11 and 11.1: created within a limited window, by its own word or by its nonce's.
-  if (!byNonce && iat < now - auth.proofMaxAgeSeconds)
-    return deny('dpop_expired', `iat is ${Math.round(now - iat)} s ago`);
-  if (!byNonce && iat > now + auth.clockSkewSeconds)
-    return deny('dpop_not_yet_valid', `iat is ${Math.round(iat - now)} s ahead`);
-  // RFC 7519 4.1.4: honoured where present, never required. Where the nonce says when, a client's clock may be anywhere, but it runs forwards.
-  const time = byNonce ? undefined : timeProblem(claims, now, auth.clockSkewSeconds);
-  if (time === 'expired') return deny('dpop_expired', 'exp');
-  if (!isLifetime(claims)) return deny('dpop_claim_missing', 'exp, nbf or iat');
-  if (time !== undefined) return deny('dpop_not_yet_valid', 'nbf');
-  // Item 12a.
-  if (!isString(claims.ath)) return deny('dpop_claim_missing', 'ath');
-  if (claims.ath !== ath) return deny('dpop_ath_mismatch');
+  const claims = readClaims(jws.payload);
+  if (claims instanceof Denial) return claims;
+  noteClaims(request.facts, claims, now);
+  const misdirected = targetFault(claims, request, auth);
+  if (misdirected !== undefined) return misdirected;
+  const nonceMadeAt = nonceTime(claims.nonce, nonces, now);
+  if (nonceMadeAt instanceof Denial) return nonceMadeAt;
+  const fault = timeFault(claims, now, auth) ?? tokenFault(claims, ath);
+  if (fault !== undefined) return fault;
 
   const cost = VERIFICATION_COST[header.alg];
   let limited: Denial | undefined;
   const isLimited = () => (limited = refuseLimited(request, header.jkt, cost)) !== undefined;
   const settle = (holds: Verdict): Proof | Denial => {
     if (limited !== undefined) return limited;
-    if (holds === 'unwelcome')
-      return deny('address_limited', undefined, { retryAfterSeconds: RETRY_AFTER_SECONDS });
-    if (holds === 'overloaded')
-      return deny('overloaded', undefined, { retryAfterSeconds: RETRY_AFTER_SECONDS });
+    if (holds === 'unwelcome') return deny('address_limited', undefined, RETRY);
+    if (holds === 'overloaded') return deny('overloaded', undefined, RETRY);
     request.verificationCost = cost;
     if (!holds) return deny('dpop_signature_bad');
     request.facts.jkt = header.jkt;
     return {
-      jti,
+      jti: claims.jti,
       jkt: header.jkt,
-      acceptableUntil: byNonce
-        ? nonceMadeAt! + auth.nonce!.lifetimeSeconds
-        : Math.min(
-            iat + auth.proofMaxAgeSeconds,
-            isDate(claims.exp) ? claims.exp + auth.clockSkewSeconds : Infinity,
-          ),
-      madeAt: byNonce ? nonceMadeAt! : iat,
+      acceptableUntil: acceptableUntil(claims, nonceMadeAt, auth),
+      madeAt: isTimedByNonce(auth) ? nonceMadeAt! : claims.iat,
       nonceMadeAt,
       nonce: isString(claims.nonce) ? claims.nonce : undefined,
       remember: () => {
@@ -157,8 +129,11 @@ export function checkProof(
   return holds instanceof Promise ? holds.then(settle) : settle(holds);
 }
 
-/** Items 4, 5 and 7: typ, alg, jwk. kid, jku, x5u, x5c are ignored: the key comes from jwk alone (item 6, RFC 8725 3.10). */
-function readHeader(part: string, auth: DpopAuth | MixedAuth): ProofHeader | Denial {
+/**
+ * Items 4, 5 and 7: typ, alg, jwk. kid, jku, x5u, x5c are ignored: the key comes from jwk alone (item 6, RFC
+ * 8725 3.10).
+ */
+function readHeader(part: string, auth: ProofAuth): ProofHeader | Denial {
   const header = decodeJsonPart(part);
   if (header === undefined) return deny('dpop_malformed', 'header is not a JSON object');
   if (header.typ !== 'dpop+jwt') return deny('dpop_type_refused');
@@ -171,4 +146,87 @@ function readHeader(part: string, auth: DpopAuth | MixedAuth): ProofHeader | Den
   if (!imported.ok) return deny('dpop_key_refused', imported.why);
   if (!imported.algorithms.includes(alg)) return deny('dpop_key_refused', `the key does not fit ${alg}`);
   return { alg, key: imported.key, jkt: imported.thumbprint };
+}
+
+/** The claims of a proof, with those that RFC 9449 4.2 requires. */
+type ProofClaims = JsonObject & {
+  readonly jti: string;
+  readonly htm: string;
+  readonly htu: string;
+  readonly iat: number;
+};
+
+/** Item 3. That of `ath` is item 12a. */
+function readClaims(payload: string): ProofClaims | Denial {
+  const claims = decodeJsonPart(payload);
+  if (claims === undefined) return deny('dpop_malformed', 'payload is not a JSON object');
+  if (!isTokenId(claims.jti)) return deny('dpop_claim_missing', 'jti');
+  if (!isString(claims.htm)) return deny('dpop_claim_missing', 'htm');
+  if (!isString(claims.htu)) return deny('dpop_claim_missing', 'htu');
+  if (!isDate(claims.iat)) return deny('dpop_claim_missing', 'iat');
+  return claims as ProofClaims;
+}
+
+function noteClaims(facts: Facts, { jti, htm, htu, iat }: ProofClaims, now: number): void {
+  facts.proofId = jti;
+  facts.htm = htm;
+  facts.htu = withoutQuery(htu);
+  facts.proofAgeSeconds = now - iat;
+}
+
+/** Items 8 and 9: another method or another URI than those of this request. */
+function targetFault(
+  { htm, htu }: ProofClaims,
+  request: Routed,
+  { strictHtu }: ProofAuth,
+): Denial | undefined {
+  const { method, origins, publicPath } = request;
+  // Methods are case-sensitive (RFC 9110 9.1).
+  if (htm !== method) return deny('dpop_htm_mismatch', `got ${htm}, want ${method}`);
+  if (!htuFits(htu, origins, publicPath, strictHtu))
+    return deny('dpop_htu_mismatch', `got ${withoutQuery(htu)}, want ${origins[0]!}${publicPath}`);
+  return undefined;
+}
+
+/** Item 10, and 9: required where we issue nonces, so that no proof without one passes (11.3). */
+function nonceTime(nonce: unknown, nonces: Nonces | undefined, now: number): number | undefined | Denial {
+  if (nonces === undefined) return undefined;
+  if (nonce === undefined) return deny('dpop_nonce_missing');
+  const madeAt = isString(nonce) ? nonces.judge(nonce, now) : undefined;
+  return madeAt ?? deny('dpop_nonce_refused');
+}
+
+/** Whether the nonce says when a proof was made, instead of the client's clock. */
+const isTimedByNonce = ({ nonce }: ProofAuth): boolean => nonce?.timeFromNonce === true;
+
+/** Item 11 and 11.1: created within a limited window, by its own word or by its nonce's. */
+function timeFault(claims: ProofClaims, now: number, auth: ProofAuth): Denial | undefined {
+  // Where the nonce says when, a client's clock may be anywhere, but it runs forwards.
+  if (isTimedByNonce(auth))
+    return isLifetime(claims) ? undefined : deny('dpop_claim_missing', 'exp, nbf or iat');
+  const { iat } = claims;
+  if (iat < now - auth.proofMaxAgeSeconds)
+    return deny('dpop_expired', `iat is ${Math.round(now - iat)} s ago`);
+  if (iat > now + auth.clockSkewSeconds)
+    return deny('dpop_not_yet_valid', `iat is ${Math.round(iat - now)} s ahead`);
+  // RFC 7519 4.1.4: honoured where present, never required.
+  const time = timeProblem(claims, now, auth.clockSkewSeconds);
+  if (time === 'expired') return deny('dpop_expired', 'exp');
+  if (!isLifetime(claims)) return deny('dpop_claim_missing', 'exp, nbf or iat');
+  return time === undefined ? undefined : deny('dpop_not_yet_valid', 'nbf');
+}
+
+/** Item 12a: made for another access token than the one that came with it. */
+function tokenFault(claims: ProofClaims, ath: string): Denial | undefined {
+  if (!isString(claims.ath)) return deny('dpop_claim_missing', 'ath');
+  return claims.ath === ath ? undefined : deny('dpop_ath_mismatch');
+}
+
+function acceptableUntil(
+  { iat, exp }: ProofClaims,
+  nonceMadeAt: number | undefined,
+  auth: ProofAuth,
+): number {
+  if (isTimedByNonce(auth)) return nonceMadeAt! + auth.nonce!.lifetimeSeconds;
+  return Math.min(iat + auth.proofMaxAgeSeconds, isDate(exp) ? exp + auth.clockSkewSeconds : Infinity);
 }

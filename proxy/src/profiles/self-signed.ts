@@ -20,8 +20,9 @@ export interface SelfSignedContext {
 const OTHER_TYPES = ['dpop+jwt', 'application/dpop+jwt', 'at+jwt', 'application/at+jwt'];
 
 /**
- * The self-signed profile: `Authorization: Bearer <JWT>` that the caller signed itself (RS256) for this one request, naming method, URI and a jti.
- * Single use, for one method and URI; it is not RFC 9449: there is no proof key beside the token.
+ * The self-signed profile: `Authorization: Bearer <JWT>` that the caller signed itself (RS256) for this one
+ * request, naming method, URI and a jti. Single use, for one method and URI; it is not RFC 9449: there is no
+ * proof key beside the token.
  */
 export function selfSigned(context: SelfSignedContext): Stage<Routed, Caller> {
   const { auth, issuers, clock } = context;

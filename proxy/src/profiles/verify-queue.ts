@@ -2,8 +2,9 @@ import { verifies } from '../checks/signature.js';
 import type { Algorithm } from '../config/index.js';
 
 /**
- * Whether a signature verifies: `verifies` itself, or one that answers a moment later. `unwelcome`: it was not looked at, since the address has caused too many requests or refusals
- * meanwhile; `limited`: since whose proof it says it is may not have more now; `overloaded`: there is more to verify than can be in time.
+ * Whether a signature verifies: `verifies` itself, or one that answers a moment later. `unwelcome`: it was not
+ * looked at, since the address has caused too many requests or refusals meanwhile; `limited`: since whose proof
+ * it says it is may not have more now; `overloaded`: there is more to verify than can be in time.
  */
 export type Verify = (asker: Asker, ...work: Parameters<typeof verifies>) => Verdict | Promise<Verdict>;
 export type Verdict = boolean | 'unwelcome' | 'limited' | 'overloaded';
@@ -34,7 +35,10 @@ export const VERIFICATION_COST: Readonly<Record<Algorithm, number>> = {
 const AT_ONCE = 16;
 
 export interface VerifyQueueOptions {
-  /** Whether requests of this network may still cost a verification, of that cost; asked once for each, right before. */
+  /**
+   * Whether requests of this network may still cost a verification, of that cost; asked once for each, right
+   * before.
+   */
   readonly isWelcome: (network: string, cost: number) => boolean;
   /** Cost of what waits at the same time. */
   readonly most: number;
