@@ -1,11 +1,12 @@
 import type { Clock } from '../clock.js';
 import { audienceFits, isDate, isString, isTokenId, timeProblem } from '../checks/claims.js';
-import { decodeJsonPart, splitJws } from '../checks/compact-jws.js';
+import { decodeJsonPart, splitJws, type JwsParts } from '../checks/compact-jws.js';
+import type { JsonObject } from '../checks/strict-json.js';
 import { htuFits, withoutQuery } from '../checks/target.js';
 import type { SelfSignedAuth } from '../config/index.js';
 import { readCredentials, schemeRefused } from '../http/authorization.js';
 import type { VerificationKey } from '../keys/key-source.js';
-import type { Caller, Routed } from '../pipeline/evidence.js';
+import type { Caller, Facts, Routed } from '../pipeline/evidence.js';
 import { Denial, deny } from '../pipeline/reason.js';
 import type { Stage } from '../pipeline/stage.js';
 import { standsBy, verifyUnder, type TrustedIssuer } from './issuers.js';
@@ -32,70 +33,122 @@ export function selfSigned(context: SelfSignedContext): Stage<Routed, Caller> {
     if (credentials instanceof Denial) return credentials;
     if (credentials.scheme !== 'bearer') return schemeRefused(credentials, 'Bearer');
 
-    const { token } = credentials;
-    const jws = splitJws(token);
-    if (jws === undefined) return deny('token_malformed', 'not three base64url parts');
-    const header = decodeJsonPart(jws.header);
-    const claims = decodeJsonPart(jws.payload);
-    if (header === undefined || claims === undefined || header.crit !== undefined || header.b64 !== undefined)
-      return deny('token_malformed');
-    if (
-      header.typ !== undefined &&
-      (typeof header.typ !== 'string' || OTHER_TYPES.includes(header.typ.toLowerCase()))
-    )
-      return deny('token_type_refused');
-    if (header.alg !== 'RS256') return deny('token_algorithm_refused', 'want RS256');
-    const { kid } = header;
-    if (!isString(kid)) return deny('token_key_unknown', 'kid is required');
-    const from = issuers.find((i) => i.issuer.issuer === claims.iss);
-    if (from === undefined) return deny('token_issuer_unknown');
-
-    const { jti, htm, htu, iat, exp } = claims;
-    if (!isTokenId(jti) || !isDate(iat) || !isDate(exp))
-      return deny('token_claim_missing', 'jti, iat and exp are required');
-    if (!isString(htm) || !isString(htu)) return deny('token_claim_missing', 'htm and htu are required');
-    const { facts } = request;
-    facts.issuer = from.issuer.issuer;
-    facts.keyId = kid;
-    facts.tokenId = jti;
-    facts.htm = htm;
-    facts.htu = withoutQuery(htu);
-
+    const token = readToken(credentials.token, issuers);
+    if (token instanceof Denial) return token;
+    const { jws, kid, claims, from } = token;
     const now = clock();
-    facts.proofAgeSeconds = now - iat;
-    const time = timeProblem(claims, now, auth.clockSkewSeconds);
-    if (time === 'malformed') return deny('token_claim_missing', 'exp, nbf or iat');
-    if (time !== undefined) return deny(time === 'expired' ? 'token_expired' : 'token_not_yet_valid');
-    if (iat > now + auth.clockSkewSeconds)
-      return deny('token_not_yet_valid', `iat is ${Math.round(iat - now)} s ahead`);
-    if (exp - iat > auth.maxTokenAgeSeconds || now - iat > auth.maxTokenAgeSeconds)
-      return deny('token_too_old', `want at most ${auth.maxTokenAgeSeconds} s`);
-    if (!audienceFits(claims.aud, auth.audiences)) return deny('token_audience_refused');
-    facts.audience = auth.audiences.find((a) => audienceFits(claims.aud, [a]))!;
-    if (auth.enforceHtuHtm) {
-      if (htm !== request.method) return deny('token_htm_mismatch', `got ${htm}, want ${request.method}`);
-      if (!htuFits(htu, request.origins, request.publicPath, auth.strictHtu))
-        return deny(
-          'token_htu_mismatch',
-          `got ${withoutQuery(htu)}, want ${request.origins[0]!}${request.publicPath}`,
-        );
-    }
+    noteToken(request.facts, token, now);
+    const fault = timeFault(claims, now, auth) ?? audienceFault(claims, request.facts, auth);
+    if (fault !== undefined) return fault;
+    const misdirected = auth.enforceHtuHtm ? targetFault(claims, request, auth) : undefined;
+    if (misdirected !== undefined) return misdirected;
 
-    const owner = `${from.issuer.issuer} ${kid}`;
-    const acceptableUntil = Math.min(exp + auth.clockSkewSeconds, iat + auth.maxTokenAgeSeconds);
     const prove = (key: Denial | VerificationKey): Caller | Denial =>
-      key instanceof Denial
-        ? key
-        : {
-            kind: 'known',
-            by: 'selfSigned',
-            identity: owner,
-            scopes: [],
-            accessToken: token,
-            once: { owner, jti, acceptableUntil, madeAt: iat, aheadSeconds: auth.clockSkewSeconds },
-            standing: standsBy(from, key, exp),
-          };
+      key instanceof Denial ? key : callerOf(token, key, credentials.token, auth);
     const verdict = verifyUnder(from, jws, 'RS256', kid, request.network);
     return verdict instanceof Promise ? verdict.then(prove) : prove(verdict);
+  };
+}
+
+/** A token of the right form, of an issuer of the route; not yet: that its signature verifies. */
+interface SelfSignedToken {
+  readonly jws: JwsParts;
+  readonly kid: string;
+  readonly claims: SelfSignedClaims;
+  readonly from: TrustedIssuer;
+}
+
+type SelfSignedClaims = JsonObject & {
+  readonly jti: string;
+  readonly htm: string;
+  readonly htu: string;
+  readonly iat: number;
+  readonly exp: number;
+};
+
+function readToken(text: string, issuers: readonly TrustedIssuer[]): SelfSignedToken | Denial {
+  const jws = splitJws(text);
+  if (jws === undefined) return deny('token_malformed', 'not three base64url parts');
+  const header = decodeJsonPart(jws.header);
+  const claims = decodeJsonPart(jws.payload);
+  if (header === undefined || claims === undefined) return deny('token_malformed');
+  const fault = headerFault(header);
+  if (fault !== undefined) return fault;
+  const { kid } = header;
+  if (!isString(kid)) return deny('token_key_unknown', 'kid is required');
+  const from = issuers.find((i) => i.issuer.issuer === claims.iss);
+  if (from === undefined) return deny('token_issuer_unknown');
+  if (!hasRequired(claims)) return deny('token_claim_missing', 'jti, iat and exp are required');
+  if (!isString(claims.htm) || !isString(claims.htu))
+    return deny('token_claim_missing', 'htm and htu are required');
+  return { jws, kid, claims: claims as SelfSignedClaims, from };
+}
+
+function headerFault({ crit, b64, typ, alg }: JsonObject): Denial | undefined {
+  if (crit !== undefined || b64 !== undefined) return deny('token_malformed');
+  if (typ !== undefined && (typeof typ !== 'string' || OTHER_TYPES.includes(typ.toLowerCase())))
+    return deny('token_type_refused');
+  return alg === 'RS256' ? undefined : deny('token_algorithm_refused', 'want RS256');
+}
+
+const hasRequired = ({ jti, iat, exp }: JsonObject): boolean => isTokenId(jti) && isDate(iat) && isDate(exp);
+
+function noteToken(facts: Facts, { from, kid, claims }: SelfSignedToken, now: number): void {
+  facts.issuer = from.issuer.issuer;
+  facts.keyId = kid;
+  facts.tokenId = claims.jti;
+  facts.htm = claims.htm;
+  facts.htu = withoutQuery(claims.htu);
+  facts.proofAgeSeconds = now - claims.iat;
+}
+
+function timeFault(claims: SelfSignedClaims, now: number, auth: SelfSignedAuth): Denial | undefined {
+  const { clockSkewSeconds, maxTokenAgeSeconds } = auth;
+  const time = timeProblem(claims, now, clockSkewSeconds);
+  if (time === 'malformed') return deny('token_claim_missing', 'exp, nbf or iat');
+  if (time !== undefined) return deny(time === 'expired' ? 'token_expired' : 'token_not_yet_valid');
+  const { iat, exp } = claims;
+  if (iat > now + clockSkewSeconds)
+    return deny('token_not_yet_valid', `iat is ${Math.round(iat - now)} s ahead`);
+  if (exp - iat > maxTokenAgeSeconds || now - iat > maxTokenAgeSeconds)
+    return deny('token_too_old', `want at most ${maxTokenAgeSeconds} s`);
+  return undefined;
+}
+
+function audienceFault({ aud }: JsonObject, facts: Facts, { audiences }: SelfSignedAuth): Denial | undefined {
+  if (!audienceFits(aud, audiences)) return deny('token_audience_refused');
+  facts.audience = audiences.find((a) => audienceFits(aud, [a]))!;
+  return undefined;
+}
+
+/** Made for another method or another URI than those of this request. */
+function targetFault(
+  { htm, htu }: SelfSignedClaims,
+  { method, origins, publicPath }: Routed,
+  { strictHtu }: SelfSignedAuth,
+): Denial | undefined {
+  if (htm !== method) return deny('token_htm_mismatch', `got ${htm}, want ${method}`);
+  if (!htuFits(htu, origins, publicPath, strictHtu))
+    return deny('token_htu_mismatch', `got ${withoutQuery(htu)}, want ${origins[0]!}${publicPath}`);
+  return undefined;
+}
+
+/** @param key under which the token verified */
+function callerOf(
+  { from, kid, claims: { jti, iat, exp } }: SelfSignedToken,
+  key: VerificationKey,
+  accessToken: string,
+  { clockSkewSeconds, maxTokenAgeSeconds }: SelfSignedAuth,
+): Caller {
+  const owner = `${from.issuer.issuer} ${kid}`;
+  const acceptableUntil = Math.min(exp + clockSkewSeconds, iat + maxTokenAgeSeconds);
+  return {
+    kind: 'known',
+    by: 'selfSigned',
+    identity: owner,
+    scopes: [],
+    accessToken,
+    once: { owner, jti, acceptableUntil, madeAt: iat, aheadSeconds: clockSkewSeconds },
+    standing: standsBy(from, key, exp),
   };
 }
