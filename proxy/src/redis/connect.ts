@@ -6,9 +6,15 @@ export type RedisConfig = Extract<ReplayConfig, { store: 'redis' }>;
 
 const MAX_BACKOFF_MS = 2_000;
 const CONNECT_TIMEOUT_MS = 5_000;
-/** A connection on which nothing has come back for so many command timeouts is dead, whatever TCP believes: a partition sends no reset. */
+/**
+ * A connection on which nothing has come back for so many command timeouts is dead, whatever TCP believes: a
+ * partition sends no reset.
+ */
 const SILENT_TIMEOUTS = 4;
-/** How often a cluster is asked which master has which slots: a failover is seen though no command is sent to the old one. */
+/**
+ * How often a cluster is asked which master has which slots: a failover is seen though no command is sent to
+ * the old one.
+ */
 const SLOTS_REFRESH_MS = 1_000;
 
 const secretOf = (ref: { readonly file: string } | undefined) =>
@@ -19,14 +25,15 @@ const address = (text: string) => {
 };
 
 /**
- * A connection that never queues and never repeats a command: while it is down, asking fails at once. It comes back by itself, with the password as the file then has it.
- * Rejects only for files that cannot be read.
+ * A connection that never queues and never repeats a command: while it is down, asking fails at once. It comes
+ * back by itself, with the password as the file then has it. Rejects only for files that cannot be read.
  */
 export async function connectRedis(
   config: RedisConfig,
   report: (cause: unknown) => void,
 ): Promise<Redis | Cluster> {
-  const { Redis: Single, Cluster: Clustered } = await import('ioredis'); // a chunk of its own, mounted only where a gateway uses Redis
+  // a chunk of its own, mounted only where a gateway uses Redis
+  const { Redis: Single, Cluster: Clustered } = await import('ioredis');
   const { host: hostPort, protocol, pathname } = new URL(config.url);
   const first = address(hostPort);
   const password = () => {

@@ -5,7 +5,10 @@ import type { Accepted, HeaderFields, Received } from '../pipeline/evidence.js';
 import { Denial, deny } from '../pipeline/reason.js';
 import { grow, type Stage } from '../pipeline/stage.js';
 
-/** Fields that may stand once: a second one means that two readers of the request may see two requests (RFC 9110 5.3, RFC 9112 3.2, 6.3). */
+/**
+ * Fields that may stand once: a second one means that two readers of the request may see two requests (RFC 9110
+ * 5.3, RFC 9112 3.2, 6.3).
+ */
 const ONCE = [
   'host',
   'content-length',
@@ -39,8 +42,8 @@ export interface AddressLimits {
 }
 
 /**
- * Lets in only what every reader of HTTP reads the same way, and turns away an address that keeps being refused before any cryptography.
- * Authorization and DPoP are the profiles' matter.
+ * Lets in only what every reader of HTTP reads the same way, and turns away an address that keeps being refused
+ * before any cryptography. Authorization and DPoP are the profiles' matter.
  */
 export const accept =
   (
@@ -63,7 +66,8 @@ export const accept =
       return deny('too_many_headers', `got ${headers.raw.length / 2}, at most ${limits.maxHeaderCount}`);
     if (received.lacksFields) return deny('malformed_request', 'a field is malformed'); // RFC 9113 8.2.1
     if (version === '2') {
-      // Only a client that took our SETTINGS in is held to them before this; of HTTP/1.1 node:http bounds the bytes of the header block itself.
+      // Only a client that took our SETTINGS in is held to them before this; of HTTP/1.1 node:http bounds the
+      // bytes of the header block itself.
       const bytes = fieldBytes(headers.raw);
       if (bytes > limits.maxHeaderBytes)
         return deny('too_many_headers', `got ${bytes}, at most ${limits.maxHeaderBytes} bytes`);
@@ -89,7 +93,8 @@ export const accept =
         'Transfer-Encoding other than chunked, beside Content-Length, or in HTTP/1.0',
       ); // RFC 9112 6.1, 6.3
     }
-    if (headers.get('upgrade') !== undefined) return deny('upgrade_refused', headers.get('upgrade')); // RFC 9110 7.8: nothing here speaks another protocol
+    // RFC 9110 7.8: nothing here speaks another protocol
+    if (headers.get('upgrade') !== undefined) return deny('upgrade_refused', headers.get('upgrade'));
     const length = headers.get('content-length');
     if (length !== undefined && Number(length) > limits.maxBodyBytes)
       return deny('body_too_large', `got ${length}, at most ${limits.maxBodyBytes} bytes`);
@@ -129,8 +134,9 @@ function judgedAndListed(headers: HeaderFields): string | undefined {
 const fieldBytes = (raw: readonly string[]): number => raw.reduce((sum, text) => sum + text.length + 16, 0);
 
 /**
- * The one of our origins that a trusted peer says was asked for; all of them where it does not say. A peer may hand on what a client wrote into Host, so its word
- * only chooses among the origins that are configured (RFC 9110 15.5.20).
+ * The one of our origins that a trusted peer says was asked for; all of them where it does not say. A peer may
+ * hand on what a client wrote into Host, so its word only chooses among the origins that are configured (RFC
+ * 9110 15.5.20).
  */
 function forwardedOrigins(
   headers: HeaderFields,

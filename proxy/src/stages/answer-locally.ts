@@ -9,8 +9,9 @@ const REQUEST_HEADERS =
   'Authorization, DPoP, Content-Type, Accept, MCP-Protocol-Version, Mcp-Session-Id, Mcp-Method, Mcp-Name, Last-Event-ID';
 
 /**
- * What clients must be able to ask before they have a token: protected resource metadata of every route (RFC 9728 3.1, and the root form that MCP clients try
- * second, where one route only has metadata), and the CORS preflight of an allowed Origin. `undefined`: not such a request.
+ * What clients must be able to ask before they have a token: protected resource metadata of every route (RFC
+ * 9728 3.1, and the root form that MCP clients try second, where one route only has metadata), and the CORS
+ * preflight of an allowed Origin. `undefined`: not such a request.
  */
 export function answerLocally(config: Config): (x: Accepted) => LocalAnswer | undefined {
   const described = config.routes.filter(hasMetadata);
@@ -23,54 +24,62 @@ export function answerLocally(config: Config): (x: Accepted) => LocalAnswer | un
   if (described.length === 1) byPath.set(WELL_KNOWN, described[0]!);
   const find = routeOf(config.routes);
   return (x) => {
-    if (x.path.startsWith(WELL_KNOWN)) {
-      const route = byPath.get(x.path);
-      if (route === undefined) return undefined;
-      const anyone = ['Access-Control-Allow-Origin', '*', 'Cache-Control', `max-age=${MAX_AGE_SECONDS}`];
-      if (x.method === 'OPTIONS')
-        return {
-          status: 204,
-          headers: [
-            ...anyone,
-            'Access-Control-Allow-Methods',
-            'GET, HEAD',
-            'Access-Control-Allow-Headers',
-            'MCP-Protocol-Version',
-          ],
-          body: '',
-        };
-      if (x.method !== 'GET' && x.method !== 'HEAD')
-        return { status: 405, headers: ['Allow', 'GET, HEAD, OPTIONS'], body: '' };
+    if (!x.path.startsWith(WELL_KNOWN)) return answerPreflight(x, find);
+    const route = byPath.get(x.path);
+    return route === undefined
+      ? undefined
+      : answerMetadata(x, () => resourceMetadata(config, route, x.origins[0]!));
+  };
+}
+
+const TO_ANYONE = ['Access-Control-Allow-Origin', '*', 'Cache-Control', `max-age=${MAX_AGE_SECONDS}`];
+
+function answerMetadata({ method }: Accepted, metadata: () => unknown): LocalAnswer {
+  switch (method) {
+    case 'OPTIONS':
+      return {
+        status: 204,
+        headers: [
+          ...TO_ANYONE,
+          'Access-Control-Allow-Methods',
+          'GET, HEAD',
+          'Access-Control-Allow-Headers',
+          'MCP-Protocol-Version',
+        ],
+        body: '',
+      };
+    case 'GET':
+    case 'HEAD':
       return {
         status: 200,
-        headers: [...anyone, 'Content-Type', 'application/json'],
-        body: JSON.stringify(resourceMetadata(config, route, x.origins[0]!)),
+        headers: [...TO_ANYONE, 'Content-Type', 'application/json'],
+        body: JSON.stringify(metadata()),
       };
-    }
-    const origin = x.headers.get('origin');
-    if (
-      x.method !== 'OPTIONS' ||
-      origin === undefined ||
-      x.headers.get('access-control-request-method') === undefined
-    )
-      return undefined;
-    const route = find(x.path)?.route;
-    if (route?.kind !== 'mcp' || !route.allowedOrigins.includes(origin)) return undefined;
-    return {
-      status: 204,
-      headers: [
-        'Access-Control-Allow-Origin',
-        origin,
-        'Vary',
-        'Origin',
-        'Access-Control-Allow-Methods',
-        route.methods.join(', '),
-        'Access-Control-Allow-Headers',
-        REQUEST_HEADERS,
-        'Access-Control-Max-Age',
-        String(MAX_AGE_SECONDS),
-      ],
-      body: '',
-    };
+    default:
+      return { status: 405, headers: ['Allow', 'GET, HEAD, OPTIONS'], body: '' };
+  }
+}
+
+function answerPreflight(x: Accepted, find: ReturnType<typeof routeOf>): LocalAnswer | undefined {
+  if (x.method !== 'OPTIONS') return undefined;
+  const origin = x.headers.get('origin');
+  if (origin === undefined || x.headers.get('access-control-request-method') === undefined) return undefined;
+  const route = find(x.path)?.route;
+  if (route?.kind !== 'mcp' || !route.allowedOrigins.includes(origin)) return undefined;
+  return {
+    status: 204,
+    headers: [
+      'Access-Control-Allow-Origin',
+      origin,
+      'Vary',
+      'Origin',
+      'Access-Control-Allow-Methods',
+      route.methods.join(', '),
+      'Access-Control-Allow-Headers',
+      REQUEST_HEADERS,
+      'Access-Control-Max-Age',
+      String(MAX_AGE_SECONDS),
+    ],
+    body: '',
   };
 }

@@ -13,8 +13,9 @@ import { Denial, deny } from '../pipeline/reason.js';
 import { grow, then, type Stage } from '../pipeline/stage.js';
 
 /**
- * The Model Context Protocol's own rules at the edge: the revision is one that is served, 2026-07-28 is POST with Mcp-Method (and Mcp-Name), and where the route
- * has an allow-list every message of the body fits a rule and the headers say what the body says. After authentication, which comes first for everybody; before the
+ * The Model Context Protocol's own rules at the edge: the revision is one that is served, 2026-07-28 is POST
+ * with Mcp-Method (and Mcp-Name), and where the route has an allow-list every message of the body fits a rule
+ * and the headers say what the body says. After authentication, which comes first for everybody; before the
  * proof is claimed, so that a refused message does not spend it.
  * @param beforeBody what a request must pass before its body is read for that
  */
@@ -115,7 +116,10 @@ function disagrees(named: Named, calls: readonly McpCall[]): Denial | undefined 
   return same ? undefined : deny('mcp_header_mismatch', 'the headers name another call than the body');
 }
 
-/** Every message must fit a rule whose scopes the caller has; answers to the server's own requests name no method and pass. */
+/**
+ * Every message must fit a rule whose scopes the caller has; answers to the server's own requests name no
+ * method and pass.
+ */
 function judgeCalls(
   { caller, facts }: Authenticated,
   calls: readonly McpCall[],

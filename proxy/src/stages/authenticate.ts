@@ -6,8 +6,9 @@ import { grow, type Stage } from '../pipeline/stage.js';
 const ANONYMOUS: Caller = { kind: 'anonymous' };
 
 /**
- * Runs the profile of the route, then its mode: strict takes proven callers only; optional also those without any credentials; permissive
- * records what strict would have said and lets go on, as an anonymous caller, whoever did not prove anything.
+ * Runs the profile of the route, then its mode: strict takes proven callers only; optional also those without
+ * any credentials; permissive records what strict would have said and lets go on, as an anonymous caller,
+ * whoever did not prove anything.
  */
 export function authenticate(
   profileOf: (route: Route) => Stage<Routed, Caller>,

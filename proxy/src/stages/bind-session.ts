@@ -6,8 +6,9 @@ import { deny } from '../pipeline/reason.js';
 import { grow, type Stage } from '../pipeline/stage.js';
 
 /**
- * An MCP session is the caller's that began it: its id carries a tag that only this gateway makes, and for nobody else. A backend that is called with the gateway's credential, or with none,
- * would serve a session to whoever names it. Before the proof is claimed, so that who is told to begin anew has not spent one.
+ * An MCP session is the caller's that began it: its id carries a tag that only this gateway makes, and for
+ * nobody else. A backend that is called with the gateway's credential, or with none, would serve a session to
+ * whoever names it. Before the proof is claimed, so that who is told to begin anew has not spent one.
  */
 export function bindSession(keys: SessionKeys): Stage<Permitted, Permitted> {
   return (x) => {

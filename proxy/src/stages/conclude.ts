@@ -64,7 +64,10 @@ const READ_OTHERWISE: readonly Reason[] = [
 
 const NO_FIELDS = headerFields([]);
 
-/** The only place that answers, audits and counts: every request ends in exactly one audit record, and its trace with it. */
+/**
+ * The only place that answers, audits and counts: every request ends in exactly one audit record, and its trace
+ * with it.
+ */
 export function createConclude({ config, audit, metrics, clock, refusals }: ConcludeContext): Conclude {
   const prefixes = new Map(config.routes.map(({ name, pathPrefix }) => [name, pathPrefix]));
   return {

@@ -16,7 +16,8 @@ export function matchRoute(routes: readonly Route[]): Stage<Accepted, Routed> {
       return deny('bad_path', `a tolerant backend would read it as ${lured.pathPrefix}`);
     if (!(route.methods as readonly string[]).includes(x.method))
       return deny('method_not_allowed', `got ${x.method}, allowed ${route.methods.join(', ')}`);
-    // RFC 9110 9.3.1, 9.3.5: content there has no meaning, so no two readers need agree on it; no rule for messages would see it.
+    // RFC 9110 9.3.1, 9.3.5: content there has no meaning, so no two readers need agree on it; no rule for
+    // messages would see it.
     if (x.method !== 'POST' && x.framing !== undefined && Number(x.framing) !== 0)
       return deny('malformed_request', `a body in ${x.method}`);
     // MCP transports: an Origin that is not listed is a browser under somebody else's control (DNS rebinding).

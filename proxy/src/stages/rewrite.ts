@@ -10,7 +10,10 @@ const RETRY_AFTER_SECONDS = 1;
 /** What reads a mounted credential as it is now; `undefined` while the file is missing or unusable. */
 export type CredentialOf = (file: string) => string | undefined;
 
-/** Request fields of a client that an MCP server may see; everything else stays here: credentials, cookies, Forwarded, Impersonate-*, hop-by-hop. */
+/**
+ * Request fields of a client that an MCP server may see; everything else stays here: credentials, cookies,
+ * Forwarded, Impersonate-*, hop-by-hop.
+ */
 const FORWARDED = new Set([
   'accept',
   'accept-language',
@@ -22,8 +25,9 @@ const FORWARDED = new Set([
   'tracestate',
 ]);
 /**
- * Not with an underscore: backends that turn fields into variables (CGI, WSGI) would take `mcp-session_id` for `mcp-session-id`. Mirrored parameters
- * may have one: what follows the prefix is the parameter's own name, and stands for no field that is judged here.
+ * Not with an underscore: backends that turn fields into variables (CGI, WSGI) would take `mcp-session_id` for
+ * `mcp-session-id`. Mirrored parameters may have one: what follows the prefix is the parameter's own name, and
+ * stands for no field that is judged here.
  */
 const forwarded = (name: string) =>
   FORWARDED.has(name) || (name.startsWith('mcp-') && (!name.includes('_') || name.startsWith('mcp-param-')));
@@ -65,20 +69,7 @@ function rewriteMcp(
 ): Outbound | Denial {
   const { credential, url } = route.backend;
   const headers = ['X-Request-Id', x.id];
-  const { raw } = x.headers;
-  const listed = listedInConnection(x);
-  for (let i = 0; i < raw.length; i += 2) {
-    const name = raw[i]!.toLowerCase();
-    // The credential's own header is ours even where a client's would pass.
-    // A body that was judged is what it was judged as.
-    if (x.body !== undefined && (name === 'content-type' || name === 'content-encoding')) continue;
-    if (
-      forwarded(name) &&
-      !(credential.kind === 'file' && credential.header === name) &&
-      listed?.includes(name) !== true
-    )
-      headers.push(raw[i]!, name === 'mcp-session-id' ? (x.session?.id ?? raw[i + 1]!) : raw[i + 1]!);
-  }
+  forwardHeaders(x, credential, headers);
   if (x.body !== undefined) headers.push('Content-Type', 'application/json');
   if (credential.kind === 'file') {
     const value = credentialOf(credential.file);
@@ -104,6 +95,23 @@ function rewriteMcp(
   });
 }
 
+/** Adds to `headers` those of the client that a backend may see. */
+function forwardHeaders(x: Admitted, credential: McpRoute['backend']['credential'], headers: string[]): void {
+  const { raw } = x.headers;
+  const oneHop = listedInConnection(x);
+  // The credential's own header is ours even where a client's would pass.
+  const injected = credential.kind === 'file' ? credential.header : undefined;
+  for (let i = 0; i < raw.length; i += 2) {
+    const name = raw[i]!.toLowerCase();
+    // A body that was judged is what it was judged as.
+    if (x.body !== undefined && describesContent(name)) continue;
+    if (!forwarded(name) || name === injected || oneHop?.includes(name) === true) continue;
+    headers.push(raw[i]!, name === 'mcp-session-id' ? (x.session?.id ?? raw[i + 1]!) : raw[i + 1]!);
+  }
+}
+
+const describesContent = (name: string): boolean => name === 'content-type' || name === 'content-encoding';
+
 /** RFC 9110 7.6.1: what `Connection` names is for the gateway alone. */
 function listedInConnection({ headers: { get, raw } }: Admitted): string[] | undefined {
   const value = get('connection');
@@ -118,13 +126,13 @@ function listedInConnection({ headers: { get, raw } }: Admitted): string[] | und
 }
 
 /**
- * GET <prefix>/<name> of a listed Secret, or <prefix>/<name>/<key> where its keys are listed too. The API path is built from the list, never from the request; the query is
- * dropped (`watch`, `fieldSelector`).
+ * GET <prefix>/<name> of a listed Secret, or <prefix>/<name>/<key> where its keys are listed too. The API path
+ * is built from the list, never from the request; the query is dropped (`watch`, `fieldSelector`).
  */
 function rewriteSecret(x: Admitted, route: SecretsRoute, credentialOf: CredentialOf): Outbound | Denial {
   const { namespace, secretNames, secretKeys, tokenFile } = route.backend;
   const asked = x.path.slice(route.pathPrefix.length + 1);
-  const [name, secretKey] = listed(asked, secretNames, secretKeys) ?? [];
+  const [name, secretKey] = findListed(asked, secretNames, secretKeys) ?? [];
   if (name === undefined) return deny('secret_not_listed');
   const token = credentialOf(tokenFile);
   if (token === undefined) return deny('credential_unavailable', tokenFile);
@@ -142,7 +150,7 @@ function rewriteSecret(x: Admitted, route: SecretsRoute, credentialOf: Credentia
   });
 }
 
-function listed(
+function findListed(
   asked: string,
   names: readonly string[],
   keysOf: SecretsRoute['backend']['secretKeys'],
