@@ -132,7 +132,7 @@ export interface AgentGatewayProps {
   /**
    * Image with Node that runs the proxy, whose code is mounted.
    *
-   * @default - docker.io/library/node:24.18.0-bookworm-slim, pinned by digest
+   * @default - docker.io/library/node:24.21.0-bookworm-slim, pinned by digest
    */
   readonly image?: Image;
 

@@ -14,7 +14,7 @@ import { ReplayStore } from '../values/replay-store';
 import { AgentGatewayProps } from './agent-gateway-props';
 
 const NODE_IMAGE =
-  'docker.io/library/node:24.18.0-bookworm-slim@sha256:6f7b03f7c2c8e2e784dcf9295400527b9b1270fd37b7e9a7285cf83b6951452d';
+  'docker.io/library/node:24.21.0-bookworm-slim@sha256:0e0ff40c39bc087845bfb27465a0df4ea419520094bc35842ff83dd8cbe6f9b6';
 
 /** What is known of a gateway beside its props. */
 export interface GatewayState {
