@@ -138,7 +138,7 @@ export interface AgentGatewayProps {
 
   /**
    * Memory of the proxy container, as request and limit, in whole MiB: 96 MiB, 40 MiB for each worker after the
-   * first, 24 bytes for each proof of a memory store's `maxEntries`, and 32 KiB (with TLS 80 KiB) for each of
+   * first, 24 bytes for each proof of a memory store's `maxEntries`, and 48 KiB (with TLS 80 KiB) for each of
    * `limits.maxConnections`. Less is refused. Half of it is the heap of Node.
    *
    * @default - 256 MiB, 64 MiB for each worker after the first, and what a memory store takes above its default

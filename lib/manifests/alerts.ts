@@ -255,7 +255,7 @@ function capacityAlerts(spec: GatewaySpec, query: Queries): Alert[] {
       expr: `max by (pod) (${query.series('process_resident_memory_bytes')}) > ${Math.round(0.9 * memoryBytes)}`,
       summary: `${POD} has {{ $value | humanize1024 }}B in use, of ${spec.memory.toMebibytes()} MiB`,
       description:
-        'It is killed at the limit. An open stream takes up to 32 KiB, with TLS 80 KiB: more memory, or more replicas.',
+        'It is killed at the limit. An open stream takes up to 48 KiB, with TLS 80 KiB: more memory, or more replicas.',
     },
   ];
 }

@@ -68,10 +68,10 @@ export interface GatewayLimits {
   readonly maxConnectionsPerAddress?: number;
 
   /**
-   * Open connections of one replica, each of which may carry an event stream: 32 KiB of `memory`, with TLS 80
+   * Open connections of one replica, each of which may carry an event stream: 48 KiB of `memory`, with TLS 80
    * KiB. More than `memory` holds is refused at synth.
    *
-   * @default - as many as `memory` holds, at most 10000; 4387 in the default 256 MiB, 1755 with TLS
+   * @default - as many as `memory` holds, at most 10000; 2925 in the default 256 MiB, 1755 with TLS
    */
   readonly maxConnections?: number;
 

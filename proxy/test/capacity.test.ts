@@ -35,7 +35,7 @@ it.each([
     52,
     /limits\.maxConnections: .* 52 of 256 descriptors \(ulimit -n\), got 10000; more/,
   ],
-  [{ memoryBytes: 256 * MIB }, 4387, /limits\.maxConnections: .* 4387 in 256 MiB of memory, got 10000/],
+  [{ memoryBytes: 256 * MIB }, 2925, /limits\.maxConnections: .* 2925 in 256 MiB of memory, got 10000/],
   [{ heapBytes: 152 * MIB }, 5734, /limits\.maxConnections: .* 5734 in a heap of 152 MiB/],
 ])('takes no more connections than fit in %j, and says so', (given, connections, problem) => {
   const capacity = capacityOf(configOf(), { ...ROOMY, ...given });

@@ -13,20 +13,20 @@ const heap = (gateway: Props): string =>
 
 describe('memory of a gateway', () => {
   it('bounds its connections', () => {
-    expect(connections()).toBe(4387);
+    expect(connections()).toBe(2925);
     expect(connections({ tlsSecretName: 'tls' })).toBe(1755);
-    expect(connections({ memory: Size.mebibytes(128) })).toBe(291);
+    expect(connections({ memory: Size.mebibytes(128) })).toBe(194);
     expect(connections({ memory: Size.gibibytes(1) })).toBe(10_000);
   });
   it('grows with the connections that are asked for', () => {
-    expect(memory({ limits: { maxConnections: 10_000 } })).toBe('432Mi');
+    expect(memory({ limits: { maxConnections: 10_000 } })).toBe('588Mi');
     expect(memory({ limits: { maxConnections: 100 } })).toBe('256Mi');
   });
   it('that holds fewer connections than are asked for is refused', () => {
-    expect(() => connections({ memory: Size.mebibytes(256), limits: { maxConnections: 4388 } })).toThrow(
+    expect(() => connections({ memory: Size.mebibytes(256), limits: { maxConnections: 2926 } })).toThrow(
       /memory: must be at least 257 MiB for this many workers, connections and maxEntries, got "256 MiB"; .*limits\.maxConnections/,
     );
-    expect(connections({ memory: Size.mebibytes(256), limits: { maxConnections: 4387 } })).toBe(4387);
+    expect(connections({ memory: Size.mebibytes(256), limits: { maxConnections: 2925 } })).toBe(2925);
   });
   it('is half for the heap of Node, a share for each thread', () => {
     expect(heap({})).toBe('--max-old-space-size=128');

@@ -4,8 +4,8 @@ const KIB = 2 ** 10;
 const MIB = 2 ** 20;
 
 /**
- * In bytes. Resident memory of one connection on Node 24: 6 to 9 KiB idle, 22 KiB with an event stream,
- * 72 KiB with an event stream over TLS. Rounded up, for what a heap keeps beyond that.
+ * In bytes. Resident memory of one connection on Node 24.18: 6 to 9 KiB idle, 38 KiB with an event stream, 42 KiB of
+ * two threads (`npm run siege -- most-streams`), 72 KiB over TLS. Rounded up, for what a heap keeps beyond that.
  */
 const COST = {
   process: 64 * MIB,
@@ -16,7 +16,7 @@ const COST = {
   /** Each proof that a memory store may remember. */
   proof: 24,
   /** A connection with an event stream and its part of the backend, or with a header block of `HEADER_BYTES` that has not all come. */
-  connection: 32 * KIB,
+  connection: 48 * KIB,
   tlsConnection: 80 * KIB,
 } as const;
 
