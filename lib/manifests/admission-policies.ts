@@ -128,6 +128,12 @@ export function oneReplicaSpec(names: () => readonly string[]): object {
     ...rule,
     matchConditions: [
       { name: 'remembers-alone', expression: Lazy.any({ produce: isOne }) },
+      // A Deployment that has moved to Redis says so itself, whatever this policy still names.
+      {
+        name: 'still-does',
+        expression:
+          'request.?subResource.orValue("") == "scale" || dyn(object.spec).?template.?spec.?affinity.hasValue()',
+      },
       ...rule.matchConditions,
     ],
     validations: [
