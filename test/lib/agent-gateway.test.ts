@@ -369,14 +369,14 @@ describe('synth refuses', () => {
     [
       'memory for less than the process',
       { gateway: { memory: Size.mebibytes(8) } },
-      /memory: must be at least 123 MiB for this many workers, connections and maxEntries, got "8 MiB"/,
+      /memory: must be at least 124 MiB for this many workers, connections and maxEntries, got "8 MiB"/,
     ],
     [
       'memory for fewer proofs than are remembered',
       {
         gateway: { memory: Size.mebibytes(256), replayStore: ReplayStore.memory({ maxEntries: 50_000_000 }) },
       },
-      /memory: must be at least 1244 MiB/,
+      /memory: must be at least 1246 MiB/,
     ],
     [
       'all addresses as trusted peers',
