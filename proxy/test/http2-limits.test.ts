@@ -523,7 +523,12 @@ describe('never reaches a backend:', () => {
         headers(1, signed([['content-length', '5']]), false),
         frame(FRAME.DATA, FLAG.END_STREAM, 1, Buffer.from(body)),
       );
-      await until(() => code(one, FRAME.RST_STREAM, 1) === PROTOCOL_ERROR);
+      // Of the longer one Node 24.21 breaks the session, which is this client's own; earlier ones reset the stream.
+      await until(
+        () =>
+          code(one, FRAME.RST_STREAM, 1) === PROTOCOL_ERROR ||
+          (body.length > 5 && (code(one, FRAME.GOAWAY, 0) ?? 0) > 0),
+      );
     }
     await sleep(50);
     expect(bed.seen).toEqual([]);

@@ -167,7 +167,7 @@ if (!hasRedis() && shared === undefined) {
     }
   }, 20_000);
 
-  it.each(['docs/decisions/0009-epoch-of-the-replay-store.md', 'lib/replay-store.ts', 'API.md'])(
+  it.each(['docs/decisions/0009-epoch-of-the-replay-store.md', 'lib/values/replay-store.ts', 'API.md'])(
     '%s names the commands that an ACL user needs',
     (name) => {
       const text = readFileSync(join(import.meta.dirname, '..', '..', '..', name), 'utf8');
