@@ -1,6 +1,7 @@
-// proxy/src -> assets/. Our own code stays readable (a GitOps diff is reviewed) and is cut into chunks along its rooms; every library
-// is a chunk of its own, so that a manifest carries only what its gateway uses. lib/manifests/config-maps.ts says which ConfigMap
-// carries which chunk; no map nears the 262 144 bytes that `kubectl apply` can annotate.
+// proxy/src -> assets/. Our own code stays readable (a GitOps diff is reviewed) and is cut into chunks along
+// its rooms; every library is a chunk of its own, so that a manifest carries only what its gateway uses.
+// lib/manifests/config-maps.ts says which ConfigMap carries which chunk; no map nears the 262 144 bytes that
+// `kubectl apply` can annotate.
 import { createHash } from 'node:crypto';
 import { readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
@@ -76,8 +77,8 @@ const VENDOR_ENTRY = {
 /** The chunk that is started. */
 const PROGRAM = 'proxy.mjs';
 /**
- * Chunk -> the rooms in it, `.` being the files of proxy/src itself. A chunk imports only chunks below it, so that none can import
- * itself by a detour. A new room is named here once.
+ * Chunk -> the rooms in it, `.` being the files of proxy/src itself. A chunk imports only chunks below it, so
+ * that none can import itself by a detour. A new room is named here once.
  */
 const CHUNKS = {
   [PROGRAM]: ['.', 'workers'],
@@ -201,7 +202,8 @@ metafiles.push(
     })
   ).metafile,
 );
-// What lib asks at synth, as the proxy will at start. It is CommonJS and may not depend on anything at run time: one self-contained file.
+// What lib asks at synth, as the proxy will at start. It is CommonJS and may not depend on anything at run
+// time: one self-contained file.
 const asked = "export * from './src/config/index.ts'; export { parseJwks } from './src/keys/parse-jwks.ts';";
 metafiles.push(
   (

@@ -1,5 +1,5 @@
-// What is in the bundle, as CycloneDX 1.6: every package of which esbuild took a file, with the hash of each chunk. The same bundle has the same document: no time, and a serial number that is its
-// content's hash.
+// What is in the bundle, as CycloneDX 1.6: every package of which esbuild took a file, with the hash of each
+// chunk. The same bundle has the same document: no time, and a serial number that is its content's hash.
 import { createHash } from 'node:crypto';
 import { readFileSync, readdirSync } from 'node:fs';
 import { join, sep } from 'node:path';

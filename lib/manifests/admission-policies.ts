@@ -127,7 +127,7 @@ export function oneReplicaSpec(names: () => readonly string[]): object {
   return {
     ...rule,
     matchConditions: [
-      { name: 'remembers-alone', expression: Lazy.any({ produce: isOne }) },
+      { name: 'remembers-alone', expression: Lazy.any({ produce: isOne }) as unknown },
       // A Deployment that has moved to Redis says so itself, whatever this policy still names.
       {
         name: 'still-does',

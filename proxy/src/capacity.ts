@@ -1,4 +1,7 @@
-/** What this process can hold, whatever its config allows: it refuses the connection that is too many, rather than end with all of them. */
+/**
+ * What this process can hold, whatever its config allows: it refuses the connection that is too many, rather
+ * than end with all of them.
+ */
 import { connectionsIn, type Config, type MemoryUse } from './config/index.js';
 
 const MIB = 2 ** 20;

@@ -115,7 +115,10 @@ function readProc(name: string): string {
   }
 }
 
-/** A new config takes effect when its file changes; SIGHUP looks at it, and at everything else that is mounted, at once. One that is no good is said, counted, and tried again: what it lacks may come. */
+/**
+ * A new config takes effect when its file changes; SIGHUP looks at it, and at everything else that is mounted,
+ * at once. One that is no good is said, counted, and tried again: what it lacks may come.
+ */
 function followConfig(file: string, gateway: Gateway, capacity: Capacity): void {
   let again: NodeJS.Timeout | undefined;
   let seen = 0;

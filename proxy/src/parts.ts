@@ -6,8 +6,9 @@ export interface Part {
 }
 
 /**
- * The part that `words` name: the one that is open already, or a new one. The words are all that it is made of, so a config that says the same gets the same part:
- * a reload fetches no key set again and drops no connection that it does not have to.
+ * The part that `words` name: the one that is open already, or a new one. The words are all that it is made of,
+ * so a config that says the same gets the same part: a reload fetches no key set again and drops no connection
+ * that it does not have to.
  */
 export type Take = <T extends Part>(words: readonly unknown[], open: () => T) => T;
 

@@ -94,7 +94,10 @@ export function createWay(
   };
 }
 
-/** Buckets of proven callers and of addresses are apart: whoever has many addresses must not push out what callers are counted by. */
+/**
+ * Buckets of proven callers and of addresses are apart: whoever has many addresses must not push out what
+ * callers are counted by.
+ */
 export interface Buckets<T> {
   readonly callers: T;
   readonly addresses: T;

@@ -1,4 +1,7 @@
-/** The library reads the proxy's parser from assets/: tests against one that is older than proxy/src would show nothing. */
+/**
+ * The library reads the proxy's parser from assets/: tests against one that is older than proxy/src would show
+ * nothing.
+ */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,5 +1,6 @@
-// The floor of a siege, as a process of its own: a bare server of Node that answers every request at once and drops what
-// comes behind its header block. What the honest client waits for beside the same attack here, no gateway takes from it.
+// The floor of a siege, as a process of its own: a bare server of Node that answers every request at once and
+// drops what comes behind its header block. What the honest client waits for beside the same attack here, no
+// gateway takes from it.
 //   floor.mjs PORT [CERT_FILE KEY_FILE]
 import { readFileSync } from 'node:fs';
 import http from 'node:http';

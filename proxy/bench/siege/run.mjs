@@ -1,8 +1,11 @@
-// Siege: each attack of proxy/bench/siege/attacks at a fixed size against the shipped bundle, started as the constructs start it and in the memory that they give it, with an honest
-// client beside it. Attacker, backend, client and gateway are four processes on the same cores. A siege is withstood when the honest client's p99 stays under five times its quiet
-// value plus 50 ms, none of its requests fails, the gateway lives and its memory stays under the limit of its pod. Where the machine forbids that p99, the same attack is made on a
-// bare server of Node in the same run (floor.mjs), and the gateway's must come within a tenth of it. Where other processes take more than a fifth of the
-// processors, a p99 beyond that is not judged, and the siege counts as skipped.
+// Siege: each attack of proxy/bench/siege/attacks at a fixed size against the shipped bundle, started as the
+// constructs start it and in the memory that they give it, with an honest client beside it. Attacker, backend,
+// client and gateway are four processes on the same cores. A siege is withstood when the honest client's p99
+// stays under five times its quiet value plus 50 ms, none of its requests fails, the gateway lives and its
+// memory stays under the limit of its pod. Where the machine forbids that p99, the same attack is made on a
+// bare server of Node in the same run (floor.mjs), and the gateway's must come within a tenth of it. Where
+// other processes take more than a fifth of the processors, a p99 beyond that is not judged, and the siege
+// counts as skipped.
 //   npm run siege [-- [NAME ...] [--docs] [--against DIRECTORY_OF_ANOTHER_BUILDS_ASSETS]]
 // docs: writes the table into docs/benchmarks.md.
 import { readdirSync, writeFileSync } from 'node:fs';

@@ -2,7 +2,10 @@
 import * as z from 'zod/mini';
 import { algorithm, fileRef, label, must, nonEmpty, seconds } from './fields.js';
 
-/** strict: authenticated or refused. optional: anonymous allowed, bad credentials refused. permissive: verdict recorded, never refused. */
+/**
+ * strict: authenticated or refused. optional: anonymous allowed, bad credentials refused. permissive: verdict
+ * recorded, never refused.
+ */
 const mode = z._default(z.enum(['strict', 'optional', 'permissive']), 'strict');
 
 /** RFC 6749 3.3 scope-token. */
@@ -34,7 +37,10 @@ const proofAuth = {
   /** Present: every proof must carry a nonce of ours (RFC 9449 9). */
   nonce: z.optional(
     z.strictObject({
-      /** One secret of at least 32 characters a line: the first makes nonces, all are accepted, and a removed one still is for `lifetimeSeconds`. */
+      /**
+       * One secret of at least 32 characters a line: the first makes nonces, all are accepted, and a removed
+       * one still is for `lifetimeSeconds`.
+       */
       keys: fileRef,
       /** How long a nonce is good; a fresh one is offered at half of it. */
       lifetimeSeconds: z._default(seconds(10, 3600), 300),
@@ -52,7 +58,10 @@ const mixedAuth = z.strictObject({ profile: z.literal('mixed'), ...proofAuth });
 const mtlsAuth = z.strictObject({
   profile: z.literal('mtls'),
   ...accessTokenAuth,
-  /** `tls`: of the connection, which `listen.tls` ends; `header`: `Client-Cert` (RFC 9440) of a trusted peer that ends it. */
+  /**
+   * `tls`: of the connection, which `listen.tls` ends; `header`: `Client-Cert` (RFC 9440) of a trusted peer
+   * that ends it.
+   */
   certificateFrom: z._default(z.enum(['tls', 'header']), 'tls'),
 });
 

@@ -6,7 +6,10 @@ interface Span {
   readonly last: bigint;
 }
 
-/** IPv4 without what no stranger can have (RFC 6890): "this network", private, shared, loopback, link-local, multicast and reserved. */
+/**
+ * IPv4 without what no stranger can have (RFC 6890): "this network", private, shared, loopback, link-local,
+ * multicast and reserved.
+ */
 const NO_STRANGERS = [
   '0.0.0.0/8',
   '10.0.0.0/8',
@@ -17,7 +20,10 @@ const NO_STRANGERS = [
   '192.168.0.0/16',
   '224.0.0.0/3',
 ];
-/** IPv6 addresses that are handed out (RFC 4291 2.4), and IPv4 as a whole inside IPv6 (RFC 6052 2.1, RFC 4291 2.5.5.2). */
+/**
+ * IPv6 addresses that are handed out (RFC 4291 2.4), and IPv4 as a whole inside IPv6 (RFC 6052 2.1, RFC 4291
+ * 2.5.5.2).
+ */
 const STRANGERS = ['2000::/3', '64:ff9b::/96', '::ffff:0:0/96'];
 
 /** Whether some of these ranges, valid CIDR of either family, together hold the whole internet. */

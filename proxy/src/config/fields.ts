@@ -23,7 +23,10 @@ export const nonEmpty = <T extends z.ZodMiniType>(item: T) =>
   z.array(item).check(must('must list at least one item', (v: unknown[]) => v.length > 0));
 
 export const port = whole(1, 65535, 'a TCP port');
-/** Absent: every address of both families (`::`), or every IPv4 address (`0.0.0.0`) where the kernel has no IPv6. Node decides which. */
+/**
+ * Absent: every address of both families (`::`), or every IPv4 address (`0.0.0.0`) where the kernel has no
+ * IPv6. Node decides which.
+ */
 export const host = z.optional(
   z.string().check(
     must(

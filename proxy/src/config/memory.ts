@@ -1,4 +1,7 @@
-/** What a gateway's memory is spent on: asked at synth, which chooses a pod's memory and connections, and at the start of the process. */
+/**
+ * What a gateway's memory is spent on: asked at synth, which chooses a pod's memory and connections, and at the
+ * start of the process.
+ */
 
 const KIB = 2 ** 10;
 const MIB = 2 ** 20;
@@ -15,7 +18,10 @@ const COST = {
   bodies: 32 * MIB,
   /** Each proof that a memory store may remember. */
   proof: 24,
-  /** A connection with an event stream and its part of the backend, or with a header block of `HEADER_BYTES` that has not all come. */
+  /**
+   * A connection with an event stream and its part of the backend, or with a header block of `HEADER_BYTES`
+   * that has not all come.
+   */
   connection: 48 * KIB,
   tlsConnection: 80 * KIB,
 } as const;

@@ -1,6 +1,9 @@
 import type { Config } from './schema.js';
 
-/** What a config gives up of the gateway's protection, said at every start and by `agw check`: allowed, but never in silence. */
+/**
+ * What a config gives up of the gateway's protection, said at every start and by `agw check`: allowed, but
+ * never in silence.
+ */
 export function weakenings({ issuers, routes, replay }: Config): string[] {
   const found: string[] = [];
   issuers.forEach((issuer, i) => {

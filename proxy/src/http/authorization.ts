@@ -35,7 +35,10 @@ export function readCredentials(headers: HeaderFields): Credentials | Denial | u
     : deny('token_missing', `got ${scheme === undefined ? 'nothing' : nameOf(scheme)}, and no token`);
 }
 
-/** A token under another scheme than the one of the route, or credentials that are no token at all (RFC 6750 3.1: then no error is named). */
+/**
+ * A token under another scheme than the one of the route, or credentials that are no token at all (RFC 6750
+ * 3.1: then no error is named).
+ */
 export const schemeRefused = ({ scheme }: Credentials, want: string): Denial =>
   deny(
     TOKEN_SCHEMES.includes(scheme) ? 'scheme_refused' : 'token_missing',

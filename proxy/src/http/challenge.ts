@@ -18,9 +18,16 @@ const SCHEMES: Readonly<Record<Auth['profile'], readonly Scheme[]>> = {
   selfSigned: ['Bearer'],
 };
 
+/** The scheme whose challenge carries the error. */
+function blamedScheme(error: string | undefined, used: string | undefined): string | undefined {
+  if (error === 'invalid_dpop_proof' || error === 'use_dpop_nonce') return 'DPoP';
+  return error === 'invalid_request' ? undefined : used;
+}
+
 /**
- * The WWW-Authenticate values of a refusal: RFC 9449 7.1 and 7.2, RFC 6750 3, RFC 9728 5.1. Where several schemes are offered the error stands in the one
- * that the client used, or in all if that is not clear. No error when no credentials were sent; never a word of the client's.
+ * The WWW-Authenticate values of a refusal: RFC 9449 7.1 and 7.2, RFC 6750 3, RFC 9728 5.1. Where several
+ * schemes are offered the error stands in the one that the client used, or in all if that is not clear. No
+ * error when no credentials were sent; never a word of the client's.
  */
 export function challenges(
   { reason, scopes, error }: Denial,
@@ -30,12 +37,7 @@ export function challenges(
   if (error === undefined && status !== 401) return [];
   const offered = SCHEMES[auth.profile];
   const used = offered.find((name) => name.toLowerCase() === scheme);
-  const blamed =
-    error === 'invalid_dpop_proof' || error === 'use_dpop_nonce'
-      ? 'DPoP'
-      : error === 'invalid_request'
-        ? undefined
-        : used;
+  const blamed = blamedScheme(error, used);
   const wanted = scopes ?? (auth.profile === 'selfSigned' ? [] : auth.requiredScopes);
   return offered.map((name) => {
     const params: string[] = [];

@@ -18,7 +18,10 @@ const LINGER_BYTES = 1 << 16;
 
 /** Of the answers. `over`: the last one is given, and nothing is handled any more. */
 type Phase = 'idle' | 'serving' | 'over';
-/** What becomes of the bytes that come. `held`: kept until no request waits; `dropped`: whatever they are, nobody handles them. */
+/**
+ * What becomes of the bytes that come. `held`: kept until no request waits; `dropped`: whatever they are,
+ * nobody handles them.
+ */
 type Input = 'parsed' | 'held' | 'dropped';
 /** Bytes that are no request are answered in their turn, too. */
 type Waiting =

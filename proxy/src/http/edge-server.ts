@@ -23,13 +23,19 @@ export interface EdgeServerOptions {
   readonly onUnreadable: (reason: Reason, address: string) => string;
   /** Absent: plain HTTP. */
   readonly tls: { readonly cert: string; readonly key: string } | undefined;
-  /** Ask clients for a certificate; whoever shows none may still connect, and which one counts is a profile's matter (RFC 8705 2.2: no chain is required). */
+  /**
+   * Ask clients for a certificate; whoever shows none may still connect, and which one counts is a profile's
+   * matter (RFC 8705 2.2: no chain is required).
+   */
   readonly askForCertificate: boolean;
 }
 
 export interface EdgeServer {
   readonly server: Server;
-  /** Of the server's connections those that speak HTTP/2, which it does not close itself; absent: plain HTTP, which is HTTP/1.1. */
+  /**
+   * Of the server's connections those that speak HTTP/2, which it does not close itself; absent: plain HTTP,
+   * which is HTTP/1.1.
+   */
   readonly sessions: Http2Sessions | undefined;
 }
 
@@ -42,7 +48,8 @@ export function createEdgeServer(
     maxHeaderSize: limits.maxHeaderBytes,
     headersTimeout: limits.headersTimeoutSeconds * 1000,
     requestTimeout: 0, // bodies have a bound on silence instead: a long upload is not an attack
-    connectionsCheckingInterval: 250, // often, so that thousands of slow clients are not all closed in one turn of the event loop
+    // often, so that thousands of slow clients are not all closed in one turn of the event loop
+    connectionsCheckingInterval: 250,
     keepAliveTimeout: 65_000,
     rejectNonStandardBodyWrites: true,
     requireHostHeader: false, // accept refuses it, with a record
@@ -74,12 +81,16 @@ export function createEdgeServer(
   server.maxConnections = limits.maxConnections;
   server.on('drop', () => onRefused('total'));
   capPerAddress(server, limits.maxConnectionsPerAddress, peers, () => onRefused('address'));
-  // Node would drop the headers beyond a count, Host and Authorization maybe; accept counts them, maxHeaderSize bounds them.
+  // Node would drop the headers beyond a count, Host and Authorization maybe; accept counts them, maxHeaderSize
+  // bounds them.
   server.maxHeadersCount = 0;
   return { server, sessions };
 }
 
-/** Whatever node:http makes of the bytes of a connection goes to its ClientConnection: nothing is answered by node:http itself. */
+/**
+ * Whatever node:http makes of the bytes of a connection goes to its ClientConnection: nothing is answered by
+ * node:http itself.
+ */
 function serveHttp1(server: Server, options: ClientConnectionOptions): void {
   const arrived: RequestListener = (message, response) =>
     ClientConnection.of(message.socket, options).arrived(message, response);
@@ -96,7 +107,10 @@ function serveHttp1(server: Server, options: ClientConnectionOptions): void {
   );
 }
 
-/** RFC 9110 10.1.1: who waits for 100 is asked for the body when somebody reads it, not before the request is judged. */
+/**
+ * RFC 9110 10.1.1: who waits for 100 is asked for the body when somebody reads it, not before the request is
+ * judged.
+ */
 function continueWhenRead(message: IncomingMessage, response: ServerResponse): void {
   const read = message._read;
   message._read = (size) => {
@@ -116,7 +130,10 @@ function divert(server: Server, sessions: Http2Sessions): void {
   });
 }
 
-/** One address cannot take all the connections there are. Of a TLS server these are the raw ones, before the handshake. */
+/**
+ * One address cannot take all the connections there are. Of a TLS server these are the raw ones, before the
+ * handshake.
+ */
 function capPerAddress(server: Server, most: number, peers: TrustedPeers, onRefused: () => void): void {
   const open = new Map<string, number>();
   server.prependListener('connection', (socket: Socket) => {

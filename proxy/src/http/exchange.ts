@@ -23,7 +23,10 @@ export interface Http2Facts {
   /** Its parser dropped some as malformed (RFC 9113 8.2.1). */
   readonly lacksFields: boolean;
 }
-/** Its answer. Of HTTP/2 the stream itself: node's own imitation of a ServerResponse says `finish` of answers that were cut, and nothing of a HEAD that was. */
+/**
+ * Its answer. Of HTTP/2 the stream itself: node's own imitation of a ServerResponse says `finish` of answers
+ * that were cut, and nothing of a HEAD that was.
+ */
 export type ClientAnswer = Writable & { readonly headersSent: boolean };
 
 const { NGHTTP2_NO_ERROR } = constants;
@@ -52,8 +55,9 @@ export function beginAnswer(response: ClientAnswer, status: number, headers: rea
 }
 
 /**
- * Challenges stand apart as they were given, since many readers split a list of them wrongly; other fields that stand more than once become one list, which is the same
- * (RFC 9110 5.3): node:http2 throws at a second line of what it holds to be single.
+ * Challenges stand apart as they were given, since many readers split a list of them wrongly; other fields that
+ * stand more than once become one list, which is the same (RFC 9110 5.3): node:http2 throws at a second line of
+ * what it holds to be single.
  */
 function http2Fields(status: number, headers: readonly string[]): OutgoingHttpHeaders {
   const fields = Object.assign(Object.create(null) as OutgoingHttpHeaders, { ':status': status });
@@ -75,7 +79,10 @@ export function flushHead(response: ClientAnswer): void {
   if (response instanceof ServerResponse) response.flushHeaders();
 }
 
-/** An answer that is there as a whole. What is unread of the request ends with it: on HTTP/1.1 with the connection, if `headers` say so, on HTTP/2 with the stream (RFC 9113 8.1). */
+/**
+ * An answer that is there as a whole. What is unread of the request ends with it: on HTTP/1.1 with the
+ * connection, if `headers` say so, on HTTP/2 with the stream (RFC 9113 8.1).
+ */
 export function answerWhole(
   message: ClientMessage,
   response: ClientAnswer,
@@ -99,8 +106,9 @@ export function answerWhole(
 }
 
 /**
- * When the client's side has taken all of an answer that was ended. node:http2 ends answers without a body itself, that to HEAD before there is one; and it may close a stream
- * whose last byte went out before it says `finish`.
+ * When the client's side has taken all of an answer that was ended. node:http2 ends answers without a body
+ * itself, that to HEAD before there is one; and it may close a stream whose last byte went out before it says
+ * `finish`.
  */
 export function whenFinished(response: ClientAnswer, then: () => void): void {
   if (response.writableFinished) return then();
@@ -113,8 +121,8 @@ export function whenFinished(response: ClientAnswer, then: () => void): void {
 }
 
 /**
- * Ends an answer so that its client sees that it is not whole. Of a stream only this resets it with INTERNAL_ERROR: `destroy()` does with NO_ERROR, and `close(code)` sends a clean
- * END_STREAM first.
+ * Ends an answer so that its client sees that it is not whole. Of a stream only this resets it with
+ * INTERNAL_ERROR: `destroy()` does with NO_ERROR, and `close(code)` sends a clean END_STREAM first.
  */
 export function cutOff(response: ClientAnswer): void {
   response.destroy(response instanceof ServerResponse ? undefined : new Error('cut off'));
@@ -126,8 +134,9 @@ export function announceClose(response: ClientAnswer): void {
 }
 
 /**
- * Whether a body announced by the header block may still be on its way. An answer that does not wait for it ends what carries it: nobody keeps the pace of what nobody reads.
- * `message.complete` alone says no of every request while its header block is handled.
+ * Whether a body announced by the header block may still be on its way. An answer that does not wait for it
+ * ends what carries it: nobody keeps the pace of what nobody reads. `message.complete` alone says no of every
+ * request while its header block is handled.
  */
 export function hasUnreadBody(message: ClientMessage): boolean {
   const { complete, headers } = message;
@@ -152,7 +161,10 @@ export function giveUp(message: ClientMessage): void {
   else stream.close(NGHTTP2_NO_ERROR);
 }
 
-/** When the client left, also after its answer: of the message node:http says nothing any more then. Returns what stops listening. */
+/**
+ * When the client left, also after its answer: of the message node:http says nothing any more then. Returns
+ * what stops listening.
+ */
 export function onceGone(message: ClientMessage, gone: () => void): () => void {
   const carrier: Readable = streamOf(message) ?? message.socket;
   carrier.once('close', gone);

@@ -12,7 +12,10 @@ const FIRST_BLOCK_BYTES = 256;
 /** Pieces that a body may come in, however small; beyond them it must have so many bytes a piece on the whole. */
 const FREE_PIECES = 2_048;
 const LEAST_MEAN_BYTES = 32;
-/** With so many times the pieces a stream is reset, whoever has yet to refuse it: its window goes on letting them in. */
+/**
+ * With so many times the pieces a stream is reset, whoever has yet to refuse it: its window goes on letting
+ * them in.
+ */
 const RESET_AT = 4;
 
 /**
@@ -96,12 +99,7 @@ class Gathered {
       this.#flush();
       return this.#push(null);
     }
-    this.#pieces += 1;
-    this.#bytes += piece.length;
-    if (!this.#fragmented && this.#isBeyond(1)) {
-      this.#fragmented = true;
-      this.#atEnd = this.#steps.fragmented?.();
-    }
+    this.#count(piece);
     if (this.#fragmented && this.#isBeyond(RESET_AT)) {
       this.#steps.far?.();
       return false;
@@ -117,6 +115,14 @@ class Gathered {
     }
     // Nothing more is read of what is refused in any case.
     return !this.#fragmented && this.#body.readableLength + this.#filled < this.#body.readableHighWaterMark;
+  }
+
+  #count(piece: Buffer): void {
+    this.#pieces += 1;
+    this.#bytes += piece.length;
+    if (this.#fragmented || !this.#isBeyond(1)) return;
+    this.#fragmented = true;
+    this.#atEnd = this.#steps.fragmented?.();
   }
 
   #gather(piece: Buffer): void {

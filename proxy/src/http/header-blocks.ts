@@ -34,7 +34,10 @@ interface Request {
   trailers?: number;
 }
 
-/** `lacking`: not with all the fields that were sent. `dropped`: there is a record of it as of one that was not shown. */
+/**
+ * `lacking`: not with all the fields that were sent. `dropped`: there is a record of it as of one that was not
+ * shown.
+ */
 export type Shown = 'whole' | 'lacking' | 'dropped';
 
 /**

@@ -1,6 +1,9 @@
 import type { HeaderFields } from '../pipeline/evidence.js';
 
-/** Reads raw header lines: Node's own object silently drops the second Authorization or Host, so a check on it would miss them. */
+/**
+ * Reads raw header lines: Node's own object silently drops the second Authorization or Host, so a check on it
+ * would miss them.
+ */
 export function headerFields(raw: readonly string[]): HeaderFields {
   const first = new Map<string, string>();
   let repeated: Set<string> | undefined;

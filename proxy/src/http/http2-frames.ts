@@ -22,7 +22,10 @@ export interface FrameHandler {
 
 const HEAD_BYTES = 9;
 
-/** Cuts what one side of a session sends into frames (RFC 9113 4.1), however it comes. Nothing is kept but half a head. */
+/**
+ * Cuts what one side of a session sends into frames (RFC 9113 4.1), however it comes. Nothing is kept but half
+ * a head.
+ */
 export class FrameReader {
   readonly #handler: FrameHandler;
   readonly #head = Buffer.alloc(HEAD_BYTES);

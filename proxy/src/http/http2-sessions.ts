@@ -24,14 +24,17 @@ export interface Http2Sessions {
 export type Handle = (message: ClientMessage, response: ClientAnswer) => void;
 
 const MAX_STREAMS = 100;
-/** Streams that a client gives up: all of them twice over is its right, going on like that is not (rapid reset, CVE-2023-44487). */
+/**
+ * Streams that a client gives up: all of them twice over is its right, going on like that is not (rapid reset,
+ * CVE-2023-44487).
+ */
 const RESET_BURST = 2 * MAX_STREAMS;
 const RESETS_PER_SECOND = 33;
 /** Of a body that its backend does not take; what a connection may have on its way is four of them. */
 const STREAM_WINDOW_BYTES = 1 << 18;
 /**
- * Without a stream, as long as HTTP/1.1 keeps a connection alive; before the first one `headersTimeoutSeconds`. Bytes that begin no stream do not count: neither pings nor half a
- * header block hold a session.
+ * Without a stream, as long as HTTP/1.1 keeps a connection alive; before the first one `headersTimeoutSeconds`.
+ * Bytes that begin no stream do not count: neither pings nor half a header block hold a session.
  */
 const IDLE_MS = 65_000;
 /** How long a client may take to see that its session is over. */
@@ -40,7 +43,10 @@ const SWEEP_MS = 250;
 /** Header blocks up to these reach accept, which answers 431; of larger ones the stream or the session is ended. */
 const SHOWN_HEADER_BYTES = 1 << 16;
 const SHOWN_FIELDS = 2_048;
-/** Requests whose streams are open, or that the parser has yet to show: it lets in MAX_STREAMS, and resets the others. */
+/**
+ * Requests whose streams are open, or that the parser has yet to show: it lets in MAX_STREAMS, and resets the
+ * others.
+ */
 const MAX_REQUESTS = 4 * MAX_STREAMS;
 
 const { NGHTTP2_NO_ERROR, NGHTTP2_PROTOCOL_ERROR } = http2.constants;
@@ -59,6 +65,7 @@ interface Member {
 }
 
 /** @param onDropped a request was dropped that never showed as one */
+// eslint-disable-next-line max-lines-per-function -- one closure; to be cut into named steps
 export function createHttp2Sessions(
   limits: Config['limits'],
   handle: Handle,
@@ -93,7 +100,10 @@ export function createHttp2Sessions(
     if (member.streams === 0) end(member);
     else member.session.close();
   };
-  /** However a stream fails its client, by RST_STREAM or by frames that make us send one (CVE-2025-8671), it has cost us a request. */
+  /**
+   * However a stream fails its client, by RST_STREAM or by frames that make us send one (CVE-2025-8671), it has
+   * cost us a request.
+   */
   const countReset = (member: Member) => {
     const now = performance.now();
     member.resets =
@@ -144,7 +154,7 @@ export function createHttp2Sessions(
       const shown = blocks.shown(stream.id!, raw.length / 2);
       if (shown === 'dropped') return;
       facts.set(stream, { connection: socket, lacksFields: shown === 'lacking' });
-      stream.on('trailers', (_trailers: IncomingHttpHeaders, _flags: number, lines: string[]) => {
+      stream.on('trailers', (_trailers: IncomingHttpHeaders, _trailerFlags: number, lines: string[]) => {
         if (!blocks.trailersShown(stream.id!, lines.length / 2)) stream.close(NGHTTP2_PROTOCOL_ERROR);
       });
     });
@@ -186,7 +196,8 @@ const createServer = (limits: Config['limits']): Http2Server =>
       enableConnectProtocol: false,
     },
     maxHeaderListPairs: Math.max(SHOWN_FIELDS, limits.maxHeaderCount + 8),
-    // Within one read, which we cannot interrupt: nghttp2 reads no more then, but leaves the session open. `countReset` closes it.
+    // Within one read, which we cannot interrupt: nghttp2 reads no more then, but leaves the session open.
+    // `countReset` closes it.
     streamResetBurst: 2 * RESET_BURST,
     streamResetRate: RESETS_PER_SECOND,
     maxSessionInvalidFrames: 100,

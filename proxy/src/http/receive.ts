@@ -42,10 +42,7 @@ export function receive(
     target: message.url ?? '',
     headers,
     lacksFields: message.http2?.lacksFields ?? false,
-    framing:
-      headers.get('transfer-encoding') !== undefined
-        ? 'chunked'
-        : (headers.get('content-length') ?? (stream?.endAfterHeaders === false ? 'chunked' : undefined)),
+    framing: framingOf(headers, stream),
     facts: {},
     reply: {},
     tlsCertificate: () => connection.getPeerX509Certificate?.()?.raw,
@@ -53,7 +50,16 @@ export function receive(
   };
 }
 
-/** Pseudo-header fields are no fields (RFC 9113 8.3), but `:authority` is what Host says (8.3.1); where both stand they must agree, and one is left. */
+/** How its body is delimited: chunked, or this many bytes; undefined: it has none. */
+function framingOf(headers: HeaderFields, stream: ReturnType<typeof streamOf>): string | undefined {
+  if (headers.get('transfer-encoding') !== undefined) return 'chunked';
+  return headers.get('content-length') ?? (stream?.endAfterHeaders === false ? 'chunked' : undefined);
+}
+
+/**
+ * Pseudo-header fields are no fields (RFC 9113 8.3), but `:authority` is what Host says (8.3.1); where both
+ * stand they must agree, and one is left.
+ */
 function http2Fields(raw: readonly string[]): string[] {
   const fields: string[] = [];
   let authority: string | undefined;

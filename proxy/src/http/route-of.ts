@@ -1,13 +1,17 @@
 import { tolerantReading } from '../checks/uri.js';
 import type { Route } from '../config/index.js';
 
-/** The route of a path; `lured`: another one, with a longer prefix, in the eyes of a backend that is more tolerant than the gateway. */
+/**
+ * The route of a path; `lured`: another one, with a longer prefix, in the eyes of a backend that is more
+ * tolerant than the gateway.
+ */
 export type Found = { readonly route: Route; readonly lured?: Route };
 
 /**
- * Which route a canonical path belongs to: the longest prefix wins, on segment borders; order in the config means nothing.
- * A backend may ignore case, trim what stands around a name, or end a name at the first delimiter: where routes lie below one another, such a path would be
- * judged by the rules of the shorter prefix and served as the longer one.
+ * Which route a canonical path belongs to: the longest prefix wins, on segment borders; order in the config
+ * means nothing. A backend may ignore case, trim what stands around a name, or end a name at the first
+ * delimiter: where routes lie below one another, such a path would be judged by the rules of the shorter prefix
+ * and served as the longer one.
  */
 export function routeOf(routes: readonly Route[]): (path: string) => Found | undefined {
   const longestFirst = [...routes].sort((a, b) => b.pathPrefix.length - a.pathPrefix.length);

@@ -24,7 +24,7 @@ export class WatchedSocket extends Duplex {
         if (!watch.fromClient(chunk) || !this.push(chunk)) socket.pause();
       })
       .on('end', () => this.push(null))
-      .on('error', (cause) => this.destroy(cause))
+      .on('error', (cause: Error) => this.destroy(cause))
       .on('close', () => this.destroy());
   }
 

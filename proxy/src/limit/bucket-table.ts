@@ -1,7 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { lock, unlock } from '../memory/mutex.js';
 
-/** Of one bucket: tokens, the start of the interval that was filled last, when it will be full, when it was used last (a count), and the hash of its key. */
+/**
+ * Of one bucket: tokens, the start of the interval that was filled last, when it will be full, when it was used
+ * last (a count), and the hash of its key.
+ */
 const SLOT = 5;
 const [TOKENS, FILLED_AT, FULL_AT, USED_AT, KEY] = [0, 1, 2, 3, 4];
 /** Slots among which a key finds its own: bounds the work of one request. */
@@ -40,8 +43,9 @@ export interface Bucket {
 
 export interface BucketTable {
   /**
-   * Runs `work` on the bucket of `key` and keeps what it makes of it; nobody else sees the table meanwhile. A key that is not there gets an empty slot, or that of a
-   * bucket of its neighbourhood that is full, which changes nothing, or that of the one used longest ago, whose key starts again with a full bucket.
+   * Runs `work` on the bucket of `key` and keeps what it makes of it; nobody else sees the table meanwhile. A
+   * key that is not there gets an empty slot, or that of a bucket of its neighbourhood that is full, which
+   * changes nothing, or that of the one used longest ago, whose key starts again with a full bucket.
    * @param fresh for a key that is not there
    */
   use<T>(key: string, at: number, fresh: Bucket, work: (bucket: Bucket) => T): T;
@@ -105,7 +109,10 @@ export function createBucketTable({ memory, seeds }: BucketMemory): BucketTable 
   };
 }
 
-/** Two multiplicative hashes side by side, 53 bits of them, never 0. Not cryptographic: two keys that met would share a bucket, no more. */
+/**
+ * Two multiplicative hashes side by side, 53 bits of them, never 0. Not cryptographic: two keys that met would
+ * share a bucket, no more.
+ */
 function hashOf(key: string, [a, b]: readonly [number, number]): number {
   let [x, y] = [a, b];
   for (let i = 0; i < key.length; i++) {

@@ -13,7 +13,10 @@ export interface RateLimiter {
    * @param cost whole tokens; more than a bucket holds counts as a full one. 1 by default
    */
   take(key: string, cost?: number): Permit | Promise<Permit>;
-  /** What `take` would answer, without taking. Where replicas share buckets: whether this one was refused and the time is not up. */
+  /**
+   * What `take` would answer, without taking. Where replicas share buckets: whether this one was refused and
+   * the time is not up.
+   */
   peek(key: string, cost?: number): Permit;
   close(): void;
 }

@@ -15,8 +15,9 @@ export interface SharedBucketsOptions {
 }
 
 /**
- * A token bucket by the clock of Redis, in the one script that the library runs for a request: KEYS[1] the bucket, ARGV[1] what the
- * request costs, ARGV[3] the bucket's size, ARGV[4] the seconds that it takes to fill. Answers what was consumed (more than the size: refused) and the milliseconds until the next token.
+ * A token bucket by the clock of Redis, in the one script that the library runs for a request: KEYS[1] the
+ * bucket, ARGV[1] what the request costs, ARGV[3] the bucket's size, ARGV[4] the seconds that it takes to fill.
+ * Answers what was consumed (more than the size: refused) and the milliseconds until the next token.
  */
 const BUCKET = `
 local time = redis.call('time')

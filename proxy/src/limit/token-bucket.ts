@@ -7,7 +7,10 @@ export interface TokenBucketOptions {
   readonly maxTokens: number;
   readonly tokensPerFill: number;
   readonly fillIntervalSeconds: number;
-  /** Where the buckets are: it forgets some when it has too many, so whoever can speak under that many keys at once can wash his own; keys must be proven, or addresses. */
+  /**
+   * Where the buckets are: it forgets some when it has too many, so whoever can speak under that many keys at
+   * once can wash his own; keys must be proven, or addresses.
+   */
   readonly table: BucketTable;
   /** Keeps the keys of one limiter apart from those of others in the same table. */
   readonly name: string;
@@ -15,6 +18,7 @@ export interface TokenBucketOptions {
 }
 
 /** Buckets by key, filled in whole steps as agentgateway's localRateLimit does. A clock that goes back adds nothing. */
+// eslint-disable-next-line max-lines-per-function -- one closure; to be cut into named steps
 export function createTokenBuckets({
   maxTokens,
   tokensPerFill,

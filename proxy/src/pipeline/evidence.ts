@@ -83,7 +83,10 @@ export interface Received {
   readonly receivedAt: number;
   /** The client's, or what a trusted peer says is the client's. */
   readonly address: string;
-  /** What limits of an address count by: IPv4 the address, IPv6 its /64, which whoever has one address of it has whole (RFC 6177 2). */
+  /**
+   * What limits of an address count by: IPv4 the address, IPv6 its /64, which whoever has one address of it has
+   * whole (RFC 6177 2).
+   */
   readonly network: string;
   /** The peer is in `trustedPeers`. */
   readonly fromTrustedPeer: boolean;
@@ -102,9 +105,15 @@ export interface Received {
   readonly reply: Reply;
   /** Absent: there is no tracing. */
   trace?: RequestTrace;
-  /** What the signature of its proof cost to verify, in those of ES256; absent: none was verified, or not yet. Limits count by it. */
+  /**
+   * What the signature of its proof cost to verify, in those of ES256; absent: none was verified, or not yet.
+   * Limits count by it.
+   */
   verificationCost?: number;
-  /** Gives the proof's one use back, which a request that reached nobody has not had. Absent: there is none, or it was not claimed. */
+  /**
+   * Gives the proof's one use back, which a request that reached nobody has not had. Absent: there is none, or
+   * it was not claimed.
+   */
   unspend?: () => void | Promise<void>;
   /** DER of the certificate that the connection's client proved to hold (TLS), if it has one. */
   readonly tlsCertificate: () => Buffer | undefined;

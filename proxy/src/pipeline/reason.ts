@@ -1,6 +1,7 @@
 /**
- * Every way a request can be refused: the one table of status, OAuth error, metric family and the text a client may read.
- * Nothing that a client sent is ever part of `say`. docs/reference/errors.md names the same set (by test).
+ * Every way a request can be refused: the one table of status, OAuth error, metric family and the text a client
+ * may read. Nothing that a client sent is ever part of `say`. docs/reference/errors.md names the same set (by
+ * test).
  */
 interface Meaning {
   readonly status: number;

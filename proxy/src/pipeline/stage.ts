@@ -3,7 +3,10 @@ import { Denial } from './reason.js';
 /** One step of the way of a request: what it needs, what it proves. A refusal is a value. */
 export type Stage<In, Out> = (input: In) => Out | Denial | Promise<Out | Denial>;
 
-/** Runs `second` on what `first` proved. Stays synchronous while both are: no hop through the microtask queue for nothing. */
+/**
+ * Runs `second` on what `first` proved. Stays synchronous while both are: no hop through the microtask queue
+ * for nothing.
+ */
 export function then<A, B, C>(first: Stage<A, B>, second: Stage<B, C>): Stage<A, C> {
   const go = (proved: B | Denial) => (proved instanceof Denial ? proved : second(proved));
   return (input) => {
@@ -12,6 +15,9 @@ export function then<A, B, C>(first: Stage<A, B>, second: Stage<B, C>): Stage<A,
   };
 }
 
-/** The record with what a stage proved added to it: one record a request, which grows; a copy at every stage costs more than the stages. */
+/**
+ * The record with what a stage proved added to it: one record a request, which grows; a copy at every stage
+ * costs more than the stages.
+ */
 export const grow = <T extends object, More extends object>(x: T, more: More): Omit<T, keyof More> & More =>
   Object.assign(x, more);

@@ -28,6 +28,7 @@ const address = (text: string) => {
  * A connection that never queues and never repeats a command: while it is down, asking fails at once. It comes
  * back by itself, with the password as the file then has it. Rejects only for files that cannot be read.
  */
+// eslint-disable-next-line max-lines-per-function -- one closure; to be cut into named steps
 export async function connectRedis(
   config: RedisConfig,
   report: (cause: unknown) => void,

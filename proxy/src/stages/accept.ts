@@ -48,73 +48,98 @@ export interface AddressLimits {
 export const accept =
   (
     { limits, publicOrigins, originFrom, publicPathPrefix = '' }: Config,
-    { requests, refusals }: AddressLimits,
+    addressLimits: AddressLimits,
   ): Stage<Received, Accepted> =>
   (received) => {
-    const unrefused = refusals.peek(received.network);
-    const permit = unrefused.allowed ? (requests?.take(received.network) ?? unrefused) : unrefused;
-    if (!permit.allowed)
-      return deny('address_limited', undefined, { retryAfterSeconds: permit.retryAfterSeconds });
+    const fault = addressFault(received, addressLimits) ?? faultOf(received, limits);
+    if (fault !== undefined) return fault;
 
-    const { headers, target, version } = received;
-    // node:http also takes a line without a version, and versions that there are not.
-    if (version !== '1.1' && version !== '1.0' && version !== '2')
-      return deny('malformed_request', `HTTP/${version}`);
-    if (target.length > limits.maxUrlBytes)
-      return deny('url_too_long', `got ${target.length}, at most ${limits.maxUrlBytes} bytes`);
-    if (headers.raw.length / 2 > limits.maxHeaderCount)
-      return deny('too_many_headers', `got ${headers.raw.length / 2}, at most ${limits.maxHeaderCount}`);
-    if (received.lacksFields) return deny('malformed_request', 'a field is malformed'); // RFC 9113 8.2.1
-    if (version === '2') {
-      // Only a client that took our SETTINGS in is held to them before this; of HTTP/1.1 node:http bounds the
-      // bytes of the header block itself.
-      const bytes = fieldBytes(headers.raw);
-      if (bytes > limits.maxHeaderBytes)
-        return deny('too_many_headers', `got ${bytes}, at most ${limits.maxHeaderBytes} bytes`);
-      if (headers.repeated('host')) return deny('malformed_request', ':authority and Host differ'); // RFC 9113 8.3.1
-    }
-    const repeated = ONCE.find((name) => headers.repeated(name));
-    if (repeated !== undefined) return deny('header_repeated', repeated);
-    const host = headers.get('host');
-    if (host === undefined || !isHost(host))
-      return deny('malformed_request', host === undefined ? 'no Host' : 'Host is no authority'); // RFC 9112 3.2
-    const expected = headers.get('expect');
-    if (expected !== undefined && expected.toLowerCase() !== '100-continue')
-      return deny('expectation_failed', expected); // RFC 9110 10.1.1
-    const listed = judgedAndListed(headers);
-    if (listed !== undefined) return deny('malformed_request', `Connection names ${listed}`);
-    const coding = headers.get('transfer-encoding');
-    if (
-      coding !== undefined &&
-      (coding.toLowerCase() !== 'chunked' || headers.get('content-length') !== undefined || version === '1.0')
-    ) {
-      return deny(
-        'malformed_request',
-        'Transfer-Encoding other than chunked, beside Content-Length, or in HTTP/1.0',
-      ); // RFC 9112 6.1, 6.3
-    }
-    // RFC 9110 7.8: nothing here speaks another protocol
-    if (headers.get('upgrade') !== undefined) return deny('upgrade_refused', headers.get('upgrade'));
-    const length = headers.get('content-length');
-    if (length !== undefined && Number(length) > limits.maxBodyBytes)
-      return deny('body_too_large', `got ${length}, at most ${limits.maxBodyBytes} bytes`);
-
-    // Origin-form only (RFC 9112 3.2.1): absolute-form would bring a second authority into play.
-    const mark = target.indexOf('?');
-    const rawPath = mark === -1 ? target : target.slice(0, mark);
-    const query = mark === -1 ? '' : target.slice(mark);
-    const path = canonicalPath(rawPath);
-    if (path === undefined || !/^[\x21\x23-\x5b\x5d-\x7e]*$/.test(query) || query.includes('#'))
-      return deny('bad_path');
+    const parts = splitTarget(received.target);
+    if (parts === undefined) return deny('bad_path');
+    const { path, query } = parts;
     // OAuth 2.1 5.1.1, MCP: never a token in the URI, where logs and Referer would keep it.
     if (/[?&]access_token=/i.test(normalisePercent(query)))
       return deny('credentials_ambiguous', 'access_token in the query');
 
     const forwarded = originFrom === 'forwarded' && received.fromTrustedPeer;
-    const origins = forwarded ? forwardedOrigins(headers, publicOrigins) : publicOrigins;
+    const origins = forwarded ? forwardedOrigins(received.headers, publicOrigins) : publicOrigins;
     if (origins instanceof Denial) return origins;
     return grow(received, { path, query, origins, publicPath: publicPathPrefix + path });
   };
+
+/** An address that has too many refusals, or requests. */
+function addressFault({ network }: Received, { requests, refusals }: AddressLimits): Denial | undefined {
+  const unrefused = refusals.peek(network);
+  const permit = unrefused.allowed ? (requests?.take(network) ?? unrefused) : unrefused;
+  if (permit.allowed) return undefined;
+  return deny('address_limited', undefined, { retryAfterSeconds: permit.retryAfterSeconds });
+}
+
+const faultOf = (received: Received, limits: Config['limits']): Denial | undefined =>
+  sizeFault(received, limits) ?? headFault(received) ?? framingFault(received, limits);
+
+/** A version that there is, and no more bytes and fields than the config allows. */
+function sizeFault({ headers, target, version }: Received, limits: Config['limits']): Denial | undefined {
+  // node:http also takes a line without a version, and versions that there are not.
+  if (version !== '1.1' && version !== '1.0' && version !== '2')
+    return deny('malformed_request', `HTTP/${version}`);
+  if (target.length > limits.maxUrlBytes)
+    return deny('url_too_long', `got ${target.length}, at most ${limits.maxUrlBytes} bytes`);
+  if (headers.raw.length / 2 > limits.maxHeaderCount)
+    return deny('too_many_headers', `got ${headers.raw.length / 2}, at most ${limits.maxHeaderCount}`);
+  // Only a client that took our SETTINGS in is held to them before this; of HTTP/1.1 node:http bounds the bytes of
+  // the header block itself.
+  const bytes = version === '2' ? fieldBytes(headers.raw) : 0;
+  return bytes > limits.maxHeaderBytes
+    ? deny('too_many_headers', `got ${bytes}, at most ${limits.maxHeaderBytes} bytes`)
+    : undefined;
+}
+
+/** Fields that two readers could understand differently. */
+function headFault({ headers, version, lacksFields }: Received): Denial | undefined {
+  if (lacksFields) return deny('malformed_request', 'a field is malformed'); // RFC 9113 8.2.1
+  if (version === '2' && headers.repeated('host'))
+    return deny('malformed_request', ':authority and Host differ'); // RFC 9113 8.3.1
+  const repeated = ONCE.find((name) => headers.repeated(name));
+  if (repeated !== undefined) return deny('header_repeated', repeated);
+  const host = headers.get('host');
+  if (host === undefined) return deny('malformed_request', 'no Host'); // RFC 9112 3.2
+  if (!isHost(host)) return deny('malformed_request', 'Host is no authority');
+  const expected = headers.get('expect');
+  if (expected !== undefined && expected.toLowerCase() !== '100-continue')
+    return deny('expectation_failed', expected); // RFC 9110 10.1.1
+  const listed = judgedAndListed(headers);
+  return listed === undefined ? undefined : deny('malformed_request', `Connection names ${listed}`);
+}
+
+/** Where the request ends, and that it stays HTTP. */
+function framingFault({ headers, version }: Received, limits: Config['limits']): Denial | undefined {
+  const coding = headers.get('transfer-encoding');
+  const length = headers.get('content-length');
+  if (
+    coding !== undefined &&
+    (coding.toLowerCase() !== 'chunked' || length !== undefined || version === '1.0')
+  ) {
+    // RFC 9112 6.1, 6.3
+    const what = 'Transfer-Encoding other than chunked, beside Content-Length, or in HTTP/1.0';
+    return deny('malformed_request', what);
+  }
+  // RFC 9110 7.8: nothing here speaks another protocol.
+  if (headers.get('upgrade') !== undefined) return deny('upgrade_refused', headers.get('upgrade'));
+  return length !== undefined && Number(length) > limits.maxBodyBytes
+    ? deny('body_too_large', `got ${length}, at most ${limits.maxBodyBytes} bytes`)
+    : undefined;
+}
+
+/** Of origin-form only (RFC 9112 3.2.1): absolute-form would bring a second authority into play. */
+function splitTarget(target: string): { readonly path: string; readonly query: string } | undefined {
+  const mark = target.indexOf('?');
+  const path = canonicalPath(mark === -1 ? target : target.slice(0, mark));
+  const query = mark === -1 ? '' : target.slice(mark);
+  if (path === undefined || !/^[\x21\x23-\x5b\x5d-\x7e]*$/.test(query) || query.includes('#'))
+    return undefined;
+  return { path, query };
+}
 
 /**
  * A field that `Connection` lists is for this hop alone (RFC 9110 7.6.1): what is judged here would be missing at the

@@ -64,6 +64,36 @@ const READ_OTHERWISE: readonly Reason[] = [
 
 const NO_FIELDS = headerFields([]);
 
+/** Whether the refusal counts for the address that it came from. */
+const isBlamed = (reason: Reason, family: string): boolean =>
+  (family === 'auth' && reason !== 'credentials_missing') || AFTER_BODY.includes(reason);
+
+/** What the answer says beside its body: who it is for, how to ask better, and what else the route allows. */
+function refusalHeaders(
+  { id, reply, headers: fields }: Received,
+  denial: Denial,
+  route: Route | undefined,
+  config: Config,
+): string[] {
+  const { status } = meaningOf(denial.reason);
+  const headers = [
+    'Content-Type',
+    'application/json',
+    'Cache-Control',
+    'no-store',
+    'X-Request-Id',
+    id,
+    ...replyHeaders(status === 401 ? reply : { ...reply, dpopNonce: undefined }),
+  ];
+  if (route === undefined) return headers;
+  const resourceMetadata = metadataUrl(config, route, config.publicOrigins[0]!);
+  const scheme = fields.get('authorization')?.split(' ', 1)[0]!.toLowerCase();
+  for (const challenge of challenges(denial, { auth: route.auth, resourceMetadata, scheme }))
+    headers.push('WWW-Authenticate', challenge);
+  if (denial.reason === 'method_not_allowed') headers.push('Allow', route.methods.join(', '));
+  return headers;
+}
+
 /**
  * The only place that answers, audits and counts: every request ends in exactly one audit record, and its trace
  * with it.
@@ -73,27 +103,10 @@ export function createConclude({ config, audit, metrics, clock, refusals }: Conc
   return {
     refuse(received, denial, route, message, response, upstream) {
       const { reason, detail, retryAfterSeconds, addressIsToBlame, error } = denial;
-      const { reply } = received;
       const { status, say, family } = meaningOf(reason);
-      const blamed = (family === 'auth' && reason !== 'credentials_missing') || AFTER_BODY.includes(reason);
-      if (addressIsToBlame || blamed) refusals.drain(received.network, received.verificationCost ?? 1);
-      const headers = [
-        'Content-Type',
-        'application/json',
-        'Cache-Control',
-        'no-store',
-        'X-Request-Id',
-        received.id,
-        ...replyHeaders(status === 401 ? reply : { ...reply, dpopNonce: undefined }),
-      ];
-      if (route !== undefined) {
-        const resourceMetadata = metadataUrl(config, route, config.publicOrigins[0]!);
-        const scheme = received.headers.get('authorization')?.split(' ', 1)[0]!.toLowerCase();
-        for (const challenge of challenges(denial, { auth: route.auth, resourceMetadata, scheme }))
-          headers.push('WWW-Authenticate', challenge);
-      }
-      if (reason === 'method_not_allowed' && route !== undefined)
-        headers.push('Allow', route.methods.join(', '));
+      if (addressIsToBlame || isBlamed(reason, family))
+        refusals.drain(received.network, received.verificationCost ?? 1);
+      const headers = refusalHeaders(received, denial, route, config);
       if (retryAfterSeconds !== undefined) headers.push('Retry-After', String(retryAfterSeconds));
       // An unread body would be taken for the next request: close rather than guess.
       if (!message.complete || READ_OTHERWISE.includes(reason)) headers.push('Connection', 'close');
@@ -118,16 +131,11 @@ export function createConclude({ config, audit, metrics, clock, refusals }: Conc
       received.trace?.ended({ status, reason: 'ok', route: undefined });
     },
     unreadable(reason, address) {
-      const id = randomUUID();
+      const bytes = { id: randomUUID(), receivedAt: clock(), address, headers: NO_FIELDS, facts: {} };
       const { status } = meaningOf(reason);
       metrics.concluded({}, status, reason, 0);
-      audit.write(
-        auditRecord(
-          { id, receivedAt: clock(), address, headers: NO_FIELDS, facts: {} },
-          { status, reason, bytes: 0, durationSeconds: 0 },
-        ),
-      );
-      return id;
+      audit.write(auditRecord(bytes, { status, reason, bytes: 0, durationSeconds: 0 }));
+      return bytes.id;
     },
     record(received, { status, bytes, ended, waitedMs }, upstream) {
       const durationSeconds = clock() - received.receivedAt;

@@ -71,7 +71,10 @@ export interface BackendContext {
   readonly connected: 'connect' | 'secureConnect';
   /** Begins a request; `fresh`: on a connection that was not used before. */
   readonly open: (request: UpstreamRequest, fresh: boolean) => ClientRequest;
-  /** Asked when the backend refused a confidential request with 401: the request with the credential of now, if that is another one. */
+  /**
+   * Asked when the backend refused a confidential request with 401: the request with the credential of now, if
+   * that is another one.
+   */
   readonly renew: (request: UpstreamRequest) => UpstreamRequest | undefined;
 }
 
@@ -327,7 +330,10 @@ export class BackendExchange implements SlotHolder {
     this.#deadline = deadlines.start(LOOK_SECONDS, this.#onLate);
   }
 
-  /** An answer before the end of its request: what is left keeps the pace of a body, or what carries it on both sides goes. */
+  /**
+   * An answer before the end of its request: what is left keeps the pace of a body, or what carries it on both
+   * sides goes.
+   */
   #awaitRest(): void {
     const { deadlines, limits } = this.#context;
     const { message } = this.#exchange;
@@ -379,7 +385,8 @@ const busy = (detail: string): Denial =>
 /** What the client is told instead of the backend's answer; absent: it gets that. */
 function refusal(status: number, confidential: boolean): Denial | undefined {
   if (confidential) return confidentialAnswer(status);
-  // The backend's quarrel is with our credential, not with the client's proof: a 401 would send the client for a new token.
+  // The backend's quarrel is with our credential, not with the client's proof: a 401 would send the client for
+  // a new token.
   if (status === 401 || status === 407) return deny('upstream_refused', `status ${status}`);
   // RFC 9110 15: no such status is valid.
   if (status < 200 || status > 599) return deny('upstream_failed', `status ${status}`);

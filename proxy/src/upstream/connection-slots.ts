@@ -4,7 +4,10 @@ import { Roster, type Seated } from './roster.js';
 export interface SlotHolder extends Seated {
   /** Whose request it is: what shares are counted by. */
   readonly caller: string;
-  /** Of an event stream, which ends when its client or its backend wants; anything else is an exchange that ends soon. */
+  /**
+   * Of an event stream, which ends when its client or its backend wants; anything else is an exchange that ends
+   * soon.
+   */
   readonly standing: boolean;
   /** A stream that its client opens again by itself when it ends. */
   readonly listening: boolean;
@@ -30,9 +33,10 @@ export interface SlotLimits {
 }
 
 /**
- * Who may have a connection to one backend. Exchanges and event streams are counted apart, so that streams, which
- * last, never keep an exchange waiting. When all connections for exchanges are in use, the others wait: a caller has at
- * most half of the places there, and whoever has half of the connections waits behind the others. When all places for streams are taken, the caller with the most of them loses one.
+ * Who may have a connection to one backend. Exchanges and event streams are counted apart, so that streams,
+ * which last, never keep an exchange waiting. When all connections for exchanges are in use, the others wait: a
+ * caller has at most half of the places there, and whoever has half of the connections waits behind the others.
+ * When all places for streams are taken, the caller with the most of them loses one.
  */
 export class ConnectionSlots {
   readonly #limits: SlotLimits;

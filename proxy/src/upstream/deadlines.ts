@@ -15,7 +15,10 @@ export interface Deadlines {
 
 const TICK_MS = 250;
 
-/** Deadlines that are looked at together: a timer of its own for every phase of every request costs more than what it guards. */
+/**
+ * Deadlines that are looked at together: a timer of its own for every phase of every request costs more than
+ * what it guards.
+ */
 export function createDeadlines(): Deadlines {
   const open = new Roster<Entry>();
   const timer = setInterval(() => {

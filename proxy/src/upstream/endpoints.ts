@@ -9,7 +9,10 @@ import type { Outcome, Upstream } from './upstream.js';
 export interface Pick {
   readonly upstream: Upstream;
   readonly request: UpstreamRequest;
-  /** What the client knows a session by that this backend begins: with the tag of the endpoint that has it, and of its owner. */
+  /**
+   * What the client knows a session by that this backend begins: with the tag of the endpoint that has it, and
+   * of its owner.
+   */
   readonly nameSession: ((id: string) => string) | undefined;
   /** How it went: what fails again and again is left out for a while. */
   readonly report: (outcome: Outcome) => void;
@@ -49,8 +52,9 @@ export function single(upstream: Upstream): Endpoints {
 }
 
 /**
- * Several endpoints of one backend. A new session goes to the one with the fewest open requests of those that work; when none works, all are tried. A session that began stays:
- * it lives in one endpoint's memory, and nobody else could go on with it.
+ * Several endpoints of one backend. A new session goes to the one with the fewest open requests of those that
+ * work; when none works, all are tried. A session that began stays: it lives in one endpoint's memory, and
+ * nobody else could go on with it.
  */
 export function several(upstreams: readonly Upstream[], { outlier, now }: EndpointsOptions): Endpoints {
   const members = upstreams.map((upstream): Member => ({
@@ -112,7 +116,10 @@ export function several(upstreams: readonly Upstream[], { outlier, now }: Endpoi
 /** Says nothing about the endpoint to whoever does not know it. */
 const tagOf = (backend: string): string => hash('sha256', backend, 'base64url').slice(0, TAG_LENGTH);
 
-/** Whether the endpoint works; `undefined`: what happened says nothing about it, as a client that leaves or a body that is too large. */
+/**
+ * Whether the endpoint works; `undefined`: what happened says nothing about it, as a client that leaves or a
+ * body that is too large.
+ */
 function verdictOf(outcome: Outcome): boolean | undefined {
   if (outcome.kind === 'answered') {
     if (outcome.ended === 'backend_cut' || FAILING.includes(outcome.status)) return false;

@@ -27,7 +27,10 @@ export interface OpenAnswer extends Seated {
   readonly listening: boolean;
   /** Seconds since the epoch: however it goes on; Infinity where the config sets no total time. */
   readonly endsAt: number;
-  /** How long past its token's `exp` it may go on; where the token was let in past that, since clocks differ, past its request. */
+  /**
+   * How long past its token's `exp` it may go on; where the token was let in past that, since clocks differ,
+   * past its request.
+   */
   readonly graceSeconds: number;
   /** Seconds since the epoch. */
   readonly receivedAt: number;
@@ -51,7 +54,10 @@ export interface OpenAnswersOptions {
 
 const SWEEP_MS = 1_000;
 
-/** Answers that are still open, looked at together once a second: none outlives its token, the key it was signed with, or its time. */
+/**
+ * Answers that are still open, looked at together once a second: none outlives its token, the key it was signed
+ * with, or its time.
+ */
 export function createOpenAnswers({ now, allowed }: OpenAnswersOptions): OpenAnswers {
   const open = new Roster<OpenAnswer>();
   const verdict = (

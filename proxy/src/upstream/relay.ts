@@ -26,7 +26,10 @@ const UNHEARD: readonly Ending[] = ['client_gone', 'client_stalled', 'backend_cu
 const LF = 10;
 const CR = 13;
 
-/** A backend's answer to the client, piece by piece, with back-pressure: what one side does not take the other is not asked for. */
+/**
+ * A backend's answer to the client, piece by piece, with back-pressure: what one side does not take the other
+ * is not asked for.
+ */
 export function relay(
   answer: IncomingMessage,
   response: ClientAnswer,
@@ -87,8 +90,8 @@ export const isEventStream = ({ headers }: IncomingMessage): boolean =>
   headers['content-encoding'] === undefined;
 
 /**
- * A comment and `retry:`, without the empty line that would hand the reader an event which has come half: what is incomplete at the end of a
- * stream is discarded (HTML, server-sent events, 9.2.6).
+ * A comment and `retry:`, without the empty line that would hand the reader an event which has come half: what
+ * is incomplete at the end of a stream is discarded (HTML, server-sent events, 9.2.6).
  */
 const farewell = (why: Ending, atLineStart: boolean): string =>
   `${atLineStart ? '' : '\n'}: ended by the gateway: ${why}\nretry: ${RETRY_MS}\n`;

@@ -5,8 +5,9 @@ export interface Seated {
 }
 
 /**
- * What comes and goes with every request, and is looked at together now and then. Coming and going allocate nothing: a Set is copied every few of them, into the old generation
- * once it lives there, and whatever the copies held stays until a full collection.
+ * What comes and goes with every request, and is looked at together now and then. Coming and going allocate
+ * nothing: a Set is copied every few of them, into the old generation once it lives there, and whatever the
+ * copies held stays until a full collection.
  */
 export class Roster<T extends Seated> {
   readonly #members: T[] = [];

@@ -14,7 +14,10 @@ export interface SendEvents {
   readonly fail: (denial: Denial) => void;
 }
 
-/** The client's body to the backend: back-pressure and a cap. What the backend does not take yet is gathered in the message. */
+/**
+ * The client's body to the backend: back-pressure and a cap. What the backend does not take yet is gathered in
+ * the message.
+ */
 export function sendBody(
   message: ClientMessage,
   out: ClientRequest,
@@ -53,5 +56,6 @@ export function sendBody(
     out.end();
     sent();
   });
-  out.once('close', () => message.resume()); // an answer before the end of the body: let the rest drain, or the connection could not be used again
+  // an answer before the end of the body: let the rest drain, or the connection could not be used again
+  out.once('close', () => message.resume());
 }

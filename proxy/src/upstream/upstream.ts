@@ -49,7 +49,8 @@ export function createUpstream({
   const tls = url.protocol === 'https:';
   const { agent, close } = createPool({ tls, tlsOptions, ...upstream });
   const host = url.hostname.replace(/^\[|\]$/g, '');
-  const port = url.port === '' ? (tls ? 443 : 80) : Number(url.port);
+  const usualPort = tls ? 443 : 80;
+  const port = url.port === '' ? usualPort : Number(url.port);
   const start = tls ? https.request : http.request;
 
   const open: BackendContext['open'] = (request, fresh) => {
@@ -57,7 +58,8 @@ export function createUpstream({
     if (request.framing === 'chunked') headers.push('Transfer-Encoding', 'chunked');
     else if (request.framing !== undefined) headers.push('Content-Length', request.framing);
     const { method, path } = request;
-    // Every field by its name: a spread into it gives each request a hidden class of its own, which only a full collection frees (half a kilobyte a request, measured).
+    // Every field by its name: a spread into it gives each request a hidden class of its own, which only a full
+    // collection frees (half a kilobyte a request, measured).
     const options: http.RequestOptions & FreshOption = {
       host,
       port,

@@ -1,4 +1,7 @@
-/** Node's parser hands out every chunk; of a body in too many pieces nothing is handed out any more, and nothing else is lost by that. */
+/**
+ * Node's parser hands out every chunk; of a body in too many pieces nothing is handed out any more, and nothing
+ * else is lost by that.
+ */
 import http from 'node:http';
 import net, { type AddressInfo } from 'node:net';
 import { gatherPieces, isFragmented } from '../../src/http/gather-pieces.js';

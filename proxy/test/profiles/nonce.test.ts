@@ -12,7 +12,10 @@ const file = join(dir, 'keys');
 const client = ec();
 const jkt = thumbprint(client);
 const [OLD, NEW] = ['old-secret-'.padEnd(40, 'o'), 'new-secret-'.padEnd(40, 'n')];
-/** Seconds that both replicas are ahead of the wall: more and more, as a clock that goes back begins a new epoch of the replay store. */
+/**
+ * Seconds that both replicas are ahead of the wall: more and more, as a clock that goes back begins a new epoch
+ * of the replay store.
+ */
 let ahead = 0;
 const clock = () => Date.now() / 1000 + ahead;
 let beds: [Bed, Bed];

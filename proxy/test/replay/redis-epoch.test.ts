@@ -198,8 +198,8 @@ afterEach(async () => {
     // The markers of the buckets are made with the first claims, and each begins with a whole second.
     for (const store of [one, two])
       await until(async () => {
-        const first = names.map((name) => store.claim(besideOf(name), young()));
-        return !(await Promise.all(first)).includes('down');
+        const claims = names.map((name) => store.claim(besideOf(name), young()));
+        return !(await Promise.all(claims)).includes('down');
       });
     await sleep(1_100);
     const madeAt = second();

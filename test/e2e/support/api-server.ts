@@ -1,7 +1,8 @@
 /**
  * A real kube-apiserver with its etcd, on the loopback, and a real kube-controller-manager and kube-scheduler
  * where they are asked for; without them objects are judged and stored, and nothing comes of them. There are no
- * nodes but what a test says is one. Built from source, since releases are not everywhere to be had: some minutes once, then from a cache.
+ * nodes but what a test says is one. Built from source, since releases are not everywhere to be had: some
+ * minutes once, then from a cache.
  */
 import { execFileSync } from 'node:child_process';
 import { createHash, generateKeyPairSync, randomUUID } from 'node:crypto';
@@ -117,6 +118,7 @@ export interface ApiServerOptions {
   readonly scheduler?: boolean;
 }
 
+// eslint-disable-next-line complexity -- optional parts of one start: each adds its flags
 export async function startApiServer({
   dir,
   auditPolicy,

@@ -1,0 +1,203 @@
+/** What a route can say: its backend, its credentials, its rules, its limits. */
+import * as z from 'zod/mini';
+import { auth, scope } from './auth-schema.js';
+import {
+  fileRef,
+  filePath,
+  httpUrl,
+  label,
+  must,
+  nonEmpty,
+  origin,
+  pathPrefix,
+  seconds,
+  subdomain,
+  suggest,
+  whole,
+} from './fields.js';
+
+const rateLimit = z.strictObject({
+  /** Size of the bucket: the burst one caller may send at once. */
+  maxTokens: whole(1, 1_000_000, 'requests'),
+  /** Requests added to the bucket every `fillIntervalSeconds`. */
+  tokensPerFill: whole(1, 1_000_000, 'requests'),
+  fillIntervalSeconds: z._default(seconds(0.001, 86_400), 1),
+  /**
+   * `caller`: one bucket per proven key; `route`: one bucket for everyone, as the data plane's own local limit
+   * counts.
+   */
+  per: z._default(z.enum(['caller', 'route']), 'caller'),
+  /** One bucket for all replicas, kept in the Redis of `replay`; while that is away each replica counts for itself. */
+  shared: z._default(z.boolean(), false),
+});
+
+const credential = z._default(
+  z.discriminatedUnion('kind', [
+    z.strictObject({ kind: z.literal('none') }),
+    /**
+     * The verified access token as `Authorization: Bearer`; loopback backends only, since MCP forbids token
+     * passthrough.
+     */
+    z.strictObject({ kind: z.literal('verifiedToken') }),
+    /** `<header>: <prefix><content of file>`; the file is read again when it changes. */
+    z.strictObject({
+      kind: z.literal('file'),
+      file: filePath,
+      header: z._default(
+        z.string().check(
+          must(
+            'must be an HTTP header name that a credential may use',
+            (v: string) =>
+              /^[a-z][a-z0-9-]*$/.test(v) &&
+              !/^(host|connection|content-length|transfer-encoding|te|upgrade|dpop)$/.test(v),
+            (v) => suggest(v.toLowerCase(), v),
+          ),
+        ),
+        'authorization',
+      ),
+      prefix: z._default(
+        z.string().check(must('must be visible ASCII', (v: string) => /^[\x20-\x7e]*$/.test(v))),
+        'Bearer ',
+      ),
+    }),
+    /**
+     * The caller's token, exchanged at the authorization server for one that is the backend's (RFC 8693), as
+     * `Authorization: Bearer`.
+     */
+    z.strictObject({
+      kind: z.literal('exchange'),
+      /** The token endpoint. */
+      url: httpUrl,
+      clientId: z.string().check(must('must not be empty', (v: string) => v !== '')),
+      clientSecret: fileRef,
+      caFile: z.optional(filePath),
+      /** Logical name of the backend (RFC 8693 2.1). */
+      audience: z.optional(z.string().check(must('must not be empty', (v: string) => v !== ''))),
+      /** Its URI (RFC 8693 2.1, RFC 8707). */
+      resource: z.optional(httpUrl),
+      /** Asked for; none: what the authorization server gives. */
+      scopes: z._default(z.array(scope), []),
+      timeoutSeconds: z._default(seconds(0.1, 60), 2),
+      /** Exchanged tokens that are kept, each until it expires. */
+      maxEntries: z._default(whole(1, 1_000_000, 'tokens'), 10_000),
+    }),
+  ]),
+  { kind: 'none' },
+);
+
+/** Of the Model Context Protocol's transports, oldest first. */
+const REVISIONS = ['2025-03-26', '2025-06-18', '2025-11-25', '2026-07-28'] as const;
+
+export const mcpRoute = z.strictObject({
+  kind: z.literal('mcp'),
+  name: label,
+  pathPrefix,
+  /** Streamable HTTP: POST sends, GET opens the server's stream, DELETE ends a session. */
+  methods: z._default(nonEmpty(z.enum(['GET', 'POST', 'DELETE'])), ['POST', 'GET', 'DELETE']),
+  auth,
+  rateLimit: z.optional(rateLimit),
+  /**
+   * Origin header values of browsers that may call; a request with any other Origin is refused (MCP transports,
+   * DNS rebinding).
+   */
+  allowedOrigins: z._default(z.array(origin), []),
+  /**
+   * Revisions of MCP that are served, by the client's MCP-Protocol-Version; a request without one counts as
+   * 2025-03-26, and initialize by its protocolVersion.
+   */
+  revisions: z._default(nonEmpty(z.enum(REVISIONS)), [...REVISIONS]),
+  /** Present: only JSON-RPC messages that fit a rule pass. The body is read for it, up to `limits.maxBodyBytes`. */
+  allow: z.optional(
+    nonEmpty(
+      z.strictObject({
+        /** Exact method, or all under a prefix: `tools/*`; notifications are methods too. */
+        method: z
+          .string()
+          .check(
+            must('must be a JSON-RPC method, or a prefix and "/*"', (v: string) =>
+              /^[A-Za-z0-9_$.-]+(\/[A-Za-z0-9_$.-]+)*(\/\*)?$/.test(v),
+            ),
+          ),
+        /** `params.name`, `params.uri` of resources/read, or `params.taskId` of tasks; absent: any. */
+        names: z.optional(nonEmpty(z.string().check(must('must not be empty', (v: string) => v !== '')))),
+        /** On top of the route's. */
+        requiredScopes: z._default(z.array(scope), []),
+      }),
+    ),
+  ),
+  backend: z.strictObject({
+    /** Origin of the MCP server or of agentgateway, with the path that replaces `pathPrefix` if it has one. */
+    url: httpUrl,
+    /**
+     * Origins that share the work, `url`'s path on each; absent: the one of `url`. A session stays where it
+     * began: its `Mcp-Session-Id` is given a tag that names the endpoint and is taken off again, so every
+     * replica of the gateway knows.
+     */
+    endpoints: z.optional(nonEmpty(origin)),
+    /** Of several endpoints: one that failed so often in a row is left out so long. */
+    outlier: z.prefault(
+      z.strictObject({
+        consecutiveFailures: z._default(whole(1, 1000, 'failures'), 5),
+        ejectSeconds: z._default(seconds(1, 3600), 30),
+      }),
+      {},
+    ),
+    caFile: z.optional(filePath),
+    /** What the gateway shows of itself where the backend asks for a client certificate; followed through rotations. */
+    clientCertificate: z.optional(z.strictObject({ certFile: filePath, keyFile: filePath })),
+    /** Name that the backend's certificate must have, and SNI, where it is not the host of the URL. */
+    serverName: z.optional(
+      z
+        .string()
+        .check(
+          must('must be a DNS name', (v: string) =>
+            /^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$/.test(v),
+          ),
+        ),
+    ),
+    credential,
+  }),
+});
+
+export const secretsRoute = z.strictObject({
+  kind: z.literal('secrets'),
+  name: label,
+  pathPrefix,
+  methods: z._default(nonEmpty(z.enum(['GET', 'HEAD'])), ['GET', 'HEAD']),
+  auth,
+  rateLimit: z.optional(rateLimit),
+  backend: z.strictObject({
+    /** Origin of the Kubernetes API server. */
+    url: httpUrl.check(
+      must('must be https: the token and the secret cross this connection', (v: string) =>
+        v.startsWith('https:'),
+      ),
+    ),
+    caFile: filePath,
+    /** The projected ServiceAccount token; read again when kubelet rotates it. */
+    tokenFile: filePath,
+    namespace: label,
+    /** The only Secrets that can be read; anything else is 404 without a call to the API server. */
+    secretNames: nonEmpty(subdomain),
+    /**
+     * Of the Secrets named here only these keys can be read, each at `<prefix>/<name>/<key>` as its decoded
+     * value; the object as a whole cannot.
+     */
+    secretKeys: z._default(
+      z.record(
+        z.string(),
+        nonEmpty(
+          z
+            .string()
+            .check(
+              must(
+                'must be a key of a Secret: 1 to 253 letters, digits, "-", "_" or "."',
+                (v: string) => /^[A-Za-z0-9._-]{1,253}$/.test(v) && v !== '.' && v !== '..',
+              ),
+            ),
+        ),
+      ),
+      {},
+    ),
+  }),
+});
