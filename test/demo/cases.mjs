@@ -57,7 +57,8 @@ function outline({ status, challenge }) {
 }
 
 /**
- * RFC 9449 8: a client that is told to use a nonce sends the request again, with a new proof that carries it. A gateway that has just started asks for one, as it does not know what was used before.
+ * RFC 9449 8: a client that is told to use a nonce sends the request again, with a new proof that carries it. A
+ * gateway that has just started asks for one, as it does not know what was used before.
  * @param ask sends the request with a proof that has the nonce
  */
 async function withNonce(ask) {
@@ -68,8 +69,9 @@ async function withNonce(ask) {
 const SERVED_MS = 20_000;
 
 /**
- * Waits until tokens of the self-signed profile pass, which have no nonce: a gateway refuses what could have been made before it started, by a clock that is ahead of its own.
- * Asks for a secret that is not listed, so that no backend hears of it.
+ * Waits until tokens of the self-signed profile pass, which have no nonce: a gateway refuses what could have
+ * been made before it started, by a clock that is ahead of its own. Asks for a secret that is not listed, so
+ * that no backend hears of it.
  */
 export async function untilServed(info) {
   const route = info.routes.find(({ profile, secret }) => profile === 'selfSigned' && secret !== undefined);

@@ -26,16 +26,7 @@ const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string
 const { tasks } = JSON.parse(read('.projen/tasks.json')) as { tasks: Record<string, { steps?: Step[] }> };
 
 /** They read sources only, or make what the others need. */
-const NEEDS_NOTHING = [
-  'bundle',
-  'clean',
-  'default',
-  'eslint',
-  'format',
-  'format:check',
-  'pre-compile',
-  'projen',
-];
+const NEEDS_NOTHING = ['bundle', 'clean', 'default', 'format', 'format:check', 'pre-compile', 'projen'];
 /** They bundle for themselves, as the first thing that they do. */
 const BY_ITSELF = ['demo', 'fuzz', 'synth'];
 
