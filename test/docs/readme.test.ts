@@ -96,11 +96,13 @@ describe('the documents', () => {
       .filter((link) => link !== 'API.md');
     expect(links.filter((link) => !existsSync(join(root, link)))).toEqual([]);
   });
-  it('ARCHITECTURE.md stays under 150 lines and names tests that exist', () => {
-    const text = read('ARCHITECTURE.md');
-    expect(text.split('\n').length).toBeLessThan(150);
+  it('ARCHITECTURE.md stays under 150 lines', () => {
+    expect(read('ARCHITECTURE.md').split('\n').length).toBeLessThan(150);
+  });
+  it('invariants name tests that exist', () => {
+    const text = read('ARCHITECTURE.md') + read(join('docs', 'reference', 'invariants.md'));
     const tests = [...text.matchAll(/`((?:proxy\/)?test\/[^`]*?)`/g)].map(([, path]) => path);
-    expect(tests.length).toBeGreaterThan(8);
+    expect(tests.length).toBeGreaterThan(20);
     expect(tests.filter((path) => !existsSync(join(root, path)))).toEqual([]);
   });
   it('decisions stay under 40 lines', () => {
