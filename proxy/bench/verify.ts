@@ -14,11 +14,16 @@ import { headerFields } from '../src/http/header-fields.js';
 import type { Received } from '../src/pipeline/evidence.js';
 import { Denial } from '../src/pipeline/reason.js';
 import { then } from '../src/pipeline/stage.js';
-import { createParts } from '../src/parts.js';
+import { createResourceRegistry } from '../src/resource-registry.js';
 import { VERIFICATION_COST } from '../src/profiles/verify-queue.js';
 import { createMemoryStore } from '../src/replay/memory-store.js';
 import { openTrust } from '../src/trust.js';
-import { bucketMemories, bucketTables, createAddressLimits, createWay } from '../src/way.js';
+import {
+  bucketMemories,
+  bucketTables,
+  createAddressLimits,
+  createPipeline,
+} from '../src/request-pipeline.js';
 
 /** node --expose-gc */
 declare const gc: ((options: { type: 'minor' }) => void) | undefined;
@@ -63,7 +68,7 @@ const parsed = parseConfig({
 });
 if (!parsed.ok) throw new Error(parsed.problems.join('\n'));
 const { config } = parsed;
-const { take, drop } = createParts().draft();
+const { acquire: take, rollback: drop } = createResourceRegistry().begin();
 const trust = openTrust(config, take, {
   clock: wallClock,
   warn: (problem) => {
@@ -72,9 +77,13 @@ const trust = openTrust(config, take, {
 });
 const tables = bucketTables(bucketMemories(false));
 const addressLimits = createAddressLimits(config, tables.addresses, wallClock);
-const { enter, route, decide } = createWay(config, {
+const {
+  accept: enter,
+  matchRoute: route,
+  decide,
+} = createPipeline(config, {
   trust,
-  take,
+  acquire: take,
   store: createMemoryStore({ maxEntries: 1_000_000, windowSeconds: 300, now: wallClock, remembersSince: 0 }),
   sessionKeys: createSessionKeys(newSessionKey(), wallClock),
   buckets: tables.callers,

@@ -12,12 +12,12 @@ import { announceClose, type ClientAnswer, type ClientMessage } from './http/exc
 import { closed, listen } from './http/listen.js';
 import { openTlsFiles } from './keys/tls-files.js';
 import type { Metrics } from './observe/metrics.js';
-import { counted, openProcessResources, type Crew } from './open.js';
-import { createParts } from './parts.js';
+import { counted, openProcessResources, type ThreadContext } from './open.js';
+import { createResourceRegistry } from './resource-registry.js';
 import { reload, type EdgeState } from './reload.js';
 import { answerHealth, serve } from './serve.js';
 import { drain } from './stop.js';
-import { telling, type Surroundings } from './trust.js';
+import { reloadEvents, type Dependencies } from './trust.js';
 
 /** Where requests are served: all of a gateway but its admin port. */
 export interface Edge {
@@ -49,8 +49,8 @@ export interface Gateway extends Pick<Edge, 'port' | 'reload' | 'refresh' | 'ref
 }
 
 /** The whole proxy, in one thread. */
-export async function startGateway(config: Config, surroundings: Surroundings): Promise<Gateway> {
-  const edge = await startEdge(config, surroundings);
+export async function startGateway(config: Config, dependencies: Dependencies): Promise<Gateway> {
+  const edge = await startEdge(config, dependencies);
   const admin = createAdminServer(edge);
   const adminPort = await listen(admin, config.admin);
   let stopped: Promise<void> | undefined;
@@ -63,25 +63,25 @@ export async function startGateway(config: Config, surroundings: Surroundings): 
 }
 
 /** @param crew what the other threads of the process share with this one */
-export async function startEdge(config: Config, outer: Surroundings, crew?: Crew): Promise<Edge> {
+export async function startEdge(config: Config, outer: Dependencies, crew?: ThreadContext): Promise<Edge> {
   const resources = await openProcessResources({
     config,
-    surroundings: outer,
-    crew,
+    dependencies: outer,
+    thread: crew,
     current: () => state.generation,
   });
   const { metrics } = resources;
-  const surroundings = counted(outer, metrics);
-  const parts = createParts();
-  const draft = parts.draft();
+  const dependencies = counted(outer, metrics);
+  const registry = createResourceRegistry();
+  const transaction = registry.begin();
   const state: EdgeState = {
-    generation: openGeneration(config, draft.take, resources, surroundings),
+    generation: openGeneration(config, transaction.acquire, resources, dependencies),
     stopping: false,
   };
-  draft.keep();
+  transaction.commit();
 
-  const context = { resources, surroundings, bodies: createBodyPool() };
-  const edge = openEdge(config, state, resources, surroundings, (message, response) => {
+  const context = { resources, dependencies, bodies: createBodyPool() };
+  const edge = openEdge(config, state, resources, dependencies, (message, response) => {
     if (state.stopping) announceClose(response);
     if (message.url === '/healthz') answerHealth(message, response);
     else serve(context, state.generation, message, response);
@@ -97,7 +97,7 @@ export async function startEdge(config: Config, outer: Surroundings, crew?: Crew
     // One at a time, in the order they came.
     reload(another) {
       const done = pending
-        .then(() => reload(another, state, parts, resources, surroundings))
+        .then(() => reload(another, state, registry, resources, dependencies))
         .then((problems) => {
           metrics.reloaded('config', problems.length === 0);
           return problems;
@@ -106,14 +106,14 @@ export async function startEdge(config: Config, outer: Surroundings, crew?: Crew
       return done;
     },
     refresh() {
-      parts.refresh();
+      registry.refresh();
       edge.certificate?.refresh();
       resources.refresh();
     },
     refusedConfig: () => metrics.reloaded('config', false),
     stop: () =>
       (stopped ??= drain(state, edge, resources).then(() => {
-        parts.close();
+        registry.close();
         edge.certificate?.close();
         return resources.close();
       })),
@@ -125,17 +125,17 @@ function openEdge(
   config: Config,
   state: EdgeState,
   { metrics }: ProcessResources,
-  surroundings: Surroundings,
+  dependencies: Dependencies,
   answer: (message: ClientMessage, response: ClientAnswer) => void,
 ) {
   const { tls } = config.listen;
-  const certificate = tls && openTlsFiles(tls, telling(surroundings, 'certificate'));
+  const certificate = tls && openTlsFiles(tls, reloadEvents(dependencies, 'certificate'));
   const edge = createEdgeServer(
     {
       limits: config.limits,
       peers: { has: (address) => state.generation.peers.has(address) },
       onRefused: (cause) => metrics.connectionRefused(cause),
-      onUnreadable: (reason, address) => state.generation.conclude.unreadable(reason, address),
+      onUnreadable: (reason, address) => state.generation.responder.unreadable(reason, address),
       tls: certificate?.current(),
       askForCertificate: asksForCertificate(config),
     },

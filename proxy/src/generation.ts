@@ -7,29 +7,35 @@ import type { AuditLog } from './observe/audit-log.js';
 import type { LineSink } from './observe/line-sink.js';
 import type { Metrics } from './observe/metrics.js';
 import type { Tracer } from './observe/tracer.js';
-import type { Take } from './parts.js';
+import type { Acquire } from './resource-registry.js';
 import type { UpstreamRequest } from './pipeline/evidence.js';
 import type { ReplayStore } from './replay/replay-store.js';
 import { createVerifyQueue } from './profiles/verify-queue.js';
-import { createConclude, type Conclude } from './stages/conclude.js';
-import { openTrust, type Surroundings, type Trust } from './trust.js';
+import { createResponder, type Responder } from './stages/respond.js';
+import { openTrust, type Dependencies, type Trust } from './trust.js';
 import type { Deadlines } from './upstream/deadlines.js';
 import type { OpenAnswers } from './upstream/open-answers.js';
 import { several, single, type Endpoints } from './upstream/endpoints.js';
 import { createUpstream } from './upstream/upstream.js';
 import type { BucketTable } from './limit/bucket-table.js';
-import { createAddressLimits, createWay, type Buckets, type SharedRedis, type Way } from './way.js';
+import {
+  createAddressLimits,
+  createPipeline,
+  type Buckets,
+  type SharedRedis,
+  type RequestPipeline,
+} from './request-pipeline.js';
 
 export interface Generation {
   readonly config: Config;
   readonly trust: Trust;
-  readonly way: Way;
-  readonly conclude: Conclude;
+  readonly pipeline: RequestPipeline;
+  readonly responder: Responder;
   readonly peers: TrustedPeers;
   readonly endpointsOf: (route: Route) => Endpoints;
   /** By what rules a route lets somebody in, as one word: an answer goes on after a reload while they are the same. */
-  readonly termsOf: (route: Route) => string;
-  readonly terms: ReadonlySet<string>;
+  readonly policyOf: (route: Route) => string;
+  readonly policies: ReadonlySet<string>;
 }
 
 /** What lasts as long as the process: every generation uses the same. */
@@ -52,29 +58,29 @@ export interface ProcessResources {
 
 export function openGeneration(
   config: Config,
-  take: Take,
+  acquire: Acquire,
   resources: ProcessResources,
-  surroundings: Surroundings,
+  dependencies: Dependencies,
 ): Generation {
-  const { clock } = surroundings;
+  const { clock } = dependencies;
   const { store, buckets, audit, metrics, sharedRedis, sessionKeys } = resources;
-  const trust = openTrust(config, take, surroundings);
+  const trust = openTrust(config, acquire, dependencies);
   const addressLimits = createAddressLimits(config, buckets.addresses, clock);
   const endpoints = new Map(
     config.routes.map((route) => [
       route,
-      take(['endpoints', route.name, route.kind, route.backend, config.upstream, config.limits], () =>
+      acquire(['endpoints', route.name, route.kind, route.backend, config.upstream, config.limits], () =>
         openEndpoints(route, config, resources, trust, clock),
       ),
     ]),
   );
-  const terms = new Map(config.routes.map((route) => [route, termsOf(route, config)]));
+  const policies = new Map(config.routes.map((route) => [route, termsOf(route, config)]));
   return {
     config,
     trust,
-    way: createWay(config, {
+    pipeline: createPipeline(config, {
       trust,
-      take,
+      acquire,
       buckets: buckets.callers,
       store,
       sessionKeys,
@@ -89,11 +95,11 @@ export function openGeneration(
         most: config.limits.maxUnverified,
       }),
     }),
-    conclude: createConclude({ config, audit, metrics, clock, refusals: addressLimits.refusals }),
+    responder: createResponder({ config, audit, metrics, clock, refusals: addressLimits.refusals }),
     peers: trustedPeers(config.trustedPeers),
     endpointsOf: (route) => endpoints.get(route)!,
-    termsOf: (route) => terms.get(route)!,
-    terms: new Set(terms.values()),
+    policyOf: (route) => policies.get(route)!,
+    policies: new Set(policies.values()),
   };
 }
 

@@ -12,7 +12,7 @@ import { parseConfigText, weakenings, type Config } from './config/index.js';
 import { fileProblems } from './config-files.js';
 import { watchFile } from './keys/watched-file.js';
 import { lastWords, openEvents } from './observe/events.js';
-import { startCrew } from './workers/crew.js';
+import { startWorkers } from './workers/worker-pool.js';
 import type { Start } from './workers/messages.js';
 import { serveAsThread } from './workers/thread.js';
 
@@ -59,12 +59,12 @@ async function serve(file: string, asked: Config): Promise<void> {
   const config = fit(asked, capacity);
   for (const problem of capacity.problems) say('cannot_hold', { problem });
   for (const weakening of weakenings(config)) say('weakened', { weakening });
-  const surroundings = { clock: wallClock, warn: (problem: string) => say('warning', { problem }) };
+  const dependencies = { clock: wallClock, warn: (problem: string) => say('warning', { problem }) };
   const gateway =
     config.workers === 1
-      ? await startGateway(config, surroundings)
-      : await startCrew(config, {
-          ...surroundings,
+      ? await startGateway(config, dependencies)
+      : await startWorkers(config, {
+          ...dependencies,
           program: new URL(import.meta.url),
           onLost: (cause) => fail(EXIT.failed, `a thread was lost: ${cause.stack ?? cause.message}`),
         });

@@ -14,13 +14,13 @@ import { openTracer, type Tracer } from './observe/tracer.js';
 import { connectRedis } from './redis/connect.js';
 import type { SharedClaims } from './replay/memory-store.js';
 import { openReplayStore } from './replay/open-replay-store.js';
-import { telling, type Surroundings } from './trust.js';
+import { reloadEvents, type Dependencies } from './trust.js';
 import { createDeadlines } from './upstream/deadlines.js';
 import { createOpenAnswers } from './upstream/open-answers.js';
-import { bucketMemories, bucketTables, type Buckets, type SharedRedis } from './way.js';
+import { bucketMemories, bucketTables, type Buckets, type SharedRedis } from './request-pipeline.js';
 
 /** What a thread has that is one of several: see workers/. */
-export interface Crew {
+export interface ThreadContext {
   /** Absent: the replay store is not of this process. */
   readonly claims: SharedClaims | undefined;
   readonly buckets: Buckets<BucketMemory>;
@@ -30,19 +30,19 @@ export interface Crew {
 
 export interface OpenOptions {
   readonly config: Config;
-  readonly surroundings: Surroundings;
-  readonly crew: Crew | undefined;
+  readonly dependencies: Dependencies;
+  readonly thread: ThreadContext | undefined;
   /** The generation in use; asked from the first request on. */
   readonly current: () => Generation;
 }
 
 /** @returns what generations share; its `close` ends all of it, the audit log last */
 export async function openProcessResources(options: OpenOptions): Promise<ProcessResources> {
-  const { config, surroundings, crew, current } = options;
-  const { clock, warn } = surroundings;
+  const { config, dependencies, thread: crew, current } = options;
+  const { clock, warn } = dependencies;
   const store = await openReplayStore(config, {
     now: clock,
-    remembersSince: surroundings.remembersSince,
+    remembersSince: dependencies.remembersSince,
     shared: crew?.claims,
     onProblem: warn,
     onUnchecked: () => metrics.unchecked(),
@@ -54,10 +54,10 @@ export async function openProcessResources(options: OpenOptions): Promise<Proces
     openStreams: () => openAnswers.streams(),
     keyAgeSeconds: () => [...current().trust.keys].map(([name, keys]) => [name, keys.ageSeconds()] as const),
   });
-  const openAnswers = createOpenAnswers({ now: clock, allowed: (terms) => current().terms.has(terms) });
+  const openAnswers = createOpenAnswers({ now: clock, allowed: (terms) => current().policies.has(terms) });
   const auditSink = crew?.audit ?? openAuditSink(config, metrics, warn);
   const audit = createAuditLog(auditSink);
-  const tracing = await openTracing(config, metrics, counted(surroundings, metrics));
+  const tracing = await openTracing(config, metrics, counted(dependencies, metrics));
   const redis = sharedRedis(config);
   const deadlines = createDeadlines();
   return {
@@ -84,12 +84,12 @@ export async function openProcessResources(options: OpenOptions): Promise<Proces
 }
 
 /** What is read again is counted, too. */
-export const counted = (surroundings: Surroundings, metrics: Metrics): Surroundings => ({
-  ...surroundings,
+export const counted = (dependencies: Dependencies, metrics: Metrics): Dependencies => ({
+  ...dependencies,
   reloaded: (what, good) => metrics.reloaded(what, good),
 });
 
-function openAuditSink({ audit }: Config, metrics: Metrics, warn: Surroundings['warn']): LineSink {
+function openAuditSink({ audit }: Config, metrics: Metrics, warn: Dependencies['warn']): LineSink {
   return openLineSink({
     to: audit.file ?? STDOUT,
     onLost: (lines, why) => {
@@ -109,16 +109,16 @@ interface Tracing {
 async function openTracing(
   { tracing }: Config,
   metrics: Metrics,
-  surroundings: Surroundings,
+  dependencies: Dependencies,
 ): Promise<Tracing | undefined> {
   if (tracing === undefined) return undefined;
   const file = tracing.authorization?.file;
   const credential =
-    file === undefined ? undefined : openSecretFile(file, telling(surroundings, 'credential'));
+    file === undefined ? undefined : openSecretFile(file, reloadEvents(dependencies, 'credential'));
   const tracer = await openTracer(tracing, {
     authorization: () => credential?.value(),
     onDropped: metrics.spansDropped,
-    onProblem: surroundings.warn,
+    onProblem: dependencies.warn,
   });
   return {
     tracer,

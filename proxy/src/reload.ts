@@ -1,9 +1,9 @@
 /** Another config, while the gateway serves: a new generation takes over, or nothing changes. */
 import type { Config } from './config/index.js';
 import { openGeneration, restartProblems, type Generation, type ProcessResources } from './generation.js';
-import type { Parts } from './parts.js';
+import type { ResourceRegistry } from './resource-registry.js';
 import { longestWindowSeconds } from './replay/window.js';
-import type { Surroundings } from './trust.js';
+import type { Dependencies } from './trust.js';
 
 /** How long a new config may wait for the keys of its issuers. */
 const KEYS_WAIT_MS = 10_000;
@@ -18,29 +18,29 @@ export interface EdgeState {
 export async function reload(
   config: Config,
   state: EdgeState,
-  parts: Parts,
+  registry: ResourceRegistry,
   resources: ProcessResources,
-  surroundings: Surroundings,
+  dependencies: Dependencies,
 ): Promise<readonly string[]> {
   const fixed = restartProblems(state.generation.config, config);
   if (fixed.length > 0) return fixed;
-  const draft = parts.draft();
+  const transaction = registry.begin();
   let next: Generation;
   try {
-    next = openGeneration(config, draft.take, resources, surroundings);
+    next = openGeneration(config, transaction.acquire, resources, dependencies);
   } catch (cause) {
-    draft.drop();
+    transaction.rollback();
     return [(cause as Error).message];
   }
   const missing = await missingKeys(next, state);
   if (missing.length > 0 || state.stopping) {
-    draft.drop();
+    transaction.rollback();
     return missing.map((name) => `${name}: not there after ${KEYS_WAIT_MS / 1000} s`);
   }
   resources.store.cover(longestWindowSeconds(config.routes));
   state.generation = next;
-  draft.keep();
-  resources.openAnswers.endAll('config_changed', ({ terms }) => !next.terms.has(terms));
+  transaction.commit();
+  resources.openAnswers.endAll('config_changed', ({ policy }) => !next.policies.has(policy));
   return [];
 }
 

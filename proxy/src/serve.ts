@@ -8,12 +8,12 @@ import { receive } from './http/receive.js';
 import { replyHeaders } from './http/reply-headers.js';
 import type { Outbound, Received } from './pipeline/evidence.js';
 import { Denial, deny } from './pipeline/reason.js';
-import type { Surroundings } from './trust.js';
+import type { Dependencies } from './trust.js';
 import type { Outcome } from './upstream/upstream.js';
 
 export interface ServeContext {
   readonly resources: ProcessResources;
-  readonly surroundings: Surroundings;
+  readonly dependencies: Dependencies;
   /** Where bodies are held that rules need whole. */
   readonly bodies: BodyPool;
 }
@@ -42,8 +42,8 @@ class RequestInProgress {
     this.#generation = generation;
     this.#message = message;
     this.#response = response;
-    const { resources, surroundings, bodies } = context;
-    const now = surroundings.clock();
+    const { resources, dependencies, bodies } = context;
+    const now = dependencies.clock();
     this.#received = receive(message, response, { id: randomUUID(), now, peers: generation.peers, bodies });
     const { tracer } = resources;
     if (tracer !== undefined)
@@ -60,23 +60,23 @@ class RequestInProgress {
 
   /** The stages up to the decision: who asks, for what, and what the backend will see. */
   #decide(): void {
-    const { way, config, conclude } = this.#generation;
-    const accepted = way.enter(this.#received);
+    const { pipeline, config, responder } = this.#generation;
+    const accepted = pipeline.accept(this.#received);
     if (accepted instanceof Promise) throw new TypeError('accept is synchronous');
     if (accepted instanceof Denial) return this.#refuseUnsent(accepted);
-    const own = way.local(accepted);
+    const own = pipeline.answerLocally(accepted);
     if (own !== undefined) {
       this.#message.resume();
-      return conclude.answer(this.#received, own, this.#message, this.#response);
+      return responder.answer(this.#received, own, this.#message, this.#response);
     }
-    const routed = way.route(accepted);
+    const routed = pipeline.matchRoute(accepted);
     if (routed instanceof Promise) throw new TypeError('match-route is synchronous');
     if (routed instanceof Denial) {
       this.#route = config.routes.find(({ name }) => name === this.#received.facts.route);
       return this.#refuseUnsent(routed);
     }
     this.#route = routed.route;
-    const decision = way.decide(routed);
+    const decision = pipeline.decide(routed);
     if (decision instanceof Promise) decision.then(this.#settle).catch(this.#crash);
     else this.#settle(decision);
   }
@@ -104,8 +104,8 @@ class RequestInProgress {
         extra: ['X-Request-Id', received.id, ...replyHeaders(received.reply)],
         receivedAt: received.receivedAt,
         caller: caller.kind === 'known' ? caller.identity : received.network,
-        standing: caller.kind === 'known' ? caller.standing : undefined,
-        terms: this.#generation.termsOf(outbound.route),
+        validity: caller.kind === 'known' ? caller.validity : undefined,
+        policy: this.#generation.policyOf(outbound.route),
       },
       (outcome) => {
         metrics.upstreamEnded(upstream.backend);
@@ -117,8 +117,8 @@ class RequestInProgress {
   }
 
   #end({ route, caller }: Outbound, outcome: Outcome, backend: string): void {
-    const { conclude, trust } = this.#generation;
-    if (outcome.kind === 'answered') return conclude.record(this.#received, outcome, backend);
+    const { responder, trust } = this.#generation;
+    if (outcome.kind === 'answered') return responder.record(this.#received, outcome, backend);
     // The backend's token was withdrawn, maybe: the next request asks for another.
     if (outcome.denial.reason === 'upstream_refused' && caller.kind === 'known')
       trust.exchangers.get(route.name)?.forget(caller.accessToken);
@@ -134,7 +134,7 @@ class RequestInProgress {
   }
 
   #refuse(denial: Denial, backend?: string): void {
-    this.#generation.conclude.refuse(
+    this.#generation.responder.refuse(
       this.#received,
       denial,
       this.#route,
@@ -147,7 +147,7 @@ class RequestInProgress {
   /** A throw is a bug, and still an answer, an audit line and a refusal. */
   readonly #crash = (cause: unknown): void => {
     const what = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
-    this.#context.surroundings.warn(`internal error: ${what}`);
+    this.#context.dependencies.warn(`internal error: ${what}`);
     this.#refuse(deny('internal_error'));
   };
 }

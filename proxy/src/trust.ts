@@ -12,7 +12,7 @@ import { openRootCertificates, type RootCertificates } from './keys/root-certifi
 import { openSecretFile, type SecretFile } from './keys/secret-file.js';
 import { openTlsFiles, type TlsFiles } from './keys/tls-files.js';
 import { createTokenExchange } from './keys/token-exchange.js';
-import type { Take } from './parts.js';
+import type { Acquire } from './resource-registry.js';
 
 export interface Trust {
   /** By issuer name. */
@@ -34,7 +34,7 @@ export interface Trust {
 /** What is read again while the gateway runs. */
 export type Reloaded = 'config' | 'jwks' | 'nonce_keys' | 'credential' | 'certificate' | 'roots';
 
-export interface Surroundings {
+export interface Dependencies {
   readonly clock: Clock;
   /** Of a test that must not wait until its gateway is old: since when a memory store knows of every proof. */
   readonly remembersSince?: number;
@@ -48,7 +48,7 @@ export interface Surroundings {
 }
 
 /** How a part tells of what it read. */
-export const telling = ({ warn, reloaded }: Surroundings, what: Reloaded) => ({
+export const reloadEvents = ({ warn, reloaded }: Dependencies, what: Reloaded) => ({
   onProblem: (problem: string) => {
     warn(problem);
     reloaded?.(what, false);
@@ -56,21 +56,21 @@ export const telling = ({ warn, reloaded }: Surroundings, what: Reloaded) => ({
   onLoaded: () => reloaded?.(what, true),
 });
 
-export function openTrust(config: Config, take: Take, surroundings: Surroundings): Trust {
-  const keys = openIssuerKeys(config, take, surroundings);
-  const nonceKeys = openNonceRings(config, take, surroundings);
+export function openTrust(config: Config, acquire: Acquire, dependencies: Dependencies): Trust {
+  const keys = openIssuerKeys(config, acquire, dependencies);
+  const nonceKeys = openNonceRings(config, acquire, dependencies);
   const credentials = mapOf(credentialFiles(config), (file) => [
     file,
-    take(['credential', file], () => openSecretFile(file, telling(surroundings, 'credential'))),
+    acquire(['credential', file], () => openSecretFile(file, reloadEvents(dependencies, 'credential'))),
   ]);
   return {
     keys,
     nonceKeys,
     credentials,
-    clientCertificates: openClientCertificates(config, take, surroundings),
-    roots: openRoots(config, take, surroundings),
-    introspectors: openIntrospectors(config, take, surroundings, credentials),
-    exchangers: openExchangers(config, take, surroundings, credentials),
+    clientCertificates: openClientCertificates(config, acquire, dependencies),
+    roots: openRoots(config, acquire, dependencies),
+    introspectors: openIntrospectors(config, acquire, dependencies, credentials),
+    exchangers: openExchangers(config, acquire, dependencies, credentials),
     waitingFor: () => [
       ...[...keys].filter(([, source]) => !source.ready()).map(([name]) => `keys of issuer ${name}`),
       ...[...nonceKeys]
@@ -93,45 +93,53 @@ function mapOf<Item, Value>(
   return map;
 }
 
-const openIssuerKeys = ({ issuers }: Config, take: Take, surroundings: Surroundings): Trust['keys'] =>
+const openIssuerKeys = ({ issuers }: Config, acquire: Acquire, dependencies: Dependencies): Trust['keys'] =>
   mapOf(issuers, (issuer) => [
     issuer.name,
-    take(['keys', issuer.name, issuer.jwks], () =>
-      openKeySource(issuer, { now: surroundings.clock, ...telling(surroundings, 'jwks') }),
+    acquire(['keys', issuer.name, issuer.jwks], () =>
+      openKeySource(issuer, { now: dependencies.clock, ...reloadEvents(dependencies, 'jwks') }),
     ),
   ]);
 
-const openNonceRings = ({ routes }: Config, take: Take, surroundings: Surroundings): Trust['nonceKeys'] =>
+const openNonceRings = (
+  { routes }: Config,
+  acquire: Acquire,
+  dependencies: Dependencies,
+): Trust['nonceKeys'] =>
   mapOf(nonceFiles(routes), ([file, keepSeconds]) => [
     file,
-    take(['nonce keys', file, keepSeconds], () =>
-      openNonceKeys(file, { now: surroundings.clock, keepSeconds, ...telling(surroundings, 'nonce_keys') }),
+    acquire(['nonce keys', file, keepSeconds], () =>
+      openNonceKeys(file, {
+        now: dependencies.clock,
+        keepSeconds,
+        ...reloadEvents(dependencies, 'nonce_keys'),
+      }),
     ),
   ]);
 
 const openClientCertificates = (
   { routes }: Config,
-  take: Take,
-  surroundings: Surroundings,
+  acquire: Acquire,
+  dependencies: Dependencies,
 ): Trust['clientCertificates'] =>
   mapOf(routes, (route) => {
     const pair = route.kind === 'mcp' ? route.backend.clientCertificate : undefined;
     if (pair === undefined) return undefined;
-    const open = () => openTlsFiles(pair, telling(surroundings, 'certificate'));
-    return [pair.certFile, take(['client certificate', pair], open)];
+    const open = () => openTlsFiles(pair, reloadEvents(dependencies, 'certificate'));
+    return [pair.certFile, acquire(['client certificate', pair], open)];
   });
 
-const openRoots = ({ routes }: Config, take: Take, surroundings: Surroundings): Trust['roots'] =>
+const openRoots = ({ routes }: Config, acquire: Acquire, dependencies: Dependencies): Trust['roots'] =>
   mapOf(routes, ({ backend: { caFile } }) => {
     if (caFile === undefined) return undefined;
-    const open = () => openRootCertificates(caFile, telling(surroundings, 'roots'));
-    return [caFile, take(['roots', caFile], open)];
+    const open = () => openRootCertificates(caFile, reloadEvents(dependencies, 'roots'));
+    return [caFile, acquire(['roots', caFile], open)];
   });
 
 const openIntrospectors = (
   { issuers }: Config,
-  take: Take,
-  { clock: now, warn }: Surroundings,
+  acquire: Acquire,
+  { clock: now, warn }: Dependencies,
   credentials: Trust['credentials'],
 ): Trust['introspectors'] =>
   mapOf(issuers, ({ name, introspection }) => {
@@ -139,13 +147,13 @@ const openIntrospectors = (
     const secret = credentials.get(introspection.clientSecret.file)!;
     const onProblem = (problem: string) => warn(`issuer ${name}: ${problem}`);
     const open = () => createIntrospector(introspection, { now, secret, onProblem });
-    return [name, take(['introspector', name, introspection], open)];
+    return [name, acquire(['introspector', name, introspection], open)];
   });
 
 const openExchangers = (
   { routes }: Config,
-  take: Take,
-  { clock: now, warn: onProblem }: Surroundings,
+  acquire: Acquire,
+  { clock: now, warn: onProblem }: Dependencies,
   credentials: Trust['credentials'],
 ): Trust['exchangers'] =>
   mapOf(routes, ({ name, backend }) => {
@@ -153,7 +161,7 @@ const openExchangers = (
     const exchange = backend.credential;
     const secret = credentials.get(exchange.clientSecret.file)!;
     const open = () => createTokenExchange(exchange, { now, secret, onProblem });
-    return [name, take(['exchange', name, exchange], open)];
+    return [name, acquire(['exchange', name, exchange], open)];
   });
 
 /** Every file that holds a credential of ours. */

@@ -4,8 +4,8 @@ import { build } from 'esbuild';
 import { wallClock } from '../src/clock.js';
 import { parseConfig } from '../src/config/index.js';
 import { shareClaims } from '../src/replay/memory-store.js';
-import { bucketMemories } from '../src/way.js';
-import { shareOf, startCrew } from '../src/workers/crew.js';
+import { bucketMemories } from '../src/request-pipeline.js';
+import { shareOf, startWorkers } from '../src/workers/worker-pool.js';
 import { freePort, ORIGIN, request } from './support/gateway.js';
 
 const program = (code: string) =>
@@ -37,7 +37,7 @@ const configOf = async (change: object = {}) => {
 };
 const start = async (code: string) => {
   const lost: Error[] = [];
-  const crew = await startCrew(await configOf(), {
+  const crew = await startWorkers(await configOf(), {
     clock: wallClock,
     warn: () => {},
     program: program(code),

@@ -246,7 +246,7 @@ export const MANIFEST: readonly Requirement[] = [
       'profiles/access-token.ts',
     ],
     ['scope-hint', 'the 401 challenge names the scopes too (MCP)'],
-    ['json-body', 'the body is OAuth JSON that is not stored', 'stages/conclude.ts'],
+    ['json-body', 'the body is OAuth JSON that is not stored', 'stages/respond.ts'],
   ]),
   ...of('rfc8705/3-certificate.test.ts', 'profiles/mtls.ts', 'RFC 8705 3', [
     ['x5t', 'a certificate-bound token passes with its certificate only'],

@@ -9,10 +9,10 @@ import { fileProblems } from '../config-files.js';
 import { headerFields } from '../http/header-fields.js';
 import type { Received } from '../pipeline/evidence.js';
 import { Denial, meaningOf } from '../pipeline/reason.js';
-import { createParts, type Take } from '../parts.js';
+import { createResourceRegistry, type Acquire } from '../resource-registry.js';
 import { openTrust, type Trust } from '../trust.js';
 import type { ReplayStore } from '../replay/replay-store.js';
-import { bucketMemories, bucketTables, createWay, type Way } from '../way.js';
+import { bucketMemories, bucketTables, createPipeline, type RequestPipeline } from '../request-pipeline.js';
 import { ADVICE } from './advice.js';
 import { CliError, required, type Command } from './command.js';
 
@@ -135,17 +135,17 @@ interface Verdict {
 
 async function judge(config: Config, request: Received, clock: Clock): Promise<Verdict> {
   const warnings: string[] = [];
-  const draft = createParts().draft();
-  const trust = openTrust(config, draft.take, {
+  const draft = createResourceRegistry().begin();
+  const trust = openTrust(config, draft.acquire, {
     clock: wallClock,
     warn: (problem) => warnings.push(`warning: ${problem}`),
   });
   try {
     await untilReady(trust);
-    const verdict = await decideAlone(createDryWay(config, trust, draft.take, clock), request, trust);
+    const verdict = await decideAlone(createDryPipeline(config, trust, draft.acquire, clock), request, trust);
     return { ...verdict, lines: [...warnings, ...verdict.lines] };
   } finally {
-    draft.drop();
+    draft.rollback();
   }
 }
 
@@ -156,7 +156,7 @@ async function untilReady(trust: Trust): Promise<void> {
 }
 
 /** The stages of the gateway, over stores and limits that hold nothing: no proof was ever used before. */
-function createDryWay(config: Config, trust: Trust, take: Take, clock: Clock): Way {
+function createDryPipeline(config: Config, trust: Trust, take: Acquire, clock: Clock): RequestPipeline {
   const allowed = () => ({ allowed: true as const, remaining: 1, fillSeconds: 1 });
   const nothing = { take: allowed, peek: allowed, drain: () => {}, close: () => {} };
   const store: ReplayStore = {
@@ -168,9 +168,9 @@ function createDryWay(config: Config, trust: Trust, take: Take, clock: Clock): W
     ready: () => true,
     close: async () => {},
   };
-  return createWay(config, {
+  return createPipeline(config, {
     trust: { ...trust, exchangers: untried(trust.exchangers) },
-    take,
+    acquire: take,
     buckets: bucketTables(bucketMemories(false)).callers,
     store,
     sessionKeys: createSessionKeys(newSessionKey(), clock),
@@ -181,7 +181,7 @@ function createDryWay(config: Config, trust: Trust, take: Take, clock: Clock): W
 }
 
 async function decideAlone(
-  { enter, local, route, decide }: Way,
+  { accept: enter, answerLocally: local, matchRoute: route, decide }: RequestPipeline,
   request: Received,
   trust: Trust,
 ): Promise<Verdict> {

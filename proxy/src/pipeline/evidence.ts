@@ -162,11 +162,11 @@ export interface ProofNonce {
 }
 
 /** What an open stream lives by: a credential is judged once, at the start, and can end before the stream does. */
-export interface Standing {
+export interface TokenValidity {
   /** Seconds since the epoch: the token's `exp`; Infinity where it has none. */
-  readonly until: number;
+  readonly expiresAt: number;
   /** Whether the issuer still vouches: the key is in its set, an opaque token is active. Never waits. */
-  readonly holds: () => boolean;
+  readonly isActive: () => boolean;
 }
 
 /** Who called, as far as it was proved. */
@@ -182,7 +182,7 @@ export type Caller =
       readonly accessToken: string;
       /** Absent where the credential may be used again by design: certificate-bound and unbound tokens. */
       readonly once: Once | undefined;
-      readonly standing: Standing;
+      readonly validity: TokenValidity;
     };
 
 export interface Authenticated extends Routed {

@@ -15,6 +15,16 @@ export function then<A, B, C>(first: Stage<A, B>, second: Stage<B, C>): Stage<A,
   };
 }
 
+/** Stages in the order in which they run; the first denial ends it. Each must take what the one before it proved. */
+export const inOrder = <A, B, C, D, E, F, G>(
+  first: Stage<A, B>,
+  second: Stage<B, C>,
+  third: Stage<C, D>,
+  fourth: Stage<D, E>,
+  fifth: Stage<E, F>,
+  sixth: Stage<F, G>,
+): Stage<A, G> => then(then(then(then(then(first, second), third), fourth), fifth), sixth);
+
 /**
  * The record with what a stage proved added to it: one record a request, which grows; a copy at every stage
  * costs more than the stages.

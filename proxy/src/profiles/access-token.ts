@@ -4,14 +4,14 @@ import { Lru } from '../checks/lru.js';
 import type { JsonObject } from '../checks/strict-json.js';
 import type { DpopAuth, MixedAuth, MtlsAuth } from '../config/index.js';
 import type { Introspection, Introspector, VerificationKey } from '../keys/key-source.js';
-import type { Routed, Standing } from '../pipeline/evidence.js';
+import type { Routed, TokenValidity } from '../pipeline/evidence.js';
 import { Denial, deny } from '../pipeline/reason.js';
 import { standsBy, verifyUnder, type TrustedIssuer } from './issuers.js';
 
 /** An access token that is good for this request, and for how long a stream may live by it. */
 export interface CheckedToken {
   readonly claims: JsonObject;
-  readonly standing: Standing;
+  readonly validity: TokenValidity;
 }
 
 /** An access token whose signature verified under the keys of `issuer` as they were at `generation`. */
@@ -119,7 +119,7 @@ function checkJwt(
       claims,
       from,
       generation: from.keys.generation(),
-      standing: standsBy(from, key, isDate(claims.exp) ? claims.exp : Infinity),
+      validity: standsBy(from, key, isDate(claims.exp) ? claims.exp : Infinity),
     };
     context.cache.set(hash, verified);
     return judge(verified, now, request, context);
@@ -212,7 +212,7 @@ function askIssuer(
     const odd = kindProblem(said, context.tokenType);
     if (odd !== undefined) return odd;
     return judgeUse(
-      { claims: said, standing: activeAt(introspector, token, hash, isDate(said.exp) ? said.exp : Infinity) },
+      { claims: said, validity: activeAt(introspector, token, hash, isDate(said.exp) ? said.exp : Infinity) },
       now,
       request,
       context,
@@ -254,14 +254,14 @@ function kindProblem(said: JsonObject, used: TokenType): Denial | undefined {
  * RFC 7662 4: asked again as often as answers are kept; one that is under way counts at the next look, one that
  * did not come does not.
  */
-function activeAt(introspector: Introspector, token: string, hash: string, until: number): Standing {
+function activeAt(introspector: Introspector, token: string, hash: string, until: number): TokenValidity {
   let active = true;
   const hear = (said: Introspection) => {
     if (said === 'inactive') active = false;
   };
   return {
-    until,
-    holds() {
+    expiresAt: until,
+    isActive() {
       const said = introspector.introspect(token, hash, OPEN_STREAMS);
       if (said instanceof Promise) void said.then(hear);
       else hear(said);

@@ -49,7 +49,7 @@ export function dpop(context: DpopContext): Stage<Routed, Caller> {
     const ath = hash('sha256', token, 'base64url');
     const bind = (proof: Proof, checked: CheckedToken | Denial): Caller | Denial => {
       if (checked instanceof Denial) return checked;
-      const { claims, standing } = checked;
+      const { claims, validity } = checked;
       const cnf = confirmation(claims); // RFC 7800 3.1: other members are tolerated
       if (!isString(cnf.jkt)) return deny('token_not_bound'); // 7.1
       if (cnf.jkt !== proof.jkt) return deny('token_key_mismatch'); // 4.3 item 12b
@@ -64,7 +64,7 @@ export function dpop(context: DpopContext): Stage<Routed, Caller> {
         scopes: scopesOf(claims),
         accessToken: token,
         once: onceOf(proof, auth, nonce),
-        standing,
+        validity,
       };
     };
     const goOn = (proof: Proof | Denial): Caller | Denial | Promise<Caller | Denial> => {
@@ -115,7 +115,7 @@ function unbound(
   const ath = hash('sha256', token, 'base64url');
   const accept = (checked: CheckedToken | Denial): Caller | Denial => {
     if (checked instanceof Denial) return checked;
-    const { claims, standing } = checked;
+    const { claims, validity } = checked;
     if (claims.cnf !== undefined) return deny('token_bound'); // 7.2, RFC 8705 3
     // RFC 7662 2.2 requires neither sub nor client_id: who has none is counted by its token.
     const who = [claims.sub, claims.client_id].find(isString) ?? ath;
@@ -126,7 +126,7 @@ function unbound(
       scopes: scopesOf(claims),
       accessToken: token,
       once: undefined,
-      standing,
+      validity,
     };
   };
   const checked = checkAccessToken(token, ath, now, request, context);

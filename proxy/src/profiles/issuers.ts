@@ -2,7 +2,7 @@ import type { Algorithm, Issuer } from '../config/index.js';
 import { verifies } from '../checks/signature.js';
 import type { JwsParts } from '../checks/compact-jws.js';
 import type { Introspector, KeySource, VerificationKey } from '../keys/key-source.js';
-import type { Standing } from '../pipeline/evidence.js';
+import type { TokenValidity } from '../pipeline/evidence.js';
 import { deny, type Denial } from '../pipeline/reason.js';
 
 const RETRY_AFTER_SECONDS = 1;
@@ -50,6 +50,10 @@ export function verifyUnder(
 }
 
 /** Of a token that verified under `key`: it stands until it expires, or the issuer withdraws the key. */
-export function standsBy({ keys }: TrustedIssuer, { kid, key }: VerificationKey, until: number): Standing {
-  return { until, holds: () => keys.find(kid).some((k) => k.key === key || k.key.equals(key)) };
+export function standsBy(
+  { keys }: TrustedIssuer,
+  { kid, key }: VerificationKey,
+  until: number,
+): TokenValidity {
+  return { expiresAt: until, isActive: () => keys.find(kid).some((k) => k.key === key || k.key.equals(key)) };
 }

@@ -33,7 +33,7 @@ export function mtls(context: MtlsContext): Stage<Routed, Caller> {
     const certificate = certificateOf(request);
     const bind = (checked: CheckedToken | Denial): Caller | Denial => {
       if (checked instanceof Denial) return checked;
-      const { claims, standing } = checked;
+      const { claims, validity } = checked;
       const cnf = confirmation(claims);
       const wanted = cnf['x5t#S256'];
       if (!isString(wanted)) return deny('token_not_bound', 'no cnf.x5t#S256');
@@ -49,7 +49,7 @@ export function mtls(context: MtlsContext): Stage<Routed, Caller> {
         scopes: scopesOf(claims),
         accessToken: token,
         once: undefined,
-        standing,
+        validity,
       };
     };
     const checked = checkAccessToken(

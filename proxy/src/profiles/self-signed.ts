@@ -149,6 +149,6 @@ function callerOf(
     scopes: [],
     accessToken,
     once: { owner, jti, acceptableUntil, madeAt: iat, aheadSeconds: clockSkewSeconds },
-    standing: standsBy(from, key, exp),
+    validity: standsBy(from, key, exp),
   };
 }

@@ -2,7 +2,7 @@ import type { Clock } from '../clock.js';
 import type { Config, ReplayConfig } from '../config/index.js';
 import { createMemoryStore, shareClaims, type SharedClaims } from './memory-store.js';
 import { createRedisStore } from './redis-store.js';
-import type { ReplayStore, Turn } from './replay-store.js';
+import type { ReplayStore, ClaimResult } from './replay-store.js';
 import { longestWindowSeconds } from './window.js';
 
 export interface ReplayStoreOptions {
@@ -13,7 +13,7 @@ export interface ReplayStoreOptions {
   readonly shared?: SharedClaims | undefined;
   readonly onProblem: (problem: string) => void;
   /** The store answered, or did not in time. */
-  readonly onClaimed?: (turn: Turn, seconds: number) => void;
+  readonly onClaimed?: (turn: ClaimResult, seconds: number) => void;
   /** A proof passed that the store was not asked about. */
   readonly onUnchecked: () => void;
 }
@@ -100,7 +100,7 @@ function backed(store: ReplayStore, local: ReplayStore | undefined, onUnchecked:
   };
 }
 
-function timed(store: ReplayStore, tell: (turn: Turn, seconds: number) => void): ReplayStore {
+function timed(store: ReplayStore, tell: (turn: ClaimResult, seconds: number) => void): ReplayStore {
   return {
     ...store,
     async claim(key, proof) {

@@ -3,7 +3,7 @@ import type { Clock } from '../clock.js';
 import { connectRedis, type RedisConfig } from '../redis/connect.js';
 import { BUCKETS, createEpochs, type Epoch } from './redis-epoch.js';
 import { createServers } from './redis-servers.js';
-import { predates, type ProofTime, type ReplayStore, type Turn } from './replay-store.js';
+import { predates, type ProofTime, type ReplayStore, type ClaimResult } from './replay-store.js';
 
 export interface RedisStoreOptions {
   readonly now: Clock;
@@ -107,7 +107,7 @@ export async function createRedisStore(
     }: { readonly name: string; readonly set: unknown; readonly heldSeconds: number },
     epoch: Epoch | undefined,
     ttlMs: (windowSeconds: number) => number,
-  ): Promise<Turn> => {
+  ): Promise<ClaimResult> => {
     const first = set === 'OK';
     if (epoch === undefined || predates(proof, epoch.since, epoch.nonce)) {
       if (first) await redis.del(name); // it was used by nobody
@@ -119,7 +119,7 @@ export async function createRedisStore(
   };
 
   return {
-    async claim(key, proof): Promise<Turn> {
+    async claim(key, proof): Promise<ClaimResult> {
       const bucket = epochs.bucketOf(key);
       if (redis.status !== 'ready' || !epochs.settled()) return 'down';
       const server = epochs.serverOf(bucket);

@@ -3,7 +3,7 @@
  * the store began to remember, so nobody can say;
  * `full` only where a bound can be reached.
  */
-export type Turn = 'first' | 'seen' | 'forgotten' | 'full' | 'down';
+export type ClaimResult = 'first' | 'seen' | 'forgotten' | 'full' | 'down';
 
 /** When a proof was made, as far as it is known. */
 export interface ProofTime {
@@ -30,7 +30,7 @@ export interface ReplayStore {
    * Synchronous where the store is, so that the common path has no async hop.
    * @param key 32 bytes: see `replayKey`
    */
-  claim(key: Buffer, proof: ProofTime): Turn | Promise<Turn>;
+  claim(key: Buffer, proof: ProofTime): ClaimResult | Promise<ClaimResult>;
   /** Gives a claim back: its request reached nobody. Never rejects: a store that cannot be asked keeps it. */
   release(key: Buffer): void | Promise<void>;
   /**

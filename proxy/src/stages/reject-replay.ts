@@ -4,7 +4,7 @@ import type { Once, Permitted, Unseen } from '../pipeline/evidence.js';
 import { type Denial, type DenialOptions, deny, type Reason } from '../pipeline/reason.js';
 import { grow, type Stage } from '../pipeline/stage.js';
 import { replayKey } from '../replay/replay-key.js';
-import type { ProofTime, ReplayStore, Turn } from '../replay/replay-store.js';
+import type { ProofTime, ReplayStore, ClaimResult } from '../replay/replay-store.js';
 
 export interface RejectReplayContext {
   readonly clock: Clock;
@@ -40,14 +40,14 @@ export function rejectReplay(
       return grow(x, { caller: { kind: 'anonymous' } as const }) as Permitted as Unseen;
     };
     const now = clock();
-    if (now > caller.standing.until + x.route.auth.clockSkewSeconds) return refuse('token_expired');
-    if (now > x.receivedAt + LATE_SECONDS && !caller.standing.holds()) return refuse('token_inactive');
+    if (now > caller.validity.expiresAt + x.route.auth.clockSkewSeconds) return refuse('token_expired');
+    if (now > x.receivedAt + LATE_SECONDS && !caller.validity.isActive()) return refuse('token_inactive');
     const { once } = caller;
     if (once === undefined) return x as Unseen;
     if (now > once.acceptableUntil) return refuse(caller.by === 'dpop' ? 'dpop_expired' : 'token_too_old');
     const proof: ProofTime = { madeAt: once.madeAt, notBefore: notBefore(once), nonce: once.nonce?.text };
-    const settle = (turn: Turn): Unseen | Denial => {
-      switch (turn) {
+    const settle = (result: ClaimResult): Unseen | Denial => {
+      switch (result) {
         case 'first':
           x.unspend = () => store.release(key);
           return x as Unseen;
@@ -67,8 +67,8 @@ export function rejectReplay(
       }
     };
     const key = replayKey(caller.by, once.owner, once.jti);
-    const turn = store.claim(key, proof);
-    return turn instanceof Promise ? turn.then(settle) : settle(turn);
+    const result = store.claim(key, proof);
+    return result instanceof Promise ? result.then(settle) : settle(result);
   };
 }
 

@@ -56,7 +56,7 @@ export function rewrite(
         return deny('exchange_unavailable', exchanged.why, { retryAfterSeconds: RETRY_AFTER_SECONDS });
       return rewriteMcp(x, route, credentialOf, exchanged.token);
     };
-    const exchanged = exchanger.exchange(x.caller.accessToken, x.caller.standing.until, x.network);
+    const exchanged = exchanger.exchange(x.caller.accessToken, x.caller.validity.expiresAt, x.network);
     return exchanged instanceof Promise ? exchanged.then(settle) : settle(exchanged);
   };
 }

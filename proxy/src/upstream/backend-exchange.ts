@@ -10,7 +10,7 @@ import {
   type ClientAnswer,
   type ClientMessage,
 } from '../http/exchange.js';
-import type { Standing, UpstreamRequest } from '../pipeline/evidence.js';
+import type { TokenValidity, UpstreamRequest } from '../pipeline/evidence.js';
 import { Denial, deny } from '../pipeline/reason.js';
 import { answerHeaders, confidentialAnswer } from './answer.js';
 import { ClientProgress } from './client-progress.js';
@@ -53,9 +53,9 @@ export interface Exchange {
   /** Whose request it is, or from which network, where nobody was authenticated: shares are counted by it. */
   readonly caller: string;
   /** Absent: nobody was authenticated. */
-  readonly standing: Standing | undefined;
+  readonly validity: TokenValidity | undefined;
   /** By which rules it was let in: see OpenAnswer. */
-  readonly terms: string;
+  readonly policy: string;
   /** Seconds since the epoch. */
   readonly receivedAt: number;
 }
@@ -104,7 +104,7 @@ const RESENDABLE = ['GET', 'HEAD'];
 
 /** One request to a backend and its answer, from the wait for a connection to the last byte. */
 export class BackendExchange implements SlotHolder {
-  place = -1;
+  listIndex = -1;
   standing: boolean;
   readonly listening: boolean;
   readonly caller: string;
@@ -305,16 +305,16 @@ export class BackendExchange implements SlotHolder {
 
   #openAnswer(stream: boolean): OpenAnswer {
     const { upstream } = this.#context;
-    const { standing, terms, receivedAt, request } = this.#exchange;
+    const { validity, policy, receivedAt, request } = this.#exchange;
     return {
-      standing,
-      terms,
+      validity,
+      policy,
       graceSeconds: upstream.expiryGraceSeconds,
       receivedAt,
       endsAt: receivedAt + (upstream.totalTimeoutSeconds ?? Infinity),
       stream,
       listening: stream && request.method === 'GET',
-      place: -1,
+      listIndex: -1,
       end: (why) => this.#relay!.end(why),
     };
   }

@@ -1,7 +1,7 @@
-import { Roster, type Seated } from './roster.js';
+import { IntrusiveList, type ListMember } from './intrusive-list.js';
 
 /** What holds a connection to a backend, or waits for one. */
-export interface SlotHolder extends Seated {
+export interface SlotHolder extends ListMember {
   /** Whose request it is: what shares are counted by. */
   readonly caller: string;
   /**
@@ -40,8 +40,8 @@ export interface SlotLimits {
  */
 export class ConnectionSlots {
   readonly #limits: SlotLimits;
-  readonly #exchanges = new Roster<SlotHolder>();
-  readonly #streams = new Roster<SlotHolder>();
+  readonly #exchanges = new IntrusiveList<SlotHolder>();
+  readonly #streams = new IntrusiveList<SlotHolder>();
   /** Changed only while all connections are in use. */
   readonly #queue = new Set<SlotHolder>();
 
@@ -68,7 +68,7 @@ export class ConnectionSlots {
 
   /** The answer of an exchange turned out to be an event stream: it is counted with those from now on. */
   becomeStream(holder: SlotHolder): void {
-    if (holder.place === -1) return;
+    if (holder.listIndex === -1) return;
     this.#exchanges.remove(holder);
     if (this.#streams.size >= this.#limits.maxStreams) end(this.#fullest().victim, this.#streams);
     this.#streams.add(holder);
@@ -78,7 +78,7 @@ export class ConnectionSlots {
   /** Its connection is free, or it does not wait any more. Does nothing with what holds none. */
   leave(holder: SlotHolder): void {
     if (this.#queue.delete(holder)) return this.#limits.onQueued(-1);
-    if (holder.place === -1) return;
+    if (holder.listIndex === -1) return;
     if (holder.standing) return this.#streams.remove(holder);
     this.#exchanges.remove(holder);
     this.#startNext();
@@ -139,7 +139,7 @@ function countByCaller(holders: readonly SlotHolder[]): Map<string, number> {
 }
 
 /** Its place is free at once, a moment before its connection is closed. */
-function end(victim: SlotHolder, places: Roster<SlotHolder>): void {
+function end(victim: SlotHolder, places: IntrusiveList<SlotHolder>): void {
   places.remove(victim);
   victim.makeRoom();
 }

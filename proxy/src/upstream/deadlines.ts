@@ -1,4 +1,4 @@
-import { Roster, type Seated } from './roster.js';
+import { IntrusiveList, type ListMember } from './intrusive-list.js';
 
 /** A moment that a request must not outlast; moved as it gets on. */
 export interface Deadline {
@@ -20,7 +20,7 @@ const TICK_MS = 250;
  * what it guards.
  */
 export function createDeadlines(): Deadlines {
-  const open = new Roster<Entry>();
+  const open = new IntrusiveList<Entry>();
   const timer = setInterval(() => {
     const now = performance.now();
     for (const entry of open.which(({ at }) => at <= now)) {
@@ -30,9 +30,9 @@ export function createDeadlines(): Deadlines {
   }, TICK_MS);
   timer.unref();
 
-  class Entry implements Deadline, Seated {
+  class Entry implements Deadline, ListMember {
     at = 0;
-    place = -1;
+    listIndex = -1;
     readonly expired: () => void;
     constructor(seconds: number, expired: () => void) {
       this.expired = expired;

@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.js';
-import type { Standing } from '../pipeline/evidence.js';
-import { Roster, type Seated } from './roster.js';
+import type { TokenValidity } from '../pipeline/evidence.js';
+import { IntrusiveList, type ListMember } from './intrusive-list.js';
 
 /** Why an answer ended before its backend ended it. */
 export type Ending =
@@ -16,11 +16,11 @@ export type Ending =
   | 'backend_cut';
 
 /** An answer on its way to a client. */
-export interface OpenAnswer extends Seated {
+export interface OpenAnswer extends ListMember {
   /** Absent: nobody was authenticated. */
-  readonly standing: Standing | undefined;
+  readonly validity: TokenValidity | undefined;
   /** By which rules it was let in. */
-  readonly terms: string;
+  readonly policy: string;
   /** An event stream. */
   readonly stream: boolean;
   /** One that a GET opened: it never ends by itself, and its client comes again. */
@@ -49,7 +49,7 @@ export interface OpenAnswers {
 export interface OpenAnswersOptions {
   readonly now: Clock;
   /** Whether answers that were let in by these rules may go on. */
-  readonly allowed: (terms: string) => boolean;
+  readonly allowed: (policy: string) => boolean;
 }
 
 const SWEEP_MS = 1_000;
@@ -59,16 +59,16 @@ const SWEEP_MS = 1_000;
  * with, or its time.
  */
 export function createOpenAnswers({ now, allowed }: OpenAnswersOptions): OpenAnswers {
-  const open = new Roster<OpenAnswer>();
+  const open = new IntrusiveList<OpenAnswer>();
   const verdict = (
-    { standing, terms, endsAt, graceSeconds, receivedAt }: OpenAnswer,
+    { validity, policy, endsAt, graceSeconds, receivedAt }: OpenAnswer,
     at: number,
   ): Ending | undefined => {
-    if (!allowed(terms)) return 'config_changed'; // also of what was asked before a reload and answered after it
+    if (!allowed(policy)) return 'config_changed'; // also of what was asked before a reload and answered after it
     if (at > endsAt) return 'too_long';
-    if (standing === undefined) return undefined;
-    if (at > Math.max(standing.until, receivedAt) + graceSeconds) return 'token_expired';
-    return standing.holds() ? undefined : 'token_withdrawn';
+    if (validity === undefined) return undefined;
+    if (at > Math.max(validity.expiresAt, receivedAt) + graceSeconds) return 'token_expired';
+    return validity.isActive() ? undefined : 'token_withdrawn';
   };
   const timer = setInterval(() => {
     const at = now();

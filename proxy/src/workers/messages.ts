@@ -3,7 +3,7 @@ import type { Config } from '../config/index.js';
 import type { BucketMemory } from '../limit/bucket-table.js';
 import type { MetricValues } from '../observe/metrics.js';
 import type { SharedClaims } from '../replay/memory-store.js';
-import type { Buckets } from '../way.js';
+import type { Buckets } from '../request-pipeline.js';
 
 /** Given to a thread at its start. */
 export interface Start {

@@ -14,9 +14,14 @@ import { then } from '../../src/pipeline/stage.js';
 import { createVerifyQueue } from '../../src/profiles/verify-queue.js';
 import { createMemoryStore } from '../../src/replay/memory-store.js';
 import { longestWindowSeconds } from '../../src/replay/window.js';
-import { createParts } from '../../src/parts.js';
+import { createResourceRegistry } from '../../src/resource-registry.js';
 import { openTrust } from '../../src/trust.js';
-import { bucketMemories, bucketTables, createAddressLimits, createWay } from '../../src/way.js';
+import {
+  bucketMemories,
+  bucketTables,
+  createAddressLimits,
+  createPipeline,
+} from '../../src/request-pipeline.js';
 import { ORIGIN } from './gateway.js';
 import { jwkOf, type Pair } from './mint.js';
 
@@ -52,8 +57,8 @@ export function startJudge(as: Pair, change?: (config: ConfigInput) => void): Ju
   const parsed = parseConfig(input);
   if (!parsed.ok) throw new Error(parsed.problems.join('\n'));
   const { config } = parsed;
-  const parts = createParts().draft();
-  const trust = openTrust(config, parts.take, {
+  const parts = createResourceRegistry().begin();
+  const trust = openTrust(config, parts.acquire, {
     clock: wallClock,
     warn: (problem) => {
       throw new Error(problem);
@@ -66,9 +71,13 @@ export function startJudge(as: Pair, change?: (config: ConfigInput) => void): Ju
     remembersSince: 0,
   });
   const tables = bucketTables(bucketMemories(false));
-  const { enter, route, decide } = createWay(config, {
+  const {
+    accept: enter,
+    matchRoute: route,
+    decide,
+  } = createPipeline(config, {
     trust,
-    take: parts.take,
+    acquire: parts.acquire,
     store,
     sessionKeys: createSessionKeys(newSessionKey(), wallClock),
     buckets: tables.callers,
@@ -100,7 +109,7 @@ export function startJudge(as: Pair, change?: (config: ConfigInput) => void): Ju
       return verdict instanceof Denial ? verdict.reason : 'ok';
     },
     stop() {
-      parts.drop();
+      parts.rollback();
       rmSync(dir, { recursive: true });
     },
   };

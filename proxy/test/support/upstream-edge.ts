@@ -72,8 +72,8 @@ export async function edge(port: number, change: Partial<(typeof bounds.upstream
         response,
         extra: [],
         caller: message.url!,
-        standing: undefined,
-        terms: '',
+        validity: undefined,
+        policy: '',
         receivedAt: 0,
       },
       (outcome) => {

@@ -13,7 +13,7 @@ import { meaningOf, type Denial, type Reason } from '../pipeline/reason.js';
 import type { Outcome } from '../upstream/upstream.js';
 import type { LocalAnswer, Received } from '../pipeline/evidence.js';
 
-export interface Conclude {
+export interface Responder {
   /** Answers a request that was refused. @param upstream the backend that it was sent to */
   refuse(
     received: Received,
@@ -31,7 +31,7 @@ export interface Conclude {
   record(received: Received, outcome: Extract<Outcome, { kind: 'answered' }>, upstream: string): void;
 }
 
-export interface ConcludeContext {
+export interface ResponderContext {
   readonly config: Config;
   readonly audit: AuditLog;
   readonly metrics: Metrics;
@@ -98,7 +98,7 @@ function refusalHeaders(
  * The only place that answers, audits and counts: every request ends in exactly one audit record, and its trace
  * with it.
  */
-export function createConclude({ config, audit, metrics, clock, refusals }: ConcludeContext): Conclude {
+export function createResponder({ config, audit, metrics, clock, refusals }: ResponderContext): Responder {
   const prefixes = new Map(config.routes.map(({ name, pathPrefix }) => [name, pathPrefix]));
   return {
     refuse(received, denial, route, message, response, upstream) {

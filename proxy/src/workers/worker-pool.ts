@@ -8,12 +8,12 @@ import { newSessionKey } from '../keys/session-keys.js';
 import { openLineSink, STDOUT } from '../observe/line-sink.js';
 import { createCrewMetrics, METRICS_TYPE } from '../observe/metrics.js';
 import { claimsToShare } from '../replay/open-replay-store.js';
-import type { Surroundings } from '../trust.js';
-import { bucketMemories } from '../way.js';
+import type { Dependencies } from '../trust.js';
+import { bucketMemories } from '../request-pipeline.js';
 import type { Question, Questions, Start, Told } from './messages.js';
 import { nowMs } from './thread.js';
 
-export interface CrewOptions extends Pick<Surroundings, 'clock' | 'warn' | 'remembersSince'> {
+export interface CrewOptions extends Pick<Dependencies, 'clock' | 'warn' | 'remembersSince'> {
   /** The program that calls `serveAsThread` where it is no main thread. */
   readonly program: URL;
   /** A thread has ended by itself: what it was in the middle of nobody knows, so the process should end too. */
@@ -28,7 +28,7 @@ const STALLED_MS = 10_000n;
  * and hands on what the process is asked. Claims and buckets lie in memory that all of them share, so that a
  * proof passes once and a limit is one limit, whichever thread a connection came to.
  */
-export async function startCrew(
+export async function startWorkers(
   config: Config,
   { clock, remembersSince, warn, program, onLost }: CrewOptions,
 ): Promise<Gateway> {

@@ -1,7 +1,7 @@
-/** What can be in a Roster. */
-export interface Seated {
-  /** Where it is in there, which only the roster writes; -1: it is not. */
-  place: number;
+/** What can be in an IntrusiveList. */
+export interface ListMember {
+  /** Where it is in there, which only the list writes; -1: it is not. */
+  listIndex: number;
 }
 
 /**
@@ -9,22 +9,22 @@ export interface Seated {
  * nothing: a Set is copied every few of them, into the old generation once it lives there, and whatever the
  * copies held stays until a full collection.
  */
-export class Roster<T extends Seated> {
+export class IntrusiveList<T extends ListMember> {
   readonly #members: T[] = [];
 
   add(member: T): void {
-    member.place = this.#members.push(member) - 1;
+    member.listIndex = this.#members.push(member) - 1;
   }
 
   /** Does nothing with what is not in it. */
   remove(member: T): void {
-    if (member.place === -1) return;
+    if (member.listIndex === -1) return;
     const last = this.#members.pop()!;
     if (last !== member) {
-      this.#members[member.place] = last;
-      last.place = member.place;
+      this.#members[member.listIndex] = last;
+      last.listIndex = member.listIndex;
     }
-    member.place = -1;
+    member.listIndex = -1;
   }
 
   get size(): number {

@@ -12,8 +12,8 @@ import {
 } from './limit/bucket-table.js';
 import { createTokenBuckets } from './limit/token-bucket.js';
 import type { Accepted, LocalAnswer, Outbound, Received, Routed } from './pipeline/evidence.js';
-import { then, type Stage } from './pipeline/stage.js';
-import type { Take } from './parts.js';
+import { inOrder, then, type Stage } from './pipeline/stage.js';
+import type { Acquire } from './resource-registry.js';
 import { createProfiles } from './profiles/profiles.js';
 import type { Verify } from './profiles/verify-queue.js';
 import type { ReplayStore } from './replay/replay-store.js';
@@ -30,18 +30,18 @@ import { rejectReplay } from './stages/reject-replay.js';
 import { rewrite } from './stages/rewrite.js';
 import type { Trust } from './trust.js';
 
-export interface Way {
-  readonly enter: Stage<Received, Accepted>;
+export interface RequestPipeline {
+  readonly accept: Stage<Received, Accepted>;
   /** An answer that needs no credentials, for the requests that ask for one. */
-  readonly local: (x: Accepted) => LocalAnswer | undefined;
-  readonly route: Stage<Accepted, Routed>;
+  readonly answerLocally: (x: Accepted) => LocalAnswer | undefined;
+  readonly matchRoute: Stage<Accepted, Routed>;
   /** Who asks and for what, whether the proof was used before, and what the backend will see. */
   readonly decide: Stage<Routed, Outbound>;
 }
 
-export interface WayOptions {
+export interface PipelineOptions {
   readonly trust: Trust;
-  readonly take: Take;
+  readonly acquire: Acquire;
   /** Of proven callers: outlives a reload, which must not fill the buckets again. */
   readonly buckets: BucketTable;
   readonly store: ReplayStore;
@@ -53,10 +53,10 @@ export interface WayOptions {
   readonly verify: Verify;
 }
 
-export function createWay(
+export function createPipeline(
   config: Config,
-  { trust, take, buckets, store, sessionKeys, addressLimits, sharedRedis, clock, verify }: WayOptions,
-): Way {
+  { trust, acquire, buckets, store, sessionKeys, addressLimits, sharedRedis, clock, verify }: PipelineOptions,
+): RequestPipeline {
   const limiters = new Map<Route, RateLimiter>(
     config.routes.flatMap((route) =>
       route.rateLimit === undefined
@@ -64,7 +64,7 @@ export function createWay(
         : [
             [
               route,
-              take(['buckets', route.name, route.rateLimit], () =>
+              acquire(['buckets', route.name, route.rateLimit], () =>
                 openBuckets(route.name, route.rateLimit!, config, buckets, sharedRedis, clock),
               ),
             ],
@@ -81,14 +81,15 @@ export function createWay(
   });
   const credentialOf = (file: string) => trust.credentials.get(file)?.value();
   return {
-    enter: accept(config, addressLimits),
-    local: answerLocally(config),
-    route: matchRoute(config.routes),
-    decide: then(
-      then(
-        then(then(authenticate(profiles), applyMcpPolicy(config, beforeBody)), bindSession(sessionKeys)),
-        then(rejectReplay(store, { clock, replay: config.replay }), limitRate(limiterOf)),
-      ),
+    accept: accept(config, addressLimits),
+    answerLocally: answerLocally(config),
+    matchRoute: matchRoute(config.routes),
+    decide: inOrder(
+      authenticate(profiles),
+      applyMcpPolicy(config, beforeBody),
+      bindSession(sessionKeys),
+      rejectReplay(store, { clock, replay: config.replay }),
+      limitRate(limiterOf),
       rewrite(credentialOf, (route) => trust.exchangers.get(route.name)),
     ),
   };
