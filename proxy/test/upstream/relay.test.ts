@@ -2,6 +2,7 @@
  * Only what the backends of chaos.test.ts cannot time: a connection that is reset when its answer is there as a
  * whole, and its client has not taken it yet.
  */
+import { EventEmitter } from 'node:events';
 import http, { type IncomingMessage } from 'node:http';
 import net, { type AddressInfo } from 'node:net';
 import { PassThrough } from 'node:stream';
@@ -16,6 +17,7 @@ async function slowly(
   then: (end: (why: Ending) => void) => void,
 ): Promise<{ readonly bytes: number; readonly ended: (Ending | undefined)[] }> {
   const ended: (Ending | undefined)[] = [];
+  const acted = new EventEmitter();
   const server = http.createServer((_, response) => {
     const answer = Object.assign(new PassThrough({ highWaterMark: BYTES }), {
       statusCode: 200,
@@ -35,7 +37,10 @@ async function slowly(
     );
     answer.end(Buffer.alloc(BYTES));
     // By then the system has taken for the client what it takes.
-    setTimeout(() => then((why) => relayed.end(why)), 100);
+    setTimeout(() => {
+      then((why) => relayed.end(why));
+      acted.emit('done');
+    }, 100);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   try {
@@ -51,7 +56,7 @@ async function slowly(
         .on('error', () => {})
         .on('close', () => resolve(got));
       socket.pause();
-      setTimeout(() => socket.resume(), 300);
+      acted.once('done', () => setTimeout(() => socket.resume(), 100));
     });
     return { bytes, ended };
   } finally {
