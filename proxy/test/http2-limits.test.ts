@@ -98,7 +98,7 @@ const code = (one: RawClient, type: number, stream: number) =>
     ?.payload.readUInt32BE(type === FRAME.GOAWAY ? 4 : 0);
 const answered = (one: RawClient, stream: number) =>
   one.frames().some((f) => f.type === FRAME.HEADERS && f.stream === stream);
-const until = async (what: () => boolean, ms = 1_000) => {
+const until = async (what: () => boolean, ms = 5_000) => {
   for (let left = ms; left > 0 && !what(); left -= 10) await sleep(10);
   expect(what()).toBe(true);
 };
