@@ -5,10 +5,10 @@
  */
 import { writeFileSync } from 'node:fs';
 import http from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { ORIGIN, startBed, type Bed } from '../support/gateway.js';
 import { accessToken, ec, proof, seconds, selfSignedToken, thumbprint } from '../support/mint.js';
+import { introspectionAt } from '../support/introspection.js';
 import { reasonOf } from '../support/reason-of.js';
 
 const client = ec();
@@ -22,16 +22,11 @@ describe.each([1, 2])('over HTTP/%d', (version) => {
     bed = await startBed({
       http2: version === 2,
       change: (config, { dir }) => {
-        writeFileSync(join(dir, 'secret'), 's');
         writeFileSync(join(dir, 'nonce-keys'), `${'n'.repeat(32)}\n`);
         config.issuers.push({
           name: 'opaque',
           issuer: 'https://opaque.example',
-          introspection: {
-            url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-            clientId: 'gw',
-            clientSecret: { file: join(dir, 'secret') },
-          },
+          introspection: introspectionAt(server, dir),
         });
         const [mcp, self] = config.routes as [(typeof config.routes)[number], (typeof config.routes)[number]];
         const dpop = { profile: 'dpop', issuers: ['as', 'opaque'], audiences: ['all'] };

@@ -5,12 +5,11 @@
  */
 import http from 'node:http';
 import type { SecureClientSessionOptions } from 'node:http2';
-import { writeFileSync } from 'node:fs';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ORIGIN, startBed, type Bed } from '../support/gateway.js';
 import { ask as askHttp2, session } from '../support/http2.js';
+import { introspectionAt } from '../support/introspection.js';
 import { ec, proof, thumbprint } from '../support/mint.js';
 
 const [attacker, victim] = [ec(), ec()];
@@ -41,16 +40,10 @@ describe.each([1, 2])('over HTTP/%d', (version) => {
     bed = await startBed({
       http2: version === 2,
       change: (config, { dir }) => {
-        writeFileSync(join(dir, 'secret'), 'the-secret');
         config.issuers.push({
           name: 'opaque',
           issuer: 'https://opaque.example',
-          introspection: {
-            url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-            clientId: 'gw',
-            clientSecret: { file: join(dir, 'secret') },
-            timeoutSeconds: 20,
-          },
+          introspection: { ...introspectionAt(server, dir), timeoutSeconds: 20 },
         });
         config.routes[0]!.auth = { profile: 'dpop', issuers: ['opaque'], audiences: [`${ORIGIN}/mcp`] };
         config.limits = { refusalsPerAddress: { maxTokens: 120, tokensPerSecond: 1 } };

@@ -3,12 +3,10 @@
  * tokens too (RFC 7662 2.1), and a refresh token of a public client is bound to its DPoP key as the access
  * token is (RFC 9449 5). A token of type Bearer is sent with a proof, or one of type DPoP without.
  */
-import { writeFileSync } from 'node:fs';
 import http from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { join } from 'node:path';
 import { ORIGIN, startBed, type Bed } from '../support/gateway.js';
 import { ec, proof, thumbprint } from '../support/mint.js';
+import { introspectionAt } from '../support/introspection.js';
 import { reasonOf } from '../support/reason-of.js';
 
 const client = ec();
@@ -23,15 +21,10 @@ describe.each([1, 2])('over HTTP/%d', (version) => {
     bed = await startBed({
       http2: version === 2,
       change: (config, { dir }) => {
-        writeFileSync(join(dir, 'secret'), 's');
         config.issuers[0] = {
           name: 'as',
           issuer: 'https://as.example',
-          introspection: {
-            url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-            clientId: 'gw',
-            clientSecret: { file: join(dir, 'secret') },
-          },
+          introspection: introspectionAt(server, dir),
         };
         const [mcp] = config.routes as [(typeof config.routes)[number]];
         const auth = { issuers: ['as'], audiences: ['all'] };
