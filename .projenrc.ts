@@ -1,7 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { TextFile, YamlFile, cdk8s, javascript } from 'projen';
 
-/** The interpreter of every npm script, and of the image that the constructs deploy. The library itself runs on Node >= 20.18. */
+/**
+ * The interpreter of every npm script, and of the image that the constructs deploy. The library itself runs on
+ * Node >= 20.18.
+ */
 const NODE = readFileSync('.node-version', 'utf8').trim();
 
 /** What the bundle makes and lib imports. */

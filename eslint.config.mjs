@@ -1,4 +1,7 @@
-/** What a reader must be able to rely on in every TypeScript file. Lines are prettier's; import directions are dependency-cruiser's. */
+/**
+ * What a reader must be able to rely on in every TypeScript file. Lines are prettier's; import directions are
+ * dependency-cruiser's.
+ */
 import typescript from '@typescript-eslint/eslint-plugin';
 
 const readable = {
@@ -29,7 +32,8 @@ const exact = {
   '@typescript-eslint/return-await': 'error',
   '@typescript-eslint/switch-exhaustiveness-check': ['error', { considerDefaultExhaustiveForUnions: true }],
   '@typescript-eslint/prefer-readonly': 'error',
-  // What is passed around is made of closures, which have no `this`; an interface may ask for a promise where one answer is at hand.
+  // What is passed around is made of closures, which have no `this`; an interface may ask for a promise where one
+  // answer is at hand.
   '@typescript-eslint/unbound-method': 'off',
   '@typescript-eslint/require-await': 'off',
   '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', ignoreRestSiblings: true }],
@@ -37,7 +41,10 @@ const exact = {
   '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true }],
 };
 
-/** A describe is a list of tests, not a function that somebody reads whole; manifests and answers are plain JSON, read as they were written. */
+/**
+ * A describe is a list of tests, not a function that somebody reads whole; manifests and answers are plain JSON, read
+ * as they were written.
+ */
 const ofTests = {
   'max-lines-per-function': 'off',
   '@typescript-eslint/no-unsafe-argument': 'off',

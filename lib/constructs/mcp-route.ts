@@ -195,48 +195,29 @@ export class McpRoute extends GatewayRoute {
 
   /** @internal */
   public _spec(): RouteSpec {
-    const {
-      auth,
-      rateLimit,
-      methods,
-      allowedOrigins,
-      allow,
-      revisions,
-      backendPeer,
-      backendCa,
-      backendServerName,
-      backendCertificateSecret,
-    } = this.props;
-    const {
-      backendEndpoints,
-      outlierEjection,
-      credential,
-      credentialHeader,
-      credentialPrefix,
-      tokenExchange,
-    } = this.props;
+    const { props } = this;
     return {
       kind: 'mcp',
       name: this.routeName,
       pathPrefix: this.pathPrefix,
       backendUrl: this.backendUrl,
       backendPort: portOf(this.backendUrl),
-      ca: backendCa,
-      serverName: backendServerName,
-      certificateSecret: backendCertificateSecret,
-      endpoints: backendEndpoints,
-      outlier: outlierEjection,
-      auth,
-      rateLimit,
-      methods,
-      allowedOrigins,
-      allow,
-      revisions,
-      backendPeer,
-      credential,
-      credentialHeader,
-      credentialPrefix,
-      tokenExchange,
+      ca: props.backendCa,
+      serverName: props.backendServerName,
+      certificateSecret: props.backendCertificateSecret,
+      endpoints: props.backendEndpoints,
+      outlier: props.outlierEjection,
+      auth: props.auth,
+      rateLimit: props.rateLimit,
+      methods: props.methods,
+      allowedOrigins: props.allowedOrigins,
+      allow: props.allow,
+      revisions: props.revisions,
+      backendPeer: props.backendPeer,
+      credential: props.credential,
+      credentialHeader: props.credentialHeader,
+      credentialPrefix: props.credentialPrefix,
+      tokenExchange: props.tokenExchange,
     };
   }
 }

@@ -74,7 +74,7 @@ export function openGeneration(
       ),
     ]),
   );
-  const policies = new Map(config.routes.map((route) => [route, termsOf(route, config)]));
+  const policies = new Map(config.routes.map((route) => [route, policyText(route, config)]));
   return {
     config,
     trust,
@@ -103,7 +103,7 @@ export function openGeneration(
   };
 }
 
-function termsOf(route: Route, { issuers }: Config): string {
+function policyText(route: Route, { issuers }: Config): string {
   const { name, pathPrefix, methods, auth } = route;
   const what =
     route.kind === 'mcp'

@@ -13,7 +13,7 @@ export interface ReplayStoreOptions {
   readonly shared?: SharedClaims | undefined;
   readonly onProblem: (problem: string) => void;
   /** The store answered, or did not in time. */
-  readonly onClaimed?: (turn: ClaimResult, seconds: number) => void;
+  readonly onClaimed?: (result: ClaimResult, seconds: number) => void;
   /** A proof passed that the store was not asked about. */
   readonly onUnchecked: () => void;
 }
@@ -72,11 +72,11 @@ function backed(store: ReplayStore, local: ReplayStore | undefined, onUnchecked:
   const unchecked = new WeakSet<Buffer>();
   return {
     async claim(key, proof) {
-      const turn = await store.claim(key, proof);
+      const result = await store.claim(key, proof);
       // The epoch of `local` is this process's start: what it was not told, it must not be asked about.
       const here = local === undefined ? 'first' : await local.claim(key, proof);
       // What passed here while the store was away it never heard of.
-      if (turn !== 'down') return turn === 'first' && here === 'seen' ? here : turn;
+      if (result !== 'down') return result === 'first' && here === 'seen' ? here : result;
       onUnchecked();
       unchecked.add(key);
       return here;
@@ -100,14 +100,14 @@ function backed(store: ReplayStore, local: ReplayStore | undefined, onUnchecked:
   };
 }
 
-function timed(store: ReplayStore, tell: (turn: ClaimResult, seconds: number) => void): ReplayStore {
+function timed(store: ReplayStore, tell: (result: ClaimResult, seconds: number) => void): ReplayStore {
   return {
     ...store,
     async claim(key, proof) {
       const began = performance.now();
-      const turn = await store.claim(key, proof);
-      tell(turn, (performance.now() - began) / 1000);
-      return turn;
+      const result = await store.claim(key, proof);
+      tell(result, (performance.now() - began) / 1000);
+      return result;
     },
   };
 }
