@@ -5,6 +5,7 @@
 import type { webcrypto } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { calculateJwkThumbprint, exportJWK } from 'jose';
 import type { ConfigInput } from '../../../proxy/src/config/index.js';
 import { startBed, type Bed } from '../../../proxy/test/support/gateway.js';
@@ -51,7 +52,8 @@ export async function startPeers({
           {
             name: 'as',
             issuer: as.issuer,
-            jwks: { url: as.jwksUri },
+            // On a busy machine the first fetch may come to nothing: the next one is soon.
+            jwks: { url: as.jwksUri, cooldownSeconds: 1 },
             introspection: {
               url: as.introspectionEndpoint,
               clientId: as.clients.gateway.clientId,
@@ -77,6 +79,7 @@ export async function startPeers({
         change?.(config, dir);
       },
     });
+    await ready(bed);
     return {
       as,
       bed,
@@ -92,6 +95,15 @@ export async function startPeers({
     await as.stop();
     throw cause;
   }
+}
+
+/** Has the keys of its issuers. */
+async function ready(bed: Bed): Promise<void> {
+  for (let left = 15_000; left > 0; left -= 50) {
+    if ((await bed.admin('/readyz')).status === 200) return;
+    await sleep(50);
+  }
+  throw new Error(`the gateway is not ready: ${bed.warnings.join('; ')}`);
 }
 
 export const jktOf = async (key: webcrypto.CryptoKey): Promise<string> =>
