@@ -70,7 +70,7 @@ export class ClientConnection {
     this.socket = socket;
     this.options = options;
     // node:http calls this when an answer that closes the connection has gone out.
-    socket.destroySoon = () => this.closeInStages();
+    Object.assign(socket, { destroySoon: () => this.closeInStages() });
   }
 
   /** A request was parsed. */
@@ -192,8 +192,9 @@ export class ClientConnection {
     socket.on('data', (chunk: Buffer) => this.read(chunk));
     socket.once('end', () => this.clientLeft());
     const pause = socket.pause;
+    const pauseIfParsed = () => (this.input === 'parsed' ? pause.call(socket) : socket);
     // node:http pauses for a body that nobody reads; who does not read does not see its client leave.
-    socket.pause = () => (this.input === 'parsed' ? pause.call(socket) : socket);
+    socket.pause = pauseIfParsed;
   }
 
   /** It shut its side down. As for most proxies that is the end of what it asked for, and its backend stops working. */

@@ -73,11 +73,13 @@ class Gathered {
     this.#steps = steps;
     this.#push = body.push.bind(body);
     const resume = body.resume.bind(body);
-    body.push = (piece: Buffer | null) => this.#take(piece);
-    body.resume = () => {
-      this.#flush();
-      return resume();
-    };
+    Object.assign(body, {
+      push: (piece: Buffer | null) => this.#take(piece),
+      resume: () => {
+        this.#flush();
+        return resume();
+      },
+    });
     // What HTTP/2 took in before anybody could look at the stream.
     if (body.readableLength > 0) {
       const early = body.read() as Buffer;

@@ -49,8 +49,7 @@ export function rejectReplay(
     const settle = (result: ClaimResult): Unseen | Denial => {
       switch (result) {
         case 'first':
-          x.unspend = () => store.release(key);
-          return x as Unseen;
+          return grow(x, { unspend: () => store.release(key) }) as Permitted as Unseen;
         case 'full':
           return deny('replay_store_full', undefined, { retryAfterSeconds: RETRY_AFTER_SECONDS });
         case 'down':
