@@ -9,7 +9,8 @@ import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { Config } from '../config/index.js';
 import { ClientConnection, type ClientConnectionOptions } from './client-connection.js';
-import { createHttp2Sessions, type Handle, type Http2Sessions } from './http2-sessions.js';
+import { createHttp2Sessions, type Http2Sessions } from './http2-sessions.js';
+import { createIntake, type Handle } from './intake.js';
 import type { Reason } from '../pipeline/reason.js';
 import { networkOf, plainAddress, type TrustedPeers } from './trusted-peers.js';
 
@@ -42,8 +43,9 @@ export interface EdgeServer {
 /** The socket that clients reach, with the bounds that hold before a request is one. */
 export function createEdgeServer(
   { limits, peers, onRefused, onUnreadable, tls, askForCertificate }: EdgeServerOptions,
-  handle: Handle,
+  handleRequest: Handle,
 ): EdgeServer {
+  const handle = createIntake(handleRequest);
   const options = {
     maxHeaderSize: limits.maxHeaderBytes,
     headersTimeout: limits.headersTimeoutSeconds * 1000,
@@ -113,11 +115,12 @@ function serveHttp1(server: Server, options: ClientConnectionOptions): void {
  */
 function continueWhenRead(message: IncomingMessage, response: ServerResponse): void {
   const read = message._read;
-  message._read = (size) => {
+  const readFirst = (size: number) => {
     message._read = read;
     if (!response.headersSent) response.writeContinue();
     read.call(message, size);
   };
+  message._read = readFirst;
 }
 
 /** HTTP/2 is another protocol on the same connections: whoever chose it never gets to the parser of HTTP/1.1. */

@@ -7,9 +7,10 @@ import http2, {
 import type { TLSSocket } from 'node:tls';
 import type { Config } from '../config/index.js';
 import type { Reason } from '../pipeline/reason.js';
-import type { ClientAnswer, ClientMessage, Http2Facts } from './exchange.js';
+import type { Http2Facts } from './exchange.js';
 import { gatherFrames } from './gather-pieces.js';
 import { HeaderBlocks } from './header-blocks.js';
+import type { Handle } from './intake.js';
 import { WatchedSocket } from './watched-socket.js';
 
 /** Connections that chose HTTP/2 (RFC 9113 3.2: over TLS, by ALPN). */
@@ -20,8 +21,6 @@ export interface Http2Sessions {
   /** What is left goes, now. */
   destroy(): void;
 }
-
-export type Handle = (message: ClientMessage, response: ClientAnswer) => void;
 
 const MAX_STREAMS = 100;
 /**

@@ -1,5 +1,6 @@
 import { verifies } from '../checks/signature.js';
 import type { Algorithm } from '../config/index.js';
+import { FairQueue } from '../http/fair-queue.js';
 
 /**
  * Whether a signature verifies: `verifies` itself, or one that answers a moment later. `unwelcome`: it was not
@@ -51,12 +52,6 @@ interface Waiting {
   readonly resolve: (verdict: Verdict) => void;
 }
 
-/** What waits of one network. */
-interface Queue {
-  cost: number;
-  readonly waiting: Waiting[];
-}
-
 /**
  * Verifies the signatures of the requests that arrived together one right after the other, once all of them have been
  * read: the code and tables of a verification stay in the processor's caches then, which makes each a quarter cheaper
@@ -66,13 +61,7 @@ interface Queue {
  * address is looked at.
  */
 export function createVerifyQueue({ isWelcome, most }: VerifyQueueOptions): Verify {
-  /** By network, in the order of their turns. */
-  const queues = new Map<string, Queue>();
-  let total = 0;
-  const add = (queue: Queue, cost: number) => {
-    queue.cost += cost;
-    total += cost;
-  };
+  const queue = new FairQueue<Waiting>();
   const verdictOn = (network: string, { cost, isLimited, verify }: Waiting): Verdict => {
     if (isLimited()) return 'limited';
     return isWelcome(network, cost) ? verify() : 'unwelcome';
@@ -80,27 +69,20 @@ export function createVerifyQueue({ isWelcome, most }: VerifyQueueOptions): Veri
   const work = () => {
     let spent = 0;
     let bad = false;
-    while (queues.size > 0 && spent < AT_ONCE && !bad) {
-      const [network, queue] = queues.entries().next().value!;
-      queues.delete(network);
-      const item = queue.waiting.shift()!;
-      if (queue.waiting.length > 0) queues.set(network, queue);
-      add(queue, -item.cost);
+    while (!queue.isEmpty && spent < AT_ONCE && !bad) {
+      const { network, item } = queue.next()!;
       const verdict = verdictOn(network, item);
       spent += typeof verdict === 'boolean' ? item.cost : 1;
       bad = verdict === false;
       item.resolve(verdict);
     }
-    if (queues.size > 0) setImmediate(work);
+    if (!queue.isEmpty) setImmediate(work);
   };
   /** @returns false: nobody has more in the queue than this network would have. */
-  const makeRoom = (own: number, cost: number): boolean => {
-    while (total + cost > most) {
-      const [network, queue] = greatest(queues);
-      if (queue === undefined || queue.cost <= own + cost) return false;
-      const dropped = queue.waiting.pop()!;
-      add(queue, -dropped.cost);
-      if (queue.waiting.length === 0) queues.delete(network);
+  const makeRoom = (network: string, cost: number): boolean => {
+    while (queue.cost + cost > most) {
+      const dropped = queue.dropLatest(queue.costOf(network) + cost);
+      if (dropped === undefined) return false;
       dropped.resolve('overloaded');
     }
     return true;
@@ -108,17 +90,8 @@ export function createVerifyQueue({ isWelcome, most }: VerifyQueueOptions): Veri
   return ({ network, isLimited }, alg, ...rest) =>
     new Promise((resolve) => {
       const cost = VERIFICATION_COST[alg];
-      if (!makeRoom(queues.get(network)?.cost ?? 0, cost)) return resolve('overloaded');
-      if (queues.size === 0) setImmediate(work);
-      const queue = queues.get(network) ?? { cost: 0, waiting: [] };
-      queues.set(network, queue);
-      queue.waiting.push({ cost, isLimited, verify: () => verifies(alg, ...rest), resolve });
-      add(queue, cost);
+      if (!makeRoom(network, cost)) return resolve('overloaded');
+      if (queue.isEmpty) setImmediate(work);
+      queue.add(network, { cost, isLimited, verify: () => verifies(alg, ...rest), resolve });
     });
-}
-
-function greatest(queues: ReadonlyMap<string, Queue>): [string, Queue | undefined] {
-  let most: [string, Queue | undefined] = ['', undefined];
-  for (const entry of queues) if (most[1] === undefined || entry[1].cost > most[1].cost) most = entry;
-  return most;
 }
