@@ -117,11 +117,11 @@ export function peakMebibytes({ pid }) {
   }
 }
 
-/** A bare server in the gateway's place. */
-export async function startFloor({ field, tls }) {
+/** A bare reverse proxy in the gateway's place. */
+export async function startFloor({ field, backend, tls }) {
   const port = await freePort();
   const files = tls ? [field.certFile, field.keyFile] : [];
-  const child = fork(join(here, 'siege', 'floor.mjs'), [String(port), ...files]);
+  const child = fork(join(here, 'siege', 'floor.mjs'), [String(port), String(backend.mcp), ...files]);
   await once(child, 'message');
   return { child, port };
 }

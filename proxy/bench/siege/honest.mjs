@@ -1,26 +1,74 @@
-// The honest client of a siege: an address of its own, a dozen callers, one POST after another at a steady rate
-// over connections that are kept.
+// The honest client of a siege: an address of its own, sixty callers, one POST after another at a steady rate
+// over connections that are kept, in the protocol of the siege.
+import { once } from 'node:events';
 import http from 'node:http';
-import https from 'node:https';
+import http2 from 'node:http2';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createCaller } from './credentials.mjs';
 
 const ADDRESS = '127.0.0.9';
-const CALLERS = 12;
-const CONNECTIONS = 16;
-const WARM_UPS = 12;
+const CALLERS = 60;
+/** Requests that it sends together; over HTTP/1.1 each needs a connection of its own. */
+const AT_ONCE = 16;
+const HTTP2_SESSIONS = 4;
+/** So many times all that it sends together; fewer where the authorization server takes its time for each. */
+const WARM_UPS = { usual: 60, introspected: 4 };
 const TIMEOUT_MS = 5_000;
 const NANOSECONDS_PER_MS = 1e6;
 const BODY = '{"jsonrpc":"2.0","id":1,"method":"tools/list"}';
+const CONTENT = {
+  'content-type': 'application/json',
+  accept: 'application/json, text/event-stream',
+  'content-length': BODY.length,
+};
+
+/** A way to POST: resolves to status and text of the answer. */
+function overHttp1(port) {
+  const agent = new http.Agent({ keepAlive: true, maxSockets: AT_ONCE, scheduling: 'fifo' });
+  const target = { host: '127.0.0.1', port, method: 'POST', path: '/mcp', agent, localAddress: ADDRESS };
+  return {
+    async post(credentials, signal) {
+      const request = http.request({ ...target, headers: { ...credentials, ...CONTENT }, signal });
+      request.end(BODY);
+      const [answer] = await once(request, 'response');
+      return { status: answer.statusCode, text: await textOf(answer) };
+    },
+    close: () => agent.destroy(),
+  };
+}
+
+function overHttp2(port) {
+  const options = { rejectUnauthorized: false, localAddress: ADDRESS };
+  const sessions = Array.from({ length: HTTP2_SESSIONS }, () =>
+    http2.connect(`https://127.0.0.1:${port}`, options).on('error', () => {}),
+  );
+  const target = { ':method': 'POST', ':scheme': 'https', ':authority': 'gw.example', ':path': '/mcp' };
+  let made = 0;
+  return {
+    async post(credentials, signal) {
+      const session = sessions[made++ % HTTP2_SESSIONS];
+      const stream = session.request({ ...target, ...credentials, ...CONTENT }, { signal });
+      stream.end(BODY);
+      const [head] = await once(stream, 'response');
+      return { status: head[':status'], text: await textOf(stream) };
+    },
+    close: () => sessions.forEach((session) => session.destroy()),
+  };
+}
+
+async function textOf(answer) {
+  let text = '';
+  for await (const chunk of answer) text += chunk;
+  return text;
+}
 
 /**
  * @param opaque its tokens are opaque and each is new, so that the authorization server is asked about every
  * request
  */
-export function createHonestClient({ port, caFile, issuerPem, origin, opaque = false, perSecond }) {
-  const transport = caFile === undefined ? http : https;
-  const agent = new transport.Agent({ keepAlive: true, maxSockets: CONNECTIONS, scheduling: 'fifo' });
+export function createHonestClient({ port, isHttp2, issuerPem, origin, opaque = false, perSecond }) {
+  const client = isHttp2 ? overHttp2(port) : overHttp1(port);
   const callers = Array.from({ length: CALLERS }, (_, n) =>
     createCaller({
       issuerPem,
@@ -36,50 +84,22 @@ export function createHonestClient({ port, caFile, issuerPem, origin, opaque = f
     return { authorization: `DPoP ${own}`, dpop: proof('POST', { token: own }) };
   };
   /** Milliseconds, and what went wrong; a timeout is an error of the client. */
-  const send = () =>
-    new Promise((resolve) => {
-      const began = performance.now();
-      const end = (fault) => {
-        clearTimeout(timer);
-        resolve({ ms: performance.now() - began, fault });
-      };
-      const timer = setTimeout(() => {
-        end(`no answer in ${TIMEOUT_MS} ms`);
-        request.destroy();
-      }, TIMEOUT_MS);
-      const request = transport.request(
-        {
-          host: '127.0.0.1',
-          port,
-          method: 'POST',
-          path: '/mcp',
-          agent,
-          localAddress: ADDRESS,
-          rejectUnauthorized: false,
-          headers: {
-            ...credentials(),
-            'content-type': 'application/json',
-            accept: 'application/json, text/event-stream',
-            'content-length': BODY.length,
-          },
-        },
-        (answer) => {
-          let text = '';
-          answer
-            .on('data', (chunk) => {
-              text += chunk;
-            })
-            .on('error', (cause) => end(cause.code))
-            .on('end', () => end(answer.statusCode === 200 ? undefined : `${answer.statusCode} ${text}`));
-        },
-      );
-      request.on('error', (cause) => end(cause.code ?? cause.message));
-      request.end(BODY);
-    });
+  const send = async () => {
+    const began = performance.now();
+    let fault;
+    try {
+      const { status, text } = await client.post(credentials(), AbortSignal.timeout(TIMEOUT_MS));
+      if (status !== 200) fault = `${status} ${text}`;
+    } catch (cause) {
+      fault = cause.name === 'AbortError' ? `no answer in ${TIMEOUT_MS} ms` : (cause.code ?? cause.message);
+    }
+    return { ms: performance.now() - began, fault };
+  };
   return {
     /** Opens every connection that it will use; the code on both sides is compiled then. */
     async warmUp() {
-      for (let n = 0; n < WARM_UPS; n++) await Promise.all(Array.from({ length: CONNECTIONS }, send));
+      const rounds = opaque ? WARM_UPS.introspected : WARM_UPS.usual;
+      for (let n = 0; n < rounds; n++) await Promise.all(Array.from({ length: AT_ONCE }, send));
     },
     /** Sends at its rate for that long, whether or not the ones before have been answered. */
     async observe(ms) {
@@ -100,6 +120,6 @@ export function createHonestClient({ port, caFile, issuerPem, origin, opaque = f
         ownDelayMs: own.percentile(99) / NANOSECONDS_PER_MS,
       };
     },
-    close: () => agent.destroy(),
+    close: () => client.close(),
   };
 }

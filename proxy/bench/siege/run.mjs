@@ -3,7 +3,7 @@
 // client and gateway are four processes on the same cores. A siege is withstood when the honest client's p99
 // stays under five times its quiet value plus 50 ms, none of its requests fails, the gateway lives and its
 // memory stays under the limit of its pod. Where the machine forbids that p99, the same attack is made on a
-// bare server of Node in the same run (floor.mjs), and the gateway's must come within a tenth of it. Where
+// bare reverse proxy of Node in the same run (floor.mjs), and the gateway's must come within a tenth of it. Where
 // other processes take more than a fifth of the processors, a p99 beyond that is not judged, and the siege
 // counts as skipped.
 //   npm run siege [-- [NAME ...] [--docs] [--against DIRECTORY_OF_ANOTHER_BUILDS_ASSETS]]
@@ -17,6 +17,7 @@ import { row as rowOf, writeBenchmarks } from '../benchmarks-page.mjs';
 import * as ground from './field.mjs';
 import { createHonestClient } from './honest.mjs';
 
+/** How long the honest client is watched; an attack that needs longer to send all it has says so (`siegeMs`). */
 const [QUIET_MS, SIEGE_MS] = [1_000, 2_000];
 /** Of the honest client: so many times its quiet p99, and so many milliseconds more. */
 const BOUND = { times: 5, plusMs: 50 };
@@ -67,7 +68,7 @@ async function watch({ attack, http2 }, { child, port, config }, { field, backen
   };
   const opaque = attack.opaqueVictim === true;
   const perSecond = opaque ? PER_SECOND.introspected : PER_SECOND.usual;
-  const honest = createHonestClient({ ...target, opaque, perSecond });
+  const honest = createHonestClient({ ...target, isHttp2: http2, opaque, perSecond });
   const attacker = ground.startAttacker(attack.name);
   try {
     await attacker.order('prepare', { ...target, http2 });
@@ -79,7 +80,7 @@ async function watch({ attack, http2 }, { child, port, config }, { field, backen
     const began = attacker.order('start');
     besiege();
     if (attack.opensFirst) await began;
-    const [besieged] = await Promise.all([honest.observe(SIEGE_MS), began]);
+    const [besieged] = await Promise.all([honest.observe(attack.siegeMs ?? SIEGE_MS), began]);
     const cpuMs = ground.cpuMillis(child) - cpuBefore;
     const memory = ground.peakMebibytes(child);
     const others = foreign();
@@ -125,9 +126,9 @@ async function hold(siege, { field, backend, pods }) {
   }
 }
 
-/** The same attack on a bare server. */
+/** The same attack on a bare reverse proxy. */
 async function floorOf(siege, config, { field, backend }) {
-  const floor = await ground.startFloor({ field, tls: siege.http2 });
+  const floor = await ground.startFloor({ field, backend, tls: siege.http2 });
   try {
     const { besieged } = await watch(siege, { ...floor, config }, { field, backend });
     return quantile(besieged.took, 0.99);
@@ -237,11 +238,16 @@ function table(measured) {
       `${r.cpuMs} ms`,
     ),
   );
-  return `Measured by \`npm run siege -- --docs\` on ${new Date().toISOString().slice(0, 10)}, ${availableParallelism()} cores shared by gateway, attacker, backend and honest client, Node ${process.version}. The gateway is started with the
-flags, the memory and the config that the constructs give it; each attack has a fixed size and goes on while the honest client, on another address, sends ${PER_SECOND.usual} requests a second for ${SIEGE_MS / 1000} s
-(${PER_SECOND.introspected} where its tokens are introspected). Its p99 must stay under ${BOUND.times} times its quiet value plus ${BOUND.plusMs} ms, none of its requests may fail, and the gateway's memory (the most that was
-resident; what lies in sockets is the kernel's) must stay under the limit of its pod. Where p99 is beyond that, the same attack is made on a bare server of Node in the same run, which answers at once and drops what
-follows: that is the floor, and p99 may be a tenth above it. CPU is what the gateway used in that time, for the attack and the honest client.
+  return `Measured by \`npm run siege -- --docs\` on ${new Date().toISOString().slice(0, 10)}, ${availableParallelism()} cores shared by gateway, attacker, backend and
+honest client, Node ${process.version}. The gateway is started with the flags, the memory and the config that the constructs
+give it. Each attack has a fixed size and goes on while the honest client, on another address and in the same protocol,
+sends ${PER_SECOND.usual} requests a second (${PER_SECOND.introspected} where its tokens are introspected) for ${SIEGE_MS / 1000} s, or as long as the attack takes.
+
+Its p99 must stay under ${BOUND.times} times its quiet value plus ${BOUND.plusMs} ms, none of its requests may fail, and the gateway's memory must stay
+under the limit of its pod (the most that was resident; what lies in sockets is the kernel's). Where p99 is beyond that,
+the same attack is made in the same run on a bare reverse proxy of Node, which passes on small requests, answers others
+at once and drops their bodies: that is the floor, and p99 may be a tenth above it. CPU is what the gateway used in that
+time, for the attack and the honest client.
 
 | attack | how | p99 of the honest client | at most | failed | memory | CPU |
 |---|---|---|---|---|---|---|

@@ -1,8 +1,9 @@
-const [CALLERS, EACH, PER_SECOND] = [12, 95, 6];
+const [CALLERS, EACH, PER_SECOND] = [12, 95, 3];
 
 export default {
   name: 'standing-streams',
   what: '1 140 event streams of twelve callers at two addresses, 95 at once, more than a backend has connections',
+  siegeMs: 4_000,
   http2: true,
   async prepare(tools) {
     return Array.from({ length: CALLERS }, (_, n) => {
