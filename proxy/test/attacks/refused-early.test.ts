@@ -5,8 +5,10 @@
  *
  * RFC 9112 9.6: the close comes in stages. And who asks first (Expect: 100-continue) is not asked for a body in vain.
  */
+import http2 from 'node:http2';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ORIGIN, startBed, type Bed } from '../support/gateway.js';
+import { answerOf, ask, begin } from '../support/http2.js';
 import { accessToken, ec, proof, thumbprint } from '../support/mint.js';
 import { until, wire } from '../support/wire.js';
 
@@ -83,4 +85,31 @@ it('that asks first is answered in its turn', async () => {
   await until(() => one.statuses().length === 3);
   expect(one.statuses()).toEqual([200, 100, 200]);
   one.socket.destroy();
+});
+
+describe('over HTTP/2, where only the stream ends (RFC 9113 8.1)', () => {
+  let secure: Bed;
+  beforeAll(async () => {
+    secure = await startBed({ http2: true });
+  });
+  afterAll(() => secure.stop());
+
+  it('is refused so that its client reads the answer, and the session goes on', async () => {
+    // The client's own bound on what it has yet to send (10 MB) would end its streams.
+    const options = { rejectUnauthorized: false, maxSessionMemory: 100 };
+    const session = http2.connect(`https://127.0.0.1:${secure.gateway.port}`, options);
+    for (let i = 0; i < 10; i++) {
+      const stream = begin(session, {
+        method: 'POST',
+        path: '/mcp',
+        headers: { 'content-length': SIZE },
+        body: Buffer.alloc(SIZE),
+      });
+      const { status, headers, code } = await answerOf(stream);
+      expect({ i, status, code }).toEqual({ i, status: 401, code: 0 });
+      expect(headers['www-authenticate']).toMatch(/^DPoP/);
+    }
+    expect((await ask(session, { path: '/healthz' })).status).toBe(200);
+    session.destroy();
+  });
 });
