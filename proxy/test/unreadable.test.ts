@@ -25,6 +25,7 @@ it.each([
     400,
     'malformed_request',
   ],
+  ['RTSP', 'OPTIONS /mcp RTSP/1.0\r\nCSeq: 1\r\n\r\n', 400, 'malformed_request'],
   [
     'a header block that is too large',
     `GET /mcp HTTP/1.1\r\nHost: a\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`,
@@ -50,6 +51,21 @@ it.each([
   expect((await bed.admin('/metrics')).text).toMatch(
     new RegExp(`agentgateway_refusals_total\\{route="\\(none\\)",reason="${reason}"\\} \\d`),
   );
+});
+it('RTSP with good credentials is nothing to claim or to pass on, and HTTP/1.0 is', async () => {
+  const before = bed.seen.length;
+  const token = accessToken(bed.as, { cnf: { jkt: thumbprint(client) } });
+  const own = proof(client, 'POST', `${ORIGIN}/mcp`, token);
+  const post = (protocol: string) =>
+    `POST /mcp ${protocol}\r\nHost: a\r\nContent-Length: 2\r\nAuthorization: DPoP ${token}\r\nDPoP: ${own}\r\n\r\n{}`;
+  expect(await bed.raw(post('RTSP/1.0'))).toMatch(/^HTTP\/1\.1 400 /);
+  expect(bed.seen.length).toBe(before);
+  expect(await bed.raw(post('HTTP/1.0'))).toMatch(/^HTTP\/1\.1 200 /);
+  expect(bed.seen.length).toBe(before + 1);
+});
+it('RTSP behind a request is refused behind its answer', async () => {
+  const got = await bed.raw('GET /healthz HTTP/1.1\r\nHost: a\r\n\r\nGET /mcp RTSP/1.0\r\nHost: a\r\n\r\n');
+  expect([...got.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => status)).toEqual(['200', '400']);
 });
 it('a body that is spoilt half-way is one line, of its request', async () => {
   const before = (await bed.audit()).length;

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import type { Reason } from '../pipeline/reason.js';
 import { hasUnreadBody } from './exchange.js';
 import { gatherPieces } from './gather-pieces.js';
-import { reasonOf, unreadableAnswer } from './unreadable.js';
+import { isRtsp, reasonOf, unreadableAnswer } from './unreadable.js';
 
 /** Requests that may wait on one connection for the answer before theirs. */
 const MOST_AHEAD = 32;
@@ -76,6 +76,7 @@ export class ClientConnection {
   /** A request was parsed. */
   arrived(message: IncomingMessage, response: ServerResponse): void {
     if (this.input === 'dropped' || this.phase === 'over') return;
+    if (isRtsp(message)) return this.refuseRest('malformed_request');
     this.last = message;
     if (hasUnreadBody(message)) gatherPieces(message);
     if (this.phase === 'idle') return this.serve(message, response);

@@ -1,4 +1,5 @@
-import { STATUS_CODES } from 'node:http';
+import { STATUS_CODES, type IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 import { meaningOf, type Reason } from '../pipeline/reason.js';
 
 /** What the parser says of bytes that are no request; anything else is the connection's own end. */
@@ -31,4 +32,18 @@ export function unreadableAnswer(reason: Reason, requestId: string): string {
     '',
     body,
   ].join('\r\n');
+}
+
+/** What node:http has of a connection; the bytes are those of the read that is being parsed. */
+type Parsed = Socket & { readonly parser?: { getCurrentBuffer?(): Buffer } };
+
+/**
+ * `POST /mcp RTSP/1.0`: llhttp takes RTSP (RFC 2326) for HTTP where a method is of both, and says version 1.0. Its
+ * request line is looked for in the bytes, while its header block is handled; a line that came in two reads is not
+ * there any more (decision 29).
+ */
+export function isRtsp({ httpVersion, method, url, socket }: IncomingMessage): boolean {
+  if (httpVersion !== '1.0') return false;
+  const bytes = (socket as Parsed).parser?.getCurrentBuffer?.();
+  return bytes?.includes(`${method} ${url} RTSP/`, 0, 'latin1') === true;
 }
