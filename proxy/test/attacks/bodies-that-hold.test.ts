@@ -86,7 +86,7 @@ function overHttp2(address: string): Holder {
 /** Sends all but the end. */
 const hold = async (version: number, address: string, bytes = 4 * MIB - 6): Promise<Holder> => {
   const holder = version === 1 ? overHttp1(address) : overHttp2(address);
-  await Promise.race([holder.send(Buffer.alloc(bytes, 0x20)), sleep(2_000)]);
+  await Promise.race([holder.send(Buffer.alloc(bytes, 0x20)), sleep(2_000, undefined, { ref: false })]);
   return holder;
 };
 const drip = (holders: readonly Holder[], bytes: number) => {
