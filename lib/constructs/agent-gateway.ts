@@ -21,12 +21,13 @@ import {
   kubernetesMinorOf,
   kubernetesVersionFaults,
 } from '../spec/kubernetes-version';
+import { checked, instanceOf } from '../support/kinds';
 import { checkLabel, refuse, say } from '../support/text';
 import { duplicateFaults } from '../validation/duplicates';
 import { gatewayFaults } from '../validation/gateway-faults';
 import { Peer } from '../values/peer';
-import { checkPeer } from '../values/peer-end';
 import { AgentGatewayProps } from './agent-gateway-props';
+import { AGENT_GATEWAY_PROPS } from './agent-gateway-shape';
 import { specOf } from './gateway-spec-of';
 
 /**
@@ -64,7 +65,7 @@ export class AgentGateway extends Construct {
   constructor(scope: Construct, id: string, props: AgentGatewayProps) {
     super(scope, id);
     this.registry = AppRegistry.of(this);
-    this.props = props;
+    this.props = checked(props, AGENT_GATEWAY_PROPS);
     this.serviceName = serviceName(props.name ?? 'agentgateway');
     this.serviceAccountName = `${this.serviceName}-sa`;
     this.namespaceName = checkLabel(
@@ -118,6 +119,7 @@ export class AgentGateway extends Construct {
 
   /** Serves this route. Routes call it themselves; the order of calls does not matter, the longest prefix wins. */
   public addRoute(route: GatewayRoute): void {
+    instanceOf(GatewayRoute).check('addRoute', route);
     if (this.routes.includes(route)) return;
     if (route.gateway !== this) {
       refuse({
@@ -138,7 +140,7 @@ export class AgentGateway extends Construct {
 
   /** Lets these clients connect to port 8080. Without a call nobody can; connecting does not authenticate. */
   public allowFrom(peer: Peer): void {
-    checkPeer('allowFrom', peer);
+    instanceOf(Peer).check('allowFrom', peer);
     const { port } = peer._members.find((member) => member.port !== undefined) ?? {};
     if (port !== undefined) {
       refuse({

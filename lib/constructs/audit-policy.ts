@@ -3,14 +3,18 @@ import { dirname, relative, resolve, sep } from 'node:path';
 import { App, Yaml } from 'cdk8s';
 import { Construct } from 'constructs';
 import { auditRules } from '../manifests/audit-rules';
-import { refuse } from '../support/text';
-import type { AgentGateway } from './agent-gateway';
+import { checked, instanceOf, listOf, Shape, struct } from '../support/kinds';
+import { checkText, refuse } from '../support/text';
+import { AgentGateway } from './agent-gateway';
 
 /** Properties of an `AuditPolicy`. */
 export interface AuditPolicyProps {
   /** The gateways whose namespaces and ServiceAccounts the policy watches. */
   readonly gateways: AgentGateway[];
 }
+
+const SHAPE: Shape<AuditPolicyProps> = { gateways: listOf(instanceOf(AgentGateway)) };
+const PROPS = struct('AuditPolicyProps', SHAPE);
 
 /**
  * An audit policy for the API server: every use of a gateway's ServiceAccount and every touch of its Secrets is
@@ -24,7 +28,7 @@ export class AuditPolicy extends Construct {
 
   constructor(scope: Construct, id: string, props: AuditPolicyProps) {
     super(scope, id);
-    if (props.gateways.length === 0) {
+    if (checked(props, PROPS).gateways.length === 0) {
       refuse({ where: 'gateways', want: 'must list at least one gateway', got: props.gateways });
     }
     this.gateways = [...props.gateways];
@@ -52,6 +56,7 @@ export class AuditPolicy extends Construct {
    * Helm take all of them for API objects.
    */
   public save(path: string): void {
+    checkText('path', path);
     const outdir = resolve(App.of(this).outdir);
     const inside = relative(outdir, resolve(path));
     if (/\.ya?ml$/.test(path) && inside !== '..' && !inside.startsWith(`..${sep}`)) {

@@ -2,8 +2,9 @@ import { Duration } from 'cdk8s';
 import { Construct } from 'constructs';
 import { asGiven, emit } from '../manifests/k8s';
 import { publicHosts, serviceHosts } from '../spec/exposure';
+import { checked, DURATION, FLAG, instanceOf, optional, Shape, struct, TEXT } from '../support/kinds';
 import { checkObjectName, refuse, say } from '../support/text';
-import type { AgentGateway } from './agent-gateway';
+import { AgentGateway } from './agent-gateway';
 
 /** Properties of a `GatewayCertificate`. */
 export interface GatewayCertificateProps {
@@ -28,6 +29,14 @@ export interface GatewayCertificateProps {
   readonly duration?: Duration;
 }
 
+const SHAPE: Shape<GatewayCertificateProps> = {
+  gateway: instanceOf(AgentGateway),
+  issuer: TEXT,
+  clusterIssuer: optional(FLAG),
+  duration: optional(DURATION),
+};
+const PROPS = struct('GatewayCertificateProps', SHAPE);
+
 /**
  * The certificate with which a gateway ends TLS itself, made and renewed by cert-manager: for the Service's
  * names and for the hosts of the https `publicOrigins`, with a P-256 key that is new each time. The gateway
@@ -38,7 +47,7 @@ export interface GatewayCertificateProps {
 export class GatewayCertificate extends Construct {
   constructor(scope: Construct, id: string, props: GatewayCertificateProps) {
     super(scope, id);
-    const { gateway, issuer, clusterIssuer = false, duration } = props;
+    const { gateway, issuer, clusterIssuer = false, duration } = checked(props, PROPS);
     checkObjectName('issuer', issuer);
     const seconds = duration?.toSeconds({ integral: false });
     if (seconds !== undefined && !(Number.isInteger(seconds) && seconds >= 3600)) {

@@ -1,6 +1,7 @@
 import { Construct } from 'constructs';
 import { asGiven, emit } from '../manifests/k8s';
 import { exposureFaults, httpRouteSpec } from '../spec/exposure';
+import { checked, instanceOf, listOf, optional, Shape, struct, TEXT } from '../support/kinds';
 import { checkLabel, checkObjectName, refuse, say } from '../support/text';
 import { duplicateFaults } from '../validation/duplicates';
 import { Peer } from '../values/peer';
@@ -58,6 +59,20 @@ export interface GatewayExposureProps {
   readonly name?: string;
 }
 
+const PARENT_SHAPE: Shape<ExposureParent> = {
+  name: TEXT,
+  namespace: optional(TEXT),
+  sectionName: optional(TEXT),
+};
+const SHAPE: Shape<GatewayExposureProps> = {
+  gateway: instanceOf(AgentGateway),
+  parents: listOf(struct('ExposureParent', PARENT_SHAPE)),
+  peer: instanceOf(Peer),
+  routes: optional(listOf(instanceOf(GatewayRoute))),
+  name: optional(TEXT),
+};
+const PROPS = struct('GatewayExposureProps', SHAPE);
+
 /**
  * Where clients outside the cluster reach a gateway: an HTTPRoute of the Gateway API for the paths of its
  * routes and their RFC 9728 metadata, without a limit in time, since streams have none. Nothing else of the
@@ -68,7 +83,7 @@ export interface GatewayExposureProps {
 export class GatewayExposure extends Construct {
   constructor(scope: Construct, id: string, props: GatewayExposureProps) {
     super(scope, id);
-    const { gateway, parents, routes } = props;
+    const { gateway, parents, routes } = checked(props, PROPS);
     if (parents.length === 0) {
       refuse({ where: 'parents', want: 'must list at least one Gateway', got: parents });
     }

@@ -2,9 +2,21 @@ import { Duration } from 'cdk8s';
 import { Construct } from 'constructs';
 import { alertRules } from '../manifests/alerts';
 import { asGiven, emit } from '../manifests/k8s';
+import {
+  checked,
+  DURATION,
+  instanceOf,
+  listOf,
+  oneOf,
+  optional,
+  recordOf,
+  Shape,
+  struct,
+  TEXT,
+} from '../support/kinds';
 import { refuse, say } from '../support/text';
 import { GatewayAlert } from '../values/gateway-alert';
-import type { AgentGateway } from './agent-gateway';
+import { AgentGateway } from './agent-gateway';
 
 /** Properties of a `GatewayMonitoring`. */
 export interface GatewayMonitoringProps {
@@ -49,6 +61,16 @@ export interface GatewayMonitoringProps {
   readonly without?: GatewayAlert[];
 }
 
+const SHAPE: Shape<GatewayMonitoringProps> = {
+  gateway: instanceOf(AgentGateway),
+  labels: optional(recordOf(TEXT)),
+  scrapeInterval: optional(DURATION),
+  alertLabels: optional(recordOf(TEXT)),
+  runbookUrl: optional(TEXT),
+  without: optional(listOf(oneOf(GatewayAlert))),
+};
+const PROPS = struct('GatewayMonitoringProps', SHAPE);
+
 /**
  * How the Prometheus Operator watches a gateway: a PodMonitor for its metrics, and a PrometheusRule with an
  * alert for each thing that somebody should be told of. Both are in the gateway's namespace and carry its name.
@@ -58,7 +80,7 @@ export interface GatewayMonitoringProps {
 export class GatewayMonitoring extends Construct {
   constructor(scope: Construct, id: string, props: GatewayMonitoringProps) {
     super(scope, id);
-    checkAlerting(props);
+    checkAlerting(checked(props, PROPS));
     const { gateway, runbookUrl, without = [] } = props;
     const seconds = scrapeSeconds(props.scrapeInterval);
     const meta = {
@@ -109,17 +131,9 @@ function scrapeSeconds(interval = Duration.seconds(30)): number {
   return seconds;
 }
 
-function checkAlerting({ runbookUrl, without = [], alertLabels }: GatewayMonitoringProps): void {
+function checkAlerting({ runbookUrl, alertLabels }: GatewayMonitoringProps): void {
   if (runbookUrl !== undefined && !/^https?:\/\/[^\s"{}]+$/.test(runbookUrl)) {
     refuse({ where: 'runbookUrl', want: 'must be an http or https URL', got: runbookUrl });
-  }
-  const unknown = without.find((alert) => !Object.values(GatewayAlert).includes(alert));
-  if (unknown !== undefined) {
-    refuse({
-      where: 'without',
-      want: `must name alerts: ${Object.values(GatewayAlert).join(', ')}`,
-      got: unknown,
-    });
   }
   if (alertLabels?.severity !== undefined) {
     refuse({

@@ -118,8 +118,7 @@ function ephemeralStorage(size: Size): Size {
 }
 
 function checkedFamilies(families: IpFamily[]): IpFamily[] {
-  const known = families.every((family) => Object.values(IpFamily).includes(family));
-  if (known && families.length > 0 && new Set(families).size === families.length) return families;
+  if (families.length > 0 && new Set(families).size === families.length) return families;
   return refuse({
     where: 'ipFamilies',
     want: 'must be IpFamily.IPV4, IpFamily.IPV6, or both in the order of preference',

@@ -10,6 +10,7 @@ import {
   kubernetesMinorOf,
   kubernetesVersionFaults,
 } from '../spec/kubernetes-version';
+import { checked, instanceOf, NUMBER, optional, recordOf, Shape, SIZE, struct, TEXT } from '../support/kinds';
 import { checkLabel, refuse, say } from '../support/text';
 import { duplicateFaults } from '../validation/duplicates';
 import { Admission, AdmissionRule } from '../values/admission';
@@ -65,6 +66,17 @@ export interface HardenedNamespaceProps {
   readonly admission?: Admission;
 }
 
+const SHAPE: Shape<HardenedNamespaceProps> = {
+  name: TEXT,
+  minKubernetesVersion: optional(TEXT),
+  labels: optional(recordOf(TEXT)),
+  maxPods: optional(NUMBER),
+  maxCpu: optional(NUMBER),
+  maxMemory: optional(SIZE),
+  admission: optional(instanceOf(Admission)),
+};
+const PROPS = struct('HardenedNamespaceProps', SHAPE);
+
 const ADMISSION_GROUP = 'admissionregistration.k8s.io/v1';
 
 /** What the pods of the namespace may take together. */
@@ -106,7 +118,7 @@ export class HardenedNamespace extends Construct {
 
   constructor(scope: Construct, id: string, props: HardenedNamespaceProps) {
     super(scope, id);
-    this.namespaceName = checkLabel('name', props.name);
+    this.namespaceName = checkLabel('name', checked(props, PROPS).name);
     this._minKubernetesVersion =
       props.minKubernetesVersion && checkKubernetesVersion(props.minKubernetesVersion);
     AppRegistry.of(this).addVersioned(this);

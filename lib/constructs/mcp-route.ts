@@ -1,6 +1,7 @@
 import { Construct } from 'constructs';
 import { portOf } from '../spec/flow-graph';
 import type { RouteSpec } from '../spec/gateway-spec';
+import { checked, instanceOf, listOf, oneOf, optional, Shape, struct, TEXT } from '../support/kinds';
 import { refuse } from '../support/text';
 import { AuthProfile } from '../values/auth-profile';
 import { CaBundle } from '../values/ca-bundle';
@@ -8,6 +9,7 @@ import { McpRevision, McpRule, OutlierEjection } from '../values/mcp';
 import { Peer } from '../values/peer';
 import { RateLimit } from '../values/rate-limit';
 import { SecretSource } from '../values/secret-source';
+import { EXCHANGE, OUTLIER, RULE } from '../values/shapes';
 import { TokenExchange } from '../values/token-exchange';
 import { AgentGateway, GatewayRoute } from './agent-gateway';
 
@@ -153,6 +155,30 @@ export interface McpRouteProps {
   readonly revisions?: McpRevision[];
 }
 
+const SHAPE: Shape<McpRouteProps> = {
+  gateway: instanceOf(AgentGateway),
+  backend: TEXT,
+  backendPeer: instanceOf(Peer),
+  backendCa: optional(instanceOf(CaBundle)),
+  backendServerName: optional(TEXT),
+  backendCertificateSecret: optional(TEXT),
+  backendEndpoints: optional(listOf(TEXT)),
+  outlierEjection: optional(OUTLIER),
+  pathPrefix: optional(TEXT),
+  name: optional(TEXT),
+  auth: optional(instanceOf(AuthProfile)),
+  rateLimit: optional(instanceOf(RateLimit)),
+  credential: optional(instanceOf(SecretSource)),
+  tokenExchange: optional(EXCHANGE),
+  credentialHeader: optional(TEXT),
+  credentialPrefix: optional(TEXT),
+  methods: optional(listOf(TEXT)),
+  allowedOrigins: optional(listOf(TEXT)),
+  allow: optional(listOf(RULE)),
+  revisions: optional(listOf(oneOf(McpRevision))),
+};
+const PROPS = struct('McpRouteProps', SHAPE);
+
 /**
  * A path of the gateway that leads to an MCP server. No request without a valid, fresh and unused proof reaches
  * the server, and none reaches it with the caller's credentials.
@@ -162,7 +188,7 @@ export class McpRoute extends GatewayRoute {
   private readonly backendUrl: string;
 
   constructor(scope: Construct, id: string, props: McpRouteProps) {
-    super(scope, id, props.gateway, props.pathPrefix ?? '/mcp', props.name);
+    super(scope, id, checked(props, PROPS).gateway, props.pathPrefix ?? '/mcp', props.name);
     this.props = props;
     this.backendUrl = backendUrl(props.backend);
     if (props.credential === undefined && (props.credentialHeader ?? props.credentialPrefix) !== undefined) {

@@ -1,5 +1,6 @@
 import { Construct } from 'constructs';
 import type { RouteSpec } from '../spec/gateway-spec';
+import { checked, FLAG, instanceOf, listOf, optional, recordOf, Shape, struct, TEXT } from '../support/kinds';
 import { checkObjectName, refuse } from '../support/text';
 import { AuthProfile } from '../values/auth-profile';
 import { RateLimit } from '../values/rate-limit';
@@ -62,6 +63,18 @@ export interface SecretsRouteProps {
   readonly insecurePlainHttp?: boolean;
 }
 
+const SHAPE: Shape<SecretsRouteProps> = {
+  gateway: instanceOf(AgentGateway),
+  secretNames: listOf(TEXT),
+  secretKeys: optional(recordOf(listOf(TEXT))),
+  pathPrefix: optional(TEXT),
+  name: optional(TEXT),
+  auth: optional(instanceOf(AuthProfile)),
+  rateLimit: optional(instanceOf(RateLimit)),
+  insecurePlainHttp: optional(FLAG),
+};
+const PROPS = struct('SecretsRouteProps', SHAPE);
+
 /**
  * A path of the gateway under which named Secrets can be read, and nothing else of the Kubernetes API. The list
  * stands twice, in the proxy's config and in the Role of its ServiceAccount, so neither a bug in the one nor in
@@ -73,7 +86,7 @@ export class SecretsRoute extends GatewayRoute {
   private readonly props: SecretsRouteProps;
 
   constructor(scope: Construct, id: string, props: SecretsRouteProps) {
-    super(scope, id, props.gateway, props.pathPrefix ?? '/secrets', props.name);
+    super(scope, id, checked(props, PROPS).gateway, props.pathPrefix ?? '/secrets', props.name);
     if (props.secretNames.length === 0) {
       refuse({ where: 'secretNames', want: 'must list at least one Secret', got: props.secretNames });
     }

@@ -21,12 +21,22 @@ export function quote(value: unknown): string {
   return text.length > 120 ? `${text.slice(0, 117)}...` : text;
 }
 
+/** What stands in a message for a value of any kind. */
+export function shown(value: unknown): unknown {
+  if (typeof value === 'string' || typeof value === 'boolean' || Number.isFinite(value)) return value;
+  if (typeof value === 'function') return 'a function';
+  if (Array.isArray(value)) return 'an array';
+  if (typeof value !== 'object' || value === null) return String(value);
+  const name = value.constructor?.name ?? 'Object';
+  return name === 'Object' ? 'an object' : `an object of class ${name}`;
+}
+
 const LABEL = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 const OBJECT_NAME = /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/;
 
 /** From JavaScript, or past `!`, anything may come: `undefined` would pass a pattern as the word "undefined". */
 export function checkText(where: string, value: unknown): asserts value is string {
-  if (typeof value !== 'string') refuse({ where, want: 'must be a string', got: value ?? String(value) });
+  if (typeof value !== 'string') refuse({ where, want: 'must be a string', got: shown(value) });
 }
 
 /** RFC 1123 label: the form of a namespace or route name. */

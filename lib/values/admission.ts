@@ -1,4 +1,4 @@
-import { refuse } from '../support/text';
+import { listOf, oneOf, optional, Shape, struct } from '../support/kinds';
 
 /** A rule that the API server holds objects to, beyond the restricted Pod Security Standard. */
 export enum AdmissionRule {
@@ -39,6 +39,9 @@ export interface AdmissionOptions {
   readonly without?: AdmissionRule[];
 }
 
+const SHAPE: Shape<AdmissionOptions> = { without: optional(listOf(oneOf(AdmissionRule))) };
+const OPTIONS = struct('AdmissionOptions', SHAPE);
+
 /**
  * What the API server does about an object of the namespace that breaks an `AdmissionRule`: a
  * ValidatingAdmissionPolicy for pods, also by `kubectl debug`, for the workloads that make them, so that an
@@ -72,15 +75,9 @@ export class Admission {
   /** @internal */
   public readonly _rules: readonly AdmissionRule[];
 
-  private constructor(actions: readonly string[], { without = [] }: AdmissionOptions = {}) {
-    const unknown = without.find((rule) => !Object.values(AdmissionRule).includes(rule));
-    if (unknown !== undefined) {
-      refuse({
-        where: 'admission.without',
-        want: `must name rules: ${Object.values(AdmissionRule).join(', ')}`,
-        got: unknown,
-      });
-    }
+  private constructor(actions: readonly string[], options: AdmissionOptions = {}) {
+    OPTIONS.check('admission', options);
+    const { without = [] } = options;
     this._actions = actions;
     this._rules = Object.values(AdmissionRule).filter((rule) => !without.includes(rule));
   }

@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import { listOf, NUMBER, optional, Shape, struct, TEXT } from '../support/kinds';
 import { checkPort, refuse } from '../support/text';
 import { Peer } from './peer';
 
@@ -29,6 +30,14 @@ export interface ApiServerAccessOptions {
   readonly endpointPort?: number;
 }
 
+const SHAPE: Shape<ApiServerAccessOptions> = {
+  serviceIp: TEXT,
+  endpoints: listOf(TEXT),
+  servicePort: optional(NUMBER),
+  endpointPort: optional(NUMBER),
+};
+const OPTIONS = struct('ApiServerAccessOptions', SHAPE);
+
 /**
  * How the gateway's pods reach the Kubernetes API. Some CNIs judge a policy before the Service address is
  * translated and some after it, so both the Service and its endpoints are admitted. With
@@ -40,6 +49,7 @@ export interface ApiServerAccessOptions {
 export class ApiServerAccess {
   /** Names the Service and its endpoints; refuses ranges wider than /16 or /48. */
   public static of(options: ApiServerAccessOptions): ApiServerAccess {
+    OPTIONS.check('apiServer', options);
     if (options.endpoints.length === 0) {
       refuse({
         where: 'apiServer.endpoints',

@@ -1,5 +1,7 @@
+import { Kind } from '../support/kinds';
 import { refuse } from '../support/text';
 import { AccessTokenOptions, DpopOptions, MtlsOptions, SelfSignedOptions } from './auth-profile-options';
+import { DPOP, MTLS, SELF_SIGNED } from './auth-profile-shapes';
 
 /** How a caller proves that it holds the key. */
 export class AuthProfile {
@@ -9,7 +11,7 @@ export class AuthProfile {
    * @see https://www.rfc-editor.org/rfc/rfc9449
    */
   public static dpop(options: DpopOptions = {}): AuthProfile {
-    return new AuthProfile('dpop', checked(options), { dpop: options });
+    return new AuthProfile('dpop', judged(options, DPOP), { dpop: options });
   }
 
   /**
@@ -20,7 +22,7 @@ export class AuthProfile {
    * @see https://www.rfc-editor.org/rfc/rfc9449#section-7.2
    */
   public static mixed(options: DpopOptions = {}): AuthProfile {
-    return new AuthProfile('mixed', checked(options), { dpop: options });
+    return new AuthProfile('mixed', judged(options, DPOP), { dpop: options });
   }
 
   /**
@@ -30,7 +32,7 @@ export class AuthProfile {
    * @see https://www.rfc-editor.org/rfc/rfc8705#section-3
    */
   public static mtls(options: MtlsOptions = {}): AuthProfile {
-    return new AuthProfile('mtls', checked(options), { mtls: options });
+    return new AuthProfile('mtls', judged(options, MTLS), { mtls: options });
   }
 
   /**
@@ -38,6 +40,7 @@ export class AuthProfile {
    * For clients without an authorization server. Not RFC 9449: whoever holds the key in the JWKS is the issuer.
    */
   public static selfSigned(options: SelfSignedOptions = {}): AuthProfile {
+    SELF_SIGNED.check('auth', options);
     return new AuthProfile('selfSigned', options, { selfSigned: options });
   }
 
@@ -69,7 +72,8 @@ export class AuthProfile {
   }
 }
 
-function checked<T extends AccessTokenOptions>(options: T): T {
+function judged<T extends AccessTokenOptions>(options: T, kind: Kind<T>): T {
+  kind.check('auth', options);
   const { introspection } = options;
   if (
     introspection !== undefined &&

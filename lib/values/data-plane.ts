@@ -1,3 +1,4 @@
+import { FLAG, instanceOf, oneOf, optional, Shape, struct } from '../support/kinds';
 import { refuse } from '../support/text';
 import { Image } from './image';
 
@@ -37,6 +38,13 @@ export interface AgentgatewayOptions {
 const IMAGE_V1_4 =
   'cr.agentgateway.dev/agentgateway:v1.4.1@sha256:efd79355b89094a8225a9db465d9a01dc656b377f0bab458761b935a13231d29';
 
+const SHAPE: Shape<AgentgatewayOptions> = {
+  version: optional(oneOf(AgentgatewayVersion)),
+  image: optional(instanceOf(Image)),
+  ipv6: optional(FLAG),
+};
+const OPTIONS = struct('AgentgatewayOptions', SHAPE);
+
 /** What stands between the proxy and the MCP servers. Secrets routes never pass it. */
 export class DataPlane {
   /**
@@ -46,14 +54,8 @@ export class DataPlane {
    * @see https://agentgateway.dev
    */
   public static agentgateway(options: AgentgatewayOptions = {}): DataPlane {
+    OPTIONS.check('dataPlane', options);
     const version = options.version ?? AgentgatewayVersion.V1_4;
-    if (!Object.values(AgentgatewayVersion).includes(version)) {
-      refuse({
-        where: 'dataPlane.version',
-        want: `must be one of ${Object.values(AgentgatewayVersion).join(', ')}`,
-        got: version,
-      });
-    }
     if (version === AgentgatewayVersion.V0_12 && options.image === undefined) {
       const tag = 'ghcr.io/agentgateway/agentgateway:0.12.0';
       refuse({

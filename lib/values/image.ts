@@ -1,4 +1,5 @@
-import { refuse } from '../support/text';
+import { optional, Shape, struct, TEXT } from '../support/kinds';
+import { checkText, refuse } from '../support/text';
 
 const DIGEST = /^sha256:[0-9a-f]{64}$/;
 const REPOSITORY = /^[a-z0-9]+([._-]+[a-z0-9]+)*(:\d{1,5})?(\/[a-z0-9]+([._-]+[a-z0-9]+)*)*$/;
@@ -20,6 +21,9 @@ export interface ImageOptions {
   readonly digest: string;
 }
 
+const SHAPE: Shape<ImageOptions> = { repository: TEXT, tag: optional(TEXT), digest: TEXT };
+const OPTIONS = struct('ImageOptions', SHAPE);
+
 /**
  * A container image that cannot change under a running gateway.
  *
@@ -32,6 +36,7 @@ export class Image {
    * Refuses a reference without a digest. Does not ask the registry whether the digest exists.
    */
   public static fromDigest(reference: string): Image {
+    checkText('image', reference);
     const [name, digest, ...rest] = reference.split('@');
     if (digest === undefined || rest.length > 0) {
       const afterColon = /^(.*):(sha256:[0-9a-f]*)$/.exec(name);
@@ -55,6 +60,7 @@ export class Image {
 
   /** Image pinned by digest, from its parts. */
   public static of(options: ImageOptions): Image {
+    OPTIONS.check('image', options);
     const { repository, tag, digest } = options;
     if (!REPOSITORY.test(repository)) {
       refuse({
@@ -88,6 +94,8 @@ export class Image {
    * (annotation `cdk8s-agentgateway/unpinned-image`), so that a review sees it.
    */
   public static unpinned(reference: string, reason: string): Image {
+    checkText('image', reference);
+    checkText('reason', reason);
     if (reference.trim() === '') refuse({ where: 'image', want: 'must not be empty', got: reference });
     checkRegistry('image', reference);
     if (reason.trim().length < 10) {

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Duration } from 'cdk8s';
-import { checkKey, checkObjectName, refuse } from '../support/text';
+import { DURATION, instanceOf, optional, Shape, struct } from '../support/kinds';
+import { checkKey, checkObjectName, checkText, refuse } from '../support/text';
 import { CaBundle } from './ca-bundle';
 import { canonicalJwks } from './key-set';
 import { Peer } from './peer';
@@ -46,6 +47,16 @@ export interface JwksUrlOptions {
   readonly timeout?: Duration;
 }
 
+const SHAPE: Shape<JwksUrlOptions> = {
+  peer: instanceOf(Peer),
+  ca: optional(instanceOf(CaBundle)),
+  refresh: optional(DURATION),
+  cooldown: optional(DURATION),
+  maxStale: optional(DURATION),
+  timeout: optional(DURATION),
+};
+const OPTIONS = struct('JwksUrlOptions', SHAPE);
+
 const HOW_TO_MAKE_ONE = [
   'download what the jwks_uri of your issuer answers, or make one to try:',
   '"npx agw keys generate --out private.pem --public public.pem" and then',
@@ -60,6 +71,8 @@ const HOW_TO_MAKE_ONE = [
 export class JwksSource {
   /** A JWKS file on disk, read at synth; a rotated key is a new ConfigMap and so a rollout. */
   public static fromFile(path: string): JwksSource {
+    // A number would be read as a file descriptor.
+    checkText('jwks', path);
     let text: string;
     try {
       text = readFileSync(path, 'utf8');
@@ -73,6 +86,14 @@ export class JwksSource {
 
   /** A JWKS as JSON text. */
   public static inline(json: string): JwksSource {
+    if (typeof json !== 'string') {
+      refuse({
+        where: 'jwks',
+        want: 'must be a string',
+        got: typeof json,
+        next: 'JSON.stringify the key set',
+      });
+    }
     return new JwksSource({ inline: canonicalJwks('jwks', json) });
   }
 
@@ -82,6 +103,8 @@ export class JwksSource {
    * (agentgateway issue 2798), so prefer a file, or `DataPlane.direct()`, where keys rotate.
    */
   public static fromUrl(url: string, options: JwksUrlOptions): JwksSource {
+    checkText('jwks.url', url);
+    OPTIONS.check('jwks', options);
     if (!URL.canParse(url) || !/^https?:/.test(url)) {
       refuse({ where: 'jwks.url', want: 'must be an absolute http(s) URL', got: url });
     }

@@ -1,6 +1,4 @@
 /** What a Peer stands for, as plain data. */
-import { refuse } from '../support/text';
-
 export interface LabelSelector {
   readonly matchLabels: Record<string, string>;
 }
@@ -36,10 +34,3 @@ export function namespaceOf({ namespaceSelector, ipBlock }: PolicyPeer, own: str
 }
 
 export const inNamespace = (name: string): LabelSelector => ({ matchLabels: { [NAME_LABEL]: name } });
-
-/** From JavaScript, anything may come. */
-export function checkPeer(where: string, peer: unknown): void {
-  if (!Array.isArray((peer as { _members?: unknown } | undefined)?._members)) {
-    refuse({ where, want: 'must be given a Peer', got: peer ?? String(peer) });
-  }
-}

@@ -1,7 +1,8 @@
 import { canonicalCidr } from '../support/cidr';
+import { instanceOf, Kind, listOf, NUMBER, optional, Shape, struct } from '../support/kinds';
 import { holdsEverybody } from '../support/parser';
-import { checkLabel, checkPort, checkText, refuse } from '../support/text';
-import { checkPeer, PeerEnd, SinglePeer } from './peer-end';
+import { checkLabel, checkPort, checkText, refuse, shown } from '../support/text';
+import { PeerEnd, SinglePeer } from './peer-end';
 
 /** What narrows a pod peer further. */
 export interface PodPeerOptions {
@@ -31,6 +32,14 @@ export interface PeerOptions {
   readonly port?: number;
 }
 
+const PORT_SHAPE: Shape<PeerOptions> = { port: optional(NUMBER) };
+const PORT_OPTIONS = struct('PeerOptions', PORT_SHAPE);
+const LABELS: Kind<Record<string, string>> = {
+  check: (where, value) => void checkedLabels(where, value as Record<string, string>),
+};
+const POD_SHAPE: Shape<PodPeerOptions> = { ...PORT_SHAPE, namespaceLabels: optional(LABELS) };
+const POD_OPTIONS = struct('PodPeerOptions', POD_SHAPE);
+
 /**
  * The other end of one connection in a NetworkPolicy. There is no "any": a rule that names nobody admits everybody.
  *
@@ -39,6 +48,7 @@ export interface PeerOptions {
 export class Peer {
   /** Pods that carry all of these labels; refuses an empty set, which selects every pod. */
   public static pods(labels: Record<string, string>, options: PodPeerOptions = {}): Peer {
+    POD_OPTIONS.check('', options);
     const { namespaceLabels, port } = options;
     const podSelector = { matchLabels: checkedLabels('labels', labels) };
     if (namespaceLabels === undefined) return new Peer({ kind: 'rule', rule: { podSelector } }, port);
@@ -48,6 +58,7 @@ export class Peer {
 
   /** Every pod of the namespace with this name. Prefer `Peer.pods`. */
   public static namespace(name: string, options: PeerOptions = {}): Peer {
+    PORT_OPTIONS.check('', options);
     const matchLabels = { 'kubernetes.io/metadata.name': checkLabel('namespace', name) };
     return new Peer({ kind: 'rule', rule: { namespaceSelector: { matchLabels } } }, options.port);
   }
@@ -60,6 +71,7 @@ export class Peer {
    */
   public static cidr(range: string, options: PeerOptions = {}): Peer {
     checkText('cidr', range);
+    PORT_OPTIONS.check('', options);
     const meant = canonicalCidr(range);
     const next = meant === undefined ? undefined : `did you mean "${meant}"?`;
     if (meant === undefined || !range.includes('/')) {
@@ -93,6 +105,7 @@ export class Peer {
    */
   public static fqdn(name: string, options: PeerOptions = {}): Peer {
     checkText('fqdn', name);
+    PORT_OPTIONS.check('', options);
     if (!FQDN.test(name) || name.length > 253) {
       refuse({
         where: 'fqdn',
@@ -110,7 +123,7 @@ export class Peer {
    */
   public static anyOf(...peers: Peer[]): Peer {
     if (peers.length === 0) refuse({ where: 'anyOf', want: 'must be given at least one peer', got: peers });
-    for (const [at, peer] of peers.entries()) checkPeer(`anyOf[${at}]`, peer);
+    listOf(instanceOf(Peer)).check('anyOf', peers);
     return new Peer(
       undefined,
       undefined,
@@ -141,7 +154,7 @@ function checkedLabels(where: string, labels: Record<string, string>): Record<st
     refuse({
       where,
       want: 'must be an object of label keys and values',
-      got: labels ?? String(labels),
+      got: shown(labels),
       next: 'for example { app: "redis" }',
     });
   }

@@ -1,4 +1,5 @@
 import { Duration } from 'cdk8s';
+import { DURATION, FLAG, NUMBER, oneOf, optional, Shape, struct } from '../support/kinds';
 import { refuse } from '../support/text';
 
 /** Whom one bucket counts. */
@@ -43,6 +44,15 @@ export interface TokenBucketOptions {
   readonly shared?: boolean;
 }
 
+const SHAPE: Shape<TokenBucketOptions> = {
+  maxTokens: NUMBER,
+  tokensPerFill: NUMBER,
+  fillInterval: optional(DURATION),
+  per: optional(oneOf(RateLimitScope)),
+  shared: optional(FLAG),
+};
+const OPTIONS = struct('TokenBucketOptions', SHAPE);
+
 /**
  * How many authenticated requests pass. Unless the limit is `shared`, each replica counts for itself: two
  * replicas admit up to twice the rate. Refused credentials are limited separately, by address, before any
@@ -51,6 +61,7 @@ export interface TokenBucketOptions {
 export class RateLimit {
   /** `maxTokens` at once, then `tokensPerFill` every `fillInterval`; more is answered 429. */
   public static tokenBucket(options: TokenBucketOptions): RateLimit {
+    OPTIONS.check('rateLimit', options);
     for (const where of ['maxTokens', 'tokensPerFill'] as const) {
       const got = options[where];
       if (!Number.isInteger(got) || got < 1 || got > 1_000_000) {

@@ -1,5 +1,17 @@
 import { isIP } from 'node:net';
 import { Duration } from 'cdk8s';
+import {
+  DURATION,
+  FLAG,
+  instanceOf,
+  listOf,
+  NUMBER,
+  oneOf,
+  optional,
+  Shape,
+  struct,
+  TEXT,
+} from '../support/kinds';
 import { PORT } from '../support/ports-and-paths';
 import { checkPort, refuse } from '../support/text';
 import { CaBundle } from './ca-bundle';
@@ -140,6 +152,7 @@ export class RedisTopology {
    * @param nodes more members to start from, as `host:port`
    */
   public static cluster(...nodes: string[]): RedisTopology {
+    listOf(TEXT).check('topology.nodes', nodes);
     return new RedisTopology('cluster', nodes);
   }
 
@@ -148,6 +161,7 @@ export class RedisTopology {
    * include sentinels and servers.
    */
   public static sentinel(options: RedisSentinelOptions): RedisTopology {
+    SENTINEL_OPTIONS.check('topology', options);
     return new RedisTopology('sentinel', options.sentinels ?? [], options);
   }
 
@@ -198,6 +212,36 @@ export interface RedisSentinelOptions {
   readonly password?: SecretSource;
 }
 
+const SENTINEL_SHAPE: Shape<RedisSentinelOptions> = {
+  master: TEXT,
+  sentinels: optional(listOf(TEXT)),
+  serverPort: optional(NUMBER),
+  password: optional(instanceOf(SecretSource)),
+};
+const SENTINEL_OPTIONS = struct('RedisSentinelOptions', SENTINEL_SHAPE);
+
+const MEMORY_SHAPE: Shape<MemoryStoreOptions> = {
+  maxEntries: optional(NUMBER),
+  epochMargin: optional(DURATION),
+};
+const MEMORY_OPTIONS = struct('MemoryStoreOptions', MEMORY_SHAPE);
+
+const REDIS_SHAPE: Shape<RedisStoreOptions> = {
+  host: TEXT,
+  peer: instanceOf(Peer),
+  port: optional(NUMBER),
+  tls: optional(FLAG),
+  ca: optional(instanceOf(CaBundle)),
+  username: optional(TEXT),
+  password: optional(instanceOf(SecretSource)),
+  keyPrefix: optional(TEXT),
+  timeout: optional(DURATION),
+  epochMargin: optional(DURATION),
+  topology: optional(instanceOf(RedisTopology)),
+  onFailure: optional(oneOf(StoreFailure)),
+};
+const REDIS_OPTIONS = struct('RedisStoreOptions', REDIS_SHAPE);
+
 /**
  * Where the gateway remembers which proofs it has seen, so that each is accepted once. When it is down,
  * requests are refused, unless `onFailure` says otherwise.
@@ -208,11 +252,13 @@ export class ReplayStore {
    * restart forgets, and so refuses what was made before it.
    */
   public static memory(options: MemoryStoreOptions = {}): ReplayStore {
+    MEMORY_OPTIONS.check('memory', options);
     return new ReplayStore(options);
   }
 
   /** In Redis or Valkey, shared by all replicas. */
   public static redis(options: RedisStoreOptions): ReplayStore {
+    REDIS_OPTIONS.check('redis', options);
     if (!/^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$/.test(options.host) && isIP(options.host) !== 6) {
       refuse({
         where: 'redis.host',

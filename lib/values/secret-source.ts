@@ -1,4 +1,5 @@
 import { Duration } from 'cdk8s';
+import { DURATION, FLAG, instanceOf, oneOf, optional, Shape, struct, TEXT } from '../support/kinds';
 import { checkKey, checkObjectName, refuse } from '../support/text';
 import { CaBundle } from './ca-bundle';
 
@@ -64,10 +65,24 @@ export interface VaultStoreOptions {
   readonly ca?: CaBundle;
 }
 
+const VAULT_SHAPE: Shape<VaultStoreOptions> = {
+  server: TEXT,
+  path: TEXT,
+  role: TEXT,
+  name: optional(TEXT),
+  mountPath: optional(TEXT),
+  clusterScoped: optional(FLAG),
+  serviceAccountName: optional(TEXT),
+  audience: optional(TEXT),
+  ca: optional(instanceOf(CaBundle)),
+};
+const VAULT_OPTIONS = struct('VaultStoreOptions', VAULT_SHAPE);
+
 /** The store that an ExternalSecret reads from. */
 export class SecretStoreRef {
   /** Emits a store for HashiCorp Vault, of `external-secrets.io/v1`. Refuses a server without TLS. */
   public static vault(options: VaultStoreOptions): SecretStoreRef {
+    VAULT_OPTIONS.check('vault', options);
     if (!URL.canParse(options.server) || !options.server.startsWith('https://')) {
       refuse({ where: 'vault.server', want: 'must be an https URL', got: options.server });
     }
@@ -141,6 +156,16 @@ export interface ExternalSecretOptions {
   readonly creationPolicy?: SecretCreationPolicy;
 }
 
+const EXTERNAL_SHAPE: Shape<ExternalSecretOptions> = {
+  store: instanceOf(SecretStoreRef),
+  remoteKey: TEXT,
+  property: optional(TEXT),
+  refreshInterval: optional(DURATION),
+  secretName: optional(TEXT),
+  creationPolicy: optional(oneOf(SecretCreationPolicy)),
+};
+const EXTERNAL_OPTIONS = struct('ExternalSecretOptions', EXTERNAL_SHAPE);
+
 /**
  * Where a credential of the gateway comes from. It reaches the pod as a file that is read again when it
  * changes; there is no prop through which its value could stand in a manifest, and it is never an environment
@@ -154,6 +179,7 @@ export class SecretSource {
 
   /** A Secret that the External Secrets Operator (0.16 or later) writes from the store. */
   public static externalSecret(options: ExternalSecretOptions): SecretSource {
+    EXTERNAL_OPTIONS.check('externalSecret', options);
     if (options.remoteKey.trim() === '') {
       refuse({ where: 'externalSecret.remoteKey', want: 'must not be empty', got: options.remoteKey });
     }

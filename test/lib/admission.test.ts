@@ -92,7 +92,7 @@ describe('Admission', () => {
   });
   it('refuses to leave out a rule that is none', () => {
     expect(() => Admission.deny({ without: ['no-tags' as AdmissionRule] })).toThrow(
-      'admission.without: must name rules: image-digest, non-root, read-only-root, no-secret-env, no-sub-path, own-processes, cluster-ip, one-replica, got "no-tags"',
+      'admission.without[0]: must be one of image-digest, non-root, read-only-root, no-secret-env, no-sub-path, own-processes, cluster-ip, one-replica, got "no-tags"',
     );
   });
   describe('and a gateway whose image is not pinned', () => {

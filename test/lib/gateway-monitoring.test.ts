@@ -153,7 +153,7 @@ describe('GatewayMonitoring', () => {
     [
       'an alert that is none',
       { without: ['Down' as GatewayAlert] },
-      'without: must name alerts: AgentgatewayAbsent, ',
+      'without[0]: must be one of AgentgatewayAbsent, ',
     ],
     [
       'one severity for all',

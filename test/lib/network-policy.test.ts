@@ -107,7 +107,7 @@ describe('the network policy', () => {
     ['an empty label', { app: '' }, 'labels.app: must not be empty'],
     ['one lost label of two', { app: 'a', tier: undefined }, 'labels.tier: must be a string'],
     ['a string', 'app', 'labels: must be an object of label keys and values, got "app"; for example'],
-    ['a list', ['app'], 'labels: must be an object of label keys and values, got ["app"]'],
+    ['a list', ['app'], 'labels: must be an object of label keys and values, got "an array"'],
     ['nothing', undefined, 'labels: must be an object of label keys and values, got "undefined"'],
     ['null', null, 'labels: must be an object of label keys and values, got "null"'],
     ['a Map, which has no members', new Map([['app', 'a']]), 'labels: must have at least one label'],
@@ -132,7 +132,7 @@ describe('the network policy', () => {
     ['a namespace', () => Peer.namespace(undefined!), 'namespace: must be a string, got "undefined"'],
     ['an empty namespace', () => Peer.namespace(''), 'namespace: must be a lower-case RFC 1123 label'],
     ['a range', () => Peer.cidr(undefined!), 'cidr: must be a string, got "undefined"'],
-    ['a client', () => newGateway(newChart()).allowFrom(undefined!), 'allowFrom: must be given a Peer'],
+    ['a client', () => newGateway(newChart()).allowFrom(undefined!), 'allowFrom: must be a Peer'],
     ['a client that is no peer', () => newGateway(newChart()).allowFrom({} as Peer), 'allowFrom: must be'],
   ])('has no peer made of %s that is missing', (_, make, said) => {
     expect(make).toThrow(said);
@@ -263,7 +263,7 @@ describe('the network policy', () => {
       expect.stringMatching(/"app":"canary".* 6000$/),
     ]);
     expect(() => Peer.anyOf()).toThrow('anyOf: must be given at least one peer');
-    expect(() => Peer.anyOf(undefined as never)).toThrow('anyOf[0]: must be given a Peer');
+    expect(() => Peer.anyOf(undefined as never)).toThrow('anyOf[0]: must be a Peer');
     expect(() => newGateway(newChart()).allowFrom(both)).toThrow('must be given a peer without a port');
   });
   it('takes the ranges in which API servers change their addresses, and none that is wider', () => {

@@ -1,0 +1,66 @@
+/** The props of an `AgentGateway`, and the kind of each. */
+import {
+  DURATION,
+  FLAG,
+  instanceOf,
+  listOf,
+  NUMBER,
+  oneOf,
+  optional,
+  Shape,
+  SIZE,
+  struct,
+  TEXT,
+} from '../support/kinds';
+import { ApiServerAccess } from '../values/api-server-access';
+import { AuthProfile } from '../values/auth-profile';
+import { SigningAlgorithm } from '../values/auth-profile-options';
+import { DataPlane } from '../values/data-plane';
+import { Image } from '../values/image';
+import { JwksSource } from '../values/jwks-source';
+import { IpFamily, NetworkPolicyFlavor } from '../values/network';
+import { OriginSource } from '../values/origin-source';
+import { Peer } from '../values/peer';
+import { RateLimit } from '../values/rate-limit';
+import { ReplayStore } from '../values/replay-store';
+import { LIMITS, TRACING, UPSTREAM } from '../values/shapes';
+import { AgentGatewayProps } from './agent-gateway-props';
+
+const SHAPE: Shape<AgentGatewayProps> = {
+  issuer: TEXT,
+  audience: TEXT,
+  jwks: instanceOf(JwksSource),
+  name: optional(TEXT),
+  namespace: optional(TEXT),
+  replicas: optional(NUMBER),
+  workers: optional(NUMBER),
+  publicOrigins: optional(listOf(TEXT)),
+  publicPathPrefix: optional(TEXT),
+  trustedPeers: optional(listOf(TEXT)),
+  originFrom: optional(oneOf(OriginSource)),
+  tlsSecretName: optional(TEXT),
+  algorithms: optional(listOf(oneOf(SigningAlgorithm))),
+  auth: optional(instanceOf(AuthProfile)),
+  rateLimit: optional(instanceOf(RateLimit)),
+  dataPlane: optional(instanceOf(DataPlane)),
+  replayStore: optional(instanceOf(ReplayStore)),
+  image: optional(instanceOf(Image)),
+  memory: optional(SIZE),
+  ephemeralStorage: optional(SIZE),
+  limits: optional(LIMITS),
+  upstream: optional(UPSTREAM),
+  podDisruptionBudget: optional(FLAG),
+  metricsPeer: optional(instanceOf(Peer)),
+  tracing: optional(TRACING),
+  dnsPeer: optional(instanceOf(Peer)),
+  networkPolicyFlavor: optional(oneOf(NetworkPolicyFlavor)),
+  ipFamilies: optional(listOf(oneOf(IpFamily))),
+  apiServer: optional(instanceOf(ApiServerAccess)),
+  preStop: optional(DURATION),
+  drain: optional(DURATION),
+  minKubernetesVersion: optional(TEXT),
+  appArmor: optional(FLAG),
+  userNamespace: optional(FLAG),
+  strictSupplementalGroups: optional(FLAG),
+};
+export const AGENT_GATEWAY_PROPS = struct('AgentGatewayProps', SHAPE);

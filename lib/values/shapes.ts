@@ -1,0 +1,83 @@
+/** The props of values that are plain objects, and the kind of each. */
+import { DURATION, instanceOf, listOf, NUMBER, optional, Shape, SIZE, struct, TEXT } from '../support/kinds';
+import { CaBundle } from './ca-bundle';
+import { AddressLimit, GatewayLimits, UpstreamTimeouts } from './limits';
+import { McpRule, OutlierEjection } from './mcp';
+import { Peer } from './peer';
+import { SecretSource } from './secret-source';
+import { TokenExchange } from './token-exchange';
+import { Tracing } from './tracing';
+
+const ADDRESS_LIMIT: Shape<AddressLimit> = { maxTokens: NUMBER, tokensPerSecond: NUMBER };
+
+const LIMITS_SHAPE: Shape<GatewayLimits> = {
+  maxHeaderBytes: optional(NUMBER),
+  maxHeaderCount: optional(NUMBER),
+  maxUrlBytes: optional(NUMBER),
+  maxBody: optional(SIZE),
+  headersTimeout: optional(DURATION),
+  bodyIdleTimeout: optional(DURATION),
+  minBodyRate: optional(NUMBER),
+  answerIdleTimeout: optional(DURATION),
+  maxConnectionsPerAddress: optional(NUMBER),
+  maxConnections: optional(NUMBER),
+  maxUnverified: optional(NUMBER),
+  requestsPerAddress: optional(struct('AddressLimit', ADDRESS_LIMIT)),
+  refusalsPerAddress: optional(struct('AddressLimit', ADDRESS_LIMIT)),
+};
+export const LIMITS = struct('GatewayLimits', LIMITS_SHAPE);
+
+const UPSTREAM_SHAPE: Shape<UpstreamTimeouts> = {
+  connect: optional(DURATION),
+  firstByte: optional(DURATION),
+  idle: optional(DURATION),
+  total: optional(DURATION),
+  expiryGrace: optional(DURATION),
+  maxSockets: optional(NUMBER),
+  maxStreams: optional(NUMBER),
+  maxQueued: optional(NUMBER),
+  maxQueueTime: optional(DURATION),
+  maxIdleTime: optional(DURATION),
+  maxConnectionAge: optional(DURATION),
+};
+export const UPSTREAM = struct('UpstreamTimeouts', UPSTREAM_SHAPE);
+
+const OUTLIER_SHAPE: Shape<OutlierEjection> = {
+  consecutiveFailures: optional(NUMBER),
+  ejectFor: optional(DURATION),
+};
+export const OUTLIER = struct('OutlierEjection', OUTLIER_SHAPE);
+
+const RULE_SHAPE: Shape<McpRule> = {
+  method: TEXT,
+  names: optional(listOf(TEXT)),
+  requiredScopes: optional(listOf(TEXT)),
+};
+export const RULE = struct('McpRule', RULE_SHAPE);
+
+const EXCHANGE_SHAPE: Shape<TokenExchange> = {
+  url: TEXT,
+  peer: instanceOf(Peer),
+  clientId: TEXT,
+  clientSecret: instanceOf(SecretSource),
+  audience: optional(TEXT),
+  resource: optional(TEXT),
+  scopes: optional(listOf(TEXT)),
+  ca: optional(instanceOf(CaBundle)),
+  timeout: optional(DURATION),
+  maxEntries: optional(NUMBER),
+};
+export const EXCHANGE = struct('TokenExchange', EXCHANGE_SHAPE);
+
+const TRACING_SHAPE: Shape<Tracing> = {
+  url: TEXT,
+  peer: instanceOf(Peer),
+  ca: optional(instanceOf(CaBundle)),
+  authorization: optional(instanceOf(SecretSource)),
+  sampleRatio: optional(NUMBER),
+  serviceName: optional(TEXT),
+  timeout: optional(DURATION),
+  exportInterval: optional(DURATION),
+  maxQueue: optional(NUMBER),
+};
+export const TRACING = struct('Tracing', TRACING_SHAPE);
