@@ -204,7 +204,11 @@ metafiles.push(
 );
 // What lib asks at synth, as the proxy will at start. It is CommonJS and may not depend on anything at run
 // time: one self-contained file.
-const asked = "export * from './src/config/index.ts'; export { parseJwks } from './src/keys/parse-jwks.ts';";
+const asked = `
+  export * from './src/config/index.ts';
+  export { valueProblems } from './src/config/places.ts';
+  export { parseJwks } from './src/keys/parse-jwks.ts';
+`;
 metafiles.push(
   (
     await build({

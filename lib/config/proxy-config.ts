@@ -1,5 +1,4 @@
 /** Props -> the gateway's config, in the words of the schema that the proxy parses. No default stands here. */
-import { Duration } from 'cdk8s';
 import type { Config, ConfigInput } from '../../assets/types/config/index';
 import {
   authOf,
@@ -11,11 +10,32 @@ import {
   maxConnections,
 } from '../spec/gateway-spec';
 import { audienceOf, IssuerEntry, issuerOf, issuersOf } from '../spec/issuers';
+import { written } from '../support/fields';
 import { canonicalJson } from '../support/json';
 import { oncePer } from '../support/memo';
 import { parseConfig } from '../support/parser';
 import { API_SERVER, DIR, PORT } from '../support/ports-and-paths';
-import { AuthProfile } from '../values/auth-profile';
+import {
+  DPOP,
+  DPOP_NONCE,
+  DRAIN,
+  GATEWAY,
+  INTROSPECTION,
+  JWKS_URL,
+  LIMITS,
+  MCP_RULE,
+  MEMORY_STORE,
+  MTLS,
+  OUTLIER,
+  RATE_LIMIT,
+  REDIS_STORE,
+  REFUSALS_PER_ADDRESS,
+  REQUESTS_PER_ADDRESS,
+  SELF_SIGNED,
+  TOKEN_EXCHANGE,
+  TRACING_FIELDS,
+  UPSTREAM,
+} from '../values/config-fields';
 import { DataPlane } from '../values/data-plane';
 import { RedisTopology } from '../values/replay-store';
 import { TokenExchange } from '../values/token-exchange';
@@ -44,10 +64,8 @@ type Model = Mentioned<ConfigInput>;
 type RouteModel = Model['routes'][number];
 type Backend<K> = Extract<RouteModel, { kind: K }>['backend'];
 
-/** The value of an enum as the literal that the schema lists. */
-const word = <E extends string>(value: E) => value as `${E}`;
-const words = <E extends string>(values: E[] | undefined) => values?.map(word);
-const seconds = (duration: Duration | undefined) => duration?.toSeconds({ integral: false });
+/** The values of an enum as the literals that the schema lists. */
+const words = <E extends string>(values: E[] | undefined) => values?.map((value) => value as `${E}`);
 const inConfig = (path: string) => `${DIR.config}/${path}`;
 const file = (path: string) => ({ file: inConfig(path) });
 
@@ -61,72 +79,34 @@ export function modelOf(spec: GatewaySpec): Model {
       tls: spec.tlsSecretName === undefined ? undefined : certificateOf(TLS_FILES),
     },
     admin: { host: undefined, port: PORT.admin },
-    publicOrigins: spec.publicOrigins,
-    publicPathPrefix: spec.publicPathPrefix,
-    trustedPeers: spec.trustedPeers,
-    originFrom: spec.originFrom && word(spec.originFrom),
-    replicas: spec.replicas,
-    workers: spec.workers,
+    ...written(spec, GATEWAY),
+    ...written(spec, DRAIN),
     issuers: issuersOf(spec).map((entry) => issuer(spec, entry)),
     replay: replay(spec),
     routes: spec.routes.map((route) =>
       route.kind === 'mcp' ? mcpRoute(spec, route) : secretsRoute(spec, route),
     ),
     limits: {
-      maxHeaderBytes: limits.maxHeaderBytes,
-      maxHeaderCount: limits.maxHeaderCount,
-      maxUrlBytes: limits.maxUrlBytes,
-      maxBodyBytes: limits.maxBody === undefined ? undefined : limits.maxBody.toKibibytes() * 1024,
-      headersTimeoutSeconds: seconds(limits.headersTimeout),
-      bodyIdleTimeoutSeconds: seconds(limits.bodyIdleTimeout),
-      minBodyBytesPerSecond: limits.minBodyRate,
-      answerIdleTimeoutSeconds: seconds(limits.answerIdleTimeout),
+      ...written(limits, LIMITS),
       maxConnections: maxConnections(spec),
-      maxConnectionsPerAddress: limits.maxConnectionsPerAddress,
-      maxUnverified: limits.maxUnverified,
-      requestsPerAddress: limits.requestsPerAddress,
-      refusalsPerAddress: limits.refusalsPerAddress,
+      requestsPerAddress:
+        limits.requestsPerAddress && written(limits.requestsPerAddress, REQUESTS_PER_ADDRESS),
+      refusalsPerAddress:
+        limits.refusalsPerAddress && written(limits.refusalsPerAddress, REFUSALS_PER_ADDRESS),
     },
-    upstream: {
-      connectTimeoutSeconds: seconds(upstream.connect),
-      firstByteTimeoutSeconds: seconds(upstream.firstByte),
-      idleTimeoutSeconds: seconds(upstream.idle),
-      totalTimeoutSeconds: seconds(upstream.total),
-      expiryGraceSeconds: seconds(upstream.expiryGrace),
-      maxSockets: upstream.maxSockets,
-      maxStreams: upstream.maxStreams,
-      maxQueued: upstream.maxQueued,
-      maxQueueSeconds: seconds(upstream.maxQueueTime),
-      maxIdleSeconds: seconds(upstream.maxIdleTime),
-      maxConnectionAgeSeconds: seconds(upstream.maxConnectionAge),
-    },
+    upstream: written(upstream, UPSTREAM),
     // Absent: standard output, which the cluster's log collection already reads.
     audit: { file: undefined },
     tracing: spec.tracing && tracing(spec.tracing),
     // preStop sleeps before SIGTERM: kubelet's own way to the same end.
     lameDuckSeconds: undefined,
-    drainSeconds: seconds(spec.drain),
   };
 }
 
-const tracing = ({
-  url,
-  ca,
-  authorization,
-  sampleRatio,
-  serviceName,
-  timeout,
-  exportInterval,
-  maxQueue,
-}: Tracing): Model['tracing'] => ({
-  url,
-  caFile: ca && inConfig(caPath(TRACING)),
-  authorization: authorization && file(credentialPath(TRACING)),
-  sampleRatio,
-  serviceName,
-  timeoutSeconds: seconds(timeout),
-  exportIntervalSeconds: seconds(exportInterval),
-  maxQueue,
+const tracing = (said: Tracing): Model['tracing'] => ({
+  ...written(said, TRACING_FIELDS),
+  caFile: said.ca && inConfig(caPath(TRACING)),
+  authorization: said.authorization && file(credentialPath(TRACING)),
 });
 
 function issuer(
@@ -149,47 +129,31 @@ function issuer(
     algorithms: words(spec.algorithms),
     legacyTyp,
     introspection: introspection && {
-      url: introspection.url,
-      clientId: introspection.clientId,
+      ...written(introspection, INTROSPECTION),
       clientSecret: file(profileSecretPath(introspectionOf, 'introspection')),
       caFile: introspection.ca && inConfig(caPath(`introspection-${name}`)),
-      timeoutSeconds: seconds(introspection.timeout),
-      cacheSeconds: seconds(introspection.cache),
-      maxEntries: introspection.maxEntries,
     },
     jwks:
       url === undefined
         ? file(jwksFile)
         : {
-            url,
+            ...written({ url, ...options! }, JWKS_URL),
             caFile: options?.ca && inConfig(caPath(`jwks-${name}`)),
-            refreshSeconds: seconds(options?.refresh),
-            cooldownSeconds: seconds(options?.cooldown),
-            maxStaleSeconds: seconds(options?.maxStale),
-            timeoutSeconds: seconds(options?.timeout),
           },
   };
 }
 
 function replay({ replayStore: { _memory, _redis } }: GatewaySpec): Model['replay'] {
   if (_redis === undefined) {
-    return {
-      store: 'memory',
-      maxEntries: _memory?.maxEntries,
-      epochMarginSeconds: seconds(_memory?.epochMargin),
-    };
+    return { store: 'memory', ...written(_memory, MEMORY_STORE) };
   }
   return {
     store: 'redis',
     url: `redis${_redis.tls === false ? '' : 's'}://${_redis.host.includes(':') ? `[${_redis.host}]` : _redis.host}:${_redis.port ?? PORT.redis}`,
-    username: _redis.username,
+    ...written(_redis, REDIS_STORE),
     password: _redis.password && file(credentialPath(REDIS_PASSWORD)),
     caFile: _redis.ca && inConfig(caPath('redis')),
-    keyPrefix: _redis.keyPrefix,
-    timeoutSeconds: seconds(_redis.timeout),
     topology: topology(_redis.topology),
-    onStoreFailure: _redis.onFailure && word(_redis.onFailure),
-    epochMarginSeconds: seconds(_redis.epochMargin),
   };
 }
 
@@ -217,7 +181,7 @@ function mcpRoute(spec: GatewaySpec, route: McpRouteSpec): RouteModel {
     rateLimit: rateLimit(spec, route),
     allowedOrigins: route.allowedOrigins,
     revisions: words(route.revisions),
-    allow: route.allow?.map(({ method, names, requiredScopes }) => ({ method, names, requiredScopes })),
+    allow: route.allow?.map((rule) => written(rule, MCP_RULE)),
     backend: usesAgentgateway(spec) ? throughAgentgateway() : direct(route),
   };
 }
@@ -244,10 +208,7 @@ const certificateOf = ({ cert, key }: { cert: string; key: string }) => ({
 const direct = (route: McpRouteSpec): Backend<'mcp'> => ({
   url: route.backendUrl,
   endpoints: route.endpoints,
-  outlier: route.outlier && {
-    consecutiveFailures: route.outlier.consecutiveFailures,
-    ejectSeconds: seconds(route.outlier.ejectFor),
-  },
+  outlier: route.outlier && written(route.outlier, OUTLIER),
   caFile: route.ca && inConfig(routeFile(route, 'ca.crt')),
   clientCertificate:
     route.certificateSecret === undefined
@@ -265,20 +226,11 @@ const credentialFile = (route: McpRouteSpec): Backend<'mcp'>['credential'] =>
     prefix: route.credentialPrefix,
   };
 
-const exchange = (
-  route: McpRouteSpec,
-  { url, clientId, audience, resource, scopes, ca, timeout, maxEntries }: TokenExchange,
-): Backend<'mcp'>['credential'] => ({
+const exchange = (route: McpRouteSpec, said: TokenExchange): Backend<'mcp'>['credential'] => ({
   kind: 'exchange',
-  url,
-  clientId,
+  ...written(said, TOKEN_EXCHANGE),
   clientSecret: file(routeFile(route, 'exchange-secret')),
-  caFile: ca && inConfig(routeFile(route, 'exchange-ca.crt')),
-  audience,
-  resource,
-  scopes,
-  timeoutSeconds: seconds(timeout),
-  maxEntries,
+  caFile: said.ca && inConfig(routeFile(route, 'exchange-ca.crt')),
 });
 
 function secretsRoute(spec: GatewaySpec, route: SecretsRouteSpec): RouteModel {
@@ -302,55 +254,27 @@ function secretsRoute(spec: GatewaySpec, route: SecretsRouteSpec): RouteModel {
 
 function auth(spec: GatewaySpec, route: RouteSpec): RouteModel['auth'] {
   const profile = authOf(spec, route);
-  const common = {
-    mode: profile._common.mode && word(profile._common.mode),
-    issuers: [issuerOf(spec, route).name],
-    audiences: [audienceOf(spec, route)],
-    clockSkewSeconds: seconds(profile._common.clockSkew),
-  };
-  const { requiredScopes } = profile._common;
+  const common = { issuers: [issuerOf(spec, route).name], audiences: [audienceOf(spec, route)] };
   switch (profile._profile) {
     case 'selfSigned':
-      return { profile: 'selfSigned', ...common, ...selfSigned(profile) };
+      return { profile: 'selfSigned', ...common, ...written(profile._selfSigned, SELF_SIGNED) };
     case 'mtls':
-      return { profile: 'mtls', ...common, requiredScopes, ...mtls(profile) };
+      return { profile: 'mtls', ...common, ...written(profile._mtls, MTLS) };
     default:
-      return { profile: profile._profile, ...common, requiredScopes, ...dpop(profile, route) };
+      return {
+        profile: profile._profile,
+        ...common,
+        ...written(profile._dpop, DPOP),
+        nonce: profile._dpop?.nonce && {
+          keys: file(profileSecretPath(route, 'nonce-keys')),
+          ...written(profile._dpop.nonce, DPOP_NONCE),
+        },
+      };
   }
 }
 
-const selfSigned = ({ _selfSigned }: AuthProfile) => ({
-  maxTokenAgeSeconds: seconds(_selfSigned?.maxTokenAge),
-  enforceHtuHtm: _selfSigned?.enforceHtuHtm,
-  strictHtu: _selfSigned?.strictHtu,
-});
-
-const mtls = ({ _mtls }: AuthProfile) => ({
-  certificateFrom: _mtls?.certificateFrom && word(_mtls.certificateFrom),
-});
-
-const dpop = ({ _dpop }: AuthProfile, route: RouteSpec) => ({
-  proofAlgorithms: words(_dpop?.proofAlgorithms),
-  proofMaxAgeSeconds: seconds(_dpop?.proofMaxAge),
-  strictHtu: _dpop?.strictHtu,
-  nonce: _dpop?.nonce && {
-    keys: file(profileSecretPath(route, 'nonce-keys')),
-    lifetimeSeconds: seconds(_dpop.nonce.lifetime),
-    timeFromNonce: _dpop.nonce.timeFromNonce,
-  },
-});
-
-function rateLimit(spec: GatewaySpec, route: RouteSpec): RouteModel['rateLimit'] {
-  const { maxTokens, tokensPerFill, fillInterval, per, shared } = (route.rateLimit ?? spec.rateLimit)
-    ._options;
-  return {
-    maxTokens,
-    tokensPerFill,
-    fillIntervalSeconds: seconds(fillInterval),
-    per: per && word(per),
-    shared,
-  };
-}
+const rateLimit = (spec: GatewaySpec, route: RouteSpec): RouteModel['rateLimit'] =>
+  written((route.rateLimit ?? spec.rateLimit)._options, RATE_LIMIT);
 
 /** The text of config.json. */
 export const configText = oncePer((spec: GatewaySpec) => canonicalJson(modelOf(spec)));

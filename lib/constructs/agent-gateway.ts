@@ -28,7 +28,7 @@ import { gatewayFaults } from '../validation/gateway-faults';
 import { Peer } from '../values/peer';
 import { AgentGatewayProps } from './agent-gateway-props';
 import { AGENT_GATEWAY_PROPS } from './agent-gateway-shape';
-import { specOf } from './gateway-spec-of';
+import { checkValues, specOf } from './gateway-spec-of';
 
 /**
  * A gateway for MCP servers and named Kubernetes Secrets. A request without a valid proof of possession never
@@ -66,6 +66,7 @@ export class AgentGateway extends Construct {
     super(scope, id);
     this.registry = AppRegistry.of(this);
     this.props = checked(props, AGENT_GATEWAY_PROPS);
+    checkValues(props);
     this.serviceName = serviceName(props.name ?? 'agentgateway');
     this.serviceAccountName = `${this.serviceName}-sa`;
     this.namespaceName = checkLabel(

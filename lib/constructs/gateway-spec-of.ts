@@ -2,9 +2,18 @@
 import { Duration, Size, SizeRoundingBehavior } from 'cdk8s';
 import { serviceHosts } from '../spec/exposure';
 import { byPrecedence, GatewaySpec, RouteSpec, usualMebibytes } from '../spec/gateway-spec';
+import { checkFields } from '../support/fields';
 import { PORT } from '../support/ports-and-paths';
 import { checkObjectName, refuse } from '../support/text';
 import { AuthProfile } from '../values/auth-profile';
+import {
+  DRAIN,
+  LIMITS,
+  REFUSALS_PER_ADDRESS,
+  REQUESTS_PER_ADDRESS,
+  TRACING_FIELDS,
+  UPSTREAM,
+} from '../values/config-fields';
 import { DataPlane } from '../values/data-plane';
 import { Image } from '../values/image';
 import { IpFamily, NetworkPolicyFlavor } from '../values/network';
@@ -25,6 +34,16 @@ export interface GatewayState {
   readonly kubernetesMinor: number;
   readonly clients: readonly Peer[];
   readonly routes: readonly RouteSpec[];
+}
+
+/** Values that have no factory are judged where they are handed over. */
+export function checkValues({ limits = {}, upstream = {}, tracing, drain }: AgentGatewayProps): void {
+  checkFields('limits', limits, LIMITS);
+  checkFields('limits.requestsPerAddress', limits.requestsPerAddress ?? {}, REQUESTS_PER_ADDRESS);
+  checkFields('limits.refusalsPerAddress', limits.refusalsPerAddress ?? {}, REFUSALS_PER_ADDRESS);
+  checkFields('upstream', upstream, UPSTREAM);
+  checkFields('', { drain }, DRAIN);
+  if (tracing !== undefined) checkFields('tracing', tracing, TRACING_FIELDS);
 }
 
 export function specOf(props: AgentGatewayProps, state: GatewayState): GatewaySpec {

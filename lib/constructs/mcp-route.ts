@@ -1,10 +1,12 @@
 import { Construct } from 'constructs';
 import { portOf } from '../spec/flow-graph';
 import type { RouteSpec } from '../spec/gateway-spec';
+import { checkFields } from '../support/fields';
 import { checked, instanceOf, listOf, oneOf, optional, Shape, struct, TEXT } from '../support/kinds';
 import { refuse } from '../support/text';
 import { AuthProfile } from '../values/auth-profile';
 import { CaBundle } from '../values/ca-bundle';
+import * as fields from '../values/config-fields';
 import { McpRevision, McpRule, OutlierEjection } from '../values/mcp';
 import { Peer } from '../values/peer';
 import { RateLimit } from '../values/rate-limit';
@@ -205,6 +207,7 @@ export class McpRoute extends GatewayRoute {
         got: props.tokenExchange.url,
       });
     }
+    checkValues(props);
     props.backendEndpoints?.forEach((endpoint, i) => {
       // The NetworkPolicy opens one port.
       const port = portOf(this.backendUrl);
@@ -246,6 +249,13 @@ export class McpRoute extends GatewayRoute {
       tokenExchange: props.tokenExchange,
     };
   }
+}
+
+/** Values that have no factory are judged where they are handed over. */
+function checkValues({ allow = [], outlierEjection, tokenExchange }: McpRouteProps): void {
+  allow.forEach((rule, at) => checkFields(`allow[${at}]`, rule, fields.MCP_RULE));
+  checkFields('outlierEjection', outlierEjection ?? {}, fields.OUTLIER);
+  if (tokenExchange !== undefined) checkFields('tokenExchange', tokenExchange, fields.TOKEN_EXCHANGE);
 }
 
 function backendUrl(backend: string): string {

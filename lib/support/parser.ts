@@ -9,15 +9,15 @@ const ASSETS = join(__dirname, '..', '..', 'assets');
 type ParsedJwks = { readonly ok: true } | { readonly ok: false; readonly problems: readonly string[] };
 
 /** The parsers that the proxy runs at start, and what they know of address ranges. */
-export const { parseConfig, parseJwks, holdsEverybody, bytesFor, connectionsIn } = createRequire(__filename)(
-  join(ASSETS, 'config.cjs'),
-) as {
-  parseConfig(raw: unknown): Parsed;
-  parseJwks(text: string): ParsedJwks;
-  bytesFor(connections: number, use: MemoryUse): number;
-  connectionsIn(bytes: number, use: MemoryUse): number;
-  holdsEverybody(ranges: readonly string[]): boolean;
-};
+export const { parseConfig, parseJwks, valueProblems, holdsEverybody, bytesFor, connectionsIn } =
+  createRequire(__filename)(join(ASSETS, 'config.cjs')) as {
+    parseConfig(raw: unknown): Parsed;
+    parseJwks(text: string): ParsedJwks;
+    valueProblems(place: string, where: string, value: unknown): readonly string[];
+    bytesFor(connections: number, use: MemoryUse): number;
+    connectionsIn(bytes: number, use: MemoryUse): number;
+    holdsEverybody(ranges: readonly string[]): boolean;
+  };
 
 const assetMaps = new Map<string, Readonly<Record<string, string>>>();
 

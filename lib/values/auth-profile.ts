@@ -1,7 +1,8 @@
+import { checkFields, Fields } from '../support/fields';
 import { Kind } from '../support/kinds';
-import { refuse } from '../support/text';
 import { AccessTokenOptions, DpopOptions, MtlsOptions, SelfSignedOptions } from './auth-profile-options';
 import { DPOP, MTLS, SELF_SIGNED } from './auth-profile-shapes';
+import * as fields from './config-fields';
 
 /** How a caller proves that it holds the key. */
 export class AuthProfile {
@@ -11,7 +12,7 @@ export class AuthProfile {
    * @see https://www.rfc-editor.org/rfc/rfc9449
    */
   public static dpop(options: DpopOptions = {}): AuthProfile {
-    return new AuthProfile('dpop', judged(options, DPOP), { dpop: options });
+    return new AuthProfile('dpop', judged(options, DPOP, fields.DPOP, fields.DPOP_NONCE), { dpop: options });
   }
 
   /**
@@ -22,7 +23,9 @@ export class AuthProfile {
    * @see https://www.rfc-editor.org/rfc/rfc9449#section-7.2
    */
   public static mixed(options: DpopOptions = {}): AuthProfile {
-    return new AuthProfile('mixed', judged(options, DPOP), { dpop: options });
+    return new AuthProfile('mixed', judged(options, DPOP, fields.MIXED, fields.MIXED_NONCE), {
+      dpop: options,
+    });
   }
 
   /**
@@ -32,7 +35,7 @@ export class AuthProfile {
    * @see https://www.rfc-editor.org/rfc/rfc8705#section-3
    */
   public static mtls(options: MtlsOptions = {}): AuthProfile {
-    return new AuthProfile('mtls', judged(options, MTLS), { mtls: options });
+    return new AuthProfile('mtls', judged(options, MTLS, fields.MTLS), { mtls: options });
   }
 
   /**
@@ -40,8 +43,9 @@ export class AuthProfile {
    * For clients without an authorization server. Not RFC 9449: whoever holds the key in the JWKS is the issuer.
    */
   public static selfSigned(options: SelfSignedOptions = {}): AuthProfile {
-    SELF_SIGNED.check('auth', options);
-    return new AuthProfile('selfSigned', options, { selfSigned: options });
+    return new AuthProfile('selfSigned', judged(options, SELF_SIGNED, fields.SELF_SIGNED), {
+      selfSigned: options,
+    });
   }
 
   /** @internal */
@@ -72,14 +76,17 @@ export class AuthProfile {
   }
 }
 
-function judged<T extends AccessTokenOptions>(options: T, kind: Kind<T>): T {
+/** The kind of every option, then each value by itself. */
+function judged<T extends AccessTokenOptions & Pick<DpopOptions, 'nonce'>>(
+  options: T,
+  kind: Kind<T>,
+  own: Fields<object>,
+  ofNonce?: Fields<object>,
+): T {
   kind.check('auth', options);
-  const { introspection } = options;
-  if (
-    introspection !== undefined &&
-    (!URL.canParse(introspection.url) || !/^https?:/.test(introspection.url))
-  ) {
-    refuse({ where: 'introspection.url', want: 'must be an absolute http(s) URL', got: introspection.url });
-  }
+  const { introspection, nonce } = options;
+  for (const group of [own, fields.ISSUER, fields.AUDIENCE]) checkFields('auth', options, group);
+  if (introspection !== undefined) checkFields('auth.introspection', introspection, fields.INTROSPECTION);
+  if (nonce !== undefined && ofNonce !== undefined) checkFields('auth.nonce', nonce, ofNonce);
   return options;
 }

@@ -1,8 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { Duration } from 'cdk8s';
+import { checkFields } from '../support/fields';
 import { DURATION, instanceOf, optional, Shape, struct } from '../support/kinds';
 import { checkKey, checkObjectName, checkText, refuse } from '../support/text';
 import { CaBundle } from './ca-bundle';
+import { JWKS_URL } from './config-fields';
 import { canonicalJwks } from './key-set';
 import { Peer } from './peer';
 
@@ -105,9 +107,7 @@ export class JwksSource {
   public static fromUrl(url: string, options: JwksUrlOptions): JwksSource {
     checkText('jwks.url', url);
     OPTIONS.check('jwks', options);
-    if (!URL.canParse(url) || !/^https?:/.test(url)) {
-      refuse({ where: 'jwks.url', want: 'must be an absolute http(s) URL', got: url });
-    }
+    checkFields('jwks', { url, ...options }, JWKS_URL);
     return new JwksSource({ url, options });
   }
 

@@ -1,6 +1,7 @@
 import { Duration } from 'cdk8s';
+import { checkFields } from '../support/fields';
 import { DURATION, FLAG, NUMBER, oneOf, optional, Shape, struct } from '../support/kinds';
-import { refuse } from '../support/text';
+import { RATE_LIMIT } from './config-fields';
 
 /** Whom one bucket counts. */
 export enum RateLimitScope {
@@ -62,16 +63,7 @@ export class RateLimit {
   /** `maxTokens` at once, then `tokensPerFill` every `fillInterval`; more is answered 429. */
   public static tokenBucket(options: TokenBucketOptions): RateLimit {
     OPTIONS.check('rateLimit', options);
-    for (const where of ['maxTokens', 'tokensPerFill'] as const) {
-      const got = options[where];
-      if (!Number.isInteger(got) || got < 1 || got > 1_000_000) {
-        refuse({
-          where: `rateLimit.${where}`,
-          want: 'must be a whole number of requests from 1 to 1000000',
-          got,
-        });
-      }
-    }
+    checkFields('rateLimit', options, RATE_LIMIT);
     return new RateLimit(options);
   }
 

@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import { Duration } from 'cdk8s';
+import { checkFields } from '../support/fields';
 import {
   DURATION,
   FLAG,
@@ -15,6 +16,7 @@ import {
 import { PORT } from '../support/ports-and-paths';
 import { checkPort, refuse } from '../support/text';
 import { CaBundle } from './ca-bundle';
+import { MEMORY_STORE, REDIS_CLUSTER, REDIS_SENTINEL, REDIS_STORE } from './config-fields';
 import { Peer } from './peer';
 import { SecretSource } from './secret-source';
 
@@ -153,6 +155,7 @@ export class RedisTopology {
    */
   public static cluster(...nodes: string[]): RedisTopology {
     listOf(TEXT).check('topology.nodes', nodes);
+    checkFields('topology', { nodes }, REDIS_CLUSTER);
     return new RedisTopology('cluster', nodes);
   }
 
@@ -162,6 +165,7 @@ export class RedisTopology {
    */
   public static sentinel(options: RedisSentinelOptions): RedisTopology {
     SENTINEL_OPTIONS.check('topology', options);
+    checkFields('topology', options, REDIS_SENTINEL);
     return new RedisTopology('sentinel', options.sentinels ?? [], options);
   }
 
@@ -253,6 +257,7 @@ export class ReplayStore {
    */
   public static memory(options: MemoryStoreOptions = {}): ReplayStore {
     MEMORY_OPTIONS.check('memory', options);
+    checkFields('memory', options, MEMORY_STORE);
     return new ReplayStore(options);
   }
 
@@ -269,6 +274,7 @@ export class ReplayStore {
     if (options.tls === false && options.ca !== undefined) {
       refuse({ where: 'redis.ca', want: 'must go with TLS', next: 'remove "tls: false" or the ca' });
     }
+    checkFields('redis', options, REDIS_STORE);
     checkPort('redis.port', options.port ?? PORT.redis);
     return new ReplayStore(undefined, options);
   }

@@ -162,7 +162,7 @@ describe('AuthProfile', () => {
       problems(() => gatewayChart({ gateway: { auth: AuthProfile.dpop({ introspection }) } })).join(),
     ).toMatch(/auth\.introspection: must not be used with agentgateway/);
     expect(() => AuthProfile.dpop({ introspection: { ...introspection, url: 'idp' } })).toThrow(
-      'introspection.url: must be an absolute http(s) URL, got "idp"',
+      'introspection.url: must be an absolute http(s) URL without credentials, query or fragment, got "idp"',
     );
   });
   describe('says one thing of an issuer', () => {

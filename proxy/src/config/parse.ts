@@ -1,4 +1,4 @@
-import type { Problem } from './problem.js';
+import { say } from './problem.js';
 import { relationProblems, type Intact } from './relations.js';
 import { configSchema, entrySchemas, type Config } from './schema.js';
 import { shapeProblems } from './shape-problems.js';
@@ -57,8 +57,4 @@ export function parseConfigText(text: string): Parsed {
       intact: intactOf(undefined),
     };
   }
-}
-
-function say({ where, want, got, next }: Problem): string {
-  return `${where}: ${want}${got === undefined ? '' : `, got ${got}`}${next === undefined ? '' : `; ${next}`}`;
 }

@@ -32,3 +32,8 @@ export const duplicate = (where: string, got: string, other: string): Problem =>
   want: `must be unique, ${other} has it too`,
   got: show(got),
 });
+
+/** The one form of every fault of a config. */
+export function say({ where, want, got, next }: Problem): string {
+  return `${where}: ${want}${got === undefined ? '' : `, got ${got}`}${next === undefined ? '' : `; ${next}`}`;
+}

@@ -13,6 +13,7 @@ interface Def {
   values?: unknown[];
   entries?: Record<string, unknown>;
   defaultValue?: unknown;
+  checks?: { _zod: { def: { error?: () => string } } }[];
 }
 interface Schema {
   _zod: { def: Def };
@@ -38,7 +39,7 @@ function rows({ _zod: { def } }: Schema, path: string, fallback = 'required'): s
     case 'array':
       return def.element!._zod.def.type === 'object' || def.element!._zod.def.options !== undefined
         ? rows(def.element!, `${path}[]`, fallback)
-        : row(`list of ${typeOf(def.element!)}`);
+        : row([`list of ${typeOf(def.element!)}`, ...wants(def)].join('; '));
     case 'union':
       return def.options!.flatMap((option) => {
         const tag = Object.entries(option._zod.def.shape ?? {}).find(
@@ -61,13 +62,18 @@ function typeOf({ _zod: { def } }: Schema): string {
       .map((v) => `\`${String(v)}\``)
       .join(', ');
   if (def.type === 'literal') return def.values!.map((v) => `\`${JSON.stringify(v)}\``).join(', ');
-  return def.type;
+  const [want, ...others] = wants(def);
+  if (def.type === 'number') return [want!.replace('must be a ', ''), ...others].join('; ');
+  return [def.type, ...wants(def)].join('; ');
 }
+
+/** What the checks of a value say that it must be. */
+const wants = ({ checks = [] }: Def) => checks.map((check) => check._zod.def.error!());
 
 it('docs/reference/config.md is the schema', () => {
   const page = `# The gateway's config file
 
-What the constructs write and \`agw serve --config\` reads: JSON. Units are in the names. \`[]\` is a list, \`{x}\` the kind of a choice. Bounds and meaning stand beside each key in
+What the constructs write and \`agw serve --config\` reads: JSON. Units are in the names. \`[]\` is a list, \`{x}\` the kind of a choice. The meaning of each key stands in
 \`proxy/src/config/schema.ts\`, from which \`proxy/test/docs/config.test.ts\` writes this page. \`agw check --config FILE\` names every fault of a file.
 
 | key | takes | when left out |
