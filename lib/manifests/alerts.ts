@@ -30,7 +30,7 @@ export function alertRules(spec: GatewaySpec, { runbookUrl, without, labels }: A
       alert: name,
       expr,
       ...(minutes === undefined ? {} : { for: `${minutes}m` }),
-      labels: { ...labels, severity },
+      labels: { namespace: spec.namespace, gateway: spec.name, ...labels, severity },
       annotations: {
         summary,
         description,
@@ -51,9 +51,11 @@ const REFUSALS = 'agentgateway_refusals_total';
 function alertsOf(spec: GatewaySpec): Alert[] {
   const query = queriesFor(spec);
   return [
-    ...accessAlerts(spec, query),
+    ...readinessAlerts(spec, query),
+    ...accessAlerts(query),
     ...gatewayAlerts(spec, query),
     ...keyAlerts(spec, query),
+    ...certificateAlerts(spec, query),
     ...operationAlerts(query),
     ...capacityAlerts(spec, query),
     ...tracingAlerts(spec, query),
@@ -99,12 +101,15 @@ function queriesFor({ namespace, name }: GatewaySpec): Queries {
   };
 }
 
+/** Before its end; cert-manager renews at two thirds of a certificate's life. */
+const CERTIFICATE_DAYS = 7;
+
 const POD = 'pod {{ $labels.pod }}';
 const ROUTE = 'route {{ $labels.route }}';
 const PERCENT = '{{ $value | humanizePercentage }}';
 
-/** Who is refused for a token or a proof. */
-function accessAlerts(spec: GatewaySpec, query: Queries): Alert[] {
+/** Whether anybody gets through. A pod that is not ready gets no requests, so that nothing it counts rises. */
+function readinessAlerts(spec: GatewaySpec, query: Queries): Alert[] {
   return [
     {
       name: GatewayAlert.ABSENT,
@@ -115,6 +120,30 @@ function accessAlerts(spec: GatewaySpec, query: Queries): Alert[] {
       description:
         'Nobody gets through, or nobody can see whether: look at the Deployment, and whether metricsPeer still names your Prometheus.',
     },
+    {
+      name: GatewayAlert.NOT_READY,
+      severity: 'critical',
+      for: 2,
+      expr: `max(${query.series('agentgateway_ready')}) == 0`,
+      summary: `No pod of ${spec.namespace}/${spec.name} is ready`,
+      description:
+        'Nobody gets through. agentgateway_waiting_for says what each pod waits for, and so does its /readyz.',
+    },
+    {
+      name: GatewayAlert.POD_NOT_READY,
+      severity: 'warning',
+      for: 10,
+      expr: `max by (pod, what) (${query.series('agentgateway_waiting_for')}) > 0`,
+      summary: `${POD} is not ready: it waits for {{ $labels.what }}`,
+      description:
+        'It gets no requests; the pods that are ready do. Its log says why it has not got what it waits for.',
+    },
+  ];
+}
+
+/** Who is refused for a token or a proof. */
+function accessAlerts(query: Queries): Alert[] {
+  return [
     {
       name: GatewayAlert.PROOF_REPLAYED,
       severity: 'warning',
@@ -203,6 +232,22 @@ function keyAlerts(spec: GatewaySpec, query: Queries): Alert[] {
       summary: 'The keys of issuer {{ $labels.issuer }} are {{ $value | humanizeDuration }} old',
       description:
         'Three fetches in a row failed. The old keys stay in use until maxStale, and then nothing of this issuer passes.',
+    },
+  ];
+}
+
+/** The certificate that clients see. */
+function certificateAlerts(spec: GatewaySpec, query: Queries): Alert[] {
+  if (spec.tlsSecretName === undefined) return [];
+  return [
+    {
+      name: GatewayAlert.CERTIFICATE_ENDS,
+      severity: 'warning',
+      for: 10,
+      expr: `min by (file) (${query.series('agentgateway_certificate_expiry_seconds')}) - time() < ${CERTIFICATE_DAYS * 86_400}`,
+      summary: 'The certificate {{ $labels.file }} ends in {{ $value | humanizeDuration }}',
+      description:
+        'Clients refuse the gateway from then on. It follows the file: whoever renews the Secret has not done so.',
     },
   ];
 }

@@ -2,6 +2,10 @@
 export enum GatewayAlert {
   /** No pod of the gateway can be scraped. */
   ABSENT = 'AgentgatewayAbsent',
+  /** No pod of the gateway is ready. */
+  NOT_READY = 'AgentgatewayNotReady',
+  /** A pod of the gateway is not ready, for long. */
+  POD_NOT_READY = 'AgentgatewayPodNotReady',
   /** A proof or single-use token was sent again. */
   PROOF_REPLAYED = 'AgentgatewayProofReplayed',
   /** Many requests are refused for their token or proof. */
@@ -18,6 +22,8 @@ export enum GatewayAlert {
   KEYS_STALE = 'AgentgatewayKeysStale',
   /** A config, key set, certificate or credential was changed to something that is no good. */
   RELOAD_REFUSED = 'AgentgatewayReloadRefused',
+  /** The certificate that clients see ends soon. */
+  CERTIFICATE_ENDS = 'AgentgatewayCertificateEnds',
   /** Audit lines are lost. */
   AUDIT_LOST = 'AgentgatewayAuditLost',
   /** Connections are turned away. */

@@ -69,6 +69,10 @@ export async function startEdge(config: Config, outer: Dependencies, crew?: Thre
     dependencies: outer,
     thread: crew,
     current: () => state.generation,
+    seen: {
+      waitingFor: () => waitingFor(state, resources),
+      certificateExpiry: () => edge.certificate?.expiry() ?? [],
+    },
   });
   const { metrics } = resources;
   const dependencies = counted(outer, metrics);

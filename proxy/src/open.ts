@@ -9,6 +9,7 @@ import { openSecretFile } from './keys/secret-file.js';
 import type { BucketMemory } from './limit/bucket-table.js';
 import { createAuditLog } from './observe/audit-log.js';
 import { openLineSink, STDOUT, type LineSink } from './observe/line-sink.js';
+import type { Sources } from './observe/instruments.js';
 import { createMetrics, type Metrics } from './observe/metrics.js';
 import { openTracer, type Tracer } from './observe/tracer.js';
 import { connectRedis } from './redis/connect.js';
@@ -34,11 +35,13 @@ export interface OpenOptions {
   readonly thread: ThreadContext | undefined;
   /** The generation in use; asked from the first request on. */
   readonly current: () => Generation;
+  /** What only who serves knows; asked at every scrape. */
+  readonly seen: Pick<Sources, 'waitingFor' | 'certificateExpiry'>;
 }
 
 /** @returns what generations share; its `close` ends all of it, the audit log last */
 export async function openProcessResources(options: OpenOptions): Promise<ProcessResources> {
-  const { config, dependencies, thread: crew, current } = options;
+  const { config, dependencies, thread: crew, current, seen } = options;
   const { clock, warn } = dependencies;
   const store = await openReplayStore(config, {
     now: clock,
@@ -53,6 +56,7 @@ export async function openProcessResources(options: OpenOptions): Promise<Proces
     replayEntries: () => store.size?.(),
     openStreams: () => openAnswers.streams(),
     keyAgeSeconds: () => [...current().trust.keys].map(([name, keys]) => [name, keys.ageSeconds()] as const),
+    ...seen,
   });
   const openAnswers = createOpenAnswers({ now: clock, allowed: (terms) => current().policies.has(terms) });
   const auditSink = crew?.audit ?? openAuditSink(config, metrics, warn);

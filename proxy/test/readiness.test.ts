@@ -31,6 +31,14 @@ const waitsFor = async (want: string[]) => {
   for (let i = 0; i < 200 && JSON.stringify(await waitingFor()) !== JSON.stringify(want); i++)
     await sleep(25);
   expect(await waitingFor()).toEqual(want);
+  expect(await measured()).toEqual(want);
+};
+/** The same by the metrics, which alerts read. */
+const measured = async () => {
+  const { text } = await bed.admin('/metrics');
+  const what = [...text.matchAll(/^agentgateway_waiting_for\{what="(.+)"\} 1$/gm)].map(([, name]) => name);
+  expect(/^agentgateway_ready (\d)$/m.exec(text)?.[1]).toBe(what.length === 0 ? '1' : '0');
+  return what;
 };
 /** As a client does it: the nonce of a refusal goes into the next proof. */
 const ask = async (path = '/mcp', nonce?: unknown): Promise<number | undefined> => {
@@ -122,7 +130,7 @@ it('with a key set whose server is away', async () => {
       });
     },
   });
-  expect(await waitingFor()).toEqual(['keys of issuer away']);
+  await waitsFor(['keys of issuer away']);
   expect(await ask('/mcp')).toBe(200);
   const server = http.createServer((_, response) =>
     response.end(JSON.stringify({ keys: [{ ...jwkOf(bed.as), kid: 'as-1', alg: 'RS256', use: 'sig' }] })),

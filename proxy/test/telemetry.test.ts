@@ -166,7 +166,28 @@ const rises = (sample: () => string) => async () => {
   await reaches(sample(), 0);
 };
 
-const described = createMetrics({ replayEntries: () => 0, openStreams: () => 0, keyAgeSeconds: () => [] })
+/** A gateway that is not ready: the file of its nonce keys is empty. */
+const withoutNonceKeys = async () => {
+  let file = '';
+  const waiting = await startBed({
+    change: (config, { dir }) => {
+      file = join(dir, 'nonce-keys');
+      writeFileSync(file, '');
+      const [mcp] = config.routes;
+      const auth = { ...mcp!.auth, nonce: { keys: { file } } };
+      config.routes.push({ ...mcp!, name: 'nonce', pathPrefix: '/nonce', auth });
+    },
+  });
+  return { waiting, file };
+};
+
+const described = createMetrics({
+  replayEntries: () => 0,
+  openStreams: () => 0,
+  keyAgeSeconds: () => [],
+  waitingFor: () => [],
+  certificateExpiry: () => [],
+})
   .described()
   .map(({ name }) => name);
 const ours = described.filter((name) => name.startsWith('agentgateway_'));
@@ -256,6 +277,27 @@ describe('the metric', () => {
     agentgateway_active_connections: rises(
       () => `agentgateway_active_connections{backend="127.0.0.1:${bed.backendPort}"}`,
     ),
+    agentgateway_ready: async () => {
+      expect(await valueOf('agentgateway_ready')).toBe(1);
+      const { waiting } = await withoutNonceKeys();
+      expect(await valueOf('agentgateway_ready', waiting)).toBe(0);
+      await waiting.stop();
+    },
+    agentgateway_waiting_for: async () => {
+      const { waiting, file } = await withoutNonceKeys();
+      expect(await valueOf(`agentgateway_waiting_for{what="nonce keys ${file}"}`, waiting)).toBe(1);
+      await waiting.stop();
+    },
+    agentgateway_certificate_expiry_seconds: async () => {
+      const secure = await startBed({ http2: true });
+      const file = join(secure.dir, 'bed.crt');
+      const inSeconds =
+        (await valueOf(`agentgateway_certificate_expiry_seconds{file="${file}"}`, secure)) -
+        Date.now() / 1000;
+      expect(inSeconds).toBeGreaterThan(86_000);
+      expect(inSeconds).toBeLessThanOrEqual(86_400);
+      await secure.stop();
+    },
     agentgateway_upstream_queued: async () => {
       const narrow = await startBed({
         change: (config) => {

@@ -80,6 +80,35 @@ const CASES: readonly (readonly [
     { 10: ['AgentgatewayAbsent'] },
   ],
   [
+    'no pod is ready for three minutes',
+    {
+      ...UP,
+      ...counted('agentgateway_ready', '', '1x19 0x6 1x60'),
+      ...counted('agentgateway_waiting_for', 'what="replay store"', '_x19 1x6 _x60'),
+    },
+    { 9: [], 11: [], 13: ['AgentgatewayNotReady'], 20: [] },
+  ],
+  [
+    'one of two pods is not ready',
+    {
+      ...UP,
+      ...counted('agentgateway_ready', '', '1x80'),
+      [series('agentgateway_ready').replace('"a"', '"b"')]: '0x80',
+      [series('agentgateway_waiting_for', 'what="replay store"').replace('"a"', '"b"')]: '1x80',
+    },
+    { 5: [], 9: [], 11: ['AgentgatewayPodNotReady'] },
+  ],
+  [
+    'the certificate ends in less than a week',
+    { ...UP, ...counted('agentgateway_certificate_expiry_seconds', 'file="/tls/tls.crt"', '605400x80') },
+    { 5: [], 9: [], 21: ['AgentgatewayCertificateEnds'] },
+  ],
+  [
+    'the certificate ends in a month',
+    { ...UP, ...counted('agentgateway_certificate_expiry_seconds', 'file="/tls/tls.crt"', '2592000x80') },
+    { 30: [] },
+  ],
+  [
     'a proof is replayed for the first time',
     { ...SERVING, ...refused('dpop_replayed', '_x19 1x60') },
     { 9: [], 11: ['AgentgatewayProofReplayed'], 19: ['AgentgatewayProofReplayed'], 21: [] },

@@ -22,6 +22,7 @@ export function monitoredGateway(chart: Chart, props: Partial<AgentGatewayProps>
     replayStore: ReplayStore.redis({ host: 'redis', peer, onFailure: StoreFailure.LOCAL }),
     tracing: { url: 'http://collector:4318/v1/traces', peer },
     metricsPeer: peer,
+    tlsSecretName: 'edge-tls',
     ...props,
   });
   new McpRoute(chart, 'Mcp', { gateway, backend: 'mcp:5000', backendPeer: peer });

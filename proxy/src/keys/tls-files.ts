@@ -6,6 +6,8 @@ import { watchFile } from './watched-file.js';
 export interface TlsFiles {
   /** The pair as it was read last. */
   current(): { readonly cert: string; readonly key: string } | undefined;
+  /** Of the pair in use: the file, and when its certificate ends, in seconds since the epoch. */
+  expiry(): readonly (readonly [file: string, at: number])[];
   /** From now on the server shakes hands with the newest pair that fits. */
   follow(server: TlsServer): void;
   /** Looks at the files at once. */
@@ -76,6 +78,7 @@ export function openTlsFiles(
   const files = [watchHalf(certFile, 'cert'), watchHalf(keyFile, 'key')];
   return {
     current: () => good,
+    expiry: () => (good === undefined ? [] : [[certFile, endOf(good)]]),
     follow: (target) => {
       server = target;
     },
@@ -89,6 +92,9 @@ export function openTlsFiles(
     },
   };
 }
+
+/** Of the first certificate of the chain, which is the server's own. */
+const endOf = ({ cert }: Pair): number => new X509Certificate(cert).validToDate.getTime() / 1000;
 
 const whatIsInUse = (pair: Pair | undefined): string =>
   pair === undefined ? 'there is no certificate' : 'the pair read before stays in use';

@@ -5,6 +5,10 @@ export interface Sources {
   readonly replayEntries: () => number | undefined;
   readonly openStreams: () => number;
   readonly keyAgeSeconds: () => Iterable<readonly [issuer: string, seconds: number]>;
+  /** Names of what is not ready, as `/readyz` says them; empty when the gateway can serve. */
+  readonly waitingFor: () => readonly string[];
+  /** Of certificates in use: when they end, in seconds since the epoch. */
+  readonly certificateExpiry: () => Iterable<readonly [file: string, at: number]>;
 }
 
 export const AUDIT_LOST = {
@@ -120,6 +124,7 @@ export function createInstruments(registry: Registry, sources: Sources) {
     queued: new Gauge({ ...QUEUED, registers }),
   };
   openGauges(registers, sources);
+  openReadinessGauges(registers, sources);
   return instruments;
 }
 
@@ -151,6 +156,41 @@ function openGauges(registers: Registry[], sources: Sources): void {
     collect() {
       this.reset(); // of issuers that a reload took away
       for (const [issuer, seconds] of sources.keyAgeSeconds()) this.set({ issuer }, seconds);
+    },
+  });
+}
+
+/** What keeps it from serving, now or soon. */
+function openReadinessGauges(registers: Registry[], sources: Sources): void {
+  new Gauge({
+    name: 'agentgateway_ready',
+    help: '1: it can serve, as /readyz says; 0: it waits for something.',
+    registers,
+    aggregator: 'min',
+    collect() {
+      this.set(sources.waitingFor().length === 0 ? 1 : 0);
+    },
+  });
+  new Gauge({
+    name: 'agentgateway_waiting_for',
+    help: '1 for each thing that it waits for before it is ready; there is none once it has it.',
+    labelNames: ['what'],
+    registers,
+    aggregator: 'max',
+    collect() {
+      this.reset();
+      for (const what of sources.waitingFor()) this.set({ what }, 1);
+    },
+  });
+  new Gauge({
+    name: 'agentgateway_certificate_expiry_seconds',
+    help: 'When a certificate in use ends, in seconds since the epoch.',
+    labelNames: ['file'],
+    registers,
+    aggregator: 'min',
+    collect() {
+      this.reset();
+      for (const [file, at] of sources.certificateExpiry()) this.set({ file }, at);
     },
   });
 }

@@ -7,7 +7,13 @@ import { CLIENT_ATTRIBUTES, SERVER_ATTRIBUTES } from '../../src/observe/span-att
 const pageAt = (name: string) => join(import.meta.dirname, '..', '..', '..', 'docs', 'reference', name);
 
 const described = [
-  ...createMetrics({ replayEntries: () => 0, openStreams: () => 0, keyAgeSeconds: () => [] }).described(),
+  ...createMetrics({
+    replayEntries: () => 0,
+    openStreams: () => 0,
+    keyAgeSeconds: () => [],
+    waitingFor: () => [],
+    certificateExpiry: () => [],
+  }).described(),
 ].sort((a, b) => a.name.localeCompare(b.name));
 const row = ({ name, type, labelNames, help }: (typeof described)[number]) =>
   `| \`${name}\` | ${type} | ${labelNames.map((l) => `\`${l}\``).join(', ')} | ${help} |`;
