@@ -25,6 +25,7 @@ import { checked, instanceOf } from '../support/kinds';
 import { checkLabel, refuse, say } from '../support/text';
 import { duplicateFaults } from '../validation/duplicates';
 import { gatewayFaults } from '../validation/gateway-faults';
+import { inPropWords } from '../validation/prop-words';
 import { Peer } from '../values/peer';
 import { AgentGatewayProps } from './agent-gateway-props';
 import { AGENT_GATEWAY_PROPS } from './agent-gateway-shape';
@@ -192,14 +193,9 @@ export class AgentGateway extends Construct {
     const spec = this._spec();
     const ofGateway: string[] = [];
     const ofRoute = new Map<string, string[]>();
-    for (const problem of configProblems(spec)) {
-      const [, index, text] = ROUTE_PROBLEM.exec(problem) ?? [];
-      if (index === undefined) {
-        ofGateway.push(problem);
-        continue;
-      }
-      const { name } = spec.routes[Number(index)];
-      ofRoute.set(name, [...(ofRoute.get(name) ?? []), text]);
+    for (const { route, text } of inPropWords(configProblems(spec), spec)) {
+      if (route === undefined) ofGateway.push(text);
+      else ofRoute.set(route, [...(ofRoute.get(route) ?? []), text]);
     }
     const neighbours = this.registry
       .gatewaysIn(this.namespaceName)
@@ -221,8 +217,6 @@ interface Violations {
   /** By the name of the route. */
   readonly ofRoute: ReadonlyMap<string, string[]>;
 }
-
-const ROUTE_PROBLEM = /^routes\[(\d+)\]\.(.*)$/s;
 
 function serviceName(name: string): string {
   if (/^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$/.test(name)) return name;

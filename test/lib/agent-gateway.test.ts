@@ -324,7 +324,7 @@ describe('synth refuses', () => {
     [
       'a memory store with two replicas',
       { gateway: { replicas: 2 } },
-      /\[test\/Gateway\] replay\.store: must be shared by all 2 replicas.*got "memory"; use the redis store, or one replica/,
+      /\[test\/Gateway\] replayStore: must be shared by all 2 replicas.*got "memory"; use ReplayStore.redis, or one replica/,
     ],
     [
       'a budget for one replica',
@@ -354,17 +354,17 @@ describe('synth refuses', () => {
     [
       'a CA for a backend that agentgateway calls in clear',
       { mcp: { backendCa: CaBundle.fromConfigMap('mcp-ca') } },
-      /\[test\/Mcp\] backend\.caFile: must go with an https backend/,
+      /\[test\/Mcp\] backendCa: must go with an https backend/,
     ],
     [
       'credentials in a URL that agentgateway calls',
       { mcp: { backend: 'https://user:pw@mcp:5000/x' } },
-      /\[test\/Mcp\] backend\.url: must be an absolute http\(s\) URL without credentials/,
+      /\[test\/Mcp\] backend: must be an absolute http\(s\) URL without credentials/,
     ],
     [
       'a header that is none, for agentgateway',
       { mcp: { credential: SecretSource.existing('backend', 'token'), credentialHeader: 'X API Key' } },
-      /\[test\/Mcp\] backend\.credential\.header: /,
+      /\[test\/Mcp\] credentialHeader: /,
     ],
     [
       'memory for less than the process',
@@ -411,7 +411,7 @@ describe('synth refuses', () => {
         },
         secrets: ['db'],
       },
-      /replay\.onStoreFailure: must not be "allow" beside a secrets route: .*use "deny"/,
+      /replayStore\.onFailure: must not be "allow" beside a secrets route: .*use "deny"/,
     ],
     [
       'a key that this agentgateway does not load',
@@ -501,7 +501,7 @@ describe('synth refuses', () => {
     });
     expect(found).toEqual([
       expect.stringMatching(
-        /\[test\/Two\] pathPrefix: must differ from that of routes\[0\] \("one"\), which shadows it, got "\/mcp"; give each route its own prefix/,
+        /\[test\/Two\] pathPrefix: must differ from that of route "one", which shadows it, got "\/mcp"; give each route its own prefix/,
       ),
     ]);
   });
@@ -513,7 +513,7 @@ describe('synth refuses', () => {
     });
     expect(found.map((line) => line.replace(/^(\[\S+\] \S+:).*/, '$1')).sort()).toEqual([
       '[test/Gateway] publicOrigins:',
-      '[test/Gateway] replay.store:',
+      '[test/Gateway] replayStore:',
       '[test/Mcp] allowedOrigins[0]:',
       '[test/Mcp] pathPrefix:',
     ]);

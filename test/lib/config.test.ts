@@ -331,7 +331,7 @@ describe('tracing', () => {
   it("is refused with a CA and no TLS, with a ratio beyond 1, and its secret is nobody else's to read", () => {
     expect(() =>
       manifests({ gateway: { tracing: { ...tracing, url: 'http://collector:4318/v1/traces' } } }),
-    ).toThrow(/\[test\/Gateway\] tracing\.caFile: must go with an https url/);
+    ).toThrow(/\[test\/Gateway\] tracing\.ca: must go with an https url/);
     expect(() => manifests({ gateway: { tracing: { ...tracing, sampleRatio: 2 } } })).toThrow(
       /tracing\.sampleRatio: must be a number from 0 to 1, got 2/,
     );
