@@ -21,6 +21,7 @@ import {
   DRAIN,
   GATEWAY,
   INTROSPECTION,
+  ISSUER,
   JWKS_URL,
   LIMITS,
   MCP_RULE,
@@ -120,14 +121,14 @@ function issuer(
     file: jwksFile,
     introspection,
     introspectionOf,
+    issuerPreset,
     legacyTyp,
   }: IssuerEntry,
 ): Model['issuers'][number] {
   return {
     name,
-    issuer: iss,
     algorithms: words(spec.algorithms),
-    legacyTyp,
+    ...written({ issuer: iss, issuerPreset, legacyTyp }, ISSUER),
     introspection: introspection && {
       ...written(introspection, INTROSPECTION),
       clientSecret: file(profileSecretPath(introspectionOf, 'introspection')),

@@ -1,6 +1,6 @@
 import { oncePer } from '../support/memo';
 import { Fault } from '../support/text';
-import { IntrospectionOptions } from '../values/auth-profile-options';
+import { IntrospectionOptions, IssuerPreset } from '../values/auth-profile-options';
 import { JwksSource } from '../values/jwks-source';
 import { authOf, GatewaySpec, RouteSpec } from './gateway-spec';
 
@@ -14,6 +14,7 @@ export interface IssuerEntry {
   readonly introspection?: IntrospectionOptions;
   /** Whose profile brought the introspection: a route's own, or the gateway's. */
   readonly introspectionOf?: RouteSpec;
+  readonly issuerPreset?: IssuerPreset;
   readonly legacyTyp?: boolean;
 }
 
@@ -27,7 +28,7 @@ export const issuersOf = oncePer((spec: GatewaySpec): readonly IssuerEntry[] => 
   const entries: IssuerEntry[] = [];
   const own = spec.auth._common.issuer ?? spec.issuer;
   for (const route of [...spec.routes].sort((a, b) => rank(a) - rank(b))) {
-    const { issuer, jwks, introspection, legacyTyp } = saidOf(spec, route);
+    const { issuer, jwks, introspection, issuerPreset, legacyTyp } = saidOf(spec, route);
     if (entries.some((entry) => entry.issuer === issuer)) continue;
     const at = entries.filter(({ name }) => name !== DEFAULT).length + 2;
     const called =
@@ -40,6 +41,7 @@ export const issuersOf = oncePer((spec: GatewaySpec): readonly IssuerEntry[] => 
       jwks,
       introspection,
       introspectionOf: route.auth === undefined ? undefined : route,
+      issuerPreset,
       legacyTyp,
     });
   }
@@ -51,8 +53,14 @@ const rank = (route: RouteSpec) => (route.auth?._profile === 'selfSigned' ? 1 : 
 
 /** What the profile of a route says of its issuer. */
 function saidOf(spec: GatewaySpec, route: RouteSpec) {
-  const { issuer = spec.issuer, jwks = spec.jwks, introspection, legacyTyp } = authOf(spec, route)._common;
-  return { issuer, jwks, introspection, legacyTyp };
+  const {
+    issuer = spec.issuer,
+    jwks = spec.jwks,
+    introspection,
+    issuerPreset,
+    legacyTyp,
+  } = authOf(spec, route)._common;
+  return { issuer, jwks, introspection, issuerPreset, legacyTyp };
 }
 
 export function issuerOf(spec: GatewaySpec, route: RouteSpec): IssuerEntry {
@@ -80,7 +88,7 @@ export function issuerFaults(spec: GatewaySpec): Fault[] {
   return spec.routes.flatMap((route) => {
     const said = saidOf(spec, route);
     const entry = issuerOf(spec, route);
-    const differs = (prop: 'jwks' | 'introspection' | 'legacyTyp', got: unknown): Fault[] =>
+    const differs = (prop: 'jwks' | 'introspection' | 'issuerPreset' | 'legacyTyp', got: unknown): Fault[] =>
       JSON.stringify(said[prop] || null) === JSON.stringify(entry[prop] || null)
         ? []
         : [
@@ -96,6 +104,7 @@ export function issuerFaults(spec: GatewaySpec): Fault[] {
       ...(authOf(spec, route)._profile === 'selfSigned'
         ? []
         : [
+            ...differs('issuerPreset', said.issuerPreset ?? 'none'),
             ...differs('legacyTyp', said.legacyTyp),
             ...differs('introspection', said.introspection?.url ?? 'none'),
           ]),

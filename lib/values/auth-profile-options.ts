@@ -30,6 +30,20 @@ export enum SigningAlgorithm {
   ED25519 = 'Ed25519',
 }
 
+/** Which authorization server signs the access tokens of an issuer: what they look like follows from it. */
+export enum IssuerPreset {
+  /** RFC 9068 to the letter: `typ: at+jwt`, `client_id`, `jti`, `scope` as one string. */
+  GENERIC = 'generic',
+  /** Keycloak: also `typ: JWT`, where the claim `typ` is `Bearer` or `DPoP`; the client in `azp`. */
+  KEYCLOAK = 'keycloak',
+  /** Microsoft Entra ID: also `typ: JWT`; the client in `azp` or `appid`, scopes in `scp`, no `jti`. */
+  ENTRA = 'entra',
+  /** Okta: also `typ: JWT` or none; the client in `cid`, scopes in `scp`. */
+  OKTA = 'okta',
+  /** Auth0, in both of its token profiles: also `typ: JWT`; the client in `azp` or `client_id`. */
+  AUTH0 = 'auth0',
+}
+
 /** What all profiles have. */
 export interface AuthProfileOptions {
   /**
@@ -123,8 +137,18 @@ export interface AccessTokenOptions extends AuthProfileOptions {
   readonly requiredScopes?: string[];
 
   /**
-   * Accept access tokens of this issuer without `typ: at+jwt`. WEAKENS the route: another JWT of the issuer, an
-   * ID token for example, then passes as one.
+   * Which authorization server signs the access tokens of this issuer. It changes the names of claims that are
+   * read and which `typ` passes; an ID, refresh or logout token passes under none.
+   *
+   * @default IssuerPreset.GENERIC
+   * @see https://www.rfc-editor.org/rfc/rfc9068#section-2
+   */
+  readonly issuerPreset?: IssuerPreset;
+
+  /**
+   * Accept bound access tokens of this issuer without `typ: at+jwt`, for servers that have no `issuerPreset`;
+   * not beside one. WEAKENS the route: another JWT of the issuer that is bound, and has no claim of another use,
+   * then passes as one.
    *
    * @default false
    * @see https://www.rfc-editor.org/rfc/rfc9068#section-2.1

@@ -18,6 +18,7 @@ import {
   CertificateSource,
   DpopOptions,
   IntrospectionOptions,
+  IssuerPreset,
   MtlsOptions,
   NonceOptions,
   SelfSignedOptions,
@@ -50,6 +51,7 @@ const INTROSPECTION: Shape<IntrospectionOptions> = {
 const ACCESS_TOKEN: Shape<AccessTokenOptions> = {
   ...COMMON,
   requiredScopes: optional(listOf(TEXT)),
+  issuerPreset: optional(oneOf(IssuerPreset)),
   legacyTyp: optional(FLAG),
   introspection: optional(struct('IntrospectionOptions', INTROSPECTION)),
 };

@@ -1,6 +1,13 @@
 import { checkFields, Fields } from '../support/fields';
 import { Kind } from '../support/kinds';
-import { AccessTokenOptions, DpopOptions, MtlsOptions, SelfSignedOptions } from './auth-profile-options';
+import { refuse } from '../support/text';
+import {
+  AccessTokenOptions,
+  DpopOptions,
+  IssuerPreset,
+  MtlsOptions,
+  SelfSignedOptions,
+} from './auth-profile-options';
 import { DPOP, MTLS, SELF_SIGNED } from './auth-profile-shapes';
 import * as fields from './config-fields';
 
@@ -88,5 +95,16 @@ function judged<T extends AccessTokenOptions & Pick<DpopOptions, 'nonce'>>(
   for (const group of [own, fields.ISSUER, fields.AUDIENCE]) checkFields('auth', options, group);
   if (introspection !== undefined) checkFields('auth.introspection', introspection, fields.INTROSPECTION);
   if (nonce !== undefined && ofNonce !== undefined) checkFields('auth.nonce', nonce, ofNonce);
+  checkPreset(options);
   return options;
+}
+
+function checkPreset({ issuerPreset = IssuerPreset.GENERIC, legacyTyp }: AccessTokenOptions): void {
+  if (!legacyTyp || issuerPreset === IssuerPreset.GENERIC) return;
+  refuse({
+    where: 'auth.legacyTyp',
+    want: `must not go with issuerPreset "${issuerPreset}", which says which typ its tokens have`,
+    got: legacyTyp,
+    next: 'leave legacyTyp out',
+  });
 }

@@ -27,7 +27,11 @@ export const SELF_SIGNED = fields('routes[]{mcp}.auth{selfSigned}', {
   strictHtu: 'strictHtu',
 });
 /** What a profile says of its issuer, and whom a token must be for. */
-export const ISSUER = fields('issuers[]', { issuer: 'issuer', legacyTyp: 'legacyTyp' });
+export const ISSUER = fields('issuers[]', {
+  issuer: 'issuer',
+  issuerPreset: 'preset',
+  legacyTyp: 'legacyTyp',
+});
 export const AUDIENCE = fields('routes[]{mcp}.auth{selfSigned}', { audience: 'audiences[]' });
 
 export const INTROSPECTION = fields('issuers[].introspection', {

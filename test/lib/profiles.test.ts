@@ -8,6 +8,7 @@ import {
   CaBundle,
   CertificateSource,
   DataPlane,
+  IssuerPreset,
   JwksSource,
   McpRevision,
   McpRoute,
@@ -165,6 +166,15 @@ describe('AuthProfile', () => {
       'introspection.url: must be an absolute http(s) URL without credentials, query or fragment, got "idp"',
     );
   });
+  it('with a preset says which server signs the tokens, and not legacyTyp beside it', () => {
+    const preset = (issuerPreset: IssuerPreset) =>
+      config({ gateway: { auth: AuthProfile.dpop({ issuerPreset }) } }).issuers[0].preset;
+    expect(Object.values(IssuerPreset).map(preset)).toEqual(Object.values(IssuerPreset));
+    expect(config({}).issuers[0].preset).toBeUndefined();
+    expect(() => AuthProfile.mtls({ issuerPreset: IssuerPreset.OKTA, legacyTyp: true })).toThrow(
+      'auth.legacyTyp: must not go with issuerPreset "okta", which says which typ its tokens have, got true; leave legacyTyp out',
+    );
+  });
   describe('says one thing of an issuer', () => {
     const keys = JwksSource.fromUrl('https://idp.example/keys', { peer: backendPeer });
     const built = (
@@ -190,6 +200,12 @@ describe('AuthProfile', () => {
         AuthProfile.dpop({ legacyTyp: true }),
         undefined,
         'got true; give it to all profiles of "https://idp.example", or give the profile an issuer of its own',
+      ],
+      [
+        'issuerPreset',
+        AuthProfile.dpop({ issuerPreset: IssuerPreset.KEYCLOAK }),
+        undefined,
+        'got "keycloak"; give it',
       ],
       [
         'introspection',

@@ -94,7 +94,7 @@ export const ADVICE: Readonly<Record<Reason, Advice>> = {
   ),
   token_type_refused: advice(
     'RFC 9068 2.1, RFC 8725 3.11, RFC 7662 2.2',
-    'ask for an RFC 9068 access token (typ at+jwt), and send no refresh or ID token; for an older issuer set legacyTyp',
+    'send an access token, no refresh or ID token; operators: set issuers[].preset to the server that signs them, which the detail names, or legacyTyp where there is none',
   ),
   token_algorithm_refused: advice(
     'RFC 9068 4, RFC 8725 3.1',
@@ -111,7 +111,7 @@ export const ADVICE: Readonly<Record<Reason, Advice>> = {
   token_signature_bad: advice('RFC 7515 5.2', 'sign with the private half of the key that kid names'),
   token_claim_missing: advice(
     'RFC 9068 2.2',
-    'have the claim in the token, of its type, and exp after iat and nbf',
+    'have the claim in the token, of its type, and exp after iat and nbf; operators: issuers[].preset says which claims those are',
   ),
   token_expired: advice('RFC 7519 4.1.4', 'get a new token'),
   token_too_old: advice(

@@ -15,6 +15,7 @@ export type {
   McpRule,
   MixedAuth,
   MtlsAuth,
+  Preset,
   RateLimitConfig,
   ReplayConfig,
   Route,

@@ -53,7 +53,10 @@ function issuerProblems({ issuers }: Intact): Problem[] {
       issuers.map((issuer) => issuer?.issuer),
       (issuer, at, first) => duplicate(`issuers[${at}].issuer`, issuer, `issuers[${first}]`),
     ),
-    ...issuers.flatMap((issuer, i) => keySourceProblems(`issuers[${i}]`, issuer)),
+    ...issuers.flatMap((issuer, i) => [
+      ...keySourceProblems(`issuers[${i}]`, issuer),
+      ...legacyTypProblems(`issuers[${i}]`, issuer),
+    ]),
   ];
 }
 
@@ -64,6 +67,18 @@ function keySourceProblems(where: string, issuer: Issuer | undefined): Problem[]
       where: `${where}.jwks`,
       want: 'is required where there is no introspection: nothing else says which tokens are good',
       got: 'nothing',
+    },
+  ];
+}
+
+function legacyTypProblems(where: string, issuer: Issuer | undefined): Problem[] {
+  if (issuer === undefined || !issuer.legacyTyp || issuer.preset === 'generic') return [];
+  return [
+    {
+      where: `${where}.legacyTyp`,
+      want: `must not go with preset ${show(issuer.preset)}, which says which typ its tokens have`,
+      got: 'true',
+      next: 'leave legacyTyp out',
     },
   ];
 }

@@ -25,6 +25,9 @@ import {
 import { mcpRoute, secretsRoute } from './route-schema.js';
 import { tracing } from './tracing-schema.js';
 
+/** Which authorization server signs the tokens of an issuer; docs/guides/identity-providers.md says what follows. */
+const preset = z.enum(['generic', 'keycloak', 'entra', 'okta', 'auth0']);
+
 const issuer = z.strictObject({
   /** What routes call it. */
   name: label,
@@ -33,8 +36,13 @@ const issuer = z.strictObject({
   /** Algorithms accepted for this issuer's tokens (RFC 8725 3.1). */
   algorithms: z._default(nonEmpty(algorithm), ['RS256', 'PS256', 'ES256', 'EdDSA', 'Ed25519']),
   /**
-   * Accept access tokens without `typ: at+jwt`, as older authorization servers sign them: another JWT of the
-   * same issuer then passes as one.
+   * What its access tokens look like: `generic` is RFC 9068 to the letter, the others are what these servers
+   * write instead. What a token must prove is the same for all.
+   */
+  preset: z._default(preset, 'generic'),
+  /**
+   * For servers without a preset that sign access tokens without `typ: at+jwt`: any other `typ` that is not
+   * known to be of another use, or none, passes on a token that is bound.
    */
   legacyTyp: z._default(z.boolean(), false),
   /** Keys of JWT access tokens; may be left out where `introspection` answers for all of them. */
@@ -250,6 +258,7 @@ export type MixedAuth = Extract<Auth, { profile: 'mixed' }>;
 export type MtlsAuth = Extract<Auth, { profile: 'mtls' }>;
 export type SelfSignedAuth = Extract<Auth, { profile: 'selfSigned' }>;
 export type Issuer = Config['issuers'][number];
+export type Preset = Issuer['preset'];
 export type IntrospectionConfig = NonNullable<Issuer['introspection']>;
 export type ExchangeConfig = Extract<McpRoute['backend']['credential'], { kind: 'exchange' }>;
 export type McpRule = NonNullable<McpRoute['allow']>[number];

@@ -9,7 +9,7 @@ export function weakenings({ issuers, routes, replay }: Config): string[] {
   issuers.forEach((issuer, i) => {
     if (issuer.legacyTyp)
       found.push(
-        `issuers[${i}].legacyTyp: any JWT of ${issuer.issuer} for this audience passes as an access token`,
+        `issuers[${i}].legacyTyp: any bound JWT of ${issuer.issuer} for this audience that has no claim of another use passes as an access token`,
       );
   });
   routes.forEach(({ name, auth }, i) => {

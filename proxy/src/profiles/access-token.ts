@@ -1,4 +1,4 @@
-import { isDate, isString, isTokenId, audienceFits, timeProblem } from '../checks/claims.js';
+import { isDate, isString, audienceFits, timeProblem } from '../checks/claims.js';
 import { decodeJsonPart, splitJws, type JwsParts } from '../checks/compact-jws.js';
 import { Lru } from '../checks/lru.js';
 import type { JsonObject } from '../checks/strict-json.js';
@@ -7,9 +7,20 @@ import type { Introspection, Introspector, VerificationKey } from '../keys/key-s
 import type { Routed, TokenValidity } from '../pipeline/evidence.js';
 import { Denial, deny } from '../pipeline/reason.js';
 import { standsBy, verifyUnder, type TrustedIssuer } from './issuers.js';
+import {
+  claimsProblem,
+  foreignKind,
+  isClient,
+  kindProblem,
+  presetsThatTake,
+  readIntrospection,
+  readToken,
+  type JwtUse,
+  type ReadToken,
+} from './token-shapes.js';
 
 /** An access token that is good for this request, and for how long a stream may live by it. */
-export interface CheckedToken {
+export interface CheckedToken extends ReadToken {
   readonly claims: JsonObject;
   readonly validity: TokenValidity;
 }
@@ -18,6 +29,10 @@ export interface CheckedToken {
 interface VerifiedToken extends CheckedToken {
   readonly from: TrustedIssuer;
   readonly generation: number;
+  /** Of the header. */
+  readonly typ: unknown;
+  /** What it lacks, whatever it is used for. */
+  readonly lacks: string | undefined;
 }
 
 /**
@@ -40,19 +55,6 @@ export interface AccessTokenContext {
   readonly audiencesOf: (request: Routed) => readonly string[];
 }
 
-/** RFC 9068 2.1: with and without the media type's prefix. */
-const TYPES = ['at+jwt', 'application/at+jwt'];
-/** Of other uses of JWT, which `legacyTyp` does not let pass either (RFC 8725 3.11, 3.12). */
-const OTHER_TYPES = [
-  'dpop+jwt',
-  'application/dpop+jwt',
-  'logout+jwt',
-  'secevent+jwt',
-  'token-introspection+jwt',
-  'oauth-authz-req+jwt',
-  'jwk+jwt',
-  'id+jwt',
-];
 const RETRY_AFTER_SECONDS = 1;
 /** Open streams ask again for all of their networks together: they were proven, and have a share of their own. */
 const OPEN_STREAMS = 'open streams';
@@ -60,10 +62,6 @@ const OPEN_STREAMS = 'open streams';
 /** RFC 7800 3.1: what the token is bound to; an odd `cnf` counts as one that names nothing we know. */
 export const confirmation = ({ cnf }: JsonObject): JsonObject =>
   typeof cnf === 'object' && cnf !== null && !Array.isArray(cnf) ? (cnf as JsonObject) : {};
-
-/** RFC 9068 2.2.3, RFC 7662 2.2: a string of scopes with spaces between. */
-export const scopesOf = ({ scope }: JsonObject): readonly string[] =>
-  typeof scope === 'string' && scope !== '' ? scope.split(' ') : [];
 
 /**
  * An access token by RFC 9068 4 and RFC 8725: type, algorithm, issuer, signature, time, audience, scopes; one
@@ -107,20 +105,16 @@ function checkJwt(
   if (claims === undefined || header.crit !== undefined || header.b64 !== undefined)
     return deny('token_malformed');
   const from = context.issuers.find((i) => i.issuer.issuer === claims.iss); // RFC 9068 4: exact match
-  if (!typeFits(header.typ, from?.issuer.legacyTyp === true))
-    return deny('token_type_refused', 'typ must be at+jwt');
+  const use = { typ: header.typ, claims };
+  const odd = kindProblem(use, from?.issuer ?? UNKNOWN);
+  if (odd !== undefined) return deny('token_type_refused', withPresets(odd, use, from));
   if (header.kid !== undefined && !isString(header.kid)) return deny('token_malformed', 'kid');
   if (from === undefined) return deny('token_issuer_unknown');
   const alg = from.issuer.algorithms.find((a) => a === header.alg);
   if (alg === undefined) return deny('token_algorithm_refused');
   const conclude = (key: Denial | VerificationKey): CheckedToken | Denial => {
     if (key instanceof Denial) return key;
-    const verified = {
-      claims,
-      from,
-      generation: from.keys.generation(),
-      validity: standsBy(from, key, isDate(claims.exp) ? claims.exp : Infinity),
-    };
+    const verified = verifiedToken(use, from, key);
     context.cache.set(hash, verified);
     return judge(verified, now, request, context);
   };
@@ -128,32 +122,50 @@ function checkJwt(
   return verdict instanceof Promise ? verdict.then(conclude) : conclude(verdict);
 }
 
-function typeFits(typ: unknown, legacy: boolean): boolean {
-  if (typ === undefined) return legacy;
-  if (typeof typ !== 'string') return false;
-  return TYPES.includes(typ.toLowerCase()) || (legacy && !OTHER_TYPES.includes(typ.toLowerCase()));
+const UNKNOWN = { preset: 'generic', legacyTyp: false } as const;
+
+function verifiedToken(use: JwtUse, from: TrustedIssuer, key: VerificationKey): VerifiedToken {
+  const { typ, claims } = use;
+  const { preset } = from.issuer;
+  return {
+    ...readToken(use, preset),
+    claims,
+    from,
+    typ,
+    lacks: claimsProblem(claims, preset),
+    generation: from.keys.generation(),
+    validity: standsBy(from, key, isDate(claims.exp) ? claims.exp : Infinity),
+  };
+}
+
+/** For operators: the presets of the issuer under which the token would not have been refused for this problem. */
+function withPresets(
+  problem: string,
+  use: JwtUse,
+  from: TrustedIssuer | undefined,
+  scopes: readonly string[] = [],
+): string {
+  if (from === undefined) return problem;
+  const others = presetsThatTake(use, scopes);
+  return others.length === 0
+    ? problem
+    : `${problem}; preset ${others.join(' or ')} of issuer ${from.issuer.name} would take it`;
 }
 
 /** What can change from request to request on a token that verified: time, audience, and the scopes of the route. */
 function judge(
-  checked: CheckedToken,
+  verified: VerifiedToken,
   now: number,
   request: Routed,
   context: AccessTokenContext,
 ): CheckedToken | Denial {
-  const { claims } = checked;
-  request.facts.issuer = claims.iss as string;
-  // RFC 9068 2.2: the required claims.
-  if (
-    !isDate(claims.exp) ||
-    !isDate(claims.iat) ||
-    !isString(claims.sub) ||
-    !isString(claims.client_id) ||
-    !isTokenId(claims.jti)
-  ) {
-    return deny('token_claim_missing', 'exp, iat, sub, client_id and jti are required (RFC 9068 2.2)');
-  }
-  return judgeUse(checked, now, request, context);
+  const { from, lacks } = verified;
+  request.facts.issuer = from.issuer.issuer;
+  if (lacks !== undefined) return deny('token_claim_missing', withPresets(lacks, verified, from));
+  const judged = judgeUse(verified, now, request, context);
+  if (!(judged instanceof Denial) || judged.reason !== 'scope_insufficient') return judged;
+  const scopes = context.auth.requiredScopes;
+  return deny('scope_insufficient', withPresets(judged.detail!, verified, from, scopes), { scopes });
 }
 
 function judgeUse(
@@ -162,24 +174,37 @@ function judgeUse(
   request: Routed,
   { auth, audiencesOf }: AccessTokenContext,
 ): CheckedToken | Denial {
-  const { claims } = checked;
+  const { claims, scopes } = checked;
   const { facts } = request;
   if (isString(claims.sub)) facts.subject = claims.sub;
   if (isString(claims.jti)) facts.tokenId = claims.jti;
-  const time = timeProblem(claims, now, auth.clockSkewSeconds);
-  if (time === 'expired') return deny('token_expired');
-  if (time === 'malformed') return deny('token_claim_missing', 'exp, nbf or iat');
-  if (time !== undefined) return deny('token_not_yet_valid');
-  if (isDate(claims.iat) && claims.iat > now + auth.clockSkewSeconds)
-    return deny('token_not_yet_valid', 'iat');
-  const audience = audiencesOf(request).find((a) => audienceFits(claims.aud, [a]));
-  if (audience === undefined) return deny('token_audience_refused');
+  const untimely = timeDenial(claims, now, auth.clockSkewSeconds);
+  if (untimely !== undefined) return untimely;
+  const audience = audienceOf(checked, audiencesOf(request));
+  if (audience instanceof Denial) return audience;
   facts.audience = audience;
   if (isDate(claims.iat)) facts.tokenAgeSeconds = now - claims.iat;
-  const missing = lacking(scopesOf(claims), auth.requiredScopes);
+  const missing = lacking(scopes, auth.requiredScopes);
   return missing.length === 0
     ? checked
     : deny('scope_insufficient', `lacks ${missing.join(' ')}`, { scopes: auth.requiredScopes });
+}
+
+function timeDenial(claims: JsonObject, now: number, leeway: number): Denial | undefined {
+  const time = timeProblem(claims, now, leeway);
+  if (time === 'expired') return deny('token_expired');
+  if (time === 'malformed') return deny('token_claim_missing', 'exp, nbf or iat');
+  if (time !== undefined) return deny('token_not_yet_valid');
+  return isDate(claims.iat) && claims.iat > now + leeway ? deny('token_not_yet_valid', 'iat') : undefined;
+}
+
+/** OpenID Connect Core 2: an ID token is for its client; so a token that can be one must be for somebody else. */
+function audienceOf({ claims, isDeclared }: CheckedToken, accepted: readonly string[]): string | Denial {
+  const fits = (audience: string) => audienceFits(claims.aud, [audience]);
+  const found = accepted.find((a) => fits(a) && (isDeclared || !isClient(a, claims)));
+  if (found !== undefined) return found;
+  const isOwn = !isDeclared && accepted.some(fits);
+  return deny('token_audience_refused', isOwn ? 'it is for its own client, as ID tokens are' : undefined);
 }
 
 const lacking = (scopes: readonly string[], required: readonly string[]): readonly string[] =>
@@ -209,10 +234,14 @@ function askIssuer(
     if (said.iss !== undefined && said.iss !== from.issuer.issuer)
       return deny('token_issuer_unknown', 'the introspection names another issuer');
     request.facts.issuer = from.issuer.issuer;
-    const odd = kindProblem(said, context.tokenType);
+    const odd = introspectedProblem(said, context.tokenType);
     if (odd !== undefined) return odd;
     return judgeUse(
-      { claims: said, validity: activeAt(introspector, token, hash, isDate(said.exp) ? said.exp : Infinity) },
+      {
+        ...readIntrospection(said),
+        claims: said,
+        validity: activeAt(introspector, token, hash, isDate(said.exp) ? said.exp : Infinity),
+      },
       now,
       request,
       context,
@@ -223,26 +252,14 @@ function askIssuer(
 }
 
 /**
- * What authorization servers call an access token where they say it beside `token_type`: Hydra, Cognito and
- * OpenIddict, Keycloak.
- */
-const ACCESS: readonly (readonly [member: string, names: readonly string[]])[] = [
-  ['token_use', ['access_token', 'access']],
-  ['token_usage', ['access_token']],
-  ['typ', ['bearer', 'dpop', ...TYPES]],
-];
-
-/**
  * RFC 7662 answers for refresh tokens too (2.1), and RFC 9449 6.2 and 7.2 tie how a token may be used to its
  * type: a server that says what a token is, is believed. One that says nothing of it is not refused for that:
  * `token_type` is optional (2.2).
  */
-function kindProblem(said: JsonObject, used: TokenType): Denial | undefined {
-  for (const [member, names] of ACCESS) {
-    const value = said[member];
-    if (value !== undefined && !(typeof value === 'string' && names.includes(value.toLowerCase())))
-      return deny('token_type_refused', `${member} of the introspection says that it is no access token`);
-  }
+function introspectedProblem(said: JsonObject, used: TokenType): Denial | undefined {
+  const foreign = foreignKind(said);
+  if (foreign !== undefined)
+    return deny('token_type_refused', `${foreign} of the introspection says that it is no access token`);
   const type = said.token_type;
   if (type === undefined || (typeof type === 'string' && type.toLowerCase() === used)) return undefined;
   return typeof type === 'string' && type.toLowerCase() === 'dpop'

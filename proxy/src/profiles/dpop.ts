@@ -8,7 +8,6 @@ import type { Stage } from '../pipeline/stage.js';
 import {
   checkAccessToken,
   confirmation,
-  scopesOf,
   type AccessTokenContext,
   type CheckedToken,
 } from './access-token.js';
@@ -61,7 +60,7 @@ export function dpop(context: DpopContext): Stage<Routed, Caller> {
         kind: 'known',
         by: 'dpop',
         identity: jkt,
-        scopes: scopesOf(claims),
+        scopes: checked.scopes,
         accessToken: token,
         once: onceOf(proof, auth, nonce),
         validity,
@@ -115,15 +114,19 @@ function unbound(
   const ath = hash('sha256', token, 'base64url');
   const accept = (checked: CheckedToken | Denial): Caller | Denial => {
     if (checked instanceof Denial) return checked;
-    const { claims, validity } = checked;
+    const { claims, validity, client, scopes, isDeclared } = checked;
     if (claims.cnf !== undefined) return deny('token_bound'); // 7.2, RFC 8705 3
+    if (typeof claims.typ === 'string' && claims.typ.toLowerCase() === 'dpop')
+      return deny('token_bound', 'its claim typ is DPoP');
+    if (!isDeclared)
+      return deny('token_type_refused', 'without typ at+jwt, and without a binding, it can be an ID token');
     // RFC 7662 2.2 requires neither sub nor client_id: who has none is counted by its token.
-    const who = [claims.sub, claims.client_id].find(isString) ?? ath;
+    const who = [claims.sub, client].find(isString) ?? ath;
     return {
       kind: 'known',
       by: 'bearer',
       identity: `${request.facts.issuer} ${who}`,
-      scopes: scopesOf(claims),
+      scopes,
       accessToken: token,
       once: undefined,
       validity,

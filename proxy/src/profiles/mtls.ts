@@ -9,7 +9,6 @@ import type { Stage } from '../pipeline/stage.js';
 import {
   checkAccessToken,
   confirmation,
-  scopesOf,
   type AccessTokenContext,
   type CheckedToken,
 } from './access-token.js';
@@ -46,7 +45,7 @@ export function mtls(context: MtlsContext): Stage<Routed, Caller> {
         kind: 'known',
         by: 'mtls',
         identity: certificate,
-        scopes: scopesOf(claims),
+        scopes: checked.scopes,
         accessToken: token,
         once: undefined,
         validity,

@@ -97,6 +97,19 @@ it.each<[Reason, Record<string, unknown>, ProofParts, string]>([
   await bed.ask({ method: 'POST', path: '/mcp', headers: { authorization: `DPoP ${at}`, dpop } });
   expect((await bed.audit()).at(-1)!.reason).toBe(reason);
 });
+it('says which preset of the issuer would have taken the token', async () => {
+  const at = accessToken(
+    bed.as,
+    { cnf: { jkt: thumbprint(client) }, client_id: undefined, azp: 'agent', typ: 'DPoP' },
+    { typ: 'JWT' },
+  );
+  const dpop = proof(client, 'POST', HTU, at);
+  const { code, lines } = await run('--method', 'POST', '--token', at, '--proof', dpop);
+  expect(code).toBe(1);
+  expect(lines).toContain(
+    'detail: typ must be at+jwt; preset keycloak or entra or auth0 of issuer as would take it',
+  );
+});
 it('judges what comes after the proof too: a Secret that is not listed', async () => {
   const url = `${ORIGIN}/secrets/other`;
   const at = token({ aud: `${ORIGIN}/secrets` });
