@@ -40,7 +40,7 @@ export interface AgentGatewayProps {
   readonly namespace?: string;
 
   /**
-   * Pods. More than one needs a shared replay store.
+   * Pods, 1 to 1000. More than one needs a shared replay store.
    *
    * @default - 2 with a Redis store, 1 with a memory store: the most that stays correct without a further choice
    */

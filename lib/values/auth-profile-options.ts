@@ -119,7 +119,7 @@ export interface IntrospectionOptions {
   readonly cache?: Duration;
 
   /**
-   * Answers kept.
+   * Answers kept; 1 to 1 000 000.
    *
    * @default 10000
    */

@@ -45,8 +45,8 @@ export interface GatewayLimits {
   readonly bodyIdleTimeout?: Duration;
 
   /**
-   * Bytes a second that a request body must make on average of `bodyIdleTimeout`, whatever came before; 0 asks
-   * for none.
+   * Bytes a second that a request body must make on average of `bodyIdleTimeout`, whatever came before; at most
+   * 1 GiB, and 0 asks for none.
    *
    * @default 500
    */
@@ -61,23 +61,23 @@ export interface GatewayLimits {
   readonly answerIdleTimeout?: Duration;
 
   /**
-   * Open connections of one address to one replica; `trustedPeers` are not counted.
+   * Open connections of one address to one replica, 1 to 1 000 000; `trustedPeers` are not counted.
    *
    * @default 1000
    */
   readonly maxConnectionsPerAddress?: number;
 
   /**
-   * Open connections of one replica, each of which may carry an event stream: 48 KiB of `memory`, with TLS 80
-   * KiB. More than `memory` holds is refused at synth.
+   * Open connections of one replica, 1 to 1 000 000, each of which may carry an event stream: 48 KiB of `memory`,
+   * with TLS 80 KiB. More than `memory` holds is refused at synth.
    *
    * @default - as many as `memory` holds, at most 10000; 2925 in the default 256 MiB, 1755 with TLS
    */
   readonly maxConnections?: number;
 
   /**
-   * Proofs whose signature waits to be verified, in those of ES256: one of EdDSA counts as 2, one of ES384 as
-   * 11. Beyond that, 503 for what came last of the address that has most of them.
+   * Proofs whose signature waits to be verified, 1 to 1 000 000, in those of ES256: one of EdDSA counts as 2, one
+   * of ES384 as 11. Beyond that, 503 for what came last of the address that has most of them.
    *
    * @default 4096
    */
@@ -104,9 +104,9 @@ export interface GatewayLimits {
 
 /** A bucket of one address. */
 export interface AddressLimit {
-  /** Size of the bucket. */
+  /** Size of the bucket; 1 to 1 000 000. */
   readonly maxTokens: number;
-  /** Added every second. */
+  /** Added every second; 1 to 1 000 000. */
   readonly tokensPerSecond: number;
 }
 
@@ -148,22 +148,23 @@ export interface UpstreamTimeouts {
   readonly expiryGrace?: Duration;
 
   /**
-   * Connections to one backend for exchanges that end soon; who has half of them waits behind others.
+   * Connections to one backend for exchanges that end soon; who has half of them waits behind others. 1 to
+   * 65 536.
    *
    * @default 1024
    */
   readonly maxSockets?: number;
 
   /**
-   * Connections to one backend for event streams, beside those. When all are in use, whoever has most of them loses
-   * the oldest one.
+   * Connections to one backend for event streams, beside those; 1 to 65 536. When all are in use, whoever has most
+   * of them loses the oldest one.
    *
    * @default 1024
    */
   readonly maxStreams?: number;
 
   /**
-   * Requests that may wait for one of `maxSockets`; more are refused with 503.
+   * Requests that may wait for one of `maxSockets`, 1 to 65 536; more are refused with 503.
    *
    * @default 1024
    */

@@ -23,7 +23,7 @@ export interface TokenBucketOptions {
   readonly tokensPerFill: number;
 
   /**
-   * How often the bucket is filled; at most one day.
+   * How often the bucket is filled; 1 millisecond to 1 day.
    *
    * @default Duration.seconds(1)
    */

@@ -23,7 +23,7 @@ import { SecretSource } from './secret-source';
 /** Options of the store in the proxy's own memory. */
 export interface MemoryStoreOptions {
   /**
-   * Live proofs held at once; when full, new proofs are refused and none is forgotten early.
+   * Live proofs held at once, 1000 to 50 000 000; when full, new proofs are refused and none is forgotten early.
    *
    * @default 1000000
    */
@@ -197,7 +197,7 @@ export interface RedisSentinelOptions {
   /**
    * More sentinels, as `host:port`.
    *
-   * @default - `host` and `port` of the store alone
+   * @default - none: `host` and `port` of the store alone
    */
   readonly sentinels?: string[];
 

@@ -39,7 +39,7 @@ export interface TokenExchange {
   /**
    * Scopes to ask for.
    *
-   * @default - what the server gives
+   * @default - none: what the server gives
    */
   readonly scopes?: string[];
 
@@ -58,7 +58,7 @@ export interface TokenExchange {
   readonly timeout?: Duration;
 
   /**
-   * Exchanged tokens that are kept, each until it expires.
+   * Exchanged tokens that are kept, each until it expires; 1 to 1 000 000.
    *
    * @default 10000
    */

@@ -60,7 +60,7 @@ export interface Tracing {
   readonly exportInterval?: Duration;
 
   /**
-   * Spans that wait, or are on their way; more are dropped, and counted. A request makes two.
+   * Spans that wait, or are on their way; more are dropped, and counted. A request makes two. 1 to 65 536.
    *
    * @default 2048
    */
