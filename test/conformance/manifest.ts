@@ -3,7 +3,7 @@ export interface Requirement {
   readonly id: string;
   readonly clause: string;
   readonly says: string;
-  /** Under proxy/src. */
+  /** Under proxy/src; the file cites the clause, or refuses with a reason that the test asks for. */
   readonly where: string;
   /** Under test/conformance. */
   readonly test: string;
@@ -130,7 +130,7 @@ export const MANIFEST: readonly Requirement[] = [
 
   // The claims of the proof.
   ...of('rfc9449/4.3-03-claims.test.ts', 'checks/claims.ts', 'RFC 9449 4.3 item 3', [
-    ['proof-claims', 'jti, htm, htu, iat and ath are there, of their types'],
+    ['proof-claims', 'jti, htm, htu, iat and ath are there, of their types', 'profiles/proof.ts'],
     ['jti-bounded', 'jti has at most 256 characters (11.1)'],
     ['iat-bounded', 'iat is a number in a sane range'],
   ]),
@@ -160,7 +160,7 @@ export const MANIFEST: readonly Requirement[] = [
       'stages/accept.ts',
     ],
   ]),
-  ...of('rfc9449/4.3-09-htu.test.ts', 'checks/target.ts', 'RFC 9449 4.2, strictHtu', [
+  ...of('rfc9449/4.3-09-htu.test.ts', 'profiles/proof.ts', 'RFC 9449 4.2, strictHtu', [
     ['htu-strict', 'where the route says so an htu with a query or fragment is refused'],
   ]),
   ...of('rfc9449/4.3-11-iat.test.ts', 'profiles/proof.ts', 'RFC 9449 4.3 item 11', [

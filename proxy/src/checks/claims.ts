@@ -1,14 +1,14 @@
 import type { JsonObject } from './strict-json.js';
 
 export const isString = (value: unknown): value is string => typeof value === 'string' && value !== '';
-/** RFC 7519 2 NumericDate; a bound keeps 1e308 out of the arithmetic. */
+/** RFC 7519 2 NumericDate, as iat of a proof is (RFC 9449 4.3 item 3); a bound keeps 1e308 out of the arithmetic. */
 export const isDate = (value: unknown): value is number =>
   typeof value === 'number' && value >= 0 && value < 1e11;
 
 /** RFC 9449 11.1: the server may bound jti; longer ones are refused rather than cut. */
 export const isTokenId = (value: unknown): value is string => isString(value) && value.length <= 256;
 
-/** RFC 7519 4.1.3: aud is a string or an array of strings; one of them must be ours. */
+/** RFC 7519 4.1.3: aud is a string or an array of strings; one of them must be ours (RFC 9068 4). */
 export function audienceFits(aud: unknown, accepted: readonly string[]): boolean {
   if (typeof aud === 'string') return accepted.includes(aud);
   return (

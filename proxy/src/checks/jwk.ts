@@ -32,7 +32,7 @@ interface PublicKey {
 type ReadKey = PublicKey | string;
 
 /**
- * Checks a public JWK before any library sees it, then imports it. Never throws.
+ * Checks a public JWK before any library sees it (of a proof: RFC 9449 4.3 item 7), then imports it. Never throws.
  *
  * - RSA: modulus of 2048 (RFC 7518 3.3) to 4096 bits, exponent odd and at least 65537
  * - EC: P-256 or P-384, point on the curve
@@ -52,7 +52,7 @@ export function importJwk(jwk: unknown): ImportedKey {
       ok: true,
       key: createPublicKey({ key: read.members, format: 'jwk' }),
       algorithms,
-      // RFC 7638 3: the required members in lexicographic order, without white space; `members` is built that way.
+      // RFC 7638 3, 3.1: the required members in lexicographic order, without white space; `members` is built that way.
       thumbprint: createHash('sha256').update(JSON.stringify(read.members)).digest('base64url'),
     };
   } catch {

@@ -31,9 +31,9 @@ const SCHEMES: Record<Algorithm, Scheme> = {
 };
 
 /**
- * RFC 7515 5.2: whether `signature` (base64url) over `signed` verifies under `key`. Synchronous: on a cached
- * key that is several times cheaper than a trip through WebCrypto. The caller has checked that the key may be
- * used with `alg`.
+ * RFC 7515 5.2, RFC 9449 4.3 item 6: whether `signature` (base64url) over `signed` verifies under `key`.
+ * Synchronous: on a cached key that is several times cheaper than a trip through WebCrypto. The caller has checked
+ * that the key may be used with `alg`.
  */
 export function verifies(alg: Algorithm, key: KeyObject, signed: string, signature: string): boolean {
   const { hash, bytes, order, options } = SCHEMES[alg];

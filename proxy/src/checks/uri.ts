@@ -21,9 +21,9 @@ export function normalisePercent(text: string): string {
 }
 
 /**
- * The path of a request in canonical form, or `undefined` for one that a backend might read differently: dot or
- * empty segments, encoded separators, NUL, controls, path parameters, backslashes, octets that are no UTF-8,
- * and characters that some systems turn into one of these.
+ * The path of a request (RFC 9112 3.2.1) in canonical form, or `undefined` for one that a backend might read
+ * differently: dot or empty segments, encoded separators, NUL, controls, path parameters, backslashes, octets that are
+ * no UTF-8, and characters that some systems turn into one of these.
  */
 export function canonicalPath(raw: string): string | undefined {
   if (SIMPLE.test(raw)) return raw;

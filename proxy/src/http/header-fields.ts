@@ -2,7 +2,7 @@ import type { HeaderFields } from '../pipeline/evidence.js';
 
 /**
  * Reads raw header lines: Node's own object silently drops the second Authorization or Host, so a check on it
- * would miss them.
+ * would miss them (RFC 9449 4.3 item 1, RFC 9112 3.2).
  */
 export function headerFields(raw: readonly string[]): HeaderFields {
   const first = new Map<string, string>();

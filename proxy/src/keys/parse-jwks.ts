@@ -65,7 +65,7 @@ function isForeign({ kty, crv, alg, use, key_ops: operations }: Record<string, u
   );
 }
 
-/** Keys for a kid; a token without one may be signed by any of the set. */
+/** Keys for a kid, a text to look up (RFC 9068 4, RFC 8725 3.10); without one any of the set may have signed. */
 export function keysFor(
   keys: readonly VerificationKey[],
   kid: string | undefined,

@@ -8,7 +8,7 @@ export function fromTls(request: Received): string | undefined {
 }
 
 /**
- * Thumbprint of the certificate that a trusted peer, which ended TLS, vouches for (RFC 9440); nobody else's
+ * Thumbprint of the certificate that a trusted peer, which ended TLS, vouches for (RFC 9440 3); nobody else's
  * field is read.
  */
 export function fromHeader(request: Received): string | undefined {

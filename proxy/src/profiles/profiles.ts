@@ -42,6 +42,7 @@ export function createProfiles(
     const { auth } = route;
     const common = { clock, issuers: auth.issuers.map((name) => trusted.get(name)!) };
     if (auth.profile === 'selfSigned') return selfSigned({ ...common, auth });
+    // The canonical URI of the route is always one (RFC 8707 2, MCP authorization).
     const audiences = (origins: readonly string[]) => [
       ...auth.audiences,
       ...origins.map((origin) => resourceOf(config, route, origin)),

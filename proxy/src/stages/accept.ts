@@ -58,6 +58,7 @@ export const accept =
     if (parts === undefined) return deny('bad_path');
     const { path, query } = parts;
     // OAuth 2.1 5.1.1, MCP: never a token in the URI, where logs and Referer would keep it.
+    // RFC 9449 7.2: a token has one way to come, and that is not the query.
     if (/[?&]access_token=/i.test(normalisePercent(query)))
       return deny('credentials_ambiguous', 'access_token in the query');
 
@@ -159,7 +160,8 @@ function judgedAndListed(headers: HeaderFields): string | undefined {
 const fieldBytes = (raw: readonly string[]): number => raw.reduce((sum, text) => sum + text.length + 16, 0);
 
 /**
- * The one of our origins that a trusted peer says was asked for; all of them where it does not say. A peer may
+ * The one of our origins that a trusted peer says was asked for; all of them where it does not say: what an htu must
+ * begin with (RFC 9449 4.3 item 9) is never a client's to choose. A peer may
  * hand on what a client wrote into Host, so its word only chooses among the origins that are configured (RFC
  * 9110 15.5.20).
  */

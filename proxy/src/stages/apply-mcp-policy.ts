@@ -13,7 +13,7 @@ import { Denial, deny } from '../pipeline/reason.js';
 import { grow, then, type Stage } from '../pipeline/stage.js';
 
 /**
- * The Model Context Protocol's own rules at the edge: the revision is one that is served, 2026-07-28 is POST
+ * The own rules of MCP, the Model Context Protocol, at the edge: the revision is one that is served, 2026-07-28 is POST
  * with Mcp-Method (and Mcp-Name), and where the route has an allow-list every message of the body fits a rule
  * and the headers say what the body says. After authentication, which comes first for everybody; before the
  * proof is claimed, so that a refused message does not spend it.

@@ -110,6 +110,7 @@ export function createResponder({ config, audit, metrics, clock, refusals }: Res
       if (retryAfterSeconds !== undefined) headers.push('Retry-After', String(retryAfterSeconds));
       // An unread body would be taken for the next request: close rather than guess.
       if (!message.complete || READ_OTHERWISE.includes(reason)) headers.push('Connection', 'close');
+      // RFC 6750 3.1, in the form of RFC 6749 5.2: for clients that read no challenge.
       const body = JSON.stringify({ error: error ?? reason, error_description: say });
       if (!response.headersSent && !response.destroyed) answerWhole(message, response, status, headers, body);
       const durationSeconds = clock() - received.receivedAt;

@@ -65,7 +65,7 @@ export function answerHeaders(
 
 /** Which of the fields that the gateway adds take the place of the backend's. */
 interface OwnFields {
-  /** A DPoP-Nonce, with which an answer must not be cached. */
+  /** A DPoP-Nonce, with which an answer must not be cached (RFC 9449 8.2). */
   readonly nonce: boolean;
   readonly rateLimit: boolean;
   readonly cors: boolean;
