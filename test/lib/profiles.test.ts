@@ -124,7 +124,7 @@ describe('AuthProfile', () => {
       }).trustedPeers,
     ).toEqual(['10.0.0.0/8']);
     expect(problems(() => gatewayChart({ gateway: { ...direct, auth: AuthProfile.mtls() } })).join()).toMatch(
-      /auth\.certificateFrom: must go with listen\.tls/,
+      /auth\.certificateFrom: must go with tlsSecretName/,
     );
   });
   it('mixed is refused on a SecretsRoute', () => {
@@ -139,7 +139,7 @@ describe('AuthProfile', () => {
       });
       return chart;
     };
-    expect(problems(build).join()).toMatch(/auth\.profile: must not be "mixed" on a secrets route/);
+    expect(problems(build).join()).toMatch(/auth: must not be "mixed" on a secrets route/);
     expect(config({ gateway: { ...direct, auth: AuthProfile.mixed() } }).routes[0].auth.profile).toBe(
       'mixed',
     );
