@@ -15,7 +15,10 @@ import { Tracing } from '../values/tracing';
 
 /** Properties of an `AgentGateway`. */
 export interface AgentGatewayProps {
-  /** Exact value of the `iss` claim of the tokens that routes accept. */
+  /**
+   * Exact value of the `iss` claim of the tokens that routes accept. Synth speaks of one that ends in "/", which
+   * is often not in the issuer's metadata.
+   */
   readonly issuer: string;
 
   /** Value that the `aud` claim of a token must have or contain. */
@@ -33,7 +36,7 @@ export interface AgentGatewayProps {
   readonly name?: string;
 
   /**
-   * Namespace of every object.
+   * Namespace of every object; none that begins with `kube-`.
    *
    * @default - the namespace of the chart, which must then have one
    */
@@ -57,7 +60,7 @@ export interface AgentGatewayProps {
 
   /**
    * Origins under which clients reach the gateway, as `htu` in their proofs has them: behind TLS termination
-   * the outer https origin. Never taken from a request's headers.
+   * the outer https origin. No wildcards. Never taken from a request's headers.
    *
    * @default - the Service's names that contain its namespace, with port 8080, https with `tlsSecretName`; not
    *   the bare name, which means another gateway in another namespace

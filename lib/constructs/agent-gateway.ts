@@ -22,7 +22,7 @@ import {
   kubernetesVersionFaults,
 } from '../spec/kubernetes-version';
 import { checked, instanceOf } from '../support/kinds';
-import { checkLabel, refuse, say } from '../support/text';
+import { checkLabel, checkNamespace, refuse, say } from '../support/text';
 import { duplicateFaults } from '../validation/duplicates';
 import { gatewayFaults } from '../validation/gateway-faults';
 import { inPropWords } from '../validation/prop-words';
@@ -70,7 +70,7 @@ export class AgentGateway extends Construct {
     checkValues(props);
     this.serviceName = serviceName(props.name ?? 'agentgateway');
     this.serviceAccountName = `${this.serviceName}-sa`;
-    this.namespaceName = checkLabel(
+    this.namespaceName = checkNamespace(
       'namespace',
       props.namespace ??
         Chart.of(this).namespace ??
@@ -140,7 +140,10 @@ export class AgentGateway extends Construct {
     emitOtherHalves(this.registered);
   }
 
-  /** Lets these clients connect to port 8080. Without a call nobody can; connecting does not authenticate. */
+  /**
+   * Lets these clients connect to port 8080. Without a call nobody can, as synth says; connecting does not
+   * authenticate.
+   */
   public allowFrom(peer: Peer): void {
     instanceOf(Peer).check('allowFrom', peer);
     const { port } = peer._members.find((member) => member.port !== undefined) ?? {};

@@ -11,13 +11,13 @@ import {
   kubernetesVersionFaults,
 } from '../spec/kubernetes-version';
 import { checked, instanceOf, NUMBER, optional, recordOf, Shape, SIZE, struct, TEXT } from '../support/kinds';
-import { checkLabel, refuse, say } from '../support/text';
+import { checkNamespace, refuse, say } from '../support/text';
 import { duplicateFaults } from '../validation/duplicates';
 import { Admission, AdmissionRule } from '../values/admission';
 
 /** Properties of a `HardenedNamespace`. */
 export interface HardenedNamespaceProps {
-  /** Name of the namespace: an RFC 1123 label. */
+  /** Name of the namespace: an RFC 1123 label that does not begin with `kube-`. */
   readonly name: string;
 
   /**
@@ -118,7 +118,7 @@ export class HardenedNamespace extends Construct {
 
   constructor(scope: Construct, id: string, props: HardenedNamespaceProps) {
     super(scope, id);
-    this.namespaceName = checkLabel('name', checked(props, PROPS).name);
+    this.namespaceName = checkNamespace('name', checked(props, PROPS).name);
     this._minKubernetesVersion =
       props.minKubernetesVersion && checkKubernetesVersion(props.minKubernetesVersion);
     AppRegistry.of(this).addVersioned(this);

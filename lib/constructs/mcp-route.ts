@@ -21,8 +21,8 @@ export interface McpRouteProps {
   readonly gateway: AgentGateway;
 
   /**
-   * The MCP server: `host:port`, or an http(s) URL. A path in the URL replaces `pathPrefix`; without one the
-   * path stays.
+   * The MCP server: `host:port`, or an http(s) URL; never the gateway itself. A path in the URL
+   * replaces `pathPrefix`; without one the path stays.
    */
   readonly backend: string;
 
@@ -134,7 +134,7 @@ export interface McpRouteProps {
   readonly methods?: string[];
 
   /**
-   * Origins of browsers that may call; a request with any other Origin header is refused.
+   * Origins of browsers that may call, without wildcards; a request with any other Origin header is refused.
    *
    * @default - none: no browser may call
    */

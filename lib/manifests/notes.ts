@@ -4,6 +4,8 @@
  */
 import { ApiObject } from 'cdk8s';
 import { IConstruct } from 'constructs';
+import { AppRegistry } from '../spec/app-registry';
+import { doubtsOf } from '../spec/doubts';
 import { halvesElsewhere } from './other-half';
 
 /** Who brings an API that no cluster has by itself. */
@@ -63,6 +65,9 @@ export function notesText(root: IConstruct, kubernetesMinor: number): string {
   );
   const needs = REQUIREMENTS.filter(({ apiVersion }) => used.has(apiVersion)).map((r) => r.needs);
   const elsewhere = halvesElsewhere(root);
+  const doubts = AppRegistry.of(root)
+    .allGateways()
+    .flatMap(({ spec }) => doubtsOf(spec()));
   const list = (lines: readonly string[]) => lines.map((line) => `  ${line}\n`).join('');
   return [
     'cdk8s-agentgateway: the cluster must have\n',
@@ -70,5 +75,6 @@ export function notesText(root: IConstruct, kubernetesMinor: number): string {
     elsewhere.length === 0
       ? ''
       : `cdk8s-agentgateway: if a NetworkPolicy isolates these pods, it must allow, which this app does not\n${list(elsewhere)}`,
+    doubts.length === 0 ? '' : `cdk8s-agentgateway: is this meant?\n${list(doubts)}`,
   ].join('');
 }

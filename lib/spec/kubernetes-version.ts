@@ -61,11 +61,15 @@ export const FIELDS: readonly VersionedField[] = [
 
 export function checkKubernetesVersion(version: string): string {
   if (/^1\.\d{2}$/.test(version) && minorOf(version) >= OLDEST) return version;
+  const [, near] = /^v?(1\.\d{2})(\.\d+)?$/.exec(version) ?? [];
   return refuse({
     where: 'minKubernetesVersion',
     want: `must be "1.${OLDEST}" or later: older servers do not know the preStop sleep`,
     got: version,
-    next: `name the oldest minor that your clusters run, for example "1.${OLDEST}"`,
+    next:
+      near === undefined || minorOf(near) < OLDEST
+        ? `name the oldest minor that your clusters run, for example "1.${OLDEST}"`
+        : `did you mean "${near}"?`,
   });
 }
 

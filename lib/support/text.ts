@@ -56,6 +56,17 @@ export function checkLabel(where: string, value: string): string {
   });
 }
 
+/** A namespace that gateways and their policies may be in. */
+export function checkNamespace(where: string, value: string): string {
+  if (!checkLabel(where, value).startsWith('kube-')) return value;
+  return refuse({
+    where,
+    want: 'must not begin with "kube-": those are for Kubernetes itself, and a policy that denies by default stops it',
+    got: value,
+    next: 'give the gateway a namespace of its own, for example "aiops"',
+  });
+}
+
 /** RFC 1123 subdomain: the form of most object names. */
 export function checkObjectName(where: string, value: string): string {
   checkText(where, value);

@@ -3,9 +3,18 @@
  * knows.
  */
 import { ownSecrets, secretUses } from '../config/mounted-files';
-import { flowsOf } from '../spec/flow-graph';
-import { GatewaySpec, leastMebibytes, secretsRoutes, SecretsRouteSpec } from '../spec/gateway-spec';
+import { serviceHosts } from '../spec/exposure';
+import { flowsOf, portOf } from '../spec/flow-graph';
+import {
+  GatewaySpec,
+  leastMebibytes,
+  McpRouteSpec,
+  mcpRoutes,
+  secretsRoutes,
+  SecretsRouteSpec,
+} from '../spec/gateway-spec';
 import { issuerFaults } from '../spec/issuers';
+import { PORT } from '../support/ports-and-paths';
 import { Fault, say } from '../support/text';
 import { NetworkPolicyFlavor } from '../values/network';
 import { dataPlaneFaults } from './data-plane-faults';
@@ -22,6 +31,7 @@ export function gatewayFaults(spec: GatewaySpec, others: readonly GatewaySpec[])
     ...secretsFaults(spec, others),
     ...purposeFaults(spec),
     ...issuerFaults(spec),
+    ...loopFaults(spec),
     ...dataPlaneFaults(spec),
   ].map(say);
 }
@@ -79,6 +89,31 @@ function purposeFaults(spec: GatewaySpec): Fault[] {
       got: purpose,
       next: 'rename the route',
     }));
+}
+
+/** A request would go round until the gateway has no connection left. */
+function loopFaults(spec: GatewaySpec): Fault[] {
+  return mcpRoutes(spec).flatMap((route) =>
+    [route.backendUrl, ...(route.endpoints ?? [])]
+      .filter((url) => leadsBack(url, route, spec))
+      .map((got) => ({
+        where: `route "${route.name}" backend`,
+        want: 'must be an MCP server, not the gateway itself',
+        got,
+        next: 'name the Service of the MCP server',
+      })),
+  );
+}
+
+function leadsBack(backend: string, { pathPrefix }: McpRouteSpec, spec: GatewaySpec): boolean {
+  if (!URL.canParse(backend)) return false;
+  const { hostname, origin, pathname } = new URL(backend);
+  const isService = [spec.name, ...serviceHosts(spec)].includes(hostname.replace(/\.$/, ''));
+  if (isService && portOf(backend) === PORT.traffic) return true;
+  // Behind an ingress other paths of the same origin lead elsewhere.
+  const path = pathname === '/' ? pathPrefix : pathname;
+  const served = spec.routes.map((route) => (spec.publicPathPrefix ?? '') + route.pathPrefix);
+  return spec.publicOrigins.includes(origin) && served.some((at) => `${path}/`.startsWith(`${at}/`));
 }
 
 /** Less, and a pod is killed instead of refusing. */

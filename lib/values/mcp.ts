@@ -33,12 +33,13 @@ export interface OutlierEjection {
 export interface McpRule {
   /**
    * Exact method, for example `tools/call`, or all under a prefix, `tools/*`. Notifications are methods too:
-   * `notifications/*`.
+   * `notifications/*`. Synth speaks of one that is no method of MCP, since it may be one of an extension.
    */
   readonly method: string;
 
   /**
-   * Names of tools or prompts, or URIs of resources.
+   * Names of tools or prompts, URIs of resources, or ids of tasks; refused where no method of the rule carries one,
+   * as `tools/list`.
    *
    * @default - any
    */

@@ -53,7 +53,7 @@ describe('HardenedNamespace', () => {
     expect(kinds.indexOf('Namespace')).toBe(0);
     expect(kinds.indexOf('Deployment')).toBeGreaterThan(kinds.indexOf('ResourceQuota'));
   });
-  it.each(['latest', 'v1.30', '1.29', '1.3', '1.300'])('refuses the Kubernetes version %s', (version) => {
+  it.each(['latest', 'v1.29', '1.29', '1.3', '1.300'])('refuses the Kubernetes version %s', (version) => {
     const text =
       'minKubernetesVersion: must be "1.30" or later: older servers do not know the preStop sleep, got "' +
       `${version}"; name the oldest minor that your clusters run, for example "1.30"`;

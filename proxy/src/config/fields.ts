@@ -80,17 +80,22 @@ export function isCidr(value: string): boolean {
   return rest.length === 0 && (v4 || v6) && /^\d{1,3}$/.test(bits) && Number(bits) <= (v4 ? 32 : 128);
 }
 
+function originNext(value: string): string | undefined {
+  if (value.includes('*')) return 'name each origin: a wildcard matches nothing';
+  if (URL.canParse(value) && /^https?:/.test(value)) return suggest(new URL(value).origin, value);
+  return 'for example "https://gateway.example.com"';
+}
+
 /** scheme://authority and nothing after it, already in the normal form of RFC 3986 6.2. */
-export const origin = z.string().check(
-  must(
-    'must be an http(s) origin: scheme, host and port, nothing else',
-    (v: string) => URL.canParse(v) && /^https?:/.test(v) && new URL(v).origin === v,
-    (v) =>
-      URL.canParse(v) && /^https?:/.test(v)
-        ? suggest(new URL(v).origin, v)
-        : 'for example "https://gateway.example.com"',
-  ),
-);
+export const origin = z
+  .string()
+  .check(
+    must(
+      'must be an http(s) origin: scheme, host and port, nothing else',
+      (v: string) => URL.canParse(v) && /^https?:/.test(v) && new URL(v).origin === v && !v.includes('*'),
+      originNext,
+    ),
+  );
 export const httpUrl = z.string().check(
   must(
     'must be an absolute http(s) URL without credentials, query or fragment',

@@ -27,6 +27,7 @@ const MCP_RULES: readonly RouteRule<McpRoute>[] = [
   passedTokenProblems,
   backendTlsProblems,
   endpointProblems,
+  ruleNameProblems,
 ];
 
 /** The rules between the fields of one route, and between it and the issuers and the replay store. */
@@ -196,6 +197,38 @@ function passedTokenProblems(where: string, { backend: { credential, url } }: Mc
       next: 'inject a credential of the gateway with { kind: "file" }',
     },
   ];
+}
+
+/** Methods whose messages say what they are about: `checks/mcp.ts` reads it. */
+export const NAMED_METHODS = [
+  'tools/call',
+  'prompts/get',
+  'resources/read',
+  'resources/subscribe',
+  'resources/unsubscribe',
+  'tasks/get',
+  'tasks/update',
+  'tasks/cancel',
+  'tasks/result',
+];
+
+function ruleNameProblems(where: string, { allow = [] }: McpRoute): Problem[] {
+  const carriesName = (method: string) =>
+    method.endsWith('/*')
+      ? NAMED_METHODS.some((named) => named.startsWith(method.slice(0, -1)))
+      : NAMED_METHODS.includes(method);
+  return allow.flatMap(({ method, names }, i) =>
+    names === undefined || carriesName(method)
+      ? []
+      : [
+          {
+            where: `${where}.allow[${i}].names`,
+            want: 'must be left out: no message of this method carries a name, so the rule would let none pass',
+            got: show(method),
+            next: `a name is in ${NAMED_METHODS.join(', ')}`,
+          },
+        ],
+  );
 }
 
 const TLS_FIELDS = ['caFile', 'clientCertificate', 'serverName'] as const;
