@@ -44,7 +44,7 @@ const json = (value: object) => `${JSON.stringify(value, null, 2)}\n`;
 
 /** This package, as the new project depends on it. */
 const version = () =>
-  // eslint-disable-next-line @typescript-eslint/no-require-imports
+  // eslint-disable-next-line @typescript-eslint/no-require-imports -- CommonJS, a file outside of lib
   (require(join(__dirname, '..', '..', 'package.json')) as { version: string }).version;
 
 export function projectFiles(): Record<string, string> {
