@@ -1,4 +1,4 @@
-import { streamOf, type ClientAnswer, type ClientMessage } from './exchange.js';
+import type { ClientAnswer, ClientMessage } from './exchange.js';
 import { FairQueue } from './fair-queue.js';
 import { networkOf, plainAddress } from './trusted-peers.js';
 
@@ -22,8 +22,8 @@ const AT_ONCE = 8;
  * request needs.
  *
  * A request that waits here is one that its connection holds anyway: HTTP/1.1 has one of each connection, HTTP/2 as
- * many as the session may have streams. A request whose client leaves meanwhile was looked at by nobody, and has no
- * record.
+ * many as the session may have streams. A request whose client leaves meanwhile is begun all the same: it counts, and
+ * has its record.
  */
 export function createIntake(handle: Handle): Handle {
   const queue = new FairQueue<Arrival>();
@@ -42,7 +42,7 @@ export function createIntake(handle: Handle): Handle {
     begun = 0;
     while (begun < AT_ONCE && !queue.isEmpty) {
       const { message, response } = queue.next()!.item;
-      if (!isGone(message, response)) begin(message, response);
+      begin(message, response);
     }
   };
   return (message, response) => {
@@ -50,9 +50,6 @@ export function createIntake(handle: Handle): Handle {
     else queue.add(networkOfClient(message), { cost: 1, message, response });
   };
 }
-
-const isGone = (message: ClientMessage, response: ClientAnswer): boolean =>
-  response.destroyed || streamOf(message)?.closed === true;
 
 /** Of its connection: what a trusted peer says of its own clients is read later. */
 const networkOfClient = ({ http2, socket }: ClientMessage): string =>

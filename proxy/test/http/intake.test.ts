@@ -39,13 +39,3 @@ it('begins eight in a turn, networks in turn, and every one in the end', async (
   ask('198.51.100.1');
   expect(begun.length).toBe(33);
 });
-
-it('does not begin what its client has given up meanwhile', async () => {
-  const begun: ClientMessage[] = [];
-  const intake = createIntake((message) => begun.push(message));
-  const all = Array.from({ length: 10 }, () => requestFrom('192.0.2.1'));
-  for (const { message, response } of all) intake(message, response);
-  Object.assign(all[8]!.response, { destroyed: true });
-  await nextTurn();
-  expect(begun).toEqual([...all.slice(0, 8), all[9]!].map(({ message }) => message));
-});
