@@ -21,6 +21,7 @@ const OF_ISSUER: Names = [
   [/^introspection\.caFile\b/, 'auth.introspection.ca'],
   [/^introspection\b/, 'auth.introspection'],
   [/^legacyTyp\b/, 'auth.legacyTyp'],
+  [/^preset\b/, 'auth.issuerPreset'],
 ];
 
 const OF_ROUTE: Names = [
