@@ -20,10 +20,10 @@ export enum GatewayAlert {
   BACKEND_FAILING = 'AgentgatewayBackendFailing',
   /** The key set of an issuer cannot be fetched. */
   KEYS_STALE = 'AgentgatewayKeysStale',
-  /** A config, key set, certificate or credential was changed to something that is no good. */
-  RELOAD_REFUSED = 'AgentgatewayReloadRefused',
   /** The certificate that clients see ends soon. */
   CERTIFICATE_ENDS = 'AgentgatewayCertificateEnds',
+  /** A config, key set, certificate or credential was changed to something that is no good. */
+  RELOAD_REFUSED = 'AgentgatewayReloadRefused',
   /** Audit lines are lost. */
   AUDIT_LOST = 'AgentgatewayAuditLost',
   /** Connections are turned away. */

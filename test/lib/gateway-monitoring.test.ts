@@ -54,8 +54,14 @@ describe('GatewayMonitoring', () => {
   });
   it('has an alert for each thing, and none that the settings cannot raise', () => {
     expect(new Set(namesOf(synth(monitored())))).toEqual(new Set(Object.values(GatewayAlert)));
-    const rare = [GatewayAlert.KEYS_STALE, GatewayAlert.REPLAY_UNCHECKED, GatewayAlert.SPANS_DROPPED];
-    expect(namesOf(synth(monitored({ jwks: jwks(), replayStore: undefined, tracing: undefined })))).toEqual(
+    const rare = [
+      GatewayAlert.KEYS_STALE,
+      GatewayAlert.CERTIFICATE_ENDS,
+      GatewayAlert.REPLAY_UNCHECKED,
+      GatewayAlert.SPANS_DROPPED,
+    ];
+    const plain = { jwks: jwks(), replayStore: undefined, tracing: undefined, tlsSecretName: undefined };
+    expect(namesOf(synth(monitored(plain)))).toEqual(
       Object.values(GatewayAlert).filter((alert) => !rare.includes(alert)),
     );
     expect(
