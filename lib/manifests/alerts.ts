@@ -239,12 +239,13 @@ function keyAlerts(spec: GatewaySpec, query: Queries): Alert[] {
 /** The certificate that clients see. */
 function certificateAlerts(spec: GatewaySpec, query: Queries): Alert[] {
   if (spec.tlsSecretName === undefined) return [];
+  const endsAt = `min by (file) (${query.series('agentgateway_certificate_expiry_seconds')})`;
   return [
     {
       name: GatewayAlert.CERTIFICATE_ENDS,
       severity: 'warning',
       for: 10,
-      expr: `min by (file) (${query.series('agentgateway_certificate_expiry_seconds')}) - time() < ${CERTIFICATE_DAYS * 86_400}`,
+      expr: `${endsAt} - time() < ${CERTIFICATE_DAYS * 86_400}`,
       summary: 'The certificate {{ $labels.file }} ends in {{ $value | humanizeDuration }}',
       description:
         'Clients refuse the gateway from then on. It follows the file: whoever renews the Secret has not done so.',

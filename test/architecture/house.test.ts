@@ -73,6 +73,8 @@ function circles(): number {
   return summary.violations.filter(({ rule }) => rule.name === 'no-cycles').length;
 }
 
+const row = (...cells: readonly (string | number)[]) => `| ${cells.join(' | ')} |`;
+
 describe('the house', () => {
   const measured = new Map(FOLDERS.map((folder) => [folder, measure(sourcesOf(folder))]));
   const ours = ['lib', 'proxy/src'].map((folder) => measured.get(folder)!);
@@ -80,10 +82,24 @@ describe('the house', () => {
   it('is printed as a table', () => {
     const rows = [...measured].map(
       ([folder, { lines, longLines, longestFunction, longFunctions, exceptions }]) =>
-        `| ${folder} | ${lines} | ${longLines.length} | ${longestFunction.lines} (${longestFunction.where}) | ${longFunctions} | ${exceptions.length} |`,
+        row(
+          folder,
+          lines,
+          longLines.length,
+          `${longestFunction.lines} (${longestFunction.where})`,
+          longFunctions,
+          exceptions.length,
+        ),
     );
     const table = [
-      `| folder | lines | over ${LONGEST_LINE} characters | longest function | over ${LONGEST_FUNCTION} lines | lint exceptions |`,
+      row(
+        'folder',
+        'lines',
+        `over ${LONGEST_LINE} characters`,
+        'longest function',
+        `over ${LONGEST_FUNCTION} lines`,
+        'lint exceptions',
+      ),
       '|---|---|---|---|---|---|',
       ...rows,
     ];

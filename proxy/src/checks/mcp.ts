@@ -1,3 +1,4 @@
+import { NAME_PARAMETERS } from '../config/index.js';
 import { parseJsonObject, type JsonBounds, type JsonObject } from './strict-json.js';
 
 /** What one JSON-RPC message asks for. */
@@ -17,19 +18,7 @@ export const STATELESS_SINCE = '2026-07-28';
 /** What a request without MCP-Protocol-Version is (MCP transports 2025-06-18). */
 export const WITHOUT_VERSION = '2025-03-26';
 
-/** Methods whose parameter is named in Mcp-Name. */
-const NAMED: ReadonlyMap<string, 'name' | 'uri' | 'taskId'> = new Map([
-  ['tools/call', 'name'],
-  ['prompts/get', 'name'],
-  ['resources/read', 'uri'],
-  ['resources/subscribe', 'uri'],
-  ['resources/unsubscribe', 'uri'],
-  ['tasks/get', 'taskId'],
-  ['tasks/update', 'taskId'],
-  ['tasks/cancel', 'taskId'],
-  ['tasks/result', 'taskId'],
-]);
-/** Those of them for which revision 2026-07-28 requires the header; tasks by their extension. */
+/** Those of the methods with a name for which revision 2026-07-28 requires the header; tasks by their extension. */
 const NAME_REQUIRED: ReadonlySet<string> = new Set([
   'tools/call',
   'prompts/get',
@@ -107,7 +96,7 @@ function readRequest(
   params: JsonObject | undefined,
   notification: boolean,
 ): McpCall | undefined {
-  const member = NAMED.get(method);
+  const member = NAME_PARAMETERS.get(method);
   if (member !== undefined && params !== undefined && looksLike(params, NAME_MEMBERS)) return undefined;
   const name = member === undefined ? undefined : params?.[member];
   if (name !== undefined && typeof name !== 'string') return undefined;

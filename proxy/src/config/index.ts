@@ -23,4 +23,5 @@ export type {
   SelfSignedAuth,
   TracingConfig,
 } from './schema.js';
+export { NAME_PARAMETERS } from './mcp-methods.js';
 export { weakenings } from './weakenings.js';

@@ -1,3 +1,4 @@
+import { NAME_PARAMETERS } from './mcp-methods.js';
 import { duplicate, repeatedProblems, show, type Problem } from './problem.js';
 import type { Config, Issuer, McpRoute, Route, SecretsRoute } from './schema.js';
 
@@ -199,18 +200,7 @@ function passedTokenProblems(where: string, { backend: { credential, url } }: Mc
   ];
 }
 
-/** Methods whose messages say what they are about: `checks/mcp.ts` reads it. */
-export const NAMED_METHODS = [
-  'tools/call',
-  'prompts/get',
-  'resources/read',
-  'resources/subscribe',
-  'resources/unsubscribe',
-  'tasks/get',
-  'tasks/update',
-  'tasks/cancel',
-  'tasks/result',
-];
+const NAMED_METHODS = [...NAME_PARAMETERS.keys()];
 
 function ruleNameProblems(where: string, { allow = [] }: McpRoute): Problem[] {
   const carriesName = (method: string) =>

@@ -10,7 +10,8 @@ interface Line<T> {
  *
  * A plain array, and no Map: the table of a Map that changes with every request is copied every few of them, into the
  * old generation once it lives there, and whatever the copies held stays until a full collection. The networks that
- * wait at the same time are few, or each has little.
+ * wait at the same time are few, or each has little; to find one is a walk over them, of which there are no more than
+ * connections.
  */
 export class FairQueue<T extends { readonly cost: number }> {
   /** In the order of their turns; none is empty. */

@@ -164,9 +164,9 @@ export const isClient = (value: string, { client_id, azp, cid, appid }: JsonObje
 
 /** The presets under which the token is one, has the required claims, and has the scopes. */
 export const presetsThatTake = (use: JwtUse, scopes: readonly string[]): readonly Preset[] =>
-  (Object.keys(SHAPES) as Preset[]).filter(
-    (preset) =>
-      kindProblem(use, { preset, legacyTyp: false }) === undefined &&
-      claimsProblem(use.claims, preset) === undefined &&
-      scopes.every((scope) => readToken(use, preset).scopes.includes(scope)),
-  );
+  (Object.keys(SHAPES) as Preset[]).filter((preset) => {
+    if (kindProblem(use, { preset, legacyTyp: false }) !== undefined) return false;
+    if (claimsProblem(use.claims, preset) !== undefined) return false;
+    const has = readToken(use, preset).scopes;
+    return scopes.every((scope) => has.includes(scope));
+  });

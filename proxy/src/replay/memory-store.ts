@@ -101,8 +101,7 @@ function tablesOf(
 /**
  * Claims of one process (RFC 9449 11.1): forgotten when they expire and never before, so a full store refuses
  * (`full`) rather than forget. Its memory is this process's: a restart forgets, and two replicas do not share it;
- * threads do. Spread over many small tables, of which no claim rebuilds
- * more than it must.
+ * threads do. Spread over many small tables, of which no claim rebuilds more than it must.
  */
 // eslint-disable-next-line max-lines-per-function -- one closure; to be cut into named steps
 export function createMemoryStore({

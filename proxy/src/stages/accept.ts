@@ -161,9 +161,8 @@ const fieldBytes = (raw: readonly string[]): number => raw.reduce((sum, text) =>
 
 /**
  * The one of our origins that a trusted peer says was asked for; all of them where it does not say: what an htu must
- * begin with (RFC 9449 4.3 item 9) is never a client's to choose. A peer may
- * hand on what a client wrote into Host, so its word only chooses among the origins that are configured (RFC
- * 9110 15.5.20).
+ * begin with (RFC 9449 4.3 item 9) is never a client's to choose. A peer may hand on what a client wrote into Host, so
+ * its word only chooses among the origins that are configured (RFC 9110 15.5.20).
  */
 function forwardedOrigins(
   headers: HeaderFields,

@@ -6,34 +6,22 @@
  *
  * It drops whole requests as silently, which then were in no record, and answered nobody.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { ORIGIN, startBed, type Bed } from '../support/gateway.js';
-import { block, FLAG, frame, FRAME, makeCertificate, rawClient, request } from '../support/http2.js';
+import { block, FLAG, frame, FRAME, rawClient, request } from '../support/http2.js';
 import { accessToken, ec, proof, thumbprint } from '../support/mint.js';
 import { until } from '../support/wire.js';
 
 type Fields = readonly (readonly [string, string])[];
 
 const client = ec();
-let dir: string;
 let bed: Bed;
 beforeAll(async () => {
-  dir = mkdtempSync(join(tmpdir(), 'agw-attack-'));
-  bed = await startBed({
-    change: (config) => {
-      config.listen = { ...config.listen, tls: makeCertificate(dir, 'server') };
-    },
-  });
+  bed = await startBed({ http2: true });
 });
 beforeEach(() => {
   bed.seen.length = 0;
 });
-afterAll(async () => {
-  await bed.stop();
-  rmSync(dir, { recursive: true });
-});
+afterAll(() => bed.stop());
 
 const signed = (more: Fields = []): Fields => {
   const token = accessToken(bed.as, { cnf: { jkt: thumbprint(client) } });

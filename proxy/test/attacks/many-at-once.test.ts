@@ -4,13 +4,10 @@
  * in each of the turns that a request needs: everybody else's requests stood behind them several times over (p99 of
  * the honest client of a siege 300 to 900 ms, 12 of it quiet).
  */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import tls from 'node:tls';
 import { once } from 'node:events';
+import tls from 'node:tls';
 import { startBed, type Bed } from '../support/gateway.js';
-import { block, FLAG, frame, FRAME, makeCertificate, rawClient, request } from '../support/http2.js';
+import { block, FLAG, frame, FRAME, rawClient, request } from '../support/http2.js';
 import { until } from '../support/wire.js';
 
 const MANY = 90;
@@ -18,20 +15,11 @@ const MANY = 90;
 const FEW = 20;
 const HONEST = '127.0.0.9';
 
-let dir: string;
 let bed: Bed;
 beforeAll(async () => {
-  dir = mkdtempSync(join(tmpdir(), 'agw-attack-'));
-  bed = await startBed({
-    change: (config) => {
-      config.listen = { ...config.listen, tls: makeCertificate(dir, 'server') };
-    },
-  });
+  bed = await startBed({ http2: true });
 });
-afterAll(async () => {
-  await bed.stop();
-  rmSync(dir, { recursive: true });
-});
+afterAll(() => bed.stop());
 
 const connect = async (localAddress: string) => {
   const options = { host: '127.0.0.1', port: bed.gateway.port, localAddress, rejectUnauthorized: false };

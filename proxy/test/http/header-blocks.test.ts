@@ -3,12 +3,9 @@
  * out. So it must be the parser's own, for every way in which a block can be written (RFC 7541 6) and cut (RFC 9113
  * 4.1, 6.2, 6.10): blocks made at random, with and without one malformed field, go to the gateway.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { HeaderBlocks } from '../../src/http/header-blocks.js';
 import { startBed, type Bed } from '../support/gateway.js';
-import { FLAG, frame, FRAME, makeCertificate, rawClient, type RawClient } from '../support/http2.js';
+import { FLAG, frame, FRAME, rawClient, type RawClient } from '../support/http2.js';
 import { until } from '../support/wire.js';
 
 const SESSIONS = 12;
@@ -105,20 +102,11 @@ function write({ write: send }: RawClient, bytes: Buffer): void {
   for (let at = 0; at < bytes.length; at += size) send(bytes.subarray(at, at + size));
 }
 
-let dir: string;
 let bed: Bed;
 beforeAll(async () => {
-  dir = mkdtempSync(join(tmpdir(), 'agw-blocks-'));
-  bed = await startBed({
-    change: (config) => {
-      config.listen = { ...config.listen, tls: makeCertificate(dir, 'server') };
-    },
-  });
+  bed = await startBed({ http2: true });
 });
-afterAll(async () => {
-  await bed.stop();
-  rmSync(dir, { recursive: true });
-});
+afterAll(() => bed.stop());
 
 it('counts what the parser counts, of blocks in any shape and in any pieces', async () => {
   const want: string[] = [];
