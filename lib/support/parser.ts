@@ -6,7 +6,9 @@ import type { MemoryUse, Parsed } from '../../assets/types/config/index';
 /** Two levels up from lib/support and from build/support alike. */
 const ASSETS = join(__dirname, '..', '..', 'assets');
 
-type ParsedJwks = { readonly ok: true } | { readonly ok: false; readonly problems: readonly string[] };
+type ParsedJwks =
+  | { readonly ok: true; readonly faults: readonly string[] }
+  | { readonly ok: false; readonly problems: readonly string[] };
 
 /** The parsers that the proxy runs at start, and what they know of address ranges. */
 export const { parseConfig, parseJwks, valueProblems, holdsEverybody, bytesFor, connectionsIn } =

@@ -55,6 +55,7 @@ export async function openProcessResources(options: OpenOptions): Promise<Proces
     thread: crew !== undefined,
     replayEntries: () => store.size?.(),
     openStreams: () => openAnswers.streams(),
+    ignoredKeys: () => [...current().trust.keys].map(([name, keys]) => [name, keys.ignored()] as const),
     keyAgeSeconds: () => [...current().trust.keys].map(([name, keys]) => [name, keys.ageSeconds()] as const),
     ...seen,
   });

@@ -97,7 +97,11 @@ const openIssuerKeys = ({ issuers }: Config, acquire: Acquire, dependencies: Dep
   mapOf(issuers, (issuer) => [
     issuer.name,
     acquire(['keys', issuer.name, issuer.jwks], () =>
-      openKeySource(issuer, { now: dependencies.clock, ...reloadEvents(dependencies, 'jwks') }),
+      openKeySource(issuer, {
+        now: dependencies.clock,
+        onIgnored: dependencies.warn,
+        ...reloadEvents(dependencies, 'jwks'),
+      }),
     ),
   ]);
 

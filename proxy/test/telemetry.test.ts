@@ -9,7 +9,7 @@ import net from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort, ORIGIN, startBed, type Bed } from './support/gateway.js';
-import { accessToken, ec, proof, selfSignedToken, sha256, thumbprint } from './support/mint.js';
+import { accessToken, ec, jwkOf, proof, selfSignedToken, sha256, thumbprint } from './support/mint.js';
 import { AUDIT_FIELDS } from '../src/observe/audit-log.js';
 import { createMetrics } from '../src/observe/metrics.js';
 
@@ -184,6 +184,7 @@ const withoutNonceKeys = async () => {
 const described = createMetrics({
   replayEntries: () => 0,
   openStreams: () => 0,
+  ignoredKeys: () => [],
   keyAgeSeconds: () => [],
   waitingFor: () => [],
   certificateExpiry: () => [],
@@ -261,6 +262,13 @@ describe('the metric', () => {
         bed.gateway.refresh();
       },
     ),
+    agentgateway_jwks_ignored_keys: grows('agentgateway_jwks_ignored_keys{issuer="self"}', async () => {
+      writeFileSync(
+        join(bed.dir, 'self.json'),
+        JSON.stringify({ keys: [null, { ...jwkOf(bed.self), kid: 'my-key-1' }] }),
+      );
+      bed.gateway.refresh();
+    }),
     agentgateway_answers_cut_short_total: grows(
       'agentgateway_answers_cut_short_total{route="mcp",cause="client_gone"}',
       async () => {

@@ -442,7 +442,7 @@ describe('synth refuses', () => {
       /^jwks: keys\[0\]: n and e must be canonical base64url/,
     );
     expect(() => JwksSource.inline(set({ kty: 'EC', crv: 'P-521', kid: 'a', x: 'AA', y: 'AA' }))).toThrow(
-      'jwks: keys: must hold at least one signature key of kty RSA, EC or OKP',
+      'jwks: keys[0]: crv must be P-256 or P-384; keys: must hold at least one signature key of kty RSA, EC or OKP',
     );
   });
   it('objects that another construct emits too, naming both', () => {

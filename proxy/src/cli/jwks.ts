@@ -8,12 +8,13 @@ interface JwkSet {
   keys: Record<string, unknown>[];
 }
 
-/** As the gateway will read it: what it would refuse is refused here. */
+/** As the gateway will read it: what it would refuse, or ignore as no good, is refused here. */
 function readSet(file: string): JwkSet {
   const text = readText(file, 'jwks');
   const parsed = parseJwks(text);
-  if (!parsed.ok)
-    throw new CliError('--jwks', `must be a JWK Set of public keys (${parsed.problems.join('; ')})`, file);
+  const problems = parsed.ok ? parsed.faults : parsed.problems;
+  if (problems.length > 0)
+    throw new CliError('--jwks', `must be a JWK Set of public keys (${problems.join('; ')})`, file);
   return JSON.parse(text) as JwkSet;
 }
 

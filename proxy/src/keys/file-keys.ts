@@ -1,18 +1,24 @@
 import type { Clock } from '../clock.js';
 import type { KeySource, VerificationKey } from './key-source.js';
-import { keysFor, parseJwks } from './parse-jwks.js';
+import { keysFor, parseJwks, tellIgnored } from './parse-jwks.js';
 import { watchFile } from './watched-file.js';
 
 export interface FileKeysOptions {
   readonly now: Clock;
   readonly onProblem: (problem: string) => void;
+  /** Keys of a set that is in use were ignored. */
+  readonly onIgnored: (ignored: string) => void;
   /** A new set is in use. */
   readonly onLoaded?: (() => void) | undefined;
 }
 
 /** A mounted JWK Set, followed through rotations; a broken file leaves the last good set in place. */
-export function openFileKeys(file: string, { now, onProblem, onLoaded }: FileKeysOptions): KeySource {
+export function openFileKeys(
+  file: string,
+  { now, onProblem, onIgnored, onLoaded }: FileKeysOptions,
+): KeySource {
   let keys: readonly VerificationKey[] = [];
+  let ignored = 0;
   let generation = 0;
   let loadedAt = now();
   const watched = watchFile(file, {
@@ -24,6 +30,8 @@ export function openFileKeys(file: string, { now, onProblem, onLoaded }: FileKey
           `${file}: ${parsed.problems.join('; ')}; ${keys.length === 0 ? 'no key is trusted' : 'the keys read before stay in use'}`,
         );
       keys = parsed.keys;
+      ignored = parsed.ignored.length;
+      tellIgnored(file, parsed.ignored, onIgnored);
       generation += 1;
       loadedAt = now();
       onLoaded?.();
@@ -39,6 +47,7 @@ export function openFileKeys(file: string, { now, onProblem, onLoaded }: FileKey
     },
     ready: () => keys.length > 0,
     generation: () => generation,
+    ignored: () => ignored,
     ageSeconds: () => now() - loadedAt,
     close: () => watched.close(),
   };

@@ -29,6 +29,8 @@ export interface KeySource {
   ready(): boolean;
   /** Changes with every new set: what was verified under an older one must be verified again. */
   generation(): number;
+  /** How many keys of the current set are not used. */
+  ignored(): number;
   /** Seconds since the current set was loaded. */
   ageSeconds(): number;
   close(): void;

@@ -11,6 +11,7 @@ const NO_KEYS: KeySource = {
   refreshFor: async () => {},
   ready: () => true,
   generation: () => 0,
+  ignored: () => 0,
   ageSeconds: () => 0,
   close: () => {},
 };
@@ -18,12 +19,20 @@ const NO_KEYS: KeySource = {
 export interface KeySourceOptions {
   readonly now: Clock;
   readonly onProblem: (problem: string) => void;
+  readonly onIgnored: (ignored: string) => void;
   readonly onLoaded?: (() => void) | undefined;
 }
 
 /** One source an issuer: keys are never pooled (RFC 8725 3.8). */
-export function openKeySource({ name, jwks }: Issuer, { onProblem, ...rest }: KeySourceOptions): KeySource {
-  const told = { ...rest, onProblem: (problem: string) => onProblem(`issuer ${name}: ${problem}`) };
+export function openKeySource(
+  { name, jwks }: Issuer,
+  { onProblem, onIgnored, ...rest }: KeySourceOptions,
+): KeySource {
+  const told = {
+    ...rest,
+    onProblem: (problem: string) => onProblem(`issuer ${name}: ${problem}`),
+    onIgnored: (ignored: string) => onIgnored(`issuer ${name}: ${ignored}`),
+  };
   if (jwks === undefined) return NO_KEYS;
   return 'url' in jwks ? openRemoteKeys(jwks, told) : openFileKeys(jwks.file, told);
 }

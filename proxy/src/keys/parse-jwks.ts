@@ -1,10 +1,18 @@
+import { isString } from '../checks/claims.js';
 import { importJwk } from '../checks/jwk.js';
 import { parseJsonObject } from '../checks/strict-json.js';
 import type { Algorithm } from '../config/index.js';
 import type { VerificationKey } from './key-source.js';
 
 export type ParsedJwks =
-  | { readonly ok: true; readonly keys: readonly VerificationKey[] }
+  | {
+      readonly ok: true;
+      readonly keys: readonly VerificationKey[];
+      /** Which keys of the set are not used, and why. */
+      readonly ignored: readonly string[];
+      /** Those of them that nobody could use: whoever made the set made a mistake. */
+      readonly faults: readonly string[];
+    }
   | { readonly ok: false; readonly problems: readonly string[] };
 
 /** RFC 7518 6: members that give a key away. One of them in a set refuses all of it, whatever the key is for. */
@@ -17,10 +25,13 @@ const OURS: Readonly<Record<string, readonly string[]>> = {
 const ALGORITHMS = ['ES256', 'ES384', 'PS256', 'RS256', 'EdDSA', 'Ed25519'] satisfies Algorithm[];
 const MAX_KEYS = 100;
 
+/** Longest list of ignored keys that is told. */
+const MAX_TOLD = 5;
+
 /**
- * A JWK Set's text to keys. Keys for another use, or of kinds that we do not have, are skipped (RFC 7517 5);
- * anything wrong with a key of ours, and a private member anywhere, refuses the whole set: it was published or
- * mounted by mistake. Never throws.
+ * A JWK Set's text to keys. A key that is not for us, or that is no good, is ignored (RFC 7517 5): the others of
+ * its set still verify. A private member anywhere refuses the whole set: it was published or mounted by mistake.
+ * So does a set without a usable key. Never throws.
  */
 export function parseJwks(text: string): ParsedJwks {
   const set = parseJsonObject(text);
@@ -29,28 +40,45 @@ export function parseJwks(text: string): ParsedJwks {
     return { ok: false, problems: [`keys: must be an array, got ${typeof set.keys}`] };
   if (set.keys.length > MAX_KEYS)
     return { ok: false, problems: [`keys: must have at most ${MAX_KEYS} keys, got ${set.keys.length}`] };
+  const burned = set.keys.flatMap((jwk: unknown, i) => privateProblem(jwk, i));
+  if (burned.length > 0) return { ok: false, problems: burned };
   const keys: VerificationKey[] = [];
-  const problems: string[] = [];
+  const ignored: string[] = [];
+  const faults: string[] = [];
   set.keys.forEach((jwk: unknown, i) => {
-    const members = (typeof jwk === 'object' ? (jwk ?? {}) : {}) as Record<string, unknown>;
-    const secret = PRIVATE.find((name) => Object.hasOwn(members, name));
-    if (secret !== undefined)
-      return void problems.push(
-        `keys[${i}]: must be public, got member ${secret}; the key is burned: replace it`,
-      );
-    if (isForeign(members)) return;
-    const { kid } = members;
-    const imported = importJwk(jwk);
-    if (!imported.ok) problems.push(`keys[${i}]: ${imported.why}`);
-    else if (kid !== undefined && (typeof kid !== 'string' || kid === ''))
-      problems.push(`keys[${i}].kid: must be a non-empty string`);
-    else if (kid !== undefined && keys.some((k) => k.kid === kid))
-      problems.push(`keys[${i}].kid: must be unique, got ${JSON.stringify(kid)} twice`);
-    else keys.push({ kid, key: imported.key, algorithms: imported.algorithms });
+    const key = readKey(jwk);
+    if (typeof key !== 'string') return void keys.push(key);
+    ignored.push(`keys[${i}]${key}`);
+    if (!isForeign(membersOf(jwk))) faults.push(`keys[${i}]${key}`);
   });
-  if (problems.length === 0 && keys.length === 0)
-    problems.push('keys: must hold at least one signature key of kty RSA, EC or OKP');
-  return problems.length > 0 ? { ok: false, problems } : { ok: true, keys };
+  if (keys.length > 0) return { ok: true, keys, ignored, faults };
+  const none = 'keys: must hold at least one signature key of kty RSA, EC or OKP';
+  return { ok: false, problems: [...ignored.slice(0, MAX_TOLD), none] };
+}
+
+/** What is told of a set's ignored keys. */
+export function tellIgnored(where: string, ignored: readonly string[], tell: (text: string) => void): void {
+  if (ignored.length === 0) return;
+  const more = ignored.length > MAX_TOLD ? `; and ${ignored.length - MAX_TOLD} more` : '';
+  tell(`${where}: ignored ${ignored.slice(0, MAX_TOLD).join('; ')}${more}; the other keys are in use`);
+}
+
+const membersOf = (jwk: unknown): Record<string, unknown> =>
+  (typeof jwk === 'object' ? (jwk ?? {}) : {}) as Record<string, unknown>;
+
+function privateProblem(jwk: unknown, i: number): string[] {
+  const secret = PRIVATE.find((name) => Object.hasOwn(membersOf(jwk), name));
+  if (secret === undefined) return [];
+  return [`keys[${i}]: must be public, got member ${secret}; the key is burned: replace it`];
+}
+
+/** Or why it is not used. */
+function readKey(jwk: unknown): VerificationKey | string {
+  const imported = importJwk(jwk);
+  if (!imported.ok) return `: ${imported.why}`;
+  const { kid } = membersOf(jwk);
+  if (kid !== undefined && !isString(kid)) return '.kid: must be a non-empty string';
+  return { kid, key: imported.key, algorithms: imported.algorithms };
 }
 
 /** What another consumer of the set may well use, and we never could: not a fault. */

@@ -3,13 +3,15 @@ import type { Issuer } from '../config/index.js';
 import { fetchText } from './fetch-text.js';
 import type { KeySource, VerificationKey } from './key-source.js';
 import { NetworkShare } from './network-share.js';
-import { keysFor, parseJwks } from './parse-jwks.js';
+import { keysFor, parseJwks, tellIgnored } from './parse-jwks.js';
 
 export type RemoteJwks = Extract<Issuer['jwks'], { url: string }>;
 
 export interface RemoteKeysOptions {
   readonly now: Clock;
   readonly onProblem: (problem: string) => void;
+  /** Keys of a set that is in use were ignored. */
+  readonly onIgnored: (ignored: string) => void;
   /** A new set is in use. */
   readonly onLoaded?: (() => void) | undefined;
 }
@@ -18,13 +20,20 @@ const MAX_BYTES = 1 << 20;
 /** Requests that wait for a set at a time. */
 const MAX_WAITING = 256;
 
+const fetchSet = ({ url, caFile, timeoutSeconds }: RemoteJwks): Promise<string> =>
+  fetchText(url, { caFile, timeoutSeconds, maxBytes: MAX_BYTES });
+
 /**
  * An issuer's JWK Set over HTTP, rationed: at most one fetch per cooldown counted from the last attempt,
  * successful or not, whatever kids callers send. A set that cannot be fetched anew stays in use for
  * `maxStaleSeconds`.
  */
-export function openRemoteKeys(jwks: RemoteJwks, { now, onProblem, onLoaded }: RemoteKeysOptions): KeySource {
+export function openRemoteKeys(
+  jwks: RemoteJwks,
+  { now, onProblem, onIgnored, onLoaded }: RemoteKeysOptions,
+): KeySource {
   let keys: readonly VerificationKey[] = [];
+  let ignored = 0;
   let generation = 0;
   let loadedAt = -Infinity;
   let attemptedAt = -Infinity;
@@ -35,16 +44,14 @@ export function openRemoteKeys(jwks: RemoteJwks, { now, onProblem, onLoaded }: R
 
   const load = async () => {
     try {
-      const text = await fetchText(jwks.url, {
-        caFile: jwks.caFile,
-        timeoutSeconds: jwks.timeoutSeconds,
-        maxBytes: MAX_BYTES,
-      });
+      const text = await fetchSet(jwks);
       // The same set again is as new as another, but nothing that was verified under it has to be verified again.
       if (text !== lastText) {
         const parsed = parseJwks(text);
         if (!parsed.ok) throw new Error(parsed.problems.join('; '));
         keys = parsed.keys;
+        ignored = parsed.ignored.length;
+        tellIgnored(jwks.url, parsed.ignored, onIgnored);
         generation += 1;
         lastText = text;
         onLoaded?.();
@@ -81,6 +88,7 @@ export function openRemoteKeys(jwks: RemoteJwks, { now, onProblem, onLoaded }: R
     refreshFor: (network) => waiting.within(network, refresh),
     ready: () => keys.length > 0 && fresh(),
     generation: () => generation,
+    ignored: () => ignored,
     ageSeconds: () => now() - (loadedAt === -Infinity ? openedAt : loadedAt),
     close: () => clearInterval(timer),
   };

@@ -4,6 +4,7 @@ import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 export interface Sources {
   readonly replayEntries: () => number | undefined;
   readonly openStreams: () => number;
+  readonly ignoredKeys: () => Iterable<readonly [issuer: string, keys: number]>;
   readonly keyAgeSeconds: () => Iterable<readonly [issuer: string, seconds: number]>;
   /** Names of what is not ready, as `/readyz` says them; empty when the gateway can serve. */
   readonly waitingFor: () => readonly string[];
@@ -145,6 +146,17 @@ function openGauges(registers: Registry[], sources: Sources): void {
     aggregator: 'max',
     collect() {
       this.set(sources.replayEntries() ?? 0);
+    },
+  });
+  new Gauge({
+    name: 'agentgateway_jwks_ignored_keys',
+    help: 'Keys of the current key set of an issuer that are not used: of another kind or use, or no good.',
+    labelNames: ['issuer'],
+    registers,
+    aggregator: 'max',
+    collect() {
+      this.reset(); // of issuers that a reload took away
+      for (const [issuer, keys] of sources.ignoredKeys()) this.set({ issuer }, keys);
     },
   });
   new Gauge({

@@ -10,6 +10,7 @@ const described = [
   ...createMetrics({
     replayEntries: () => 0,
     openStreams: () => 0,
+    ignoredKeys: () => [],
     keyAgeSeconds: () => [],
     waitingFor: () => [],
     certificateExpiry: () => [],
