@@ -1,23 +1,23 @@
 /** Requests that a client sends ahead on one connection (RFC 9112 9.3.2). */
 import net from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ORIGIN, startBed, type Bed } from './support/gateway.js';
+import { ORIGIN, startFixture, type GatewayFixture } from './support/gateway.js';
 import { accessToken, ec, proof, thumbprint } from './support/mint.js';
 
 const client = ec();
-let bed: Bed;
+let fixture: GatewayFixture;
 beforeAll(async () => {
-  bed = await startBed();
+  fixture = await startFixture();
 });
-afterAll(() => bed.stop());
+afterAll(() => fixture.stop());
 const signed = (method: string, more = '') => {
-  const token = accessToken(bed.as, { cnf: { jkt: thumbprint(client) } });
+  const token = accessToken(fixture.as, { cnf: { jkt: thumbprint(client) } });
   return `${method} /mcp HTTP/1.1\r\nHost: a\r\nAuthorization: DPoP ${token}\r\nDPoP: ${proof(client, method, `${ORIGIN}/mcp`, token)}\r\n${more}\r\n`;
 };
 const connect = (text: string) => {
   let got = '';
   let closed = false;
-  const socket = net.connect(bed.gateway.port, '127.0.0.1', () => socket.write(text));
+  const socket = net.connect(fixture.gateway.port, '127.0.0.1', () => socket.write(text));
   socket
     .on('data', (chunk: Buffer) => {
       got += chunk.toString();
@@ -34,7 +34,7 @@ const until = async (what: () => boolean | Promise<boolean>) => {
 };
 
 it('are answered in their order, each when the one before has been', async () => {
-  bed.answer = (_, response, body) => {
+  fixture.answer = (_, response, body) => {
     setTimeout(() => response.end(body), 20);
   };
   const { got } = connect(
@@ -44,9 +44,9 @@ it('are answered in their order, each when the one before has been', async () =>
   expect([...got().matchAll(/\r\n\r\n(.)/g)].map(([, body]) => body)).toEqual(['a', 'b', 'c']);
 });
 it('leave nothing at the backend when their client goes', async () => {
-  bed.seen.length = 0;
+  fixture.seen.length = 0;
   let open = 0;
-  bed.answer = (_, response) => {
+  fixture.answer = (_, response) => {
     open += 1;
     response
       .on('close', () => {
@@ -58,36 +58,36 @@ it('leave nothing at the backend when their client goes', async () => {
   const { socket, got } = connect(Array.from({ length: 20 }, () => signed('GET')).join(''));
   await until(() => got().includes('data: 1'));
   await sleep(100);
-  expect([open, bed.seen.length]).toEqual([1, 1]);
+  expect([open, fixture.seen.length]).toEqual([1, 1]);
   socket.destroy();
   await until(() => open === 0);
   await sleep(100);
-  expect(bed.seen).toHaveLength(1);
+  expect(fixture.seen).toHaveLength(1);
   await until(async () =>
-    (await bed.admin('/metrics')).text.includes(
-      `agentgateway_active_connections{backend="127.0.0.1:${bed.backendPort}"} 0`,
+    (await fixture.admin('/metrics')).text.includes(
+      `agentgateway_active_connections{backend="127.0.0.1:${fixture.backendPort}"} 0`,
     ),
   );
 });
 it('are not taken without end: those beyond 32 are refused after the others', async () => {
-  const before = (await bed.audit()).length;
-  bed.seen.length = 0;
-  bed.answer = (_, response) => response.end('{}');
+  const before = (await fixture.audit()).length;
+  fixture.seen.length = 0;
+  fixture.answer = (_, response) => response.end('{}');
   const { got, closed } = connect(Array.from({ length: 60 }, () => signed('GET')).join(''));
   await until(closed);
   expect([got().split('HTTP/1.1 200').length - 1, got().split('HTTP/1.1 429').length - 1]).toEqual([33, 1]);
-  expect(bed.seen).toHaveLength(33);
-  expect((await bed.audit()).slice(before).map(({ reason }) => reason)).toEqual([
+  expect(fixture.seen).toHaveLength(33);
+  expect((await fixture.audit()).slice(before).map(({ reason }) => reason)).toEqual([
     ...Array<string>(33).fill('ok'),
     'too_many_ahead',
   ]);
 });
 it('an answer that ends the connection ends what was sent ahead', async () => {
-  bed.seen.length = 0;
-  bed.answer = (_, response) => response.end('{}');
+  fixture.seen.length = 0;
+  fixture.answer = (_, response) => response.end('{}');
   const { got, closed } = connect(
     `POST /mcp HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nx${signed('GET')}`,
   );
   await until(closed);
-  expect([got().match(/HTTP\/1\.1 \d+/g), bed.seen]).toEqual([['HTTP/1.1 401'], []]);
+  expect([got().match(/HTTP\/1\.1 \d+/g), fixture.seen]).toEqual([['HTTP/1.1 401'], []]);
 });

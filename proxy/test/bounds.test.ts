@@ -2,36 +2,36 @@
 import net from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { wallClock } from '../src/clock.js';
-import { ORIGIN, startBed, type Answer, type Bed } from './support/gateway.js';
+import { ORIGIN, startFixture, type Answer, type GatewayFixture } from './support/gateway.js';
 import { accessToken, ec, proof, seconds, thumbprint, type Pair } from './support/mint.js';
 
 const [alice, bob] = [ec(), ec()];
 let ahead = 0;
-let bed: Bed;
-const start = async (change: NonNullable<Parameters<typeof startBed>[0]>['change']) => {
-  bed = await startBed({ clock: () => wallClock() + ahead, change: change! });
+let fixture: GatewayFixture;
+const start = async (change: NonNullable<Parameters<typeof startFixture>[0]>['change']) => {
+  fixture = await startFixture({ clock: () => wallClock() + ahead, change: change! });
 };
 beforeEach(() => {
   ahead = 0;
 });
-afterEach(() => bed.stop());
+afterEach(() => fixture.stop());
 
 const credentials = (client: Pair, path = '/mcp') => {
-  const token = accessToken(bed.as, { cnf: { jkt: thumbprint(client) } });
+  const token = accessToken(fixture.as, { cnf: { jkt: thumbprint(client) } });
   return {
     authorization: `DPoP ${token}`,
     dpop: proof(client, 'POST', ORIGIN + path, token, { claims: { iat: seconds() + ahead } }),
   };
 };
 const ask = (client: Pair, path = '/mcp', from?: string): Promise<Answer> =>
-  bed.ask({
+  fixture.ask({
     method: 'POST',
     path,
     headers: { ...credentials(client, path), ...(from === undefined ? {} : { 'x-forwarded-for': from }) },
   });
 const metric = async (line: string) =>
   Number(
-    (await bed.admin('/metrics')).text
+    (await fixture.admin('/metrics')).text
       .split('\n')
       .find((l) => l.startsWith(`${line} `))
       ?.split(' ')[1] ?? 0,
@@ -49,7 +49,7 @@ describe('a rate limit', () => {
     for (const client of [alice, bob, alice, bob]) statuses.push((await ask(client)).status);
     expect(statuses).toEqual(want);
     expect((await ask(alice)).status).toBe(429); // the third of her own
-    expect(bed.seen).toHaveLength(want.filter((status) => status === 200).length);
+    expect(fixture.seen).toHaveLength(want.filter((status) => status === 200).length);
   });
   it('tells the refused one when to come again, and nothing of credentials; then it may', async () => {
     await start((config) => {
@@ -80,7 +80,7 @@ describe('an address that keeps being refused', () => {
     });
     for (let i = 0; i < 2; i++)
       expect(
-        (await bed.ask({ method: 'POST', path: '/mcp', headers: { authorization: 'DPoP x' } })).status,
+        (await fixture.ask({ method: 'POST', path: '/mcp', headers: { authorization: 'DPoP x' } })).status,
       ).toBe(401);
     const { status, headers, text } = await ask(alice);
     expect([status, headers['retry-after'], headers['cache-control'], JSON.parse(text).error]).toEqual([
@@ -107,16 +107,19 @@ describe('requests of one address', () => {
     const from = '203.0.113.1';
     const other = { 'x-forwarded-for': from };
     expect((await ask(alice, '/mcp', from)).status).toBe(200);
-    expect((await bed.ask({ path: '/nowhere', headers: other })).status).toBe(404);
-    expect((await bed.ask({ path: '/mcp', headers: other })).status).toBe(401);
+    expect((await fixture.ask({ path: '/nowhere', headers: other })).status).toBe(404);
+    expect((await fixture.ask({ path: '/mcp', headers: other })).status).toBe(401);
     const spared = { method: 'POST', path: '/mcp', headers: { ...credentials(alice), ...other } };
-    const { status, headers, text } = await bed.ask(spared);
+    const { status, headers, text } = await fixture.ask(spared);
     expect([status, headers['retry-after'], JSON.parse(text).error]).toEqual([429, '1', 'address_limited']);
     for (const bad of ['/nowhere', '/mcp/..%2fx', `/mcp/${'a'.repeat(9000)}`])
-      expect((await bed.ask({ path: bad, headers: other })).status).toBe(429);
-    expect((await bed.audit()).at(-1)).toMatchObject({ reason: 'address_limited', 'client.address': from });
+      expect((await fixture.ask({ path: bad, headers: other })).status).toBe(429);
+    expect((await fixture.audit()).at(-1)).toMatchObject({
+      reason: 'address_limited',
+      'client.address': from,
+    });
     ahead = 1;
-    expect((await bed.ask(spared)).status).toBe(200); // its proof was not spent
+    expect((await fixture.ask(spared)).status).toBe(200); // its proof was not spent
     expect((await ask(alice, '/mcp', from)).status).toBe(429);
   });
   it.each([
@@ -133,7 +136,7 @@ describe('requests of one address', () => {
     expect((await ask(alice, '/mcp', another)).status).toBe(200);
   });
   it('leave the probe of whoever balances load alone', async () => {
-    for (let i = 0; i < 5; i++) expect((await bed.ask({ path: '/healthz' })).status).toBe(200);
+    for (let i = 0; i < 5; i++) expect((await fixture.ask({ path: '/healthz' })).status).toBe(200);
   });
 });
 
@@ -164,13 +167,13 @@ describe('a header block', () => {
     [MAX, 431],
     [MAX + 1, 431],
   ])('that counts %i bytes: %i', async (size, status) => {
-    expect(await bed.raw(ofSize(size))).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
-    expect(bed.seen).toHaveLength(status === 200 ? 1 : 0);
+    expect(await fixture.raw(ofSize(size))).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
+    expect(fixture.seen).toHaveLength(status === 200 ? 1 : 0);
   });
   it('that is too large closes its connection: nothing behind it is a request', async () => {
-    const got = await bed.raw(`${ofSize(MAX)}${ofSize(1500)}`);
+    const got = await fixture.raw(`${ofSize(MAX)}${ofSize(1500)}`);
     expect(got.match(/HTTP\/1\.1/g)).toHaveLength(1);
-    expect(bed.seen).toEqual([]);
+    expect(fixture.seen).toEqual([]);
   });
 });
 
@@ -182,7 +185,7 @@ describe('connections altogether', () => {
     });
     const open = (): Promise<net.Socket | undefined> =>
       new Promise((resolve) => {
-        const socket = net.connect(bed.gateway.port, '127.0.0.1');
+        const socket = net.connect(fixture.gateway.port, '127.0.0.1');
         socket
           .on('error', () => {})
           .on('close', () => resolve(undefined))

@@ -5,7 +5,7 @@
 import http from 'node:http';
 import net, { type AddressInfo, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ORIGIN, startBed, type Bed } from './support/gateway.js';
+import { ORIGIN, startFixture, type GatewayFixture } from './support/gateway.js';
 import { accessToken, ec, proof, thumbprint } from './support/mint.js';
 
 const FIRST_BYTE_SECONDS = 1.5;
@@ -23,7 +23,7 @@ let backend = good;
 /** Request lines and X-Request-Ids, in the order in which they came, and the connection they came on. */
 let heads: { readonly head: string; readonly socket: Socket }[] = [];
 let server: net.Server;
-let bed: Bed;
+let fixture: GatewayFixture;
 const open = new Set<Socket>();
 
 beforeAll(async () => {
@@ -53,7 +53,7 @@ afterAll(() => new Promise<void>((resolve) => server.close(() => resolve())));
 beforeEach(async () => {
   backend = good;
   heads = [];
-  bed = await startBed({
+  fixture = await startFixture({
     change: (config) => {
       config.upstream = { firstByteTimeoutSeconds: FIRST_BYTE_SECONDS, idleTimeoutSeconds: 3 };
       (config.routes[0]!.backend as { url: string }).url =
@@ -62,7 +62,7 @@ beforeEach(async () => {
   });
 });
 afterEach(async () => {
-  await bed.stop();
+  await fixture.stop();
   for (const socket of open) socket.destroy();
 });
 
@@ -82,7 +82,7 @@ interface Ask {
 }
 
 function ask({ method = 'POST', length, body = '' }: Ask = {}): Promise<Got> {
-  const token = accessToken(bed.as, { cnf: { jkt: thumbprint(client) } });
+  const token = accessToken(fixture.as, { cnf: { jkt: thumbprint(client) } });
   const headers = {
     authorization: `DPoP ${token}`,
     dpop: proof(client, method, HTU, token),
@@ -92,7 +92,7 @@ function ask({ method = 'POST', length, body = '' }: Ask = {}): Promise<Got> {
     const at: number[] = [];
     let text = '';
     const out = http.request(
-      { host: '127.0.0.1', port: bed.gateway.port, path: '/mcp', method, headers, agent: false },
+      { host: '127.0.0.1', port: fixture.gateway.port, path: '/mcp', method, headers, agent: false },
       (answer) => {
         const end = () => {
           resolve({ status: answer.statusCode, headers: answer.headers, text, whole: answer.complete, at });
@@ -112,7 +112,7 @@ function ask({ method = 'POST', length, body = '' }: Ask = {}): Promise<Got> {
 }
 
 const activeConnections = async () => {
-  const line = (await bed.admin('/metrics')).text
+  const line = (await fixture.admin('/metrics')).text
     .split('\n')
     .find((l) => l.startsWith('agentgateway_active_connections{'));
   return Number(line?.split(' ')[1] ?? NaN);
@@ -122,11 +122,11 @@ const activeConnections = async () => {
  * stays open, and that the next request passes.
  */
 async function through(misdeed: Backend, what?: Ask): Promise<{ got: Got; line: Record<string, unknown> }> {
-  const before = (await bed.audit()).length;
+  const before = (await fixture.audit()).length;
   backend = misdeed;
   const got = await ask(what);
   for (let i = 0; i < 50 && (await activeConnections()) !== 0; i++) await sleep(20);
-  const lines = (await bed.audit()).slice(before);
+  const lines = (await fixture.audit()).slice(before);
   expect(lines).toHaveLength(1);
   expect(await activeConnections()).toBe(0);
   backend = good;

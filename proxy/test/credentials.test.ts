@@ -6,7 +6,7 @@ import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import net, { type AddressInfo, type Socket } from 'node:net';
 import { join } from 'node:path';
-import { ORIGIN, startBed, type Answer, type Bed } from './support/gateway.js';
+import { ORIGIN, startFixture, type Answer, type GatewayFixture } from './support/gateway.js';
 import { startKube, type Kube } from './support/kube.js';
 import { accessToken, ec, proof, thumbprint } from './support/mint.js';
 
@@ -21,7 +21,7 @@ const SCHEMES = {
   bearer: { header: 'authorization', prefix: 'Bearer ', want: `Bearer ${SECRET}` },
   'of-mcp': { header: 'mcp-key', prefix: 'v1 ', want: `v1 ${SECRET}` }, // a client's mcp-* passes elsewhere
 } as const;
-let bed: Bed;
+let fixture: GatewayFixture;
 let kube: Kube;
 let mute: net.Server;
 const held = new Set<Socket>();
@@ -35,7 +35,7 @@ beforeAll(async () => {
       .resume();
   });
   await new Promise<void>((resolve) => mute.listen(0, '127.0.0.1', resolve));
-  bed = await startBed({
+  fixture = await startFixture({
     change: (config, { backendPort, dir }) => {
       config.upstream = { connectTimeoutSeconds: CONNECT_SECONDS };
       const { auth } = config.routes[0]!;
@@ -59,22 +59,22 @@ beforeAll(async () => {
       });
     },
   });
-  kube = await startKube(bed.dir);
+  kube = await startKube(fixture.dir);
 }, 20_000);
 afterAll(async () => {
-  await bed.stop();
+  await fixture.stop();
   await kube.stop();
   for (const socket of held) socket.destroy();
   await new Promise((resolve) => mute.close(resolve));
 });
 beforeEach(() => {
-  bed.seen.length = 0;
+  fixture.seen.length = 0;
   kube.seen.length = 0;
   kube.status = undefined;
 });
 
 const ask = (
-  to: Bed,
+  to: GatewayFixture,
   path: string,
   { method = 'POST', more = {} }: { method?: string; more?: Record<string, string> } = {},
 ): Promise<Answer> => {
@@ -85,35 +85,37 @@ const ask = (
     headers: { authorization: `DPoP ${token}`, dpop: proof(client, method, ORIGIN + path, token), ...more },
   });
 };
-const last = async (of: Bed) => (await of.audit()).at(-1)!;
+const last = async (of: GatewayFixture) => (await of.audit()).at(-1)!;
 
 describe('a credential of the gateway', () => {
   const valuesOf = (name: string) => {
-    const { rawHeaders } = bed.seen[0]!;
+    const { rawHeaders } = fixture.seen[0]!;
     return rawHeaders.filter((_, i) => i % 2 === 1 && rawHeaders[i - 1]!.toLowerCase() === name);
   };
   it.each(Object.entries(SCHEMES))(
     "%s goes as its header and prefix say, once, and a client's field of that name never",
     async (name, { header, want }) => {
       const more = header === 'authorization' ? {} : { [header]: MINE };
-      expect((await ask(bed, `/${name}`, { more })).status).toBe(200);
+      expect((await ask(fixture, `/${name}`, { more })).status).toBe(200);
       expect(valuesOf(header)).toEqual([want]);
-      expect(bed.seen[0]!.rawHeaders.join('\n')).not.toContain(MINE);
+      expect(fixture.seen[0]!.rawHeaders.join('\n')).not.toContain(MINE);
     },
   );
   it.each(Object.entries(SCHEMES).filter(([, { header }]) => !/^(authorization|mcp-.*)$/.test(header)))(
     '%s goes also where the client lists its header in Connection',
     async (name, { header, want }) => {
-      expect((await ask(bed, `/${name}`, { more: { connection: `close, ${header}` } })).status).toBe(200);
+      expect((await ask(fixture, `/${name}`, { more: { connection: `close, ${header}` } })).status).toBe(200);
       expect(valuesOf(header)).toEqual([want]);
     },
   );
   it('goes nowhere where the client lists Authorization, which was judged, in Connection', async () => {
-    expect((await ask(bed, '/bearer', { more: { connection: 'close, authorization' } })).status).toBe(400);
-    expect(bed.seen).toEqual([]);
+    expect((await ask(fixture, '/bearer', { more: { connection: 'close, authorization' } })).status).toBe(
+      400,
+    );
+    expect(fixture.seen).toEqual([]);
   });
   it("goes to its own route alone: elsewhere neither the gateway's nor the client's key passes", async () => {
-    expect((await ask(bed, '/mcp', { more: { 'x-api-key': MINE } })).status).toBe(200);
+    expect((await ask(fixture, '/mcp', { more: { 'x-api-key': MINE } })).status).toBe(200);
     expect(valuesOf('x-api-key')).toEqual([]);
     expect(valuesOf('authorization')).toEqual([]);
   });
@@ -122,25 +124,25 @@ describe('a credential of the gateway', () => {
 describe('a backend that never shakes hands', () => {
   it('has the time to connect and no more: 504, and its connection is closed', async () => {
     const began = performance.now();
-    const { status } = await ask(bed, '/mute');
+    const { status } = await ask(fixture, '/mute');
     const ms = performance.now() - began;
     expect(status).toBe(504);
     expect(ms).toBeGreaterThan(CONNECT_SECONDS * 1000 - 50);
     expect(ms).toBeLessThan(CONNECT_SECONDS * 1000 + 700);
-    expect(await last(bed)).toMatchObject({
+    expect(await last(fixture)).toMatchObject({
       reason: 'upstream_timeout',
       'response.status': 504,
       detail: 'connect',
     });
     expect(held.size).toBe(0);
-    expect((await ask(bed, '/mcp')).status).toBe(200);
+    expect((await ask(fixture, '/mcp')).status).toBe(200);
   });
 });
 
 describe('the Kubernetes API', () => {
   /** A gateway with a secrets route to it. @param caFile whom it believes */
-  async function secrets<T>(caFile: string, run: (to: Bed) => Promise<T>): Promise<T> {
-    const to = await startBed({
+  async function secrets<T>(caFile: string, run: (to: GatewayFixture) => Promise<T>): Promise<T> {
+    const to = await startFixture({
       change: (config) => {
         const { auth } = config.routes[0]!;
         const backend = { url: `https://127.0.0.1:${kube.port}`, caFile };
@@ -172,7 +174,7 @@ describe('the Kubernetes API', () => {
     kube.seen.map(({ headers }) => (headers as Record<string, string>).authorization);
 
   it('with the right name and a certificate of another CA gets no request and no token', async () => {
-    const file = (name: string) => join(bed.dir, name);
+    const file = (name: string) => join(fixture.dir, name);
     execFileSync(
       'openssl',
       [

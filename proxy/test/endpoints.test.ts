@@ -9,13 +9,13 @@ import type { TLSSocket } from 'node:tls';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { wallClock } from '../src/clock.js';
 import { hasRedis, RedisProcess } from './replay/redis-process.js';
-import { ORIGIN, freePort, startBed, type Bed } from './support/gateway.js';
+import { ORIGIN, freePort, startFixture, type GatewayFixture } from './support/gateway.js';
 import { accessToken, ec, proof, thumbprint } from './support/mint.js';
 
 const client = ec();
-const ask = (bed: Bed, headers: Record<string, string> = {}, method = 'POST') => {
-  const token = accessToken(bed.as, { cnf: { jkt: thumbprint(client) } });
-  return bed.ask({
+const ask = (fixture: GatewayFixture, headers: Record<string, string> = {}, method = 'POST') => {
+  const token = accessToken(fixture.as, { cnf: { jkt: thumbprint(client) } });
+  return fixture.ask({
     method,
     path: '/mcp',
     headers: {
@@ -38,7 +38,7 @@ const shut = (server: http.Server) =>
 describe('several endpoints', () => {
   const EJECT = 30;
   let ahead = 0;
-  let bed: Bed;
+  let fixture: GatewayFixture;
   let servers: http.Server[];
   let ports: number[];
   let status = [200, 200, 200];
@@ -57,7 +57,7 @@ describe('several endpoints', () => {
     [ahead, got, status] = [0, [], [200, 200, 200]];
     servers = [0, 1, 2].map(server);
     ports = await Promise.all(servers.map((s) => listen(s)));
-    bed = await startBed({
+    fixture = await startFixture({
       clock: () => wallClock() + ahead,
       change: (config) => {
         const route = config.routes[0] as Extract<(typeof config.routes)[number], { kind: 'mcp' }>;
@@ -71,13 +71,13 @@ describe('several endpoints', () => {
     });
   });
   afterEach(async () => {
-    await bed.stop();
+    await fixture.stop();
     await Promise.all(servers.map(shut));
   });
 
   it('share new sessions', async () => {
     for (let i = 0; i < 9; i++)
-      expect(await ask(bed)).toMatchObject({ status: 200, text: expect.stringMatching(/^[012]$/) });
+      expect(await ask(fixture)).toMatchObject({ status: 200, text: expect.stringMatching(/^[012]$/) });
     expect([0, 1, 2].map((i) => got.filter(([at]) => at === i).length)).toEqual([3, 3, 3]);
   });
   it('leave out one that does not answer, whether or not its clients wait', async () => {
@@ -87,7 +87,7 @@ describe('several endpoints', () => {
     });
     const leave = (port: number) =>
       new Promise<void>((resolve) => {
-        const token = accessToken(bed.as, { cnf: { jkt: thumbprint(client) } });
+        const token = accessToken(fixture.as, { cnf: { jkt: thumbprint(client) } });
         const out = http.request({
           host: '127.0.0.1',
           port,
@@ -102,11 +102,11 @@ describe('several endpoints', () => {
       });
     const mute = () => got.filter(([at]) => at === 0).length;
     // A timeout, clients that leave, a timeout: two failures in a row.
-    while (mute() < 1) await ask(bed);
-    for (const before = mute(); mute() < before + 2;) await leave(bed.gateway.port);
-    for (const before = mute(); mute() < before + 1;) await ask(bed);
+    while (mute() < 1) await ask(fixture);
+    for (const before = mute(); mute() < before + 2;) await leave(fixture.gateway.port);
+    for (const before = mute(); mute() < before + 1;) await ask(fixture);
     const after = mute();
-    for (let i = 0; i < 9; i++) expect((await ask(bed)).status).toBe(200);
+    for (let i = 0; i < 9; i++) expect((await ask(fixture)).status).toBe(200);
     expect(mute()).toBe(after);
   }, 15_000);
   it('leave out one that cuts its answers off', async () => {
@@ -116,15 +116,15 @@ describe('several endpoints', () => {
         .writeHead(200, { 'Content-Length': 10 })
         .write('x', () => setTimeout(() => response.destroy(), 10));
     });
-    for (let i = 0; i < 12; i++) await ask(bed).catch(() => {});
+    for (let i = 0; i < 12; i++) await ask(fixture).catch(() => {});
     expect(got.filter(([at]) => at === 0)).toHaveLength(2);
   });
   it('keep their sessions, which the backend sees under its own name', async () => {
-    const first = await ask(bed);
+    const first = await ask(fixture);
     const session = first.headers['mcp-session-id'] as string;
     expect(session).toMatch(/^[\w-]{22}\.[\w-]{8}\.session-of-\d$/);
     for (const method of ['POST', 'GET', 'POST', 'DELETE', 'POST'])
-      expect((await ask(bed, { 'mcp-session-id': session }, method)).text).toBe(first.text);
+      expect((await ask(fixture, { 'mcp-session-id': session }, method)).text).toBe(first.text);
     expect(got.slice(1)).toEqual(Array(5).fill([Number(first.text), `session-of-${first.text}`]));
   });
   (hasRedis() ? it : it.skip)(
@@ -132,7 +132,7 @@ describe('several endpoints', () => {
     async () => {
       const redis = await RedisProcess.start();
       const replica = (order: readonly number[]) =>
-        startBed({
+        startFixture({
           change: (config) => {
             config.replay = { store: 'redis', url: `redis://127.0.0.1:${redis.port}`, epochMarginSeconds: 0 };
             (config.routes[0] as { backend: unknown }).backend = {
@@ -159,31 +159,31 @@ describe('several endpoints', () => {
   it.each(['session-of-0', 'AAAAAAAA.session-of-0', '', '.'])(
     'know no session %j: 404, so that the client begins anew',
     async (session) => {
-      const answer = await ask(bed, { 'mcp-session-id': session });
+      const answer = await ask(fixture, { 'mcp-session-id': session });
       expect([answer.status, JSON.parse(answer.text).error, got]).toEqual([404, 'mcp_session_gone', []]);
     },
   );
   it('that fail twice in a row are left out for a while, and then tried again', async () => {
     status[1] = 503;
     const texts = [];
-    for (let i = 0; i < 30; i++) texts.push((await ask(bed)).text);
+    for (let i = 0; i < 30; i++) texts.push((await ask(fixture)).text);
     expect(texts.filter((text) => text === '1')).toHaveLength(2);
     status[1] = 200;
     ahead = EJECT + 1;
-    for (let i = 0; i < 9; i++) texts.push((await ask(bed)).text);
+    for (let i = 0; i < 9; i++) texts.push((await ask(fixture)).text);
     expect(texts.slice(30).filter((text) => text === '1')).toHaveLength(3);
   });
   it('that cannot be reached are left out too; with none that works all are tried', async () => {
     await shut(servers[2]!);
     const answers = [];
-    for (let i = 0; i < 20; i++) answers.push((await ask(bed)).status);
+    for (let i = 0; i < 20; i++) answers.push((await ask(fixture)).status);
     expect(answers.filter((s) => s === 502)).toHaveLength(2);
     status = [503, 503, 503];
-    for (let i = 0; i < 10; i++) await ask(bed);
+    for (let i = 0; i < 10; i++) await ask(fixture);
     servers[2] = server(2);
     await listen(servers[2], ports[2]);
     const before = got.length;
-    for (let i = 0; i < 6; i++) await ask(bed);
+    for (let i = 0; i < 6; i++) await ask(fixture);
     expect(got.length - before).toBe(6);
   });
   it('that are busy with a slow request get fewer', async () => {
@@ -197,10 +197,10 @@ describe('several endpoints', () => {
     await listen(servers[0], ports[0]);
     const slow: Promise<unknown>[] = [];
     while (held.length === 0) {
-      slow.push(ask(bed));
+      slow.push(ask(fixture));
       await sleep(20);
     }
-    for (let i = 0; i < 10; i++) expect((await ask(bed)).text).not.toBe('0');
+    for (let i = 0; i < 10; i++) expect((await ask(fixture)).text).not.toBe('0');
     for (const answer of held) answer();
     await Promise.all(slow);
   });
@@ -211,7 +211,7 @@ describe('a backend that asks for a certificate', () => {
     const port = await freePort();
     const seen: (string | undefined)[] = [];
     let backend!: https.Server;
-    const bed = await startBed({
+    const fixture = await startFixture({
       change: (config, { dir }) => {
         const file = (name: string) => join(dir, name);
         const openssl = (...args: string[]) => execFileSync('openssl', args, { stdio: 'pipe' });
@@ -285,8 +285,8 @@ describe('a backend that asks for a certificate', () => {
     try {
       await listen(backend, port);
       const to = (path: string) => {
-        const token = accessToken(bed.as, { cnf: { jkt: thumbprint(client) } });
-        return bed.ask({
+        const token = accessToken(fixture.as, { cnf: { jkt: thumbprint(client) } });
+        return fixture.ask({
           method: 'POST',
           path,
           headers: { authorization: `DPoP ${token}`, dpop: proof(client, 'POST', ORIGIN + path, token) },
@@ -296,12 +296,12 @@ describe('a backend that asks for a certificate', () => {
       expect((await to('/unnamed')).status).toBe(502); // the certificate is not for 127.0.0.1
       expect((await to('/bare')).status).toBe(502);
       for (const half of ['crt', 'key'])
-        writeFileSync(join(bed.dir, `client.${half}`), readFileSync(join(bed.dir, `next.${half}`)));
+        writeFileSync(join(fixture.dir, `client.${half}`), readFileSync(join(fixture.dir, `next.${half}`)));
       await sleep(1_300);
       expect((await to('/mcp')).status).toBe(200);
       expect(seen).toEqual(['CN=gateway-1', 'CN=gateway-2']);
     } finally {
-      await bed.stop();
+      await fixture.stop();
       await shut(backend);
     }
   }, 15_000);

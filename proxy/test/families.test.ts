@@ -2,7 +2,7 @@
 import http from 'node:http';
 import { networkInterfaces } from 'node:os';
 import { listen } from '../src/http/listen.js';
-import { startBed, type Bed } from './support/gateway.js';
+import { startFixture, type GatewayFixture } from './support/gateway.js';
 
 const hasIpv6 = Object.values(networkInterfaces()).some((each) =>
   each?.some(({ address }) => address === '::1'),
@@ -10,10 +10,10 @@ const hasIpv6 = Object.values(networkInterfaces()).some((each) =>
 const LOOPBACKS = hasIpv6 ? ['127.0.0.1', '[::1]'] : ['127.0.0.1'];
 
 describe('a gateway that is told no address to listen on', () => {
-  let bed: Bed;
+  let fixture: GatewayFixture;
   let ports: { traffic: number; admin: number };
   beforeAll(async () => {
-    bed = await startBed({
+    fixture = await startFixture({
       change: (config) => {
         delete config.listen!.host;
         delete config.admin!.host;
@@ -21,7 +21,7 @@ describe('a gateway that is told no address to listen on', () => {
       },
     });
   });
-  afterAll(() => bed.stop());
+  afterAll(() => fixture.stop());
 
   it.each(LOOPBACKS)('answers clients and probes at %s', async (host) => {
     const statuses = [`${ports.traffic}/healthz`, `${ports.admin}/livez`, `${ports.admin}/readyz`].map(
@@ -32,7 +32,7 @@ describe('a gateway that is told no address to listen on', () => {
 
   it('knows a client over IPv4 by its IPv4 address, which limits and trusted peers go by', async () => {
     expect((await fetch(`http://127.0.0.1:${ports.traffic}/mcp`, { method: 'POST' })).status).toBe(401);
-    const [line] = (await bed.audit()).slice(-1);
+    const [line] = (await fixture.audit()).slice(-1);
     expect(Object.values(line!)).toContain('127.0.0.1');
     expect(JSON.stringify(line)).not.toContain('::ffff');
   });

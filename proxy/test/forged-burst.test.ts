@@ -1,18 +1,18 @@
 /** Forged proofs that arrive together: an address costs no more verifications than it has refusals left. */
 import net from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ORIGIN, startBed } from './support/gateway.js';
+import { ORIGIN, startFixture } from './support/gateway.js';
 import { accessToken, ec, proof, thumbprint } from './support/mint.js';
 
 it('sixty at once, of an address with five refusals: five are verified, the others are turned away', async () => {
   const client = ec();
-  const bed = await startBed({
+  const fixture = await startFixture({
     change: (config) => {
       config.limits = { refusalsPerAddress: { maxTokens: 5, tokensPerSecond: 1 } };
     },
   });
   try {
-    const token = accessToken(bed.as, { cnf: { jkt: thumbprint(client) } });
+    const token = accessToken(fixture.as, { cnf: { jkt: thumbprint(client) } });
     const forged = () => {
       const [head, claims] = proof(client, 'POST', `${ORIGIN}/mcp`, token).split('.');
       return `${head}.${claims}.${'A'.repeat(86)}`;
@@ -26,7 +26,7 @@ it('sixty at once, of an address with five refusals: five are verified, the othe
       lines.map(
         () =>
           new Promise<net.Socket>((resolve) => {
-            const socket = net.connect(bed.gateway.port, '127.0.0.1', () => resolve(socket));
+            const socket = net.connect(fixture.gateway.port, '127.0.0.1', () => resolve(socket));
           }),
       ),
     );
@@ -39,11 +39,11 @@ it('sixty at once, of an address with five refusals: five are verified, the othe
           }),
       ),
     );
-    const reasons = (await bed.audit()).map(({ reason }) => reason);
+    const reasons = (await fixture.audit()).map(({ reason }) => reason);
     expect(reasons.filter((reason) => reason === 'dpop_signature_bad')).toHaveLength(5);
     expect(reasons.filter((reason) => reason === 'address_limited')).toHaveLength(55);
-    expect(bed.seen).toEqual([]);
+    expect(fixture.seen).toEqual([]);
   } finally {
-    await bed.stop();
+    await fixture.stop();
   }
 });

@@ -1,14 +1,14 @@
 /** What clients can make the gateway hold: bodies that rules are for. */
 import http from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ORIGIN, startBed, type Bed } from './support/gateway.js';
+import { ORIGIN, startFixture, type GatewayFixture } from './support/gateway.js';
 import { accessToken, ec, proof, thumbprint } from './support/mint.js';
 
 const MIB = 2 ** 20;
 const client = ec();
-let bed: Bed;
+let fixture: GatewayFixture;
 beforeAll(async () => {
-  bed = await startBed({
+  fixture = await startFixture({
     change: (config) => {
       config.routes = [
         {
@@ -20,10 +20,10 @@ beforeAll(async () => {
     },
   });
 });
-afterAll(() => bed.stop());
+afterAll(() => fixture.stop());
 
 it('bodies of one caller that rules are for have one bound for all of them, and those that are taken go on', async () => {
-  const token = accessToken(bed.as, { cnf: { jkt: thumbprint(client) } });
+  const token = accessToken(fixture.as, { cnf: { jkt: thumbprint(client) } });
   const headers = {
     authorization: `DPoP ${token}`,
     dpop: proof(client, 'POST', `${ORIGIN}/mcp`, token),
@@ -35,7 +35,14 @@ it('bodies of one caller that rules are for have one bound for all of them, and 
   for (let i = 0; i < 40; i++) {
     const out = http
       .request(
-        { host: '127.0.0.1', port: bed.gateway.port, method: 'POST', path: '/mcp', headers, agent: false },
+        {
+          host: '127.0.0.1',
+          port: fixture.gateway.port,
+          method: 'POST',
+          path: '/mcp',
+          headers,
+          agent: false,
+        },
         (message) => {
           let text = '';
           message
@@ -55,11 +62,11 @@ it('bodies of one caller that rules are for have one bound for all of them, and 
   for (const out of open) out.destroy();
   await sleep(200);
   // What they held is free again.
-  const at = accessToken(bed.as, { cnf: { jkt: thumbprint(client) } });
+  const at = accessToken(fixture.as, { cnf: { jkt: thumbprint(client) } });
   const body = '{"jsonrpc":"2.0","id":1,"method":"tools/list"}';
   expect(
     (
-      await bed.ask({
+      await fixture.ask({
         method: 'POST',
         path: '/mcp',
         headers: {

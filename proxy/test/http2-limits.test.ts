@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import tls from 'node:tls';
-import { ORIGIN, startBed, type Bed } from './support/gateway.js';
+import { ORIGIN, startFixture, type GatewayFixture } from './support/gateway.js';
 import {
   answerOf,
   ask,
@@ -36,13 +36,13 @@ const PROTOCOL_ERROR = 1;
 const client = ec();
 let dir: string;
 let server: Identity;
-let bed: Bed;
+let fixture: GatewayFixture;
 const open: { destroy(): void }[] = [];
 
 beforeAll(async () => {
   dir = mkdtempSync(join(tmpdir(), 'agw-http2-'));
   server = makeCertificate(dir, 'server');
-  bed = await startBed({
+  fixture = await startFixture({
     change: (config) => {
       config.listen = { ...config.listen, tls: server };
       config.limits = {
@@ -55,26 +55,26 @@ beforeAll(async () => {
   });
 });
 beforeEach(() => {
-  bed.seen.length = 0;
+  fixture.seen.length = 0;
 });
 afterEach(async () => {
   for (const one of open.splice(0)) one.destroy();
   await sleep(20);
   // Whatever was done: the process lives, and serves the next.
-  const next = session(bed.gateway.port, server.certFile);
+  const next = session(fixture.gateway.port, server.certFile);
   expect((await ask(next, { path: '/healthz' })).status).toBe(200);
   next.destroy();
-  expect(bed.warnings.filter((warning) => !warning.includes('the pair read before stays in use'))).toEqual(
-    [],
-  );
+  expect(
+    fixture.warnings.filter((warning) => !warning.includes('the pair read before stays in use')),
+  ).toEqual([]);
 });
 afterAll(async () => {
-  await bed.stop();
+  await fixture.stop();
   rmSync(dir, { recursive: true });
 });
 
 const credentials = (method = 'POST') => {
-  const token = accessToken(bed.as, { cnf: { jkt: thumbprint(client) } });
+  const token = accessToken(fixture.as, { cnf: { jkt: thumbprint(client) } });
   return { authorization: `DPoP ${token}`, dpop: proof(client, method, `${ORIGIN}/mcp`, token) };
 };
 const signed = (more: readonly (readonly [string, string])[] = [], method = 'POST') =>
@@ -82,12 +82,12 @@ const signed = (more: readonly (readonly [string, string])[] = [], method = 'POS
 const headers = (stream: number, fields: readonly (readonly [string, string])[], end = true) =>
   frame(FRAME.HEADERS, FLAG.END_HEADERS | (end ? FLAG.END_STREAM : 0), stream, block(fields));
 const raw = async (settings?: Buffer, stays?: boolean): Promise<RawClient> => {
-  const one = await rawClient(bed.gateway.port, settings, stays);
+  const one = await rawClient(fixture.gateway.port, settings, stays);
   open.push(one.socket);
   return one;
 };
 const whole = () => {
-  const one = session(bed.gateway.port, server.certFile);
+  const one = session(fixture.gateway.port, server.certFile);
   open.push(one);
   return one;
 };
@@ -102,7 +102,7 @@ const until = async (what: () => boolean, ms = 5_000) => {
   for (let left = ms; left > 0 && !what(); left -= 10) await sleep(10);
   expect(what()).toBe(true);
 };
-const reasons = async () => (await bed.audit()).map(({ reason }) => reason);
+const reasons = async () => (await fixture.audit()).map(({ reason }) => reason);
 
 describe('a session', () => {
   const ping = frame(FRAME.PING, 0, 0, Buffer.alloc(8));
@@ -144,7 +144,7 @@ describe('a session', () => {
     expect(one.closedAfterMs()).toBeLessThan(CLOSED_MS);
   });
   it('that has had a stream may be idle longer, and one that has a stream open is not touched', async () => {
-    bed.answer = (_, response) => {
+    fixture.answer = (_, response) => {
       setTimeout(() => response.end('late'), 1_500);
     };
     const [idle, busy] = [await raw(), await raw()];
@@ -156,7 +156,7 @@ describe('a session', () => {
   });
   it('that does not begin with the preface is closed', async () => {
     const socket = tls.connect(
-      { host: '127.0.0.1', port: bed.gateway.port, rejectUnauthorized: false, ALPNProtocols: ['h2'] },
+      { host: '127.0.0.1', port: fixture.gateway.port, rejectUnauthorized: false, ALPNProtocols: ['h2'] },
       () => socket.write('GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n'),
     );
     open.push(socket);
@@ -170,17 +170,17 @@ describe('a session', () => {
     expect(got).not.toContain('HTTP/1.1 200');
   });
   it('has a hundred streams, and no more', async () => {
-    bed.answer = () => {};
+    fixture.answer = () => {};
     const one = await raw();
     for (let i = 0; i < 101; i++) one.write(headers(1 + 2 * i, signed([], 'GET')));
     await until(() => code(one, FRAME.RST_STREAM, 201) === REFUSED_STREAM);
-    await until(() => bed.seen.length === 100, 3_000);
+    await until(() => fixture.seen.length === 100, 3_000);
     one.socket.destroy();
-    bed.answer = (_, response) => response.end();
+    fixture.answer = (_, response) => response.end();
   });
   it('that opens streams and resets them, again and again, is over (CVE-2023-44487)', async () => {
     const one = await raw();
-    const before = (await bed.audit()).length;
+    const before = (await fixture.audit()).length;
     for (let i = 0; i < 2_000 && one.socket.writable; i++) {
       one.write(
         headers(1 + 2 * i, request('GET', '/mcp')),
@@ -190,7 +190,7 @@ describe('a session', () => {
     }
     await until(() => one.closedAfterMs() !== undefined, 3_000);
     expect(code(one, FRAME.GOAWAY, 0)).toBeDefined();
-    expect((await bed.audit()).length - before).toBeLessThan(600);
+    expect((await fixture.audit()).length - before).toBeLessThan(600);
   });
   it.each([
     [
@@ -200,7 +200,7 @@ describe('a session', () => {
     ['makes us reset it (CVE-2025-8671)', (id: number) => frame(FRAME.WINDOW_UPDATE, 0, id, Buffer.alloc(4))],
   ])('that %s, again and again, is over too, and leaves nothing at work', async (_, reset) => {
     let working = 0;
-    bed.answer = (__, response) => {
+    fixture.answer = (__, response) => {
       working += 1;
       response.on('close', () => {
         working -= 1;
@@ -214,8 +214,8 @@ describe('a session', () => {
     }
     await until(() => one.closedAfterMs() !== undefined, 4_000);
     await until(() => working === 0);
-    expect(bed.seen.length).toBeLessThan(300);
-    bed.answer = (__, response) => response.end();
+    expect(fixture.seen.length).toBeLessThan(300);
+    fixture.answer = (__, response) => response.end();
   });
   it('that is over takes its connection with it, also when its client does not leave', async () => {
     const one = await raw(undefined, true);
@@ -250,7 +250,7 @@ describe('a session', () => {
       [server.keyFile, next.keyFile],
     ] as const)
       writeFileSync(to, readFileSync(from));
-    bed.gateway.refresh();
+    fixture.gateway.refresh();
     const one = await raw();
     expect([one.socket.alpnProtocol, one.socket.getPeerCertificate().subject.CN]).toEqual(['h2', 'next']);
   });
@@ -299,7 +299,7 @@ describe('a header block', () => {
         expect((await reasons()).at(-1)).toBe(passes ? 'ok' : 'too_many_headers');
       }
     }
-    expect(bed.seen).toHaveLength(1);
+    expect(fixture.seen).toHaveLength(1);
   });
   it.each([
     [100, 'ok'],
@@ -312,7 +312,7 @@ describe('a header block', () => {
     one.write(...blocks(1, signed(Array.from({ length: count - 3 }, (_, i) => [`x-${i}`, '1']))));
     await until(() => answered(one, 1));
     expect((await reasons()).slice(before)).toEqual([want]);
-    expect(bed.seen).toHaveLength(want === 'ok' ? 1 : 0);
+    expect(fixture.seen).toHaveLength(want === 'ok' ? 1 : 0);
   });
   it('of 3000 fields is reset by the parser, which hides it, and has a record', async () => {
     const before = (await reasons()).length;
@@ -321,7 +321,7 @@ describe('a header block', () => {
     await until(() => code(one, FRAME.RST_STREAM, 1) !== undefined, 5_000);
     expect(code(one, FRAME.RST_STREAM, 1)).not.toBe(0);
     expect((await reasons()).slice(before)).toEqual(['too_many_headers']);
-    expect(bed.seen).toEqual([]);
+    expect(fixture.seen).toEqual([]);
   });
   it('that is too large for a parser ends its connection at once, with a record', async () => {
     const before = (await reasons()).length;
@@ -329,14 +329,14 @@ describe('a header block', () => {
     one.write(...blocks(1, signed([['x-a', 'x'.repeat(70_000)]])));
     await until(() => one.closedAfterMs() !== undefined, 500);
     expect((await reasons()).slice(before)).toEqual(['too_many_headers']);
-    expect(bed.seen).toEqual([]);
+    expect(fixture.seen).toEqual([]);
   });
   it('with an unknown expectation is refused', async () => {
     const one = await raw();
     one.write(headers(1, signed([['expect', 'a-tea']])));
     await until(() => answered(one, 1));
     expect((await reasons()).at(-1)).toBe('expectation_failed');
-    expect(bed.seen).toEqual([]);
+    expect(fixture.seen).toEqual([]);
   });
   it('that goes on and on is the end of its session', async () => {
     const one = await raw();
@@ -344,7 +344,7 @@ describe('a header block', () => {
     for (let i = 0; i < 100 && one.socket.writable; i++)
       one.write(frame(FRAME.CONTINUATION, 0, 1, block([[`x-${i}`, 'x'.repeat(1_000)]])));
     await until(() => one.closedAfterMs() !== undefined, 3_000);
-    expect(bed.seen).toEqual([]);
+    expect(fixture.seen).toEqual([]);
   });
 });
 
@@ -492,7 +492,7 @@ describe('never reaches a backend:', () => {
         one.closedAfterMs() !== undefined,
     );
     await sleep(30);
-    expect(bed.seen).toEqual([]);
+    expect(fixture.seen).toEqual([]);
     if (answered(one, 1)) expect((await reasons()).at(-1)).not.toBe('ok');
   });
   // nghttp2 drops such a field, and node does not say so. Also of a request that would otherwise pass.
@@ -507,14 +507,14 @@ describe('never reaches a backend:', () => {
     const one = await raw();
     one.write(headers(1, signed([[name, value]])));
     await until(() => answered(one, 1));
-    expect([bed.seen, (await reasons()).at(-1)]).toEqual([[], 'malformed_request']);
+    expect([fixture.seen, (await reasons()).at(-1)]).toEqual([[], 'malformed_request']);
   });
   it('more than the one request whose session is broken in the same breath', async () => {
     const one = await raw();
     one.write(headers(1, signed()), frame(FRAME.WINDOW_UPDATE, 0, 0, Buffer.alloc(4)), headers(3, signed()));
     await until(() => (code(one, FRAME.GOAWAY, 0) ?? 0) > 0);
     await sleep(50);
-    expect(bed.seen.length).toBeLessThanOrEqual(1);
+    expect(fixture.seen.length).toBeLessThanOrEqual(1);
   });
   it('half a body, whole: neither one shorter than it says nor a longer one', async () => {
     for (const body of ['abc', 'abcdefgh']) {
@@ -531,7 +531,7 @@ describe('never reaches a backend:', () => {
       );
     }
     await sleep(50);
-    expect(bed.seen).toEqual([]);
+    expect(fixture.seen).toEqual([]);
   });
 });
 
@@ -576,7 +576,7 @@ describe('a body', () => {
       code: 0,
       text: expect.stringContaining('body_too_large'),
     });
-    expect(bed.seen).toEqual([]);
+    expect(fixture.seen).toEqual([]);
     expect(
       (await ask(one, { method: 'POST', path: '/mcp', headers: credentials(), body: 'x'.repeat(MAX_BODY) }))
         .status,

@@ -12,7 +12,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import tls from 'node:tls';
 import { createHash, X509Certificate } from 'node:crypto';
-import { ORIGIN, startBed, type Bed } from './support/gateway.js';
+import { ORIGIN, startFixture, type GatewayFixture } from './support/gateway.js';
 import { held, settlesBelow } from './support/held.js';
 import {
   answerOf,
@@ -33,13 +33,13 @@ const text = { 'Content-Type': 'text/event-stream' };
 
 let dir: string;
 let server: Identity;
-let bed: Bed;
+let fixture: GatewayFixture;
 let h2: ClientHttp2Session;
 
 beforeAll(async () => {
   dir = mkdtempSync(join(tmpdir(), 'agw-http2-'));
   server = makeCertificate(dir, 'server');
-  bed = await startBed({
+  fixture = await startFixture({
     change: (config, { backendPort }) => {
       config.listen = { ...config.listen, tls: server };
       config.limits = { maxBodyBytes: 64 * MIB, bodyIdleTimeoutSeconds: 1 };
@@ -79,20 +79,20 @@ beforeAll(async () => {
     },
   });
 });
-const usual: Bed['answer'] = (_, response) =>
+const usual: GatewayFixture['answer'] = (_, response) =>
   response.writeHead(200, { 'Content-Type': 'application/json' }).end('{"ok":true}');
 beforeEach(() => {
-  bed.answer = usual;
-  bed.seen.length = 0;
-  h2 = session(bed.gateway.port, server.certFile);
+  fixture.answer = usual;
+  fixture.seen.length = 0;
+  h2 = session(fixture.gateway.port, server.certFile);
 });
 afterEach(() => h2.destroy());
 afterAll(async () => {
-  await bed.stop();
+  await fixture.stop();
   rmSync(dir, { recursive: true });
 });
 
-const token = () => accessToken(bed.as, { cnf: { jkt } });
+const token = () => accessToken(fixture.as, { cnf: { jkt } });
 const signed = (method: string, path = '/mcp', at = token()) => ({
   authorization: `DPoP ${at}`,
   dpop: proof(client, method, ORIGIN + path, at),
@@ -107,7 +107,7 @@ const until = async (what: () => boolean, ms = 2_000) => {
   for (let left = ms; left > 0 && !what(); left -= 10) await sleep(10);
   expect(what()).toBe(true);
 };
-const lastAudit = async () => (await bed.audit()).at(-1)!;
+const lastAudit = async () => (await fixture.audit()).at(-1)!;
 
 /** The same request on HTTP/1.1, on a connection of its own. */
 const overHttp1 = ({ method, path, headers, body }: Ask): Promise<Pick<Answer, 'status' | 'raw' | 'text'>> =>
@@ -115,7 +115,7 @@ const overHttp1 = ({ method, path, headers, body }: Ask): Promise<Pick<Answer, '
     const out = https.request(
       {
         host: '127.0.0.1',
-        port: bed.gateway.port,
+        port: fixture.gateway.port,
         method,
         path,
         headers: headers as http.OutgoingHttpHeaders,
@@ -151,7 +151,7 @@ describe('ALPN (RFC 9113 3.2)', () => {
         .connect(
           {
             host: '127.0.0.1',
-            port: bed.gateway.port,
+            port: fixture.gateway.port,
             ca: readFileSync(server.certFile),
             ...(offered.length === 0 ? {} : { ALPNProtocols: offered }),
           },
@@ -183,7 +183,7 @@ describe('ALPN (RFC 9113 3.2)', () => {
     });
   });
   it('plain HTTP has no HTTP/2, by prior knowledge either', async () => {
-    const plain = await startBed();
+    const plain = await startFixture();
     try {
       const answer = await plain.raw('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00');
       expect(answer).not.toMatch(/\0\0.\x04/s); // no SETTINGS
@@ -204,7 +204,7 @@ describe('a request', () => {
       'invalid_dpop_proof',
       expect.stringContaining('DPoP error="invalid_dpop_proof"'),
     ]);
-    expect(bed.seen).toHaveLength(1);
+    expect(fixture.seen).toHaveLength(1);
   });
   it('of a hundred streams with one proof passes once', async () => {
     const once = post();
@@ -212,9 +212,9 @@ describe('a request', () => {
     expect(answers.map(({ status }) => status).sort()).toEqual([200, ...Array(99).fill(401)]);
   });
   it('reaches the backend as the allow-list makes it, without credentials, cookies or pseudo-header fields', async () => {
-    bed.answer = (_, response) => response.writeHead(200, { 'Mcp-Session-Id': 's' }).end('{}');
+    fixture.answer = (_, response) => response.writeHead(200, { 'Mcp-Session-Id': 's' }).end('{}');
     const begun = await ask(h2, post());
-    bed.seen.length = 0;
+    fixture.seen.length = 0;
     const { status } = await ask(
       h2,
       post({
@@ -236,7 +236,7 @@ describe('a request', () => {
     );
     expect(status).toBe(200);
     expect(
-      bed.seen[0]!.rawHeaders.filter((_, i) => i % 2 === 0)
+      fixture.seen[0]!.rawHeaders.filter((_, i) => i % 2 === 0)
         .map((n) => n.toLowerCase())
         .sort(),
     ).toEqual([
@@ -248,26 +248,26 @@ describe('a request', () => {
       'user-agent',
       'x-request-id',
     ]);
-    expect(bed.seen[0]!.rawHeaders.join()).not.toMatch(/CANARY|DPoP|theirs/);
-    expect(bed.seen[0]).toMatchObject({ method: 'POST', url: '/mcp?x=1', body: '{"a":1}' });
-    expect(bed.seen[0]!.headers['user-agent']).toBe('agent\xe9');
-    expect(bed.seen[0]!.headers.host).toBe(`127.0.0.1:${bed.backendPort}`);
+    expect(fixture.seen[0]!.rawHeaders.join()).not.toMatch(/CANARY|DPoP|theirs/);
+    expect(fixture.seen[0]).toMatchObject({ method: 'POST', url: '/mcp?x=1', body: '{"a":1}' });
+    expect(fixture.seen[0]!.headers['user-agent']).toBe('agent\xe9');
+    expect(fixture.seen[0]!.headers.host).toBe(`127.0.0.1:${fixture.backendPort}`);
   });
   it('whose body has no length goes on chunked, and whole', async () => {
     const body = 'x'.repeat(3 * MIB);
     expect((await ask(h2, post({ body }))).status).toBe(200);
-    expect(bed.seen[0]!.headers['transfer-encoding']).toBe('chunked');
-    expect(bed.seen[0]!.body).toBe(body);
+    expect(fixture.seen[0]!.headers['transfer-encoding']).toBe('chunked');
+    expect(fixture.seen[0]!.body).toBe(body);
   });
   it('whose header block ends the stream goes on without a body', async () => {
     expect((await ask(h2, { path: '/mcp', headers: signed('GET') })).status).toBe(200);
     expect([
-      bed.seen[0]!.headers['transfer-encoding'],
-      bed.seen[0]!.headers['content-length'],
-      bed.seen[0]!.body,
+      fixture.seen[0]!.headers['transfer-encoding'],
+      fixture.seen[0]!.headers['content-length'],
+      fixture.seen[0]!.body,
     ]).toEqual([undefined, undefined, '']);
     expect((await ask(h2, post())).status).toBe(200);
-    expect(bed.seen[1]!.body).toBe('');
+    expect(fixture.seen[1]!.body).toBe('');
   });
   it('has no trailers behind the gateway', async () => {
     const stream = h2.request(
@@ -277,8 +277,8 @@ describe('a request', () => {
     stream.on('wantTrailers', () => stream.sendTrailers({ 'x-trailer': 'CANARY', authorization: 'CANARY' }));
     stream.end('{}');
     expect((await answerOf(stream)).status).toBe(200);
-    expect(JSON.stringify(bed.seen)).not.toContain('CANARY');
-    expect(bed.seen[0]!.body).toBe('{}');
+    expect(JSON.stringify(fixture.seen)).not.toContain('CANARY');
+    expect(fixture.seen[0]!.body).toBe('{}');
   });
   it('is read for its rules like any other', async () => {
     const message = (method: string) =>
@@ -288,7 +288,7 @@ describe('a request', () => {
         headers: { 'content-type': 'application/json' },
       });
     expect((await ask(h2, message('ping'))).status).toBe(200);
-    expect(bed.seen[0]!.body).toContain('ping');
+    expect(fixture.seen[0]!.body).toContain('ping');
     expect(await ask(h2, message('tools/list'))).toMatchObject({
       status: 403,
       text: expect.stringContaining('mcp_not_allowed'),
@@ -306,12 +306,12 @@ describe('a request', () => {
       status: undefined,
       code: 1,
     }); // PROTOCOL_ERROR
-    expect(bed.seen).toHaveLength(2);
+    expect(fixture.seen).toHaveLength(2);
   });
 });
 
 describe('a refusal is that of HTTP/1.1:', () => {
-  const bad = () => accessToken(bed.as, { cnf: { jkt }, exp: 1 });
+  const bad = () => accessToken(fixture.as, { cnf: { jkt }, exp: 1 });
   const cases: Record<string, () => Ask> = {
     'no credentials': () => ({ path: '/mcp' }),
     'no credentials, with a body': () => ({
@@ -371,7 +371,7 @@ describe('a refusal is that of HTTP/1.1:', () => {
     expect(two.status).toBeGreaterThanOrEqual(400);
     expect([two.status, two.text]).toEqual([one.status, one.text]);
     expect(fields(two.raw)).toEqual(fields(one.raw));
-    expect(bed.seen).toEqual([]);
+    expect(fixture.seen).toEqual([]);
     // The session lives on.
     expect((await ask(h2, { path: '/healthz' })).status).toBe(200);
   });
@@ -397,7 +397,7 @@ describe('a refusal is that of HTTP/1.1:', () => {
 describe('an answer', () => {
   it('comes piece by piece, as its backend sends it', async () => {
     let next = () => {};
-    bed.answer = (_, response) => {
+    fixture.answer = (_, response) => {
       response.writeHead(200, text).flushHeaders();
       let i = 0;
       next = () => {
@@ -417,11 +417,11 @@ describe('an answer', () => {
     }
     next();
     expect(await done).toMatchObject({ whole: true, code: 0 });
-    await until(() => bed.seen.length === 1);
+    await until(() => fixture.seen.length === 1);
     expect(await lastAudit()).toMatchObject({ complete: true });
   });
   it('of fields that HTTP/2 does not have, or has once, is still one', async () => {
-    bed.answer = (message) => {
+    fixture.answer = (message) => {
       message.socket.end(
         'HTTP/1.1 200 OK\r\nConnection: close\r\nETag: "a"\r\nETag: "b"\r\nVary: A\r\nVary: B\r\nKeep-Alive: timeout=5\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n__proto__: x\r\nX-Mixed-Case: Y\r\nX-Latin: \xe9\r\nContent-Length: 2\r\n\r\n{}',
         'latin1',
@@ -441,7 +441,7 @@ describe('an answer', () => {
   it.each([600, 999, 99])(
     'with status %d, which there is not, becomes 502 on both protocols',
     async (status) => {
-      bed.answer = (message) => {
+      fixture.answer = (message) => {
         message.socket.end(
           `HTTP/1.1 ${String(status).padStart(3, '0')} X\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}`,
         );
@@ -456,14 +456,14 @@ describe('an answer', () => {
     ['GET', 304],
   ])('to %s with status %d has no body, and ends', async (method, status) => {
     const route = method === 'HEAD' ? '/healthz' : '/mcp';
-    bed.answer = (_, response) => response.writeHead(status, { 'X-A': '1' }).end();
+    fixture.answer = (_, response) => response.writeHead(status, { 'X-A': '1' }).end();
     const answer = await ask(h2, { method, path: route, headers: signed(method) });
     expect(answer).toMatchObject({ status, text: '', whole: true, code: 0 });
     if (method === 'GET')
       expect(await lastAudit()).toMatchObject({ 'response.status': status, complete: true });
   });
   it('with a body where there must be none (RFC 9110 15.3.6) is still an answer', async () => {
-    bed.answer = (message) => {
+    fixture.answer = (message) => {
       message.socket.end(
         'HTTP/1.1 205 Reset Content\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n',
       );
@@ -475,7 +475,7 @@ describe('an answer', () => {
     ['without one', {}],
     ['of an event stream', text],
   ])('%s that its backend cuts is reset, never ended', async (_, headers) => {
-    bed.answer = (message, response) => {
+    fixture.answer = (message, response) => {
       response.writeHead(200, headers).write('data: half');
       if (message.url === '/mcp') setTimeout(() => response.destroy(), 50);
     };
@@ -484,7 +484,7 @@ describe('an answer', () => {
     expect(cut).toMatchObject({ status: 200, whole: false, code: 2 }); // INTERNAL_ERROR
     expect(await lastAudit()).toMatchObject({ complete: false, ended: 'backend_cut' });
     other.on('error', () => {}).close();
-    bed.answer = usual;
+    fixture.answer = usual;
     expect((await ask(h2, post())).status).toBe(200); // of the same session
   });
   it('that comes before the end of its request is whole; the rest of the request may still come', async () => {
@@ -499,7 +499,7 @@ describe('an answer', () => {
     });
     let got = '';
     await new Promise<void>((resolve) => hasty.listen(0, '127.0.0.1', resolve));
-    const other = await startBed({
+    const other = await startFixture({
       change: (config) => {
         config.listen = { ...config.listen, tls: server };
         config.limits = { bodyIdleTimeoutSeconds: 1 };
@@ -543,7 +543,7 @@ describe('back-pressure', () => {
   const STREAMS = 8;
   it('holds at most 1 MiB of an answer that its client does not read', async () => {
     const block = Buffer.alloc(MIB, 'x');
-    bed.answer = (_, response) => {
+    fixture.answer = (_, response) => {
       response.writeHead(200);
       const more = () => {
         while (response.write(block));
@@ -555,7 +555,7 @@ describe('back-pressure', () => {
     const streams = Array.from({ length: STREAMS }, () =>
       begin(h2, { path: '/mcp', headers: signed('GET') }).on('error', () => {}),
     );
-    await until(() => bed.seen.length === STREAMS);
+    await until(() => fixture.seen.length === STREAMS);
     await sleep(700);
     await settlesBelow(STREAMS * MIB, before);
     for (const stream of streams) stream.destroy();
@@ -563,7 +563,7 @@ describe('back-pressure', () => {
   it('an answer that is not read makes its backend stop, and other streams go on', async () => {
     const MEGABYTES = 64;
     let written = 0;
-    bed.answer = (message, response) => {
+    fixture.answer = (message, response) => {
       if (message.url !== '/waiting') return usual(message, response, '');
       response.writeHead(200);
       const block = Buffer.alloc(MIB, 'x');
@@ -597,7 +597,7 @@ describe('back-pressure', () => {
       unread.push(socket.on('error', () => {}));
     });
     await new Promise<void>((resolve) => backend.listen(0, '127.0.0.1', resolve));
-    const other = await startBed({
+    const other = await startFixture({
       change: (config) => {
         config.listen = { ...config.listen, tls: server };
         config.limits = { maxBodyBytes: 1 << 30 };
@@ -642,14 +642,14 @@ describe('a client that leaves', () => {
     ['a HEAD', 'HEAD'],
   ])('one stream (%s) takes its backend request with it, and no other', async (kind, method) => {
     const left: string[] = [];
-    bed.answer = (message, response) => {
+    fixture.answer = (message, response) => {
       response.on('close', () => left.push(message.url!));
       if (kind !== 'an answer that does not begin' && method !== 'HEAD')
         response.writeHead(200, text).write('data: 1\n\n');
     };
     const staying = begin(h2, { path: '/waiting', headers: signed('GET', '/waiting') }).on('error', () => {});
     const leaving = begin(h2, { method: 'GET', path: '/mcp', headers: signed('GET') }).on('error', () => {});
-    await until(() => bed.seen.length === 2);
+    await until(() => fixture.seen.length === 2);
     leaving.close(8); // CANCEL
     await until(() => left.length === 1, 500);
     expect(left).toEqual(['/mcp']);
@@ -676,7 +676,7 @@ describe('a client that leaves', () => {
           .resume();
       });
       await new Promise<void>((resolve) => backend.listen(0, '127.0.0.1', resolve));
-      const other = await startBed({
+      const other = await startFixture({
         change: (config) => {
           config.listen = { ...config.listen, tls: server };
           for (const route of config.routes)
@@ -707,14 +707,14 @@ describe('a client that leaves', () => {
   );
   it('with its connection takes all of its streams with it', async () => {
     let left = 0;
-    bed.answer = (_, response) => {
+    fixture.answer = (_, response) => {
       response.on('close', () => {
         left += 1;
       });
       response.writeHead(200, text).write('data: 1\n\n');
     };
     for (let i = 0; i < 5; i++) begin(h2, { path: '/mcp', headers: signed('GET') }).on('error', () => {});
-    await until(() => bed.seen.length === 5);
+    await until(() => fixture.seen.length === 5);
     h2.destroy();
     await until(() => left === 5, 500);
   });
@@ -727,11 +727,11 @@ describe('mtls (RFC 8705 3)', () => {
       .update(new X509Certificate(readFileSync(own.certFile)).raw)
       .digest('base64url');
     const with_ = async (identity?: Identity) => {
-      const one = session(bed.gateway.port, server.certFile, identity);
+      const one = session(fixture.gateway.port, server.certFile, identity);
       const answer = await ask(one, {
         method: 'POST',
         path: '/mtls',
-        headers: { authorization: `Bearer ${accessToken(bed.as, { cnf: { 'x5t#S256': x5t } })}` },
+        headers: { authorization: `Bearer ${accessToken(fixture.as, { cnf: { 'x5t#S256': x5t } })}` },
       });
       one.destroy();
       return [answer.status, (await lastAudit())['reason']];
@@ -744,7 +744,7 @@ describe('mtls (RFC 8705 3)', () => {
 
 describe('at the end of the gateway', () => {
   const start = (lameDuckSeconds = 0, drainSeconds = 3) =>
-    startBed({
+    startFixture({
       change: (config) => {
         config.listen = { ...config.listen, tls: server };
         Object.assign(config, { lameDuckSeconds, drainSeconds });

@@ -1,12 +1,12 @@
 /** What passes the gateway, in both directions, and what it writes down. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { startBed, ORIGIN, type Bed } from './support/gateway.js';
+import { startFixture, ORIGIN, type GatewayFixture } from './support/gateway.js';
 import { startKube, type Kube } from './support/kube.js';
 import { accessToken, ec, proof, selfSignedToken, sha256, thumbprint } from './support/mint.js';
 import { beginSession } from './support/session.js';
 
-let bed: Bed;
+let fixture: GatewayFixture;
 let kube: Kube;
 let kubeDir: string;
 const client = ec();
@@ -18,7 +18,7 @@ beforeAll(async () => {
   kubeDir = mkdtempSync(join(tmpdir(), 'agw-hygiene-'));
   kube = await startKube(kubeDir);
   writeFileSync(join(kubeDir, 'credential'), 'CANARY-credential\n');
-  bed = await startBed({
+  fixture = await startFixture({
     change: (config, { backendPort }) => {
       const dpop = { profile: 'dpop' as const, issuers: ['as'], audiences: [`${ORIGIN}/mcp`] };
       config.routes.push(
@@ -71,11 +71,11 @@ beforeAll(async () => {
   });
 });
 afterAll(async () => {
-  await bed.stop();
+  await fixture.stop();
   await kube.stop();
 });
 beforeEach(() => {
-  bed.seen.length = 0;
+  fixture.seen.length = 0;
   kube.seen.length = 0;
 });
 
@@ -99,14 +99,14 @@ const NASTY: Record<string, string> = {
   'accept-encoding': 'gzip',
   'x-anything': '1',
 };
-const token = () => accessToken(bed.as, { cnf: { jkt } });
+const token = () => accessToken(fixture.as, { cnf: { jkt } });
 const headers = (path: string, method: string, at = token(), extra: Record<string, string> = {}) => ({
   authorization: `DPoP ${at}`,
   dpop: proof(client, method, ORIGIN + path, at),
   ...extra,
 });
 const names = () =>
-  bed.seen[0]!.rawHeaders.filter((_, i) => i % 2 === 0)
+  fixture.seen[0]!.rawHeaders.filter((_, i) => i % 2 === 0)
     .map((n) => n.toLowerCase())
     .sort();
 
@@ -116,13 +116,13 @@ describe('towards a backend', () => {
     const allowed = {
       accept: 'application/json, text/event-stream',
       'content-type': 'application/json',
-      'mcp-session-id': await beginSession(bed, begin, 's'),
+      'mcp-session-id': await beginSession(fixture, begin, 's'),
       'mcp-protocol-version': '2025-06-18',
       'mcp-param-x': '1',
       'user-agent': 'agent',
       traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
     };
-    const { status } = await bed.ask({
+    const { status } = await fixture.ask({
       method: 'POST',
       path: '/mcp?x=1',
       body: '{"a":1}',
@@ -132,34 +132,34 @@ describe('towards a backend', () => {
     expect(names()).toEqual(
       [...Object.keys(allowed), 'connection', 'content-length', 'host', 'x-request-id'].sort(),
     );
-    expect(bed.seen[0]).toMatchObject({ method: 'POST', url: '/mcp?x=1', body: '{"a":1}' });
-    expect(bed.seen[0]!.headers['mcp-session-id']).toBe('s');
-    expect(bed.seen[0]!.headers['x-request-id']).not.toBe('theirs');
-    expect(bed.seen[0]!.headers.host).toBe(`127.0.0.1:${bed.backendPort}`);
+    expect(fixture.seen[0]).toMatchObject({ method: 'POST', url: '/mcp?x=1', body: '{"a":1}' });
+    expect(fixture.seen[0]!.headers['mcp-session-id']).toBe('s');
+    expect(fixture.seen[0]!.headers['x-request-id']).not.toBe('theirs');
+    expect(fixture.seen[0]!.headers.host).toBe(`127.0.0.1:${fixture.backendPort}`);
   });
   it('goes nothing of a request whose Connection lists a field that was judged', async () => {
     for (const connection of ['authorization', 'close, Mcp-Param-X']) {
-      const { status } = await bed.ask({
+      const { status } = await fixture.ask({
         method: 'POST',
         path: '/mcp',
         headers: headers('/mcp', 'POST', undefined, { connection, 'mcp-param-x': '1' }),
       });
       expect(status).toBe(400);
     }
-    expect(bed.seen).toEqual([]);
+    expect(fixture.seen).toEqual([]);
   });
   it("goes the gateway's own field also where Connection lists its name", async () => {
-    const { status } = await bed.ask({
+    const { status } = await fixture.ask({
       method: 'POST',
       path: '/v2/mcp',
       headers: headers('/v2/mcp', 'POST', undefined, { connection: 'x-request-id' }),
     });
     expect(status).toBe(200);
-    expect(bed.seen[0]!.headers.authorization).toBe('Bearer CANARY-credential');
-    expect(bed.seen[0]!.url).toBe('/inner');
+    expect(fixture.seen[0]!.headers.authorization).toBe('Bearer CANARY-credential');
+    expect(fixture.seen[0]!.url).toBe('/inner');
   });
   it('goes nothing of the list either, where Connection lists it', async () => {
-    const { status } = await bed.ask({
+    const { status } = await fixture.ask({
       method: 'POST',
       path: '/mcp',
       headers: headers('/mcp', 'POST', undefined, {
@@ -172,7 +172,7 @@ describe('towards a backend', () => {
     expect(names()).toEqual(['connection', 'content-length', 'host', 'mcp-param-y', 'x-request-id']);
   });
   it('goes no name with an underscore, which a backend may read as another', async () => {
-    await bed.ask({
+    await fixture.ask({
       method: 'POST',
       path: '/mcp',
       headers: headers('/mcp', 'POST', undefined, {
@@ -184,16 +184,16 @@ describe('towards a backend', () => {
     expect(names()).toEqual(['connection', 'content-length', 'host', 'x-request-id']);
   });
   it.each(['GET', 'DELETE'])('goes no %s that has a body', async (method) => {
-    const { status } = await bed.ask({
+    const { status } = await fixture.ask({
       method,
       path: '/mcp',
       body: '{"jsonrpc":"2.0","id":1,"method":"tools/call"}',
       headers: { ...headers('/mcp', method), 'content-length': '46' },
     });
-    expect([status, bed.seen]).toEqual([400, []]);
+    expect([status, fixture.seen]).toEqual([400, []]);
     expect(
       (
-        await bed.ask({
+        await fixture.ask({
           method,
           path: '/mcp',
           headers: { ...headers('/mcp', method), 'content-length': '0' },
@@ -205,23 +205,23 @@ describe('towards a backend', () => {
     'goes nothing for %s',
     async (path) => {
       expect([
-        (await bed.ask({ method: 'POST', path, headers: headers('/mcp', 'POST') })).status,
-        bed.seen,
+        (await fixture.ask({ method: 'POST', path, headers: headers('/mcp', 'POST') })).status,
+        fixture.seen,
       ]).toEqual([400, []]);
     },
   );
   it('goes the credential of the gateway as the file has it now', async () => {
     writeFileSync(join(kubeDir, 'credential'), 'CANARY-rotated');
     await new Promise((resolve) => setTimeout(resolve, 1300));
-    await bed.ask({ method: 'POST', path: '/v2/mcp/a/b?q=1', headers: headers('/v2/mcp/a/b', 'POST') });
-    expect(bed.seen[0]!.headers.authorization).toBe('Bearer CANARY-rotated');
-    expect(bed.seen[0]!.url).toBe('/inner/a/b?q=1');
+    await fixture.ask({ method: 'POST', path: '/v2/mcp/a/b?q=1', headers: headers('/v2/mcp/a/b', 'POST') });
+    expect(fixture.seen[0]!.headers.authorization).toBe('Bearer CANARY-rotated');
+    expect(fixture.seen[0]!.url).toBe('/inner/a/b?q=1');
   });
   it('goes the verified token to agentgateway on loopback, as its jwtAuth expects it', async () => {
     const at = token();
-    await bed.ask({ method: 'POST', path: '/inside', headers: headers('/inside', 'POST', at) });
-    expect(bed.seen[0]!.headers.authorization).toBe(`Bearer ${at}`);
-    expect(bed.seen[0]!.headers.dpop).toBeUndefined();
+    await fixture.ask({ method: 'POST', path: '/inside', headers: headers('/inside', 'POST', at) });
+    expect(fixture.seen[0]!.headers.authorization).toBe(`Bearer ${at}`);
+    expect(fixture.seen[0]!.headers.dpop).toBeUndefined();
   });
 });
 
@@ -231,7 +231,7 @@ describe('towards the Kubernetes API', () => {
       status,
       text,
       headers: got,
-    } = await bed.ask({
+    } = await fixture.ask({
       path: '/secrets/db?watch=true&fieldSelector=x',
       headers: headers('/secrets/db', 'GET', undefined, NASTY),
     });
@@ -246,7 +246,7 @@ describe('towards the Kubernetes API', () => {
       'host',
     ]);
     expect((kube.seen[0]!.headers as Record<string, string>)['audit-id']).toBe(
-      (await bed.audit()).at(-1)!['request.id'],
+      (await fixture.audit()).at(-1)!['request.id'],
     );
     expect(got['cache-control']).toBe('no-store');
     expect(got['x-kubernetes-pf-flowschema-uid']).toBeUndefined();
@@ -264,12 +264,12 @@ describe('towards the Kubernetes API', () => {
     '/secrets//db',
     '/secrets/../secrets/db',
   ])('goes nothing for %s', async (path) => {
-    const { status } = await bed.ask({ path, headers: headers(path, 'GET') });
+    const { status } = await fixture.ask({ path, headers: headers(path, 'GET') });
     expect([400, 404]).toContain(status);
     expect(kube.seen).toEqual([]);
   });
   it.each(['POST', 'DELETE', 'PUT', 'PATCH'])('goes no %s', async (method) => {
-    const { status, headers: got } = await bed.ask({
+    const { status, headers: got } = await fixture.ask({
       method,
       path: '/secrets/db',
       headers: headers('/secrets/db', method),
@@ -279,7 +279,7 @@ describe('towards the Kubernetes API', () => {
   });
   it('goes the same for one key, of which the decoded value comes back and nothing else', async () => {
     const path = '/keys/db/password';
-    const { status, text, headers: got } = await bed.ask({ path, headers: headers(path, 'GET') });
+    const { status, text, headers: got } = await fixture.ask({ path, headers: headers(path, 'GET') });
     expect([status, text, got['content-type'], got['cache-control'], got['content-length']]).toEqual([
       200,
       'hunter2',
@@ -290,9 +290,9 @@ describe('towards the Kubernetes API', () => {
     expect(kube.seen).toEqual([
       expect.objectContaining({ method: 'GET', url: '/api/v1/namespaces/aiops/secrets/db' }),
     ]);
-    const head = await bed.ask({ method: 'HEAD', path, headers: headers(path, 'HEAD') });
+    const head = await fixture.ask({ method: 'HEAD', path, headers: headers(path, 'HEAD') });
     expect([head.status, head.text, head.headers['content-length']]).toEqual([200, '', '7']);
-    const absent = await bed.ask({ path: '/keys/db/absent', headers: headers('/keys/db/absent', 'GET') });
+    const absent = await fixture.ask({ path: '/keys/db/absent', headers: headers('/keys/db/absent', 'GET') });
     expect([absent.status, JSON.parse(absent.text).error]).toEqual([404, 'secret_absent']);
   });
   it.each([
@@ -303,14 +303,17 @@ describe('towards the Kubernetes API', () => {
     '/keys/db/constructor',
     '/keys/other/password',
   ])('goes nothing for %s where keys are listed', async (path) => {
-    const { status } = await bed.ask({ path, headers: headers(path, 'GET') });
+    const { status } = await fixture.ask({ path, headers: headers(path, 'GET') });
     expect([400, 404]).toContain(status);
     expect(kube.seen).toEqual([]);
   });
   it('what the API says of a refusal stays here', async () => {
     kube.status = 403;
     try {
-      const { status, text } = await bed.ask({ path: '/secrets/db', headers: headers('/secrets/db', 'GET') });
+      const { status, text } = await fixture.ask({
+        path: '/secrets/db',
+        headers: headers('/secrets/db', 'GET'),
+      });
       expect([status, JSON.parse(text).error]).toEqual([502, 'upstream_refused']);
       expect(text).not.toContain('forbidden');
     } finally {
@@ -320,7 +323,7 @@ describe('towards the Kubernetes API', () => {
   it('a rotated token is picked up at the first 401, within the same request', async () => {
     kube.token = 'sa-token-2';
     writeFileSync(kube.tokenFile, 'sa-token-2');
-    const { status } = await bed.ask({ path: '/secrets/db', headers: headers('/secrets/db', 'GET') });
+    const { status } = await fixture.ask({ path: '/secrets/db', headers: headers('/secrets/db', 'GET') });
     expect(status).toBe(200);
     expect(kube.seen.length).toBeLessThanOrEqual(2);
   });
@@ -332,14 +335,16 @@ describe('towards the Kubernetes API', () => {
       // the gateway has read it by itself before the 401 comes
       await new Promise((resolve) => setTimeout(resolve, 1300));
     };
-    expect((await bed.ask({ path: '/secrets/db', headers: headers('/secrets/db', 'GET') })).status).toBe(200);
+    expect((await fixture.ask({ path: '/secrets/db', headers: headers('/secrets/db', 'GET') })).status).toBe(
+      200,
+    );
     expect(kube.seen.map(({ headers: sent }) => (sent as Record<string, string>).authorization)).toEqual([
       'Bearer sa-token-2',
       'Bearer sa-token-3',
     ]);
   });
   it('goes nothing over TLS that the CA does not vouch for', async () => {
-    const other = await startBed({
+    const other = await startFixture({
       change: (config) => {
         config.routes = [
           {
@@ -371,8 +376,8 @@ describe('towards the Kubernetes API', () => {
 
 describe('towards the client', () => {
   it('goes the answer without what is of the connection, of the backend, or a challenge', async () => {
-    const usual = bed.answer;
-    bed.answer = (_, response) =>
+    const usual = fixture.answer;
+    fixture.answer = (_, response) =>
       response
         .writeHead(200, {
           'Content-Type': 'application/json',
@@ -386,7 +391,7 @@ describe('towards the client', () => {
         })
         .end('{}');
     try {
-      const { headers: got } = await bed.ask({
+      const { headers: got } = await fixture.ask({
         method: 'POST',
         path: '/mcp',
         headers: headers('/mcp', 'POST'),
@@ -395,7 +400,7 @@ describe('towards the client', () => {
       for (const name of ['set-cookie', 'server', 'x-powered-by', 'www-authenticate', 'x-listed'])
         expect(got).not.toHaveProperty(name);
     } finally {
-      bed.answer = usual;
+      fixture.answer = usual;
     }
   });
   it.each([
@@ -404,14 +409,15 @@ describe('towards the client', () => {
     ['//10.0.0.7/next', undefined],
     ['next', undefined],
   ])('goes the Location %s as %s', async (location, got) => {
-    const usual = bed.answer;
-    bed.answer = (_, response) => response.writeHead(307, { Location: location }).end();
+    const usual = fixture.answer;
+    fixture.answer = (_, response) => response.writeHead(307, { Location: location }).end();
     try {
       expect(
-        (await bed.ask({ method: 'POST', path: '/mcp', headers: headers('/mcp', 'POST') })).headers.location,
+        (await fixture.ask({ method: 'POST', path: '/mcp', headers: headers('/mcp', 'POST') })).headers
+          .location,
       ).toBe(got);
     } finally {
-      bed.answer = usual;
+      fixture.answer = usual;
     }
   });
 });
@@ -420,8 +426,8 @@ describe('every answer', () => {
   it('has the request id of its audit line', async () => {
     for (const path of ['/mcp', '/secrets/db', '/keys/db/password', '/nowhere']) {
       const method = path === '/mcp' ? 'POST' : 'GET';
-      const { headers: got } = await bed.ask({ method, path, headers: headers(path, method) });
-      expect(got['x-request-id']).toBe((await bed.audit()).at(-1)!['request.id']);
+      const { headers: got } = await fixture.ask({ method, path, headers: headers(path, method) });
+      expect(got['x-request-id']).toBe((await fixture.audit()).at(-1)!['request.id']);
     }
   });
 });
@@ -433,17 +439,19 @@ describe('what is written down', () => {
       `${ORIGIN}/mcp?secret=CANARY-htu#CANARY-fragment`,
       `${ORIGIN}/other?secret=CANARY-htu`,
     ])
-      await bed.ask({
+      await fixture.ask({
         method: 'POST',
         path: '/mcp',
         headers: { authorization: `DPoP ${at}`, dpop: proof(client, 'POST', htu, at) },
       });
-    await bed.ask({
+    await fixture.ask({
       method: 'POST',
       path: '/self',
-      headers: { authorization: `Bearer ${selfSignedToken(bed.self, 'POST', `${ORIGIN}/other?CANARY-htu`)}` },
+      headers: {
+        authorization: `Bearer ${selfSignedToken(fixture.self, 'POST', `${ORIGIN}/other?CANARY-htu`)}`,
+      },
     });
-    const lines = (await bed.audit()).slice(-3);
+    const lines = (await fixture.audit()).slice(-3);
     expect(lines.map((line) => [line['response.status'], line['dpop.htu']])).toEqual([
       [200, `${ORIGIN}/mcp`],
       [401, `${ORIGIN}/other`],
@@ -454,7 +462,7 @@ describe('what is written down', () => {
   it('has no character in it that moves a terminal or turns a line around', async () => {
     const at = token();
     const jti = 'a\u009b31m\u2028b\u202ec\u2066d\u007f';
-    await bed.ask({
+    await fixture.ask({
       method: 'POST',
       path: '/mcp',
       headers: {
@@ -462,24 +470,24 @@ describe('what is written down', () => {
         dpop: proof(client, 'POST', `${ORIGIN}/mcp`, at, { claims: { jti } }),
       },
     });
-    await bed.audit();
-    const line = readFileSync(join(bed.dir, 'audit.jsonl'), 'utf8').trimEnd().split('\n').at(-1)!;
+    await fixture.audit();
+    const line = readFileSync(join(fixture.dir, 'audit.jsonl'), 'utf8').trimEnd().split('\n').at(-1)!;
     expect(line).toMatch(/^[\x20-\x7e]+$/);
     expect(JSON.parse(line)).toMatchObject({ 'dpop.jti': jti });
   });
   it('has no token, proof, signature, cookie, credential or secret in it', async () => {
     const at = token();
-    const self = selfSignedToken(bed.self, 'POST', `${ORIGIN}/self`);
+    const self = selfSignedToken(fixture.self, 'POST', `${ORIGIN}/self`);
     const sent = headers('/mcp', 'POST', at, NASTY);
-    await bed.ask({ method: 'POST', path: '/mcp?secret=CANARY-query', headers: sent });
-    await bed.ask({ method: 'POST', path: '/mcp?secret=CANARY-query', headers: sent });
-    await bed.ask({ method: 'POST', path: '/self', headers: { authorization: `Bearer ${self}` } });
-    await bed.ask({ path: '/secrets/db', headers: headers('/secrets/db', 'GET') });
-    await bed.audit();
+    await fixture.ask({ method: 'POST', path: '/mcp?secret=CANARY-query', headers: sent });
+    await fixture.ask({ method: 'POST', path: '/mcp?secret=CANARY-query', headers: sent });
+    await fixture.ask({ method: 'POST', path: '/self', headers: { authorization: `Bearer ${self}` } });
+    await fixture.ask({ path: '/secrets/db', headers: headers('/secrets/db', 'GET') });
+    await fixture.audit();
     const written = [
-      readFileSync(join(bed.dir, 'audit.jsonl'), 'utf8'),
-      bed.warnings.join('\n'),
-      (await bed.admin('/metrics')).text,
+      readFileSync(join(fixture.dir, 'audit.jsonl'), 'utf8'),
+      fixture.warnings.join('\n'),
+      (await fixture.admin('/metrics')).text,
     ].join('\n');
     for (const secret of [at, self, sent.dpop])
       for (const part of secret.split('.')) expect(written).not.toContain(part);
@@ -489,23 +497,23 @@ describe('what is written down', () => {
   it('has nothing of an Authorization whose scheme is none that it knows: a token may stand there alone', async () => {
     const at = token();
     const odd = [at, `${at} x`, 'CANARY', 'CANARY CANARY', 'CANARY a.b.c', 'canary-x a b', `CANARY ${at}`];
-    const before = (await bed.audit()).length;
+    const before = (await fixture.audit()).length;
     for (const authorization of odd)
-      await bed.ask({
+      await fixture.ask({
         method: 'POST',
         path: '/mcp',
         headers: { ...headers('/mcp', 'POST', at), authorization },
       });
-    const lines = JSON.stringify((await bed.audit()).slice(before));
+    const lines = JSON.stringify((await fixture.audit()).slice(before));
     expect(lines).not.toMatch(/canary/i);
     for (const part of at.split('.')) expect(lines).not.toContain(part);
     expect(lines.match(/got another scheme/g)).toHaveLength(odd.length);
   });
   it('is one JSON line a request, whatever the claims and the path hold', async () => {
-    const before = (await bed.audit()).length;
-    const at = accessToken(bed.as, { cnf: { jkt }, sub: 'a"}\n{"reason":"ok","forged":true}' });
-    await bed.ask({ method: 'POST', path: '/mcp', headers: headers('/mcp', 'POST', at) });
-    const after = await bed.audit();
+    const before = (await fixture.audit()).length;
+    const at = accessToken(fixture.as, { cnf: { jkt }, sub: 'a"}\n{"reason":"ok","forged":true}' });
+    await fixture.ask({ method: 'POST', path: '/mcp', headers: headers('/mcp', 'POST', at) });
+    const after = await fixture.audit();
     expect(after.length - before).toBe(1);
     expect(after.at(-1)).toMatchObject({
       'jwt.sub': 'a"}\n{"reason":"ok","forged":true}',

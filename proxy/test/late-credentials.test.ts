@@ -5,16 +5,16 @@
 import http from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { wallClock } from '../src/clock.js';
-import { ORIGIN, startBed, type Bed } from './support/gateway.js';
+import { ORIGIN, startFixture, type GatewayFixture } from './support/gateway.js';
 import { accessToken, ec, proof, seconds, thumbprint } from './support/mint.js';
 
 const BODY = '{"jsonrpc":"2.0","id":1,"method":"tools/list"}';
 const client = ec();
 let ahead = 0;
-let bed: Bed;
+let fixture: GatewayFixture;
 
 beforeAll(async () => {
-  bed = await startBed({
+  fixture = await startFixture({
     clock: () => wallClock() + ahead,
     change: (config) => {
       const route = config.routes[0]!;
@@ -37,15 +37,15 @@ beforeAll(async () => {
     },
   });
 });
-afterAll(() => bed.stop());
+afterAll(() => fixture.stop());
 beforeEach(() => {
   ahead = 0;
-  bed.seen.length = 0;
+  fixture.seen.length = 0;
 });
 
 const signed = (path = '/mcp', exp = seconds() + 3600) => {
   const iat = Math.min(seconds(), exp - 60);
-  const token = accessToken(bed.as, { cnf: { jkt: thumbprint(client) }, aud: ORIGIN + path, iat, exp });
+  const token = accessToken(fixture.as, { cnf: { jkt: thumbprint(client) }, aud: ORIGIN + path, iat, exp });
   return {
     authorization: `DPoP ${token}`,
     dpop: proof(client, 'POST', ORIGIN + path, token),
@@ -60,7 +60,7 @@ function slowly(headers: Readonly<Record<string, string>>, path = '/mcp') {
       .request(
         {
           host: '127.0.0.1',
-          port: bed.gateway.port,
+          port: fixture.gateway.port,
           method: 'POST',
           path,
           headers: { ...headers, 'content-length': BODY.length },
@@ -89,7 +89,7 @@ const at = async (seconds_: number, slow: ReturnType<typeof slowly>) => {
   return slow.answer;
 };
 const all = (headers: Readonly<Record<string, string>>) =>
-  bed.ask({ method: 'POST', path: '/mcp', headers, body: BODY });
+  fixture.ask({ method: 'POST', path: '/mcp', headers, body: BODY });
 
 it('a proof whose request takes longer than it is good is refused, however often it was begun', async () => {
   const headers = signed();
@@ -98,7 +98,7 @@ it('a proof whose request takes longer than it is good is refused, however often
   expect((await all(headers)).status).toBe(200);
   expect((await all(headers)).text).toContain('the proof was used before');
   for (const one of slow) expect(await at(90, one)).toMatch(/^401 .*the proof is too old/);
-  expect(bed.seen).toHaveLength(1);
+  expect(fixture.seen).toHaveLength(1);
 });
 it('and one that is still good is good once', async () => {
   const headers = signed();
@@ -108,9 +108,12 @@ it('and one that is still good is good once', async () => {
 });
 it('a token that ends while the body comes is refused', async () => {
   expect(await at(55, slowly(signed('/mcp', seconds() - 10)))).toMatch(/^401 .*the token has expired/);
-  expect(bed.seen).toEqual([]);
+  expect(fixture.seen).toEqual([]);
 });
 it('where the mode is permissive it is only said', async () => {
   expect(await at(90, slowly(signed('/watched', seconds() + 10), '/watched'))).toMatch(/^200/);
-  expect((await bed.audit()).at(-1)).toMatchObject({ 'route.name': 'watched', would_deny: 'token_expired' });
+  expect((await fixture.audit()).at(-1)).toMatchObject({
+    'route.name': 'watched',
+    would_deny: 'token_expired',
+  });
 });

@@ -1,15 +1,15 @@
 /** What bounds a client from outside: its connections, the pace of its bodies, its rate as the answer says it. */
 import net from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ORIGIN, startBed, type Bed } from './support/gateway.js';
+import { ORIGIN, startFixture, type GatewayFixture } from './support/gateway.js';
 import { accessToken, ec, proof, thumbprint } from './support/mint.js';
 import { bodyPace } from '../src/http/body-pace.js';
 
 const client = ec();
 const MOST = 10;
-let bed: Bed;
+let fixture: GatewayFixture;
 beforeAll(async () => {
-  bed = await startBed({
+  fixture = await startFixture({
     change: (config) => {
       config.limits = {
         maxConnectionsPerAddress: MOST,
@@ -29,26 +29,26 @@ beforeAll(async () => {
     },
   });
 });
-afterAll(() => bed.stop());
+afterAll(() => fixture.stop());
 
 const credentials = (path: string) => {
-  const token = accessToken(bed.as, { cnf: { jkt: thumbprint(client) } });
+  const token = accessToken(fixture.as, { cnf: { jkt: thumbprint(client) } });
   return { authorization: `DPoP ${token}`, dpop: proof(client, 'POST', ORIGIN + path, token) };
 };
 const metric = async (line: string) =>
   Number(
-    (await bed.admin('/metrics')).text
+    (await fixture.admin('/metrics')).text
       .split('\n')
       .find((l) => l.startsWith(`${line} `))
       ?.split(' ')[1] ?? 0,
   );
 
 it("answers of a limited route say what is left, the refusal when to come again; a backend's own fields do not contradict", async () => {
-  bed.answer = (_, response) =>
+  fixture.answer = (_, response) =>
     response.writeHead(200, { RateLimit: '"theirs";r=9', 'RateLimit-Policy': '"theirs";q=9' }).end('{}');
   const answers = [];
   for (let i = 0; i < 3; i++)
-    answers.push(await bed.ask({ method: 'POST', path: '/limited', headers: credentials('/limited') }));
+    answers.push(await fixture.ask({ method: 'POST', path: '/limited', headers: credentials('/limited') }));
   expect(answers.map(({ status }) => status)).toEqual([200, 200, 429]);
   expect(answers.map(({ headers }) => headers['ratelimit-policy'])).toEqual(
     Array(3).fill('"limited";q=2;w=120'),
@@ -56,16 +56,16 @@ it("answers of a limited route say what is left, the refusal when to come again;
   expect(answers[0]!.headers.ratelimit).toMatch(/^"limited";r=1;t=(59|60)$/);
   expect(answers[2]!.headers.ratelimit).toMatch(/^"limited";r=0;t=(59|60)$/);
   expect(answers[2]!.headers['retry-after']).toMatch(/^(59|60)$/);
-  bed.answer = (_, response) => response.end('{}');
+  fixture.answer = (_, response) => response.end('{}');
   expect(
-    (await bed.ask({ method: 'POST', path: '/mcp', headers: credentials('/mcp') })).headers.ratelimit,
+    (await fixture.ask({ method: 'POST', path: '/mcp', headers: credentials('/mcp') })).headers.ratelimit,
   ).toBe(undefined);
 });
 
 it('one address has so many connections and no more; when one closes another may come', async () => {
   const open = (): Promise<net.Socket | undefined> =>
     new Promise((resolve) => {
-      const socket = net.connect(bed.gateway.port, '127.0.0.1');
+      const socket = net.connect(fixture.gateway.port, '127.0.0.1');
       socket.on('error', () => {}).on('close', () => resolve(undefined));
       setTimeout(() => resolve(socket.destroyed ? undefined : socket), 150);
     });
@@ -76,7 +76,7 @@ it('one address has so many connections and no more; when one closes another may
   expect(await open()).toBe(undefined);
   sockets.find((s) => s !== undefined)!.destroy();
   await sleep(50);
-  expect((await bed.ask({ path: '/healthz' })).status).toBe(200);
+  expect((await fixture.ask({ path: '/healthz' })).status).toBe(200);
   for (const socket of sockets) socket?.destroy();
   await sleep(50);
 });
@@ -89,7 +89,7 @@ describe('a body', () => {
       const lines = Object.entries(credentials(path))
         .map(([k, v]) => `${k}: ${v}\r\n`)
         .join('');
-      const socket = net.connect(bed.gateway.port, '127.0.0.1', () =>
+      const socket = net.connect(fixture.gateway.port, '127.0.0.1', () =>
         socket.write(
           `POST ${path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 1000\r\n${lines}\r\n`,
         ),

@@ -1,12 +1,12 @@
 /** Which header fields a message needs, where only its body says what it is: initialize, notifications, tasks. */
-import { ORIGIN, startBed, type Bed } from './support/gateway.js';
+import { ORIGIN, startFixture, type GatewayFixture } from './support/gateway.js';
 import { accessToken, ec, proof, thumbprint } from './support/mint.js';
 import { reasonOf } from './support/reason-of.js';
 
 const client = ec();
-let bed: Bed;
+let fixture: GatewayFixture;
 beforeAll(async () => {
-  bed = await startBed({
+  fixture = await startFixture({
     change: (config) => {
       const [mcp] = config.routes as [(typeof config.routes)[number]];
       const auth = { profile: 'dpop', issuers: ['as'], audiences: ['all'] };
@@ -24,14 +24,14 @@ beforeAll(async () => {
     },
   });
 });
-afterAll(() => bed.stop());
+afterAll(() => fixture.stop());
 beforeEach(() => {
-  bed.seen.length = 0;
+  fixture.seen.length = 0;
 });
 const send = async (path: string, message: object | string, headers: Record<string, string> = {}) => {
-  const token = accessToken(bed.as, { cnf: { jkt: thumbprint(client) }, aud: 'all' });
+  const token = accessToken(fixture.as, { cnf: { jkt: thumbprint(client) }, aud: 'all' });
   const body = typeof message === 'string' ? message : JSON.stringify(message);
-  const answer = await bed.ask({
+  const answer = await fixture.ask({
     method: 'POST',
     path,
     headers: {
@@ -42,9 +42,9 @@ const send = async (path: string, message: object | string, headers: Record<stri
     body,
   });
   const { status } = answer;
-  const reason = await reasonOf(bed, answer);
-  expect(bed.seen.length).toBe(status === 200 ? 1 : 0);
-  bed.seen.length = 0;
+  const reason = await reasonOf(fixture, answer);
+  expect(fixture.seen.length).toBe(status === 200 ? 1 : 0);
+  fixture.seen.length = 0;
   return reason;
 };
 const initialize = (protocolVersion?: string) => ({
@@ -102,8 +102,8 @@ describe('from 2026-07-28 on', () => {
 
 it('Mcp-Param-* passes, underscores too; other names with underscores do not', async () => {
   await send('/mcp', LIST);
-  const token = accessToken(bed.as, { cnf: { jkt: thumbprint(client) }, aud: 'all' });
-  await bed.ask({
+  const token = accessToken(fixture.as, { cnf: { jkt: thumbprint(client) }, aud: 'all' });
+  await fixture.ask({
     method: 'POST',
     path: '/mcp',
     headers: {
@@ -116,6 +116,6 @@ it('Mcp-Param-* passes, underscores too; other names with underscores do not', a
     },
     body: '{}',
   });
-  const names = Object.keys(bed.seen[0]!.headers).filter((name) => name.startsWith('mcp'));
+  const names = Object.keys(fixture.seen[0]!.headers).filter((name) => name.startsWith('mcp'));
   expect(names).toEqual(['mcp-param-tenant_id']);
 });

@@ -2,19 +2,19 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import http from 'node:http';
 import { traceIdOf } from '../src/observe/trace.js';
-import { ORIGIN, startBed, type Bed } from './support/gateway.js';
+import { ORIGIN, startFixture, type GatewayFixture } from './support/gateway.js';
 import { accessToken, ec, proof, seconds, thumbprint } from './support/mint.js';
 
 const client = ec();
-let bed: Bed;
+let fixture: GatewayFixture;
 beforeAll(async () => {
-  bed = await startBed();
+  fixture = await startFixture();
 });
-afterAll(() => bed.stop());
+afterAll(() => fixture.stop());
 
 const ask = (headers: Record<string, string> = {}, claims: Record<string, unknown> = {}) => {
-  const token = accessToken(bed.as, { cnf: { jkt: thumbprint(client) }, iat: seconds() - 100 });
-  return bed.ask({
+  const token = accessToken(fixture.as, { cnf: { jkt: thumbprint(client) }, iat: seconds() - 100 });
+  return fixture.ask({
     method: 'POST',
     path: '/mcp',
     headers: {
@@ -26,7 +26,7 @@ const ask = (headers: Record<string, string> = {}, claims: Record<string, unknow
 };
 const metric = async (line: string) =>
   Number(
-    (await bed.admin('/metrics')).text
+    (await fixture.admin('/metrics')).text
       .split('\n')
       .find((l) => l.startsWith(`${line} `))
       ?.split(' ')[1] ?? NaN,
@@ -47,14 +47,14 @@ it('the age of tokens counts those that were good', async () => {
   expect(await metric('agentgateway_token_age_seconds_bucket{le="60"}')).toBe(0);
 });
 it('open streams are counted while they are open', async () => {
-  bed.answer = (_, response) => {
+  fixture.answer = (_, response) => {
     response.writeHead(200, { 'Content-Type': 'text/event-stream' }).flushHeaders();
   };
-  const token = accessToken(bed.as, { cnf: { jkt: thumbprint(client) } });
+  const token = accessToken(fixture.as, { cnf: { jkt: thumbprint(client) } });
   const out = http.get(
     {
       host: '127.0.0.1',
-      port: bed.gateway.port,
+      port: fixture.gateway.port,
       path: '/mcp',
       headers: { authorization: `DPoP ${token}`, dpop: proof(client, 'GET', `${ORIGIN}/mcp`, token) },
     },
@@ -68,15 +68,15 @@ it('open streams are counted while they are open', async () => {
   expect(await metric('agentgateway_open_streams')).toBe(0);
 });
 it('the audit line has the trace id of the client, and how long the backend took', async () => {
-  bed.answer = (_, response) => {
+  fixture.answer = (_, response) => {
     setTimeout(() => response.end('{}'), 60);
   };
   await ask({ traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01' });
-  const line = (await bed.audit()).at(-1)!;
+  const line = (await fixture.audit()).at(-1)!;
   expect(line['trace.id']).toBe('0af7651916cd43dd8448eb211c80319c');
   expect(line['upstream.wait_ms']).toBeGreaterThan(50);
   expect(line.duration_ms).toBeGreaterThanOrEqual(line['upstream.wait_ms'] as number);
-  expect(bed.seen.at(-1)!.headers.traceparent).toBe(
+  expect(fixture.seen.at(-1)!.headers.traceparent).toBe(
     '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
   );
 });

@@ -4,13 +4,13 @@ import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import https from 'node:https';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { freePort, ORIGIN, startBed, type Bed } from './support/gateway.js';
+import { freePort, ORIGIN, startFixture, type GatewayFixture } from './support/gateway.js';
 import { accessToken, ec, proof, thumbprint } from './support/mint.js';
 
 const client = ec();
-const ask = (bed: Bed) => {
-  const token = accessToken(bed.as, { cnf: { jkt: thumbprint(client) } });
-  return bed.ask({
+const ask = (fixture: GatewayFixture) => {
+  const token = accessToken(fixture.as, { cnf: { jkt: thumbprint(client) } });
+  return fixture.ask({
     method: 'POST',
     path: '/mcp',
     headers: { authorization: `DPoP ${token}`, dpop: proof(client, 'POST', `${ORIGIN}/mcp`, token) },
@@ -18,19 +18,19 @@ const ask = (bed: Bed) => {
 };
 
 it('whoever has been answered does not wait any more: the place is free', async () => {
-  const bed = await startBed({
+  const fixture = await startFixture({
     change: (config) => {
       config.upstream = { maxSockets: 1, maxQueued: 4, maxQueueSeconds: 0.5 };
     },
   });
-  bed.answer = () => {};
+  fixture.answer = () => {};
   try {
-    void ask(bed).catch(() => {}); // has the one connection, and keeps it
+    void ask(fixture).catch(() => {}); // has the one connection, and keeps it
     await sleep(100);
     const statuses = async (count: number) =>
-      (await Promise.all(Array.from({ length: count }, () => ask(bed)))).map(({ status }) => status);
+      (await Promise.all(Array.from({ length: count }, () => ask(fixture)))).map(({ status }) => status);
     const queued = async () =>
-      /^agentgateway_upstream_queued\{.*\} (\d+)$/m.exec((await bed.admin('/metrics')).text)?.[1];
+      /^agentgateway_upstream_queued\{.*\} (\d+)$/m.exec((await fixture.admin('/metrics')).text)?.[1];
     const waiting = statuses(2); // of four places a caller has two
     await sleep(100);
     expect(await queued()).toBe('2');
@@ -39,18 +39,18 @@ it('whoever has been answered does not wait any more: the place is free', async 
     expect(await waiting).toEqual([503, 503]);
     expect(await queued()).toBe('0');
     expect(await statuses(2)).toEqual([503, 503]);
-    const lines = (await bed.audit()).map(({ reason }) => reason);
+    const lines = (await fixture.audit()).map(({ reason }) => reason);
     expect(lines).toEqual(Array(5).fill('upstream_busy'));
-    expect(bed.seen).toHaveLength(1);
+    expect(fixture.seen).toHaveLength(1);
   } finally {
-    await bed.stop();
+    await fixture.stop();
   }
 }, 15_000);
 
 it('a new bundle of roots is used for the next connection, and a broken one leaves the one before', async () => {
   let backend!: https.Server;
   const port = await freePort();
-  const bed = await startBed({
+  const fixture = await startFixture({
     change: (config, { dir }) => {
       const file = (name: string) => join(dir, name);
       for (const name of ['old', 'new']) {
@@ -88,27 +88,27 @@ it('a new bundle of roots is used for the next connection, and a broken one leav
       config.routes[0]!.backend = { url: `https://127.0.0.1:${port}`, caFile: file('roots.pem') };
     },
   });
-  const file = (name: string) => join(bed.dir, name);
+  const file = (name: string) => join(fixture.dir, name);
   const counted = async (result: string) =>
     Number(
       /result="\w+"\} (\d+)/.exec(
-        (await bed.admin('/metrics')).text
+        (await fixture.admin('/metrics')).text
           .split('\n')
           .find((l) => l.startsWith(`agentgateway_reloads_total{what="roots",result="${result}"}`)) ?? '',
       )?.[1] ?? 0,
     );
   try {
-    expect((await ask(bed)).status).toBe(200);
+    expect((await ask(fixture)).status).toBe(200);
     writeFileSync(file('roots.pem'), 'not a certificate');
     await sleep(1300);
-    expect([(await ask(bed)).status, await counted('refused')]).toEqual([200, 1]);
+    expect([(await ask(fixture)).status, await counted('refused')]).toEqual([200, 1]);
     backend.setSecureContext({ cert: readFileSync(file('new.crt')), key: readFileSync(file('new.key')) });
-    expect((await ask(bed)).status).toBe(502);
+    expect((await ask(fixture)).status).toBe(502);
     copyFileSync(file('new.crt'), file('roots.pem'));
     await sleep(1300);
-    expect((await ask(bed)).status).toBe(200);
+    expect((await ask(fixture)).status).toBe(200);
   } finally {
-    await bed.stop();
+    await fixture.stop();
     backend.closeAllConnections();
     backend.close();
   }

@@ -7,18 +7,18 @@ import http from 'node:http';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { hasRedis, RedisProcess } from './replay/redis-process.js';
-import { freePort, ORIGIN, startBed, type Bed } from './support/gateway.js';
+import { freePort, ORIGIN, startFixture, type GatewayFixture } from './support/gateway.js';
 import { accessToken, ec, jwkOf, proof, thumbprint } from './support/mint.js';
 
 const client = ec();
-let bed: Bed;
-afterEach(() => bed.stop());
+let fixture: GatewayFixture;
+afterEach(() => fixture.stop());
 
 const waitingFor = async (): Promise<string[]> => {
   const [alive, ready, health] = [
-    await bed.admin('/livez'),
-    await bed.admin('/readyz'),
-    await bed.ask({ path: '/healthz' }),
+    await fixture.admin('/livez'),
+    await fixture.admin('/readyz'),
+    await fixture.ask({ path: '/healthz' }),
   ];
   expect([alive.status, alive.text, health.status]).toEqual([200, '{"status":"ok"}', 200]);
   const said = JSON.parse(ready.text) as { status: string; waitingFor: string[] };
@@ -35,16 +35,16 @@ const waitsFor = async (want: string[]) => {
 };
 /** The same by the metrics, which alerts read. */
 const measured = async () => {
-  const { text } = await bed.admin('/metrics');
+  const { text } = await fixture.admin('/metrics');
   const what = [...text.matchAll(/^agentgateway_waiting_for\{what="(.+)"\} 1$/gm)].map(([, name]) => name);
   expect(/^agentgateway_ready (\d)$/m.exec(text)?.[1]).toBe(what.length === 0 ? '1' : '0');
   return what;
 };
 /** As a client does it: the nonce of a refusal goes into the next proof. */
 const ask = async (path = '/mcp', nonce?: unknown): Promise<number | undefined> => {
-  const token = accessToken(bed.as, { cnf: { jkt: thumbprint(client) } });
+  const token = accessToken(fixture.as, { cnf: { jkt: thumbprint(client) } });
   const dpop = proof(client, 'POST', ORIGIN + path, token, { claims: nonce === undefined ? {} : { nonce } });
-  const { status, headers } = await bed.ask({
+  const { status, headers } = await fixture.ask({
     method: 'POST',
     path,
     headers: { authorization: `DPoP ${token}`, dpop },
@@ -66,7 +66,7 @@ if (!hasRedis()) {
     const redis = await RedisProcess.start();
     await redis.kill();
     try {
-      bed = await startBed({
+      fixture = await startFixture({
         change: (config) => {
           config.replay = { store: 'redis', url: `redis://127.0.0.1:${redis.port}`, timeoutSeconds: 0.2 };
         },
@@ -90,7 +90,7 @@ if (!hasRedis()) {
 
 it('with a nonce file that is empty', async () => {
   let file = '';
-  bed = await startBed({
+  fixture = await startFixture({
     change: (config, { dir }) => {
       file = join(dir, 'nonce-keys');
       writeFileSync(file, '');
@@ -104,9 +104,9 @@ it('with a nonce file that is empty', async () => {
     },
   });
   expect(await waitingFor()).toEqual([`nonce keys ${file}`]);
-  expect(bed.warnings.join()).toContain('there is no nonce key');
+  expect(fixture.warnings.join()).toContain('there is no nonce key');
   expect(await ask('/nonce')).toBeGreaterThanOrEqual(401);
-  expect(bed.seen).toEqual([]);
+  expect(fixture.seen).toEqual([]);
   expect(await ask('/mcp')).toBe(200); // what needs no nonce goes on
   writeFileSync(file, 'n'.repeat(32));
   await waitsFor([]);
@@ -114,7 +114,7 @@ it('with a nonce file that is empty', async () => {
 
 it('with a key set whose server is away', async () => {
   const port = await freePort();
-  bed = await startBed({
+  fixture = await startFixture({
     change: (config) => {
       config.issuers.push({
         name: 'away',
@@ -133,7 +133,7 @@ it('with a key set whose server is away', async () => {
   await waitsFor(['keys of issuer away']);
   expect(await ask('/mcp')).toBe(200);
   const server = http.createServer((_, response) =>
-    response.end(JSON.stringify({ keys: [{ ...jwkOf(bed.as), kid: 'as-1', alg: 'RS256', use: 'sig' }] })),
+    response.end(JSON.stringify({ keys: [{ ...jwkOf(fixture.as), kid: 'as-1', alg: 'RS256', use: 'sig' }] })),
   );
   await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
   await waitsFor([]);

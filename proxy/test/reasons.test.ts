@@ -5,7 +5,14 @@ import net, { type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { REASONS, type Reason } from '../src/pipeline/reason.js';
-import { startBed, freePort, ORIGIN, type Answer, type Ask, type Bed } from './support/gateway.js';
+import {
+  startFixture,
+  freePort,
+  ORIGIN,
+  type Answer,
+  type Ask,
+  type GatewayFixture,
+} from './support/gateway.js';
 import { startKube, type Kube } from './support/kube.js';
 import {
   accessToken,
@@ -22,7 +29,7 @@ import {
 } from './support/mint.js';
 
 const MAX_SOCKETS = 4;
-let bed: Bed;
+let fixture: GatewayFixture;
 let kube: Kube;
 /** Answers introspection with `active` of its choice; the real authorization server is in test/e2e/peers. */
 let introspection: http.Server;
@@ -56,7 +63,7 @@ beforeAll(async () => {
   writeFileSync(join(dir, 'client-secret'), 'the-secret');
   writeFileSync(join(dir, 'nonce-keys'), `${'n'.repeat(32)}\n`);
   const deadPort = await freePort();
-  bed = await startBed({
+  fixture = await startFixture({
     change: (config, { backendPort }) => {
       const dpop = { profile: 'dpop' as const, issuers: ['as'], audiences: [HTU] };
       config.upstream = { firstByteTimeoutSeconds: 1, maxSockets: MAX_SOCKETS, maxQueued: 1 };
@@ -190,7 +197,7 @@ beforeAll(async () => {
   });
 });
 afterAll(async () => {
-  await bed.stop();
+  await fixture.stop();
   await kube.stop();
   introspection.closeAllConnections();
   introspection.close();
@@ -223,7 +230,7 @@ function dpopAsk({
   htu,
   htm,
 }: Shape = {}): Ask {
-  const token = accessToken(bed.as, { cnf: { jkt }, ...claims }, header);
+  const token = accessToken(fixture.as, { cnf: { jkt }, ...claims }, header);
   return {
     method,
     path,
@@ -238,34 +245,34 @@ function dpopAsk({
 const selfAsk = (
   claims?: Record<string, unknown>,
   header?: Record<string, unknown>,
-  pair = bed.self,
+  pair = fixture.self,
 ): Ask => ({
   method: 'POST',
   path: '/self',
   headers: { authorization: `Bearer ${selfSignedToken(pair, 'POST', `${ORIGIN}/self`, claims, header)}` },
 });
 const twice = async (ask: Ask) => {
-  expect((await bed.ask(ask)).status).toBe(200);
-  return bed.ask(ask);
+  expect((await fixture.ask(ask)).status).toBe(200);
+  return fixture.ask(ask);
 };
 const rawAsk = async (text: string): Promise<Answer> => {
-  const got = await bed.raw(text, 400);
+  const got = await fixture.raw(text, 400);
   return { status: Number(got.slice(9, 12)), headers: {}, text: got };
 };
-const withAnswer = async (answer: Bed['answer'], ask: Ask) => {
-  const usual = bed.answer;
-  bed.answer = answer;
+const withAnswer = async (answer: GatewayFixture['answer'], ask: Ask) => {
+  const usual = fixture.answer;
+  fixture.answer = answer;
   try {
-    return await bed.ask(ask);
+    return await fixture.ask(ask);
   } finally {
-    bed.answer = usual;
+    fixture.answer = usual;
   }
 };
 
 const opaqueAsk = (said: unknown): Promise<Answer> => {
   introspected = () => said;
   const token = `opaque-${Math.random()}`;
-  return bed.ask({
+  return fixture.ask({
     method: 'POST',
     path: '/opaque',
     headers: { authorization: `DPoP ${token}`, dpop: proof(client, 'POST', `${ORIGIN}/opaque`, token) },
@@ -276,7 +283,7 @@ const mtlsAsk = (thumbprintInToken: string, field?: string): Ask => ({
   method: 'POST',
   path: '/mtls',
   headers: {
-    authorization: `Bearer ${accessToken(bed.as, { cnf: { 'x5t#S256': thumbprintInToken } })}`,
+    authorization: `Bearer ${accessToken(fixture.as, { cnf: { 'x5t#S256': thumbprintInToken } })}`,
     ...(field === undefined ? {} : { 'client-cert': field }),
   },
 });
@@ -284,25 +291,25 @@ const rpc = (method: string, params?: unknown) => JSON.stringify({ jsonrpc: '2.0
 
 const cases: Record<Reason, () => Promise<Answer>> = {
   malformed_request: () => rawAsk('GET /mcp HTTP/1.0\r\n\r\n'),
-  bad_path: () => bed.ask({ path: '/mcp/..%2fsecrets' }),
+  bad_path: () => fixture.ask({ path: '/mcp/..%2fsecrets' }),
   upgrade_refused: () =>
     rawAsk('GET /mcp HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n'),
   header_repeated: () => rawAsk('GET /mcp HTTP/1.1\r\nHost: a\r\nContent-Type: a\r\nContent-Type: b\r\n\r\n'),
-  url_too_long: () => bed.ask({ path: `/mcp/${'a'.repeat(8200)}` }),
+  url_too_long: () => fixture.ask({ path: `/mcp/${'a'.repeat(8200)}` }),
   too_many_headers: () =>
-    bed.ask({
+    fixture.ask({
       path: '/mcp',
       headers: Object.fromEntries(Array.from({ length: 101 }, (_, i) => [`x-${i}`, '1'])),
     }),
-  body_too_large: () => bed.ask(dpopAsk({ body: 'x'.repeat(1001) })),
+  body_too_large: () => fixture.ask(dpopAsk({ body: 'x'.repeat(1001) })),
   too_many_ahead: async () => {
-    const got = await bed.raw('GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(60));
+    const got = await fixture.raw('GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(60));
     const last = got.slice(got.lastIndexOf('HTTP/1.1 '));
     return { status: Number(last.slice(9, 12)), headers: {}, text: last };
   },
   expectation_failed: () => rawAsk('GET /mcp HTTP/1.1\r\nHost: a\r\nExpect: the-unexpected\r\n\r\n'),
   body_fragmented: async () => {
-    const open = await startBed({
+    const open = await startFixture({
       change: ({ routes }) => {
         routes[0]!.auth = { profile: 'dpop', issuers: ['as'], mode: 'optional' };
       },
@@ -318,7 +325,7 @@ const cases: Record<Reason, () => Promise<Answer>> = {
     }
   },
   headers_stalled: async () => {
-    const hasty = await startBed({
+    const hasty = await startFixture({
       change: (config) => {
         config.limits = { headersTimeoutSeconds: 1 };
       },
@@ -336,51 +343,52 @@ const cases: Record<Reason, () => Promise<Answer>> = {
     const lines = Object.entries(headers as Record<string, string>)
       .map(([k, v]) => `${k}: ${v}\r\n`)
       .join('');
-    return bed
+    return fixture
       .raw(`POST /mcp HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n${lines}\r\nabc`, 2500)
       .then((got) => ({ status: Number(got.slice(9, 12)), headers: {}, text: got }));
   },
   host_refused: () =>
-    bed.ask(dpopAsk({ headers: { 'x-forwarded-proto': 'https', 'x-forwarded-host': 'evil.example' } })),
-  no_route: () => bed.ask({ path: '/mcpx' }),
-  method_not_allowed: () => bed.ask({ path: '/mcp', method: 'PUT' }),
-  origin_refused: () => bed.ask(dpopAsk({ headers: { origin: 'https://evil.example' } })),
-  secret_not_listed: () => bed.ask(dpopAsk({ path: '/secrets/other', method: 'GET' })),
-  secret_absent: () => bed.ask(dpopAsk({ path: '/secrets/absent', method: 'GET' })),
+    fixture.ask(dpopAsk({ headers: { 'x-forwarded-proto': 'https', 'x-forwarded-host': 'evil.example' } })),
+  no_route: () => fixture.ask({ path: '/mcpx' }),
+  method_not_allowed: () => fixture.ask({ path: '/mcp', method: 'PUT' }),
+  origin_refused: () => fixture.ask(dpopAsk({ headers: { origin: 'https://evil.example' } })),
+  secret_not_listed: () => fixture.ask(dpopAsk({ path: '/secrets/other', method: 'GET' })),
+  secret_absent: () => fixture.ask(dpopAsk({ path: '/secrets/absent', method: 'GET' })),
 
-  credentials_missing: () => bed.ask({ method: 'POST', path: '/mcp' }),
+  credentials_missing: () => fixture.ask({ method: 'POST', path: '/mcp' }),
   token_missing: () =>
-    bed.ask({ method: 'POST', path: '/mcp', headers: { authorization: 'Basic dXNlcjpwdw==' } }),
+    fixture.ask({ method: 'POST', path: '/mcp', headers: { authorization: 'Basic dXNlcjpwdw==' } }),
   credentials_ambiguous: () =>
     rawAsk('GET /mcp HTTP/1.1\r\nHost: a\r\nAuthorization: DPoP a\r\nAuthorization: Bearer b\r\n\r\n'),
   scheme_refused: () =>
-    bed.ask({
+    fixture.ask({
       method: 'POST',
       path: '/mcp',
-      headers: { authorization: `Bearer ${accessToken(bed.as, { cnf: { jkt } })}` },
+      headers: { authorization: `Bearer ${accessToken(fixture.as, { cnf: { jkt } })}` },
     }),
-  token_malformed: () => bed.ask({ method: 'POST', path: '/self', headers: { authorization: 'Bearer abc' } }),
-  token_type_refused: () => bed.ask(dpopAsk({ header: { typ: 'JWT' } })),
-  token_algorithm_refused: () => bed.ask(selfAsk({}, { alg: 'PS256' })),
-  token_issuer_unknown: () => bed.ask(dpopAsk({ claims: { iss: 'https://other.example' } })),
-  token_key_unknown: () => bed.ask(selfAsk({}, { kid: 'other' })),
-  token_signature_bad: () => bed.ask(selfAsk({}, {}, rsa())),
-  token_claim_missing: () => bed.ask(dpopAsk({ claims: { client_id: undefined } })),
-  token_expired: () => bed.ask(dpopAsk({ claims: { exp: seconds() - 61 } })),
-  token_too_old: () => bed.ask(selfAsk({ exp: seconds() + 301 + 5 })),
-  token_not_yet_valid: () => bed.ask(selfAsk({ nbf: seconds() + 30 })),
-  token_audience_refused: () => bed.ask(dpopAsk({ claims: { aud: 'https://gw.example/other' } })),
-  token_htm_mismatch: () => bed.ask(selfAsk({ htm: 'GET' })),
-  token_htu_mismatch: () => bed.ask(selfAsk({ htu: `${ORIGIN}/other` })),
+  token_malformed: () =>
+    fixture.ask({ method: 'POST', path: '/self', headers: { authorization: 'Bearer abc' } }),
+  token_type_refused: () => fixture.ask(dpopAsk({ header: { typ: 'JWT' } })),
+  token_algorithm_refused: () => fixture.ask(selfAsk({}, { alg: 'PS256' })),
+  token_issuer_unknown: () => fixture.ask(dpopAsk({ claims: { iss: 'https://other.example' } })),
+  token_key_unknown: () => fixture.ask(selfAsk({}, { kid: 'other' })),
+  token_signature_bad: () => fixture.ask(selfAsk({}, {}, rsa())),
+  token_claim_missing: () => fixture.ask(dpopAsk({ claims: { client_id: undefined } })),
+  token_expired: () => fixture.ask(dpopAsk({ claims: { exp: seconds() - 61 } })),
+  token_too_old: () => fixture.ask(selfAsk({ exp: seconds() + 301 + 5 })),
+  token_not_yet_valid: () => fixture.ask(selfAsk({ nbf: seconds() + 30 })),
+  token_audience_refused: () => fixture.ask(dpopAsk({ claims: { aud: 'https://gw.example/other' } })),
+  token_htm_mismatch: () => fixture.ask(selfAsk({ htm: 'GET' })),
+  token_htu_mismatch: () => fixture.ask(selfAsk({ htu: `${ORIGIN}/other` })),
   token_replayed: () => twice(selfAsk()),
-  token_not_bound: () => bed.ask(dpopAsk({ claims: { cnf: undefined } })),
-  token_key_mismatch: () => bed.ask(dpopAsk({ pair: stranger })),
+  token_not_bound: () => fixture.ask(dpopAsk({ claims: { cnf: undefined } })),
+  token_key_mismatch: () => fixture.ask(dpopAsk({ pair: stranger })),
 
   dpop_missing: () =>
-    bed.ask({
+    fixture.ask({
       method: 'POST',
       path: '/mcp',
-      headers: { authorization: `DPoP ${accessToken(bed.as, { cnf: { jkt } })}` },
+      headers: { authorization: `DPoP ${accessToken(fixture.as, { cnf: { jkt } })}` },
     }),
   dpop_repeated: () => {
     const { headers } = dpopAsk();
@@ -390,42 +398,43 @@ const cases: Record<Reason, () => Promise<Answer>> = {
     );
   },
   dpop_malformed: () =>
-    bed.ask({
+    fixture.ask({
       ...dpopAsk(),
-      headers: { authorization: `DPoP ${accessToken(bed.as, { cnf: { jkt } })}`, dpop: 'a.b' },
+      headers: { authorization: `DPoP ${accessToken(fixture.as, { cnf: { jkt } })}`, dpop: 'a.b' },
     }),
-  dpop_type_refused: () => bed.ask(dpopAsk({ proof: { header: { typ: 'JWT' } } })),
-  dpop_algorithm_refused: () => bed.ask(dpopAsk({ proof: { header: { alg: 'none' } } })),
-  dpop_key_refused: () => bed.ask(dpopAsk({ proof: { header: { jwk: { ...jwkOf(client), d: '' } } } })),
-  dpop_signature_bad: () => bed.ask(dpopAsk({ pair: stranger, proof: { header: { jwk: jwkOf(client) } } })),
-  dpop_claim_missing: () => bed.ask(dpopAsk({ proof: { claims: { jti: undefined } } })),
-  dpop_htm_mismatch: () => bed.ask(dpopAsk({ htm: 'post' })),
-  dpop_htu_mismatch: () => bed.ask(dpopAsk({ htu: 'https://other.example/mcp' })),
-  dpop_expired: () => bed.ask(dpopAsk({ proof: { claims: { iat: seconds() - 302 } } })),
-  dpop_not_yet_valid: () => bed.ask(dpopAsk({ proof: { claims: { iat: seconds() + 62 } } })),
-  dpop_ath_mismatch: () => bed.ask(dpopAsk({ proof: { claims: { ath: 'A'.repeat(43) } } })),
+  dpop_type_refused: () => fixture.ask(dpopAsk({ proof: { header: { typ: 'JWT' } } })),
+  dpop_algorithm_refused: () => fixture.ask(dpopAsk({ proof: { header: { alg: 'none' } } })),
+  dpop_key_refused: () => fixture.ask(dpopAsk({ proof: { header: { jwk: { ...jwkOf(client), d: '' } } } })),
+  dpop_signature_bad: () =>
+    fixture.ask(dpopAsk({ pair: stranger, proof: { header: { jwk: jwkOf(client) } } })),
+  dpop_claim_missing: () => fixture.ask(dpopAsk({ proof: { claims: { jti: undefined } } })),
+  dpop_htm_mismatch: () => fixture.ask(dpopAsk({ htm: 'post' })),
+  dpop_htu_mismatch: () => fixture.ask(dpopAsk({ htu: 'https://other.example/mcp' })),
+  dpop_expired: () => fixture.ask(dpopAsk({ proof: { claims: { iat: seconds() - 302 } } })),
+  dpop_not_yet_valid: () => fixture.ask(dpopAsk({ proof: { claims: { iat: seconds() + 62 } } })),
+  dpop_ath_mismatch: () => fixture.ask(dpopAsk({ proof: { claims: { ath: 'A'.repeat(43) } } })),
   dpop_replayed: () => twice(dpopAsk()),
 
-  dpop_nonce_missing: () => bed.ask(dpopAsk({ path: '/nonce' })),
+  dpop_nonce_missing: () => fixture.ask(dpopAsk({ path: '/nonce' })),
   dpop_nonce_refused: () =>
-    bed.ask(dpopAsk({ path: '/nonce', proof: { claims: { nonce: 'A'.repeat(30) } } })),
-  dpop_predates_store: () => bed.ask(dpopAsk({ proof: { claims: { iat: seconds() - 200 } } })),
-  token_predates_store: () => bed.ask(selfAsk({ iat: seconds() - 200, exp: seconds() + 50 })),
+    fixture.ask(dpopAsk({ path: '/nonce', proof: { claims: { nonce: 'A'.repeat(30) } } })),
+  dpop_predates_store: () => fixture.ask(dpopAsk({ proof: { claims: { iat: seconds() - 200 } } })),
+  token_predates_store: () => fixture.ask(selfAsk({ iat: seconds() - 200, exp: seconds() + 50 })),
   token_bound: () =>
-    bed.ask({
+    fixture.ask({
       method: 'POST',
       path: '/mixed',
-      headers: { authorization: `Bearer ${accessToken(bed.as, { cnf: { jkt } })}` },
+      headers: { authorization: `Bearer ${accessToken(fixture.as, { cnf: { jkt } })}` },
     }),
   token_inactive: () => opaqueAsk({ active: false }),
   introspection_unavailable: () => opaqueAsk(undefined),
-  certificate_missing: () => bed.ask(mtlsAsk('x')),
-  certificate_mismatch: () => bed.ask(mtlsAsk('x', certificate)),
-  scope_insufficient: () => bed.ask(dpopAsk({ path: '/scoped', claims: { scope: 'mcp:read' } })),
-  mcp_version_refused: () => bed.ask(dpopAsk({ headers: { 'mcp-protocol-version': '2024-11-05' } })),
-  mcp_header_missing: () => bed.ask(dpopAsk({ headers: { 'mcp-protocol-version': '2026-07-28' } })),
+  certificate_missing: () => fixture.ask(mtlsAsk('x')),
+  certificate_mismatch: () => fixture.ask(mtlsAsk('x', certificate)),
+  scope_insufficient: () => fixture.ask(dpopAsk({ path: '/scoped', claims: { scope: 'mcp:read' } })),
+  mcp_version_refused: () => fixture.ask(dpopAsk({ headers: { 'mcp-protocol-version': '2024-11-05' } })),
+  mcp_header_missing: () => fixture.ask(dpopAsk({ headers: { 'mcp-protocol-version': '2026-07-28' } })),
   mcp_header_mismatch: () =>
-    bed.ask(
+    fixture.ask(
       dpopAsk({
         path: '/ruled',
         headers: { 'mcp-method': 'tools/call', 'mcp-name': 'echo' },
@@ -433,12 +442,13 @@ const cases: Record<Reason, () => Promise<Answer>> = {
       }),
     ),
   mcp_body_malformed: () =>
-    bed.ask(dpopAsk({ path: '/ruled', body: '{"method":"tools/call","method":"x"}' })),
-  mcp_session_gone: () => bed.ask(dpopAsk({ path: '/several', headers: { 'mcp-session-id': 'of-nobody' } })),
-  mcp_not_allowed: () => bed.ask(dpopAsk({ path: '/ruled', body: rpc('tools/call', { name: 'rm' }) })),
+    fixture.ask(dpopAsk({ path: '/ruled', body: '{"method":"tools/call","method":"x"}' })),
+  mcp_session_gone: () =>
+    fixture.ask(dpopAsk({ path: '/several', headers: { 'mcp-session-id': 'of-nobody' } })),
+  mcp_not_allowed: () => fixture.ask(dpopAsk({ path: '/ruled', body: rpc('tools/call', { name: 'rm' }) })),
 
   address_limited: async () => {
-    const strict = await startBed({
+    const strict = await startFixture({
       change: (config) => {
         config.limits = { refusalsPerAddress: { maxTokens: 2, tokensPerSecond: 1 } };
       },
@@ -453,11 +463,11 @@ const cases: Record<Reason, () => Promise<Answer>> = {
   },
   rate_limited: async () => {
     const [first, second] = [dpopAsk({ path: '/limited' }), dpopAsk({ path: '/limited' })];
-    expect((await bed.ask(first)).status).toBe(200);
-    return bed.ask(second);
+    expect((await fixture.ask(first)).status).toBe(200);
+    return fixture.ask(second);
   },
   overloaded: async () => {
-    const narrow = await startBed({
+    const narrow = await startFixture({
       change: (config) => {
         config.limits = { maxUnverified: 1 };
       },
@@ -503,7 +513,7 @@ const cases: Record<Reason, () => Promise<Answer>> = {
   },
   replay_store_down: async () => {
     const port = await freePort();
-    const lonely = await startBed({
+    const lonely = await startFixture({
       change: (config) => {
         config.replay = { store: 'redis', url: `redis://127.0.0.1:${port}`, timeoutSeconds: 0.1 };
       },
@@ -520,7 +530,7 @@ const cases: Record<Reason, () => Promise<Answer>> = {
     }
   },
   replay_store_full: async () => {
-    const small = await startBed({
+    const small = await startFixture({
       change: (config) => {
         config.replay = { store: 'memory', maxEntries: 1000 };
         config.routes.forEach((r) => {
@@ -543,13 +553,13 @@ const cases: Record<Reason, () => Promise<Answer>> = {
       await small.stop();
     }
   },
-  keys_unavailable: () => bed.ask(dpopAsk({ path: '/keyless', claims: { iss: 'https://gone.example' } })),
-  credential_unavailable: () => bed.ask(dpopAsk({ path: '/tokenless' })),
+  keys_unavailable: () => fixture.ask(dpopAsk({ path: '/keyless', claims: { iss: 'https://gone.example' } })),
+  credential_unavailable: () => fixture.ask(dpopAsk({ path: '/tokenless' })),
   // A throw in the pipeline: no request is known to cause one, so a clock that fails stands in for the bug.
   internal_error: async () => {
     let armed = false;
     let calls = 0;
-    const broken = await startBed({
+    const broken = await startFixture({
       clock: () => {
         if (armed && ++calls === 2) throw new Error('the clock broke');
         return Date.now() / 1000;
@@ -567,35 +577,35 @@ const cases: Record<Reason, () => Promise<Answer>> = {
   },
   exchange_refused: () => {
     introspected = () => 'refused';
-    return bed.ask(dpopAsk({ path: '/exchange' }));
+    return fixture.ask(dpopAsk({ path: '/exchange' }));
   },
   exchange_unavailable: () => {
     introspected = () => undefined;
-    return bed.ask(dpopAsk({ path: '/exchange' }));
+    return fixture.ask(dpopAsk({ path: '/exchange' }));
   },
   upstream_busy: async () => {
     const held: (() => void)[] = [];
-    const usual = bed.answer;
-    bed.answer = (_, response) => {
+    const usual = fixture.answer;
+    fixture.answer = (_, response) => {
       held.push(() => response.end('{}'));
     };
-    const open = Array.from({ length: MAX_SOCKETS }, () => bed.ask(dpopAsk({ path: '/queue' })));
+    const open = Array.from({ length: MAX_SOCKETS }, () => fixture.ask(dpopAsk({ path: '/queue' })));
     while (held.length < MAX_SOCKETS) await new Promise((resolve) => setTimeout(resolve, 5));
-    const waiting = bed.ask(dpopAsk({ path: '/queue' }));
+    const waiting = fixture.ask(dpopAsk({ path: '/queue' }));
     await new Promise((resolve) => setTimeout(resolve, 50));
-    const refused = await bed.ask(dpopAsk({ path: '/queue' }));
-    bed.answer = usual;
+    const refused = await fixture.ask(dpopAsk({ path: '/queue' }));
+    fixture.answer = usual;
     for (const answer of held) answer();
     expect((await Promise.all([...open, waiting])).map(({ status }) => status)).toEqual(
       Array(MAX_SOCKETS + 1).fill(200),
     );
     return refused;
   },
-  upstream_unreachable: () => bed.ask(dpopAsk({ path: '/dead' })),
+  upstream_unreachable: () => fixture.ask(dpopAsk({ path: '/dead' })),
   upstream_failed: async () => {
     kube.status = 500;
     try {
-      return await bed.ask(dpopAsk({ path: '/secrets/db', method: 'GET' }));
+      return await fixture.ask(dpopAsk({ path: '/secrets/db', method: 'GET' }));
     } finally {
       kube.status = undefined;
     }
@@ -610,7 +620,7 @@ const cases: Record<Reason, () => Promise<Answer>> = {
 
 describe('every reason is given for its cause', () => {
   beforeEach(() => {
-    bed.seen.length = 0;
+    fixture.seen.length = 0;
   });
 
   it.each(Object.keys(cases) as Reason[])('%s', async (reason) => {
@@ -630,7 +640,7 @@ describe('every reason is given for its cause', () => {
     ];
     if (!elsewhere.includes(reason)) {
       const id = answer.headers['x-request-id'];
-      const record = (await bed.audit()).findLast((r) => id === undefined || r['request.id'] === id)!;
+      const record = (await fixture.audit()).findLast((r) => id === undefined || r['request.id'] === id)!;
       expect(record.reason).toBe(reason);
     }
     // Refused before the backend: nothing went there but what the case sent on purpose first.
@@ -641,20 +651,20 @@ describe('every reason is given for its cause', () => {
       reason !== 'secret_absent' &&
       reason !== 'body_stalled'
     )
-      expect(bed.seen).toEqual([]);
+      expect(fixture.seen).toEqual([]);
   });
 
   it('also for a token whose parts are not JSON objects', async () => {
     for (const bad of [
-      jws('[1]'.replace('[1]', '{"alg":"RS256","alg":"RS256"}'), {}, bed.self.privateKey),
+      jws('[1]'.replace('[1]', '{"alg":"RS256","alg":"RS256"}'), {}, fixture.self.privateKey),
       `${encode({ alg: 'RS256' })}.${encode('x')}.AA`,
     ]) {
-      const answer = await bed.ask({
+      const answer = await fixture.ask({
         method: 'POST',
         path: '/self',
         headers: { authorization: `Bearer ${bad}` },
       });
-      expect([answer.status, (await bed.audit()).at(-1)!.reason]).toEqual([401, 'token_malformed']);
+      expect([answer.status, (await fixture.audit()).at(-1)!.reason]).toEqual([401, 'token_malformed']);
     }
   });
 });

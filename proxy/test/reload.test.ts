@@ -5,21 +5,21 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseConfig, type Config, type ConfigInput } from '../src/config/index.js';
 import { createResourceRegistry } from '../src/resource-registry.js';
-import { freePort, ORIGIN, startBed, type Bed } from './support/gateway.js';
+import { freePort, ORIGIN, startFixture, type GatewayFixture } from './support/gateway.js';
 import { accessToken, ec, proof, thumbprint } from './support/mint.js';
 
 const client = ec();
 const jkt = thumbprint(client);
-let bed: Bed;
+let fixture: GatewayFixture;
 let input: ConfigInput;
 beforeEach(async () => {
-  bed = await startBed({
+  fixture = await startFixture({
     change: (config) => {
       input = config;
     },
   });
 });
-afterEach(() => bed.stop());
+afterEach(() => fixture.stop());
 
 const changed = (change: (config: ConfigInput) => void): Config => {
   const copy = structuredClone(input);
@@ -29,8 +29,8 @@ const changed = (change: (config: ConfigInput) => void): Config => {
   return parsed.config;
 };
 const ask = (path = '/mcp', more: Record<string, string> = {}) => {
-  const token = accessToken(bed.as, { cnf: { jkt } });
-  return bed.ask({
+  const token = accessToken(fixture.as, { cnf: { jkt } });
+  return fixture.ask({
     method: 'POST',
     path,
     headers: { authorization: `DPoP ${token}`, dpop: proof(client, 'POST', ORIGIN + path, token), ...more },
@@ -38,12 +38,12 @@ const ask = (path = '/mcp', more: Record<string, string> = {}) => {
 };
 const listen = () =>
   new Promise<{ got: () => string; ended: Promise<void> }>((resolve, reject) => {
-    const token = accessToken(bed.as, { cnf: { jkt } });
+    const token = accessToken(fixture.as, { cnf: { jkt } });
     http
       .get(
         {
           host: '127.0.0.1',
-          port: bed.gateway.port,
+          port: fixture.gateway.port,
           path: '/mcp',
           headers: { authorization: `DPoP ${token}`, dpop: proof(client, 'GET', `${ORIGIN}/mcp`, token) },
           agent: false,
@@ -64,27 +64,27 @@ const listen = () =>
       .on('error', reject);
   });
 const metric = async (line: string) =>
-  (await bed.admin('/metrics')).text
+  (await fixture.admin('/metrics')).text
     .split('\n')
     .find((l) => l.startsWith(line))
     ?.slice(line.length + 1);
 
 it('a new route is there, a removed one is gone, and what was under way ends as it began', async () => {
   let finish = () => {};
-  bed.answer = (_, response) => {
+  fixture.answer = (_, response) => {
     finish = () => response.end('late');
   };
   const slow = ask();
-  while (bed.seen.length === 0) await sleep(5);
+  while (fixture.seen.length === 0) await sleep(5);
   const mcp = input.routes[0]!;
   expect(
-    await bed.gateway.reload(
+    await fixture.gateway.reload(
       changed((c) => {
         c.routes = [{ ...mcp, name: 'other', pathPrefix: '/other' }];
       }),
     ),
   ).toEqual([]);
-  bed.answer = (_, response) => response.end('{}');
+  fixture.answer = (_, response) => response.end('{}');
   expect((await ask('/other')).status).toBe(200);
   expect((await ask('/mcp')).status).toBe(404);
   finish();
@@ -93,12 +93,12 @@ it('a new route is there, a removed one is gone, and what was under way ends as 
 });
 
 it('an open stream goes on while the rules that let it in are the same, and ends with them', async () => {
-  bed.answer = (_, response) => {
+  fixture.answer = (_, response) => {
     response.writeHead(200, { 'Content-Type': 'text/event-stream' }).write('data: 1\n\n');
   };
   const stream = await listen();
   expect(
-    await bed.gateway.reload(
+    await fixture.gateway.reload(
       changed((c) => {
         c.limits = { maxBodyBytes: 1000 };
         c.routes[0]!.rateLimit = { maxTokens: 5, tokensPerFill: 1 };
@@ -107,7 +107,7 @@ it('an open stream goes on while the rules that let it in are the same, and ends
   ).toEqual([]);
   expect(await Promise.race([stream.ended, sleep(300, 'open')])).toBe('open');
   expect(
-    await bed.gateway.reload(
+    await fixture.gateway.reload(
       changed((c) => {
         c.issuers[0]!.algorithms = ['ES256'];
       }),
@@ -119,16 +119,16 @@ it('an open stream goes on while the rules that let it in are the same, and ends
 
 it('a stream that was asked for before a reload and is answered after it stands under the new rules', async () => {
   let begin = () => {};
-  bed.answer = (_, response) => {
+  fixture.answer = (_, response) => {
     begin = () => {
       response.writeHead(200, { 'Content-Type': 'text/event-stream' }).write('data: 1\n\n');
     };
   };
   const asked = listen();
-  while (bed.seen.length === 0) await sleep(5);
+  while (fixture.seen.length === 0) await sleep(5);
   const mcp = input.routes[0]!;
   expect(
-    await bed.gateway.reload(
+    await fixture.gateway.reload(
       changed((c) => {
         c.routes = [{ ...mcp, name: 'other', pathPrefix: '/other' }];
       }),
@@ -142,22 +142,22 @@ it('a stream that was asked for before a reload and is answered after it stands 
 
 it('a proof that was used before is used after, and a bucket that was empty stays empty', async () => {
   const reload = (drainSeconds: number) =>
-    bed.gateway.reload(
+    fixture.gateway.reload(
       changed((c) => {
         c.routes[0]!.rateLimit = { maxTokens: 2, tokensPerFill: 1, fillIntervalSeconds: 3600 };
         c.drainSeconds = drainSeconds;
       }),
     );
   await reload(6);
-  const token = accessToken(bed.as, { cnf: { jkt } });
+  const token = accessToken(fixture.as, { cnf: { jkt } });
   const same = {
     method: 'POST',
     path: '/mcp',
     headers: { authorization: `DPoP ${token}`, dpop: proof(client, 'POST', `${ORIGIN}/mcp`, token) },
   };
-  expect((await bed.ask(same)).status).toBe(200);
+  expect((await fixture.ask(same)).status).toBe(200);
   await reload(7);
-  expect((await bed.ask(same)).status).toBe(401);
+  expect((await fixture.ask(same)).status).toBe(401);
   expect((await ask()).status).toBe(200);
   await reload(8);
   expect((await ask()).status).toBe(429);
@@ -165,7 +165,7 @@ it('a proof that was used before is used after, and a bucket that was empty stay
 
 it('what is read at the start only is refused by name, and nothing of the config is taken', async () => {
   const { port } = input.listen!;
-  const problems = await bed.gateway.reload(
+  const problems = await fixture.gateway.reload(
     changed((c) => {
       c.listen!.port = port! - 1;
       c.replay = { store: 'memory', maxEntries: 5000 };
@@ -183,7 +183,7 @@ it('what is read at the start only is refused by name, and nothing of the config
 it('waits for the keys of a new issuer, answers meanwhile, and stays ready', async () => {
   const keysPort = await freePort();
   let done = false;
-  const reloading = bed.gateway
+  const reloading = fixture.gateway
     .reload(
       changed((c) => {
         c.issuers.push({
@@ -198,7 +198,7 @@ it('waits for the keys of a new issuer, answers meanwhile, and stays ready', asy
       done = true;
     });
   await sleep(200);
-  expect([done, (await ask()).status, (await bed.admin('/readyz')).status]).toEqual([false, 200, 200]);
+  expect([done, (await ask()).status, (await fixture.admin('/readyz')).status]).toEqual([false, 200, 200]);
   const server = http.createServer((_, response) =>
     response.end(
       JSON.stringify({
@@ -215,7 +215,7 @@ it('waits for the keys of a new issuer, answers meanwhile, and stays ready', asy
 }, 15_000);
 
 it('a key file that is rotated, or broken, is counted', async () => {
-  writeFileSync(join(bed.dir, 'as.json'), '{"keys":[');
+  writeFileSync(join(fixture.dir, 'as.json'), '{"keys":[');
   for (
     let i = 0;
     i < 40 && (await metric('agentgateway_reloads_total{what="jwks",result="refused"}')) === undefined;

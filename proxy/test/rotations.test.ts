@@ -7,7 +7,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import tls from 'node:tls';
-import { ORIGIN, request, startBed, type Bed } from './support/gateway.js';
+import { ORIGIN, request, startFixture, type GatewayFixture } from './support/gateway.js';
 import { startKube, type Kube } from './support/kube.js';
 import { accessToken, ec, proof, thumbprint } from './support/mint.js';
 import { Volume } from '../../test/e2e/support/volume.js';
@@ -15,7 +15,7 @@ import { Volume } from '../../test/e2e/support/volume.js';
 const dir = mkdtempSync(join(tmpdir(), 'agw-rotations-'));
 const client = ec();
 const NONCE_KEYS = [1, 2, 3].map((n) => `nonce-key-${n}-`.padEnd(40, 'k'));
-let bed: Bed;
+let fixture: GatewayFixture;
 let kube: Kube;
 const pairs = new Map<string, { readonly 'tls.crt': string; readonly 'tls.key': string }>();
 const volume = {
@@ -56,7 +56,7 @@ beforeAll(async () => {
   volume.tls = new Volume(join(dir, 'tls'), pairs.get('one')!);
   volume.token = new Volume(join(dir, 'token'), { token: kube.token });
   volume.nonce = new Volume(join(dir, 'nonce'), { keys: NONCE_KEYS[0]! });
-  bed = await startBed({
+  fixture = await startFixture({
     change: (config) => {
       const { auth } = config.routes[0]!;
       config.listen = {
@@ -88,7 +88,7 @@ beforeAll(async () => {
   });
 }, 20_000);
 afterAll(async () => {
-  await bed.stop();
+  await fixture.stop();
   await kube.stop();
   rmSync(dir, { recursive: true, force: true });
 });
@@ -100,12 +100,12 @@ interface Ask {
 /** On a connection of its own; also the name in the certificate of the gateway. */
 const ask = (path: string, { method = 'POST', nonce }: Ask = {}) =>
   new Promise<{ status: number; nonce: string | undefined; certificate: string }>((resolve, reject) => {
-    const token = accessToken(bed.as, { cnf: { jkt: thumbprint(client) } });
+    const token = accessToken(fixture.as, { cnf: { jkt: thumbprint(client) } });
     const dpop = proof(client, method, ORIGIN + path, token, {
       claims: nonce === undefined ? {} : { nonce },
     });
     const socket = tls.connect(
-      { host: '127.0.0.1', port: bed.gateway.port, rejectUnauthorized: false },
+      { host: '127.0.0.1', port: fixture.gateway.port, rejectUnauthorized: false },
       () => {
         socket.write(
           `${method} ${path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 0\r\nAuthorization: DPoP ${token}\r\nDPoP: ${dpop}\r\n\r\n`,
@@ -132,7 +132,7 @@ const ask = (path: string, { method = 'POST', nonce }: Ask = {}) =>
       );
   });
 const counts = async (what: string) => {
-  const { text } = await request(bed.gateway.adminPort, { path: '/metrics' });
+  const { text } = await request(fixture.gateway.adminPort, { path: '/metrics' });
   return ['ok', 'refused'].map((result) =>
     Number(
       text
@@ -145,9 +145,9 @@ const counts = async (what: string) => {
 /** How often what was swapped in was taken, and refused. */
 async function swapped(what: string, swap: () => void): Promise<number[]> {
   const before = await counts(what);
-  bed.warnings.length = 0;
+  fixture.warnings.length = 0;
   swap();
-  bed.gateway.refresh();
+  fixture.gateway.refresh();
   return (await counts(what)).map((count, i) => count - before[i]!);
 }
 
@@ -158,7 +158,7 @@ describe('the certificate', () => {
     const [ok, refused] = await swapped('certificate', () => volume.tls.swap(pairs.get('two')!));
     expect(await subject()).toBe('CN=two');
     expect(ok).toBeGreaterThanOrEqual(1);
-    expect([refused, bed.warnings]).toEqual([0, []]);
+    expect([refused, fixture.warnings]).toEqual([0, []]);
   });
   it.each([
     [
@@ -177,7 +177,7 @@ describe('the certificate', () => {
       const [ok, refused] = await swapped('certificate', () => volume.tls.swap(files()));
       expect(ok).toBe(0);
       expect(refused).toBeGreaterThanOrEqual(1);
-      expect(bed.warnings.join()).toContain('the pair read before stays in use');
+      expect(fixture.warnings.join()).toContain('the pair read before stays in use');
       expect(await ask('/mcp')).toMatchObject({ status: 200, certificate: before });
     } finally {
       await swapped('certificate', () => volume.tls.swap(pairs.get('three')!));
@@ -205,7 +205,7 @@ describe('the ServiceAccount token', () => {
     ['not ASCII', 'tökén'],
   ])('%s leaves the one before in use', async (_, token) => {
     expect(await swapped('credential', () => volume.token.swap({ token }))).toEqual([0, 1]);
-    expect(bed.warnings.join()).toContain('the one read before stays in use');
+    expect(fixture.warnings.join()).toContain('the one read before stays in use');
     expect(await tokens()).toEqual([200, 'Bearer sa-token-2']);
   });
   it('that is gone leaves the one before in use', async () => {
@@ -231,7 +231,7 @@ describe('nonce keys', () => {
   ])('of %s leave those before in use', async (_, keys) => {
     const { nonce } = await ask('/nonce');
     expect(await swapped('nonce_keys', () => volume.nonce.swap({ keys }))).toEqual([0, 1]);
-    expect(bed.warnings.join()).toContain('the keys read before stay in use');
+    expect(fixture.warnings.join()).toContain('the keys read before stay in use');
     expect((await ask('/nonce', { nonce: nonce! })).status).toBe(200);
   });
 });

@@ -2,15 +2,15 @@
  * A backend reads a message once more, by rules of its own: what it could read otherwise than the allow-list
  * did is refused, or made impossible.
  */
-import { ORIGIN, startBed, type Bed } from './support/gateway.js';
+import { ORIGIN, startFixture, type GatewayFixture } from './support/gateway.js';
 import { ask as askOverHttp2, makeCertificate, session } from './support/http2.js';
 import { accessToken, ec, proof, thumbprint } from './support/mint.js';
 
 const client = ec();
-let bed: Bed;
+let fixture: GatewayFixture;
 let caFile: string;
 beforeAll(async () => {
-  bed = await startBed({
+  fixture = await startFixture({
     change: (config, { dir }) => {
       const pair = makeCertificate(dir, 'edge');
       caFile = pair.certFile;
@@ -25,13 +25,13 @@ beforeAll(async () => {
     },
   });
 });
-afterAll(() => bed.stop());
+afterAll(() => fixture.stop());
 beforeEach(() => {
-  bed.seen.length = 0;
+  fixture.seen.length = 0;
 });
 
 const signed = (method = 'POST') => {
-  const token = accessToken(bed.as, { cnf: { jkt: thumbprint(client) } });
+  const token = accessToken(fixture.as, { cnf: { jkt: thumbprint(client) } });
   return { authorization: `DPoP ${token}`, dpop: proof(client, method, `${ORIGIN}/mcp`, token) };
 };
 const send = async ({
@@ -43,7 +43,7 @@ const send = async ({
   readonly body: string;
   readonly headers?: Record<string, string>;
 }) => {
-  const http2 = session(bed.gateway.port, caFile);
+  const http2 = session(fixture.gateway.port, caFile);
   try {
     return await askOverHttp2(http2, {
       method,
@@ -77,7 +77,7 @@ it.each([
   ['that in a batch', '[{"jsonrpc":"2.0","id":1,"method":"tools/list","mEthod":"x"}]'],
 ])('a reader that ignores case sees no other call: %s', async (_, body) => {
   const { status, text } = await send({ body });
-  expect([status, text, bed.seen]).toEqual([400, expect.stringContaining('mcp_body_malformed'), []]);
+  expect([status, text, fixture.seen]).toEqual([400, expect.stringContaining('mcp_body_malformed'), []]);
 });
 it('arguments of a tool, and members that fold to nothing of ours, are free', async () => {
   for (const body of [
@@ -86,7 +86,7 @@ it('arguments of a tool, and members that fold to nothing of ours, are free', as
   ]) {
     expect((await send({ body })).status).toBe(200);
   }
-  expect(bed.seen).toHaveLength(2);
+  expect(fixture.seen).toHaveLength(2);
 });
 it.each([
   'application/json; charset=utf-7',
@@ -94,14 +94,14 @@ it.each([
   'application/json; charset=utf-8; charset=utf-7',
 ])('no other character set: %s', async (type) => {
   const { status, text } = await send({ body: LIST, headers: { 'content-type': type } });
-  expect([status, text, bed.seen]).toEqual([400, expect.stringContaining('mcp_body_malformed'), []]);
+  expect([status, text, fixture.seen]).toEqual([400, expect.stringContaining('mcp_body_malformed'), []]);
 });
 it('no coding of the content', async () => {
   expect(
     (await send({ body: LIST, headers: { 'content-type': 'application/json', 'content-encoding': 'gzip' } }))
       .text,
   ).toContain('mcp_body_malformed');
-  expect(bed.seen).toEqual([]);
+  expect(fixture.seen).toEqual([]);
 });
 it.each([
   'application/json',
@@ -110,7 +110,7 @@ it.each([
   'application/x-www-form-urlencoded',
 ])('what was judged as JSON goes on as JSON: %s', async (type) => {
   expect((await send({ body: LIST, headers: { 'content-type': type } })).status).toBe(200);
-  const { rawHeaders, body } = bed.seen[0]!;
+  const { rawHeaders, body } = fixture.seen[0]!;
   expect(
     rawHeaders.filter((_, i) => i % 2 === 1 && rawHeaders[i - 1]!.toLowerCase() === 'content-type'),
   ).toEqual(['application/json']);
@@ -118,5 +118,5 @@ it.each([
 });
 it.each(['GET', 'DELETE'])('no content in %s, whose length HTTP/2 need not say', async (method) => {
   const { status, text } = await send({ method, body: LIST });
-  expect([status, text, bed.seen]).toEqual([400, expect.stringContaining('malformed_request'), []]);
+  expect([status, text, fixture.seen]).toEqual([400, expect.stringContaining('malformed_request'), []]);
 });

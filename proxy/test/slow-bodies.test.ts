@@ -4,7 +4,7 @@
  */
 import net from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ORIGIN, startBed, type Bed } from './support/gateway.js';
+import { ORIGIN, startFixture, type GatewayFixture } from './support/gateway.js';
 import { accessToken, ec, proof, thumbprint } from './support/mint.js';
 
 const IDLE_SECONDS = 1;
@@ -12,7 +12,7 @@ const IDLE_SECONDS = 1;
 const SOON_MS = IDLE_SECONDS * 1000 + 1500;
 
 const client = ec();
-let bed: Bed;
+let fixture: GatewayFixture;
 /** Answers every header block and takes no notice of what follows. */
 let hasty: net.Server;
 let open: Set<net.Socket>;
@@ -33,7 +33,7 @@ beforeAll(async () => {
       });
   });
   await new Promise<void>((resolve) => hasty.listen(0, '127.0.0.1', resolve));
-  bed = await startBed({
+  fixture = await startFixture({
     change: (config) => {
       config.limits = { bodyIdleTimeoutSeconds: IDLE_SECONDS, maxBodyBytes: 1000 };
       for (const route of config.routes)
@@ -45,11 +45,11 @@ beforeAll(async () => {
 afterAll(async () => {
   for (const socket of open) socket.destroy();
   await new Promise((resolve) => hasty.close(resolve));
-  await bed.stop();
+  await fixture.stop();
 });
 
 const signed = (framing: string) => {
-  const token = accessToken(bed.as, { cnf: { jkt: thumbprint(client) } });
+  const token = accessToken(fixture.as, { cnf: { jkt: thumbprint(client) } });
   return `POST /mcp HTTP/1.1\r\nHost: gw.example\r\nAuthorization: DPoP ${token}\r\nDPoP: ${proof(client, 'POST', `${ORIGIN}/mcp`, token)}\r\n${framing}\r\n\r\n`;
 };
 interface Slow {
@@ -61,7 +61,7 @@ const begin = async (bytes: string): Promise<Slow> => {
   let got = '';
   let closedAt: number | undefined;
   const began = performance.now();
-  const socket = net.connect(bed.gateway.port, '127.0.0.1', () => socket.write(bytes));
+  const socket = net.connect(fixture.gateway.port, '127.0.0.1', () => socket.write(bytes));
   socket
     .on('error', () => {})
     .on('data', (chunk) => {

@@ -6,11 +6,11 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Lru } from '../src/checks/lru.js';
 import { wallClock } from '../src/clock.js';
-import { ORIGIN, startBed, type Bed } from './support/gateway.js';
+import { ORIGIN, startFixture, type GatewayFixture } from './support/gateway.js';
 import { accessToken, ec, jwkOf, proof, rsa, seconds, thumbprint } from './support/mint.js';
 
-let bed: Bed;
-afterEach(() => bed.stop());
+let fixture: GatewayFixture;
+afterEach(() => fixture.stop());
 const client = ec();
 const signed = (token: string, iat?: number, kid?: string) => ({
   authorization: `DPoP ${token}`,
@@ -19,10 +19,11 @@ const signed = (token: string, iat?: number, kid?: string) => ({
     ...(iat === undefined ? {} : { claims: { iat } }),
   }),
 });
-const ask = (headers: Record<string, string>, path = '/mcp') => bed.ask({ method: 'POST', path, headers });
+const ask = (headers: Record<string, string>, path = '/mcp') =>
+  fixture.ask({ method: 'POST', path, headers });
 
 it('the headers of proofs are remembered only of callers whose tokens are good', async () => {
-  bed = await startBed();
+  fixture = await startFixture();
   const { set } = Lru.prototype;
   const remembered: string[] = [];
   Lru.prototype.set = function told(key: unknown, value: unknown) {
@@ -34,7 +35,7 @@ it('the headers of proofs are remembered only of callers whose tokens are good',
   const forged = accessToken(rsa(), { cnf: { jkt: thumbprint(client) } });
   for (const n of [1, 2, 3]) expect((await ask(signed(forged, undefined, `k${n}`))).status).toBe(401);
   expect(headersOf()).toBe(0);
-  const good = () => accessToken(bed.as, { cnf: { jkt: thumbprint(client) } });
+  const good = () => accessToken(fixture.as, { cnf: { jkt: thumbprint(client) } });
   expect((await ask(signed(good(), undefined, 'x'.repeat(2_000)))).status).toBe(200);
   expect(headersOf()).toBe(0); // nor of whom has much to say
   for (let i = 0; i < 2; i++) expect((await ask(signed(good()))).status).toBe(200);
@@ -51,7 +52,7 @@ it('a token that was seen before is no better than another when the key set is t
   );
   await new Promise<void>((resolve) => issuer.listen(0, '127.0.0.1', resolve));
   try {
-    bed = await startBed({
+    fixture = await startFixture({
       clock: () => wallClock() + skew,
       change: (config) => {
         jwks = JSON.stringify({ keys: [] });
@@ -65,9 +66,9 @@ it('a token that was seen before is no better than another when the key set is t
         });
       },
     });
-    jwks = JSON.stringify({ keys: [{ ...jwkOf(bed.as), kid: 'as-1', alg: 'RS256' }] });
-    for (let i = 0; i < 200 && (await bed.admin('/readyz')).status !== 200; i++) await sleep(50);
-    const token = accessToken(bed.as, { cnf: { jkt: thumbprint(client) }, exp: seconds() + 36_000 });
+    jwks = JSON.stringify({ keys: [{ ...jwkOf(fixture.as), kid: 'as-1', alg: 'RS256' }] });
+    for (let i = 0; i < 200 && (await fixture.admin('/readyz')).status !== 200; i++) await sleep(50);
+    const token = accessToken(fixture.as, { cnf: { jkt: thumbprint(client) }, exp: seconds() + 36_000 });
     expect((await ask(signed(token))).status).toBe(200);
     up = false;
     skew = 7_200;
@@ -98,7 +99,7 @@ it('opaque tokens without a subject are counted by their client', async () => {
   });
   await new Promise<void>((resolve) => introspection.listen(0, '127.0.0.1', resolve));
   try {
-    bed = await startBed({
+    fixture = await startFixture({
       change: (config, { dir }) => {
         writeFileSync(join(dir, 'secret'), 'secret');
         Object.assign(config.issuers[0]!, {
@@ -125,7 +126,7 @@ it('opaque tokens without a subject are counted by their client', async () => {
 });
 
 it('a preflight is answered by the route that answers the request', async () => {
-  bed = await startBed({
+  fixture = await startFixture({
     change: (config) => {
       const [route] = config.routes;
       config.routes = [
@@ -135,8 +136,13 @@ it('a preflight is answered by the route that answers the request', async () => 
     },
   });
   const preflight = async (path: string, origin: string) =>
-    (await bed.ask({ method: 'OPTIONS', path, headers: { origin, 'access-control-request-method': 'POST' } }))
-      .status;
+    (
+      await fixture.ask({
+        method: 'OPTIONS',
+        path,
+        headers: { origin, 'access-control-request-method': 'POST' },
+      })
+    ).status;
   expect([
     await preflight('/mcp/admin', 'https://b.example'),
     await preflight('/mcp/admin/x', 'https://a.example'),

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createParser } from 'eventsource-parser';
 import { wallClock } from '../src/clock.js';
-import { ORIGIN, startBed, type Bed } from './support/gateway.js';
+import { ORIGIN, startFixture, type GatewayFixture } from './support/gateway.js';
 import { held, settlesBelow } from './support/held.js';
 import { accessToken, ec, jwkOf, proof, rsa, seconds, thumbprint } from './support/mint.js';
 
@@ -16,7 +16,7 @@ const GRACE = 5;
 const TOTAL = 3600;
 let ahead = 0;
 let active = true;
-let bed: Bed;
+let fixture: GatewayFixture;
 let introspection: http.Server;
 const text = { 'Content-Type': 'text/event-stream' };
 
@@ -35,7 +35,7 @@ beforeAll(async () => {
 beforeEach(async () => {
   ahead = 0;
   active = true;
-  bed = await startBed({
+  fixture = await startFixture({
     clock: () => wallClock() + ahead,
     change: (config, { backendPort, dir }) => {
       config.upstream = { expiryGraceSeconds: GRACE, totalTimeoutSeconds: TOTAL, idleTimeoutSeconds: 1.2 };
@@ -60,7 +60,7 @@ beforeEach(async () => {
     },
   });
 });
-afterEach(() => bed.stop());
+afterEach(() => fixture.stop());
 afterAll(() => {
   introspection.closeAllConnections();
   introspection.close();
@@ -80,7 +80,7 @@ interface Ask {
 function open({
   method = 'GET',
   path = '/mcp',
-  token = accessToken(bed.as, { cnf: { jkt } }),
+  token = accessToken(fixture.as, { cnf: { jkt } }),
 }: Ask = {}): Promise<Reading> {
   return new Promise((resolve, reject) => {
     const headers = {
@@ -89,7 +89,7 @@ function open({
     };
     http
       .request(
-        { host: '127.0.0.1', port: bed.gateway.port, method, path, headers, agent: false },
+        { host: '127.0.0.1', port: fixture.gateway.port, method, path, headers, agent: false },
         (answer) => {
           if (answer.statusCode !== 200) return reject(new Error(`status ${answer.statusCode}`));
           let got = '';
@@ -111,7 +111,7 @@ function open({
 /** A backend that begins with `first`, goes on with a comment every 300 ms, and says whether its client left. */
 function beats(first: string, headers: http.OutgoingHttpHeaders = text): { left: () => boolean } {
   let left = false;
-  bed.answer = (_, response) => {
+  fixture.answer = (_, response) => {
     response.writeHead(200, headers).write(first);
     const timer = setInterval(() => {
       if (first.endsWith('\n')) response.write(': beat\n\n');
@@ -124,13 +124,13 @@ function beats(first: string, headers: http.OutgoingHttpHeaders = text): { left:
   };
   return { left: () => left };
 }
-const lastOf = async () => (await bed.audit()).at(-1)!;
+const lastOf = async () => (await fixture.audit()).at(-1)!;
 
 describe('an event stream', () => {
   it('ends when its token has expired and the grace is over, with retry, and not before', async () => {
     const { left } = beats('data: one\n\n');
     const exp = seconds() + 100;
-    const stream = await open({ token: accessToken(bed.as, { cnf: { jkt }, exp }) });
+    const stream = await open({ token: accessToken(fixture.as, { cnf: { jkt }, exp }) });
     ahead = 100 + GRACE - 2; // past exp, within the grace
     await sleep(1_300);
     expect(left()).toBe(false);
@@ -145,7 +145,7 @@ describe('an event stream', () => {
       'response.status': 200,
       'response.bytes': expect.any(Number),
     });
-    expect((await bed.admin('/metrics')).text).toContain(
+    expect((await fixture.admin('/metrics')).text).toContain(
       'agentgateway_answers_cut_short_total{route="mcp",cause="token_expired"} 1',
     );
   });
@@ -154,12 +154,12 @@ describe('an event stream', () => {
     const stream = await open();
     const set = (...pairs: [ReturnType<typeof rsa>, string][]) =>
       writeFileSync(
-        join(bed.dir, 'as.json'),
+        join(fixture.dir, 'as.json'),
         JSON.stringify({
           keys: pairs.map(([pair, kid]) => ({ ...jwkOf(pair), kid, alg: 'RS256', use: 'sig' })),
         }),
       );
-    set([bed.as, 'as-1'], [rsa(), 'as-2']);
+    set([fixture.as, 'as-1'], [rsa(), 'as-2']);
     expect(await Promise.race([stream.ended, sleep(2_500, 'open')])).toBe('open');
     set([rsa(), 'as-1']); // the same kid, another key
     expect(await stream.ended).toBe('whole');
@@ -175,13 +175,15 @@ describe('an event stream', () => {
   });
   it('ends at the total time that the config allows', async () => {
     beats('data: one\n\n');
-    const stream = await open({ token: accessToken(bed.as, { cnf: { jkt }, exp: seconds() + 2 * TOTAL }) });
+    const stream = await open({
+      token: accessToken(fixture.as, { cnf: { jkt }, exp: seconds() + 2 * TOTAL }),
+    });
     ahead = TOTAL + 1;
     await stream.ended;
     expect(await lastOf()).toMatchObject({ ended: 'too_long' });
   });
   it('ends when its backend has been silent too long', async () => {
-    bed.answer = (_, response) => {
+    fixture.answer = (_, response) => {
       response.writeHead(200, text).flushHeaders();
     };
     const stream = await open();
@@ -195,7 +197,7 @@ describe('an event stream', () => {
   ])(
     'that ends %s hands its reader no event that was not whole, and the time to come again',
     async (_, first, want) => {
-      bed.answer = (__, response) => {
+      fixture.answer = (__, response) => {
         response.writeHead(200, text).write(first);
       };
       const stream = await open();
@@ -213,13 +215,13 @@ describe('an event stream', () => {
     },
   );
   it('of a GET ends at once when the gateway stops, that of a POST ends itself', async () => {
-    const other = await startBed({
+    const other = await startFixture({
       change: (config) => {
         config.drainSeconds = 5;
       },
     });
-    const before = bed;
-    bed = other;
+    const before = fixture;
+    fixture = other;
     try {
       let finish = () => {};
       other.answer = (message, response) => {
@@ -236,14 +238,14 @@ describe('an event stream', () => {
       await stopped;
     } finally {
       await other.stop();
-      bed = before;
+      fixture = before;
     }
   });
 });
 
 it('an answer that is no event stream is cut, not made to look whole', async () => {
   beats('{"a":', { 'Content-Type': 'application/json' });
-  const stream = await open({ token: accessToken(bed.as, { cnf: { jkt }, exp: seconds() + 100 }) });
+  const stream = await open({ token: accessToken(fixture.as, { cnf: { jkt }, exp: seconds() + 100 }) });
   ahead = 100 + GRACE + 1;
   expect(await stream.ended).toBe('cut');
   expect(await lastOf()).toMatchObject({ ended: 'token_expired' });
@@ -255,20 +257,20 @@ describe('back-pressure', () => {
   const MEGABYTES = 48;
   const dripless = (head: string) =>
     new Promise<net.Socket>((resolve) => {
-      const socket = net.connect(bed.gateway.port, '127.0.0.1', () =>
+      const socket = net.connect(fixture.gateway.port, '127.0.0.1', () =>
         socket.write(head, () => resolve(socket)),
       );
       socket.on('error', () => {}).pause();
     });
   const headOf = (method: string, more = '') => {
-    const token = accessToken(bed.as, { cnf: { jkt } });
+    const token = accessToken(fixture.as, { cnf: { jkt } });
     return `${method} /mcp HTTP/1.1\r\nHost: a\r\nAuthorization: DPoP ${token}\r\nDPoP: ${proof(client, method, `${ORIGIN}/mcp`, token)}\r\n${more}\r\n`;
   };
 
   it(`holds at most 1 MiB of an answer that its client does not read, and gives the client up`, async () => {
     const block = Buffer.alloc(MIB, 'x');
     let written = 0;
-    bed.answer = (_, response) => {
+    fixture.answer = (_, response) => {
       response.writeHead(200);
       let left = MEGABYTES;
       const more = () => {
@@ -289,8 +291,8 @@ describe('back-pressure', () => {
     await sleep(700);
     expect(written).toBeLessThan(STREAMS * MEGABYTES); // it was slowed down
     await settlesBelow(STREAMS * MIB, before);
-    for (let i = 0; i < 40 && (await bed.audit()).length < STREAMS; i++) await sleep(100);
-    expect((await bed.audit()).map(({ ended }) => ended)).toEqual(Array(STREAMS).fill('idle'));
+    for (let i = 0; i < 40 && (await fixture.audit()).length < STREAMS; i++) await sleep(100);
+    expect((await fixture.audit()).map(({ ended }) => ended)).toEqual(Array(STREAMS).fill('idle'));
     for (const socket of sockets) socket.destroy();
   }, 15_000);
   it('holds at most 1 MiB of a body that its backend does not read', async () => {
@@ -299,15 +301,15 @@ describe('back-pressure', () => {
       unread.push(socket.on('error', () => {}));
     });
     await new Promise<void>((resolve) => backend.listen(0, '127.0.0.1', resolve));
-    const stalled = await startBed({
+    const stalled = await startFixture({
       change: (config) => {
         config.limits = { maxBodyBytes: 1 << 30 };
         (config.routes[0]!.backend as { url: string }).url =
           `http://127.0.0.1:${(backend.address() as net.AddressInfo).port}`;
       },
     });
-    const before = bed;
-    bed = stalled;
+    const before = fixture;
+    fixture = stalled;
     const start = held();
     const block = Buffer.alloc(MIB, 'x');
     const sockets = await Promise.all(
@@ -325,7 +327,7 @@ describe('back-pressure', () => {
     expect(accepted).toBeLessThan(STREAMS * MEGABYTES);
     await settlesBelow(STREAMS * MIB, start);
     for (const socket of sockets) socket.destroy();
-    bed = before;
+    fixture = before;
     await stalled.stop();
     for (const socket of unread) socket.destroy();
     await new Promise((resolve) => backend.close(resolve));

@@ -8,7 +8,7 @@ import http, { type IncomingMessage } from 'node:http';
 import net from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { freePort, ORIGIN, startBed, type Bed } from './support/gateway.js';
+import { freePort, ORIGIN, startFixture, type GatewayFixture } from './support/gateway.js';
 import { accessToken, ec, jwkOf, proof, selfSignedToken, sha256, thumbprint } from './support/mint.js';
 import { AUDIT_FIELDS } from '../src/observe/audit-log.js';
 import { createMetrics } from '../src/observe/metrics.js';
@@ -18,13 +18,13 @@ const client = ec();
 const jkt = thumbprint(client);
 const CERTIFICATE = 'AAEC';
 const x5t = createHash('sha256').update(Buffer.from(CERTIFICATE, 'base64')).digest('base64url');
-let bed: Bed;
+let fixture: GatewayFixture;
 /** Without the Redis that its config names, which lets proofs pass. */
-let lonely: Bed;
+let lonely: GatewayFixture;
 
 beforeAll(async () => {
   const away = await freePort();
-  bed = await startBed({
+  fixture = await startFixture({
     change: (config, { backendPort }) => {
       const [mcp] = config.routes;
       const { auth } = mcp!;
@@ -64,7 +64,7 @@ beforeAll(async () => {
     },
   });
   // Nobody keeps its claims, its traces or its audit lines.
-  lonely = await startBed({
+  lonely = await startFixture({
     change: (config) => {
       config.replay = {
         store: 'redis',
@@ -82,17 +82,17 @@ beforeAll(async () => {
   });
 });
 afterAll(async () => {
-  await bed.stop();
+  await fixture.stop();
   await lonely.stop();
 });
-const usual: Bed['answer'] = (_, response) =>
+const usual: GatewayFixture['answer'] = (_, response) =>
   response.writeHead(200, { 'Content-Type': 'application/json' }).end('{"ok":true}');
 beforeEach(() => {
-  bed.answer = usual;
+  fixture.answer = usual;
 });
 
 interface Shape {
-  readonly to?: Bed;
+  readonly to?: GatewayFixture;
   readonly method?: string;
   readonly path?: string;
   readonly body?: string;
@@ -100,7 +100,7 @@ interface Shape {
   readonly jti?: readonly [token: string, proof: string];
   readonly iat?: number;
 }
-const headers = ({ to = bed, method = 'POST', path = '/mcp', more = {}, jti, iat }: Shape) => {
+const headers = ({ to = fixture, method = 'POST', path = '/mcp', more = {}, jti, iat }: Shape) => {
   const token = accessToken(to.as, { cnf: { jkt }, ...(jti === undefined ? {} : { jti: jti[0] }) });
   const claims = { ...(jti === undefined ? {} : { jti: jti[1] }), ...(iat === undefined ? {} : { iat }) };
   return {
@@ -110,7 +110,7 @@ const headers = ({ to = bed, method = 'POST', path = '/mcp', more = {}, jti, iat
   };
 };
 const ask = async (shape: Shape = {}) => {
-  const { to = bed, method = 'POST', path = '/mcp', body } = shape;
+  const { to = fixture, method = 'POST', path = '/mcp', body } = shape;
   return (await to.ask({ method, path, headers: headers(shape), ...(body === undefined ? {} : { body }) }))
     .status;
 };
@@ -121,7 +121,7 @@ const open = () =>
       .get(
         {
           host: '127.0.0.1',
-          port: bed.gateway.port,
+          port: fixture.gateway.port,
           path: '/mcp',
           headers: headers({ method: 'GET' }),
           agent: false,
@@ -130,27 +130,27 @@ const open = () =>
       )
       .on('error', reject);
   });
-const stream: Bed['answer'] = (_, response) => {
+const stream: GatewayFixture['answer'] = (_, response) => {
   response.writeHead(200, { 'Content-Type': 'text/event-stream' }).write('data: x\n\n');
 };
-const cut: Bed['answer'] = (message, response) => {
+const cut: GatewayFixture['answer'] = (message, response) => {
   response.writeHead(200, { 'Content-Type': 'text/event-stream' }).write('data: x\n\n');
   setTimeout(() => message.socket.destroy(), 20);
 };
-const valueOf = async (sample: string, of = bed) =>
+const valueOf = async (sample: string, of = fixture) =>
   Number(
     (await of.admin('/metrics')).text
       .split('\n')
       .find((l) => l.startsWith(`${sample} `))
       ?.slice(sample.length + 1) ?? 0,
   );
-const reaches = async (sample: string, value: number, of = bed) => {
+const reaches = async (sample: string, value: number, of = fixture) => {
   for (let i = 0; i < 100 && (await valueOf(sample, of)) !== value; i++) await sleep(20);
   expect(await valueOf(sample, of)).toBe(value);
 };
 /** Of a counter, or the count of a histogram: one more by `act`. */
 const grows =
-  (sample: string, act: () => Promise<unknown>, of = () => bed) =>
+  (sample: string, act: () => Promise<unknown>, of = () => fixture) =>
   async () => {
     const before = await valueOf(sample, of());
     await act();
@@ -158,7 +158,7 @@ const grows =
   };
 /** Of a gauge: one more while an answer is open. */
 const rises = (sample: () => string) => async () => {
-  bed.answer = stream;
+  fixture.answer = stream;
   await reaches(sample(), 0);
   const answer = await open();
   expect(await valueOf(sample())).toBe(1);
@@ -169,7 +169,7 @@ const rises = (sample: () => string) => async () => {
 /** A gateway that is not ready: the file of its nonce keys is empty. */
 const withoutNonceKeys = async () => {
   let file = '';
-  const waiting = await startBed({
+  const waiting = await startFixture({
     change: (config, { dir }) => {
       file = join(dir, 'nonce-keys');
       writeFileSync(file, '');
@@ -227,7 +227,7 @@ describe('the metric', () => {
       async () => {
         const sockets: net.Socket[] = [];
         for (let i = 0; i < MOST + 1; i++)
-          sockets.push(net.connect(bed.gateway.port, '127.0.0.1').on('error', () => {}));
+          sockets.push(net.connect(fixture.gateway.port, '127.0.0.1').on('error', () => {}));
         await sleep(150);
         for (const socket of sockets) socket.destroy();
         await sleep(50);
@@ -246,7 +246,7 @@ describe('the metric', () => {
       expect(lonely.warnings.join()).toMatch(/audit: \d+ line\(s\) lost: ENOSPC/);
     },
     agentgateway_event_lines_lost_total: grows('agentgateway_event_lines_lost_total', async () =>
-      bed.gateway.eventsLost(1),
+      fixture.gateway.eventsLost(1),
     ),
     agentgateway_trace_spans_dropped_total: async () => {
       const sample = 'agentgateway_trace_spans_dropped_total{cause="export"}';
@@ -258,21 +258,21 @@ describe('the metric', () => {
     agentgateway_reloads_total: grows(
       'agentgateway_reloads_total{what="jwks",result="refused"}',
       async () => {
-        writeFileSync(join(bed.dir, 'self.json'), '{"keys":[');
-        bed.gateway.refresh();
+        writeFileSync(join(fixture.dir, 'self.json'), '{"keys":[');
+        fixture.gateway.refresh();
       },
     ),
     agentgateway_jwks_ignored_keys: grows('agentgateway_jwks_ignored_keys{issuer="self"}', async () => {
       writeFileSync(
-        join(bed.dir, 'self.json'),
-        JSON.stringify({ keys: [null, { ...jwkOf(bed.self), kid: 'my-key-1' }] }),
+        join(fixture.dir, 'self.json'),
+        JSON.stringify({ keys: [null, { ...jwkOf(fixture.self), kid: 'my-key-1' }] }),
       );
-      bed.gateway.refresh();
+      fixture.gateway.refresh();
     }),
     agentgateway_answers_cut_short_total: grows(
       'agentgateway_answers_cut_short_total{route="mcp",cause="client_gone"}',
       async () => {
-        bed.answer = stream;
+        fixture.answer = stream;
         (await open()).destroy();
       },
     ),
@@ -283,7 +283,7 @@ describe('the metric', () => {
     agentgateway_proof_age_seconds: grows('agentgateway_proof_age_seconds_count', () => ask()),
     agentgateway_token_age_seconds: grows('agentgateway_token_age_seconds_count', () => ask()),
     agentgateway_active_connections: rises(
-      () => `agentgateway_active_connections{backend="127.0.0.1:${bed.backendPort}"}`,
+      () => `agentgateway_active_connections{backend="127.0.0.1:${fixture.backendPort}"}`,
     ),
     agentgateway_ready: async () => {
       expect(await valueOf('agentgateway_ready')).toBe(1);
@@ -297,8 +297,8 @@ describe('the metric', () => {
       await waiting.stop();
     },
     agentgateway_certificate_expiry_seconds: async () => {
-      const secure = await startBed({ http2: true });
-      const file = join(secure.dir, 'bed.crt');
+      const secure = await startFixture({ http2: true });
+      const file = join(secure.dir, 'fixture.crt');
       const inSeconds =
         (await valueOf(`agentgateway_certificate_expiry_seconds{file="${file}"}`, secure)) -
         Date.now() / 1000;
@@ -307,7 +307,7 @@ describe('the metric', () => {
       await secure.stop();
     },
     agentgateway_upstream_queued: async () => {
-      const narrow = await startBed({
+      const narrow = await startFixture({
         change: (config) => {
           config.upstream = { maxSockets: 1, maxQueued: 4, maxQueueSeconds: 2 };
         },
@@ -335,7 +335,7 @@ describe('the metric', () => {
   it('has a test here, whichever it is', () => expect(Object.keys(moves).sort()).toEqual([...ours].sort()));
   it.each(Object.entries(moves))('%s moves', (_, move) => move());
   it('of the process is there, whichever it is', async () => {
-    const { text } = await bed.admin('/metrics');
+    const { text } = await fixture.admin('/metrics');
     const there = [...text.matchAll(/^# TYPE (\S+) /gm)].map(([, name]) => name);
     expect(there.sort()).toEqual([...described].sort());
     for (const line of text.split('\n').filter((l) => l !== '' && !l.startsWith('#')))
@@ -346,7 +346,7 @@ describe('the metric', () => {
 describe('audit fields', () => {
   type Field = keyof typeof AUDIT_FIELDS;
   it('are written, each by some request, and no other field is', async () => {
-    const from = (await bed.audit()).length;
+    const from = (await fixture.audit()).length;
     const rpc = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'echo' } });
     expect(
       await ask({
@@ -358,18 +358,19 @@ describe('audit fields', () => {
     ).toBe(200);
     expect(await ask({ path: '/permissive', iat: 1 })).toBe(200);
     expect(await ask({ path: '/mcp', iat: 1 })).toBe(401);
-    const self = selfSignedToken(bed.self, 'POST', `${ORIGIN}/self`, { jti: 'self-1' });
+    const self = selfSignedToken(fixture.self, 'POST', `${ORIGIN}/self`, { jti: 'self-1' });
     expect(
-      (await bed.ask({ method: 'POST', path: '/self', headers: { authorization: `Bearer ${self}` } })).status,
+      (await fixture.ask({ method: 'POST', path: '/self', headers: { authorization: `Bearer ${self}` } }))
+        .status,
     ).toBe(200);
-    const bound = accessToken(bed.as, { cnf: { 'x5t#S256': x5t } });
+    const bound = accessToken(fixture.as, { cnf: { 'x5t#S256': x5t } });
     const mtls = await new Promise<number>((resolve, reject) =>
       http
         .request(
           {
             host: '127.0.0.1',
             localAddress: '127.0.0.2',
-            port: bed.gateway.port,
+            port: fixture.gateway.port,
             method: 'POST',
             path: '/mtls',
             headers: { authorization: `Bearer ${bound}`, 'client-cert': `:${CERTIFICATE}:` },
@@ -381,11 +382,11 @@ describe('audit fields', () => {
         .end(),
     );
     expect(mtls).toBe(200);
-    bed.answer = stream;
+    fixture.answer = stream;
     (await open()).destroy();
     await sleep(50);
 
-    const lines = (await bed.audit()).slice(from);
+    const lines = (await fixture.audit()).slice(from);
     expect(lines).toHaveLength(6);
     const wanted: Readonly<Record<Field, unknown>> = {
       time: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/),
@@ -412,7 +413,7 @@ describe('audit fields', () => {
       'mtls.x5t#S256': x5t,
       'mcp.method': 'tools/call',
       'mcp.name': 'echo',
-      upstream: `127.0.0.1:${bed.backendPort}`,
+      upstream: `127.0.0.1:${fixture.backendPort}`,
       'upstream.wait_ms': expect.any(Number),
       'response.bytes': '{"ok":true}'.length,
       complete: false,
@@ -430,56 +431,56 @@ describe('audit fields', () => {
   });
   it('name a token and its proof by their ids, and not by their hashes', async () => {
     await ask({ jti: ['token-2', 'proof-2'] });
-    const line = (await bed.audit()).at(-1)!;
+    const line = (await fixture.audit()).at(-1)!;
     expect(line).toMatchObject({ 'jwt.jti': 'token-2', 'dpop.jti': 'proof-2' });
     expect(JSON.stringify(line)).not.toContain(sha256('token-2'));
-    const self = selfSignedToken(bed.self, 'POST', `${ORIGIN}/self`, { jti: 'self-2' });
-    await bed.ask({ method: 'POST', path: '/self', headers: { authorization: `Bearer ${self}` } });
-    expect((await bed.audit()).at(-1)).toMatchObject({ 'jwt.jti': 'self-2', 'jwt.kid': 'my-key-1' });
+    const self = selfSignedToken(fixture.self, 'POST', `${ORIGIN}/self`, { jti: 'self-2' });
+    await fixture.ask({ method: 'POST', path: '/self', headers: { authorization: `Bearer ${self}` } });
+    expect((await fixture.audit()).at(-1)).toMatchObject({ 'jwt.jti': 'self-2', 'jwt.kid': 'my-key-1' });
   });
   it('name the backend that answered, and none where none did', async () => {
     await ask();
-    expect((await bed.audit()).at(-1)).toMatchObject({
-      upstream: `127.0.0.1:${bed.backendPort}`,
+    expect((await fixture.audit()).at(-1)).toMatchObject({
+      upstream: `127.0.0.1:${fixture.backendPort}`,
       complete: true,
     });
     await ask({ iat: 1 });
-    expect((await bed.audit()).at(-1)).not.toHaveProperty('upstream');
+    expect((await fixture.audit()).at(-1)).not.toHaveProperty('upstream');
   });
-  it.each<['client_gone' | 'backend_cut', Bed['answer'], (answer: IncomingMessage) => void]>([
+  it.each<['client_gone' | 'backend_cut', GatewayFixture['answer'], (answer: IncomingMessage) => void]>([
     ['client_gone', stream, (answer) => answer.destroy()],
     ['backend_cut', cut, (answer) => answer.resume()],
   ])('say that an answer ended early: %s', async (ended, answer, then) => {
-    bed.answer = answer;
+    fixture.answer = answer;
     const sample = `agentgateway_answers_cut_short_total{route="mcp",cause="${ended}"}`;
     const before = await valueOf(sample);
     then(await open());
     await reaches(sample, before + 1);
-    expect((await bed.audit()).at(-1)).toMatchObject({
+    expect((await fixture.audit()).at(-1)).toMatchObject({
       ended,
       complete: false,
       'response.status': 200,
       reason: 'ok',
       'response.bytes': 'data: x\n\n'.length,
-      upstream: `127.0.0.1:${bed.backendPort}`,
+      upstream: `127.0.0.1:${fixture.backendPort}`,
     });
   });
   it('say 499 of a client that left before there was an answer', async () => {
-    bed.answer = () => {};
-    const before = bed.seen.length;
+    fixture.answer = () => {};
+    const before = fixture.seen.length;
     const out = http
       .get({
         host: '127.0.0.1',
-        port: bed.gateway.port,
+        port: fixture.gateway.port,
         path: '/mcp',
         headers: headers({ method: 'GET' }),
         agent: false,
       })
       .on('error', () => {});
-    for (let i = 0; i < 100 && bed.seen.length === before; i++) await sleep(10);
+    for (let i = 0; i < 100 && fixture.seen.length === before; i++) await sleep(10);
     out.destroy();
     await sleep(50);
-    expect((await bed.audit()).at(-1)).toMatchObject({
+    expect((await fixture.audit()).at(-1)).toMatchObject({
       'response.status': 499,
       ended: 'client_gone',
       complete: false,

@@ -9,7 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileProblems } from '../src/config-files.js';
 import { parseConfig, type ConfigInput } from '../src/config/index.js';
 import { KIND, startCollector, STATUS, type Collector, type Exported } from './support/collector.js';
-import { freePort, ORIGIN, startBed, type Bed } from './support/gateway.js';
+import { freePort, ORIGIN, startFixture, type GatewayFixture } from './support/gateway.js';
 import { startKube, type Kube } from './support/kube.js';
 import { accessToken, ec, proof, thumbprint } from './support/mint.js';
 
@@ -19,7 +19,7 @@ const TRACE = '0af7651916cd43dd8448eb211c80319c';
 const PARENT = 'b7ad6b7169203331';
 const TRACEPARENT = `00-${TRACE}-${PARENT}-01`;
 
-let bed: Bed;
+let fixture: GatewayFixture;
 let collector: Collector;
 const opened: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
@@ -29,38 +29,38 @@ afterEach(async () => {
 type Tracing = NonNullable<ConfigInput['tracing']>;
 async function open(
   tracing: Partial<Tracing> = {},
-  change?: (config: ConfigInput, bed: { backendPort: number; dir: string }) => void,
+  change?: (config: ConfigInput, fixture: { backendPort: number; dir: string }) => void,
 ): Promise<void> {
   const { url, stop } = (collector = await startCollector());
   opened.push(stop);
-  const { stop: stopBed } = (bed = await startBed({
+  const { stop: stopFixture } = (fixture = await startFixture({
     change: (config, more) => {
       config.tracing = { url, exportIntervalSeconds: 0.1, timeoutSeconds: 0.5, ...tracing };
       change?.(config, more);
     },
   }));
-  opened.push(stopBed);
+  opened.push(stopFixture);
 }
 
-const headersFor = (path: string, method: string, token = accessToken(bed.as, { cnf: { jkt } })) => ({
+const headersFor = (path: string, method: string, token = accessToken(fixture.as, { cnf: { jkt } })) => ({
   authorization: `DPoP ${token}`,
   dpop: proof(client, method, ORIGIN + path, token),
 });
 const ask = (more: Record<string, string | string[]> = {}, path = '/mcp', query = '') =>
-  bed.ask({ method: 'POST', path: path + query, headers: { ...headersFor(path, 'POST'), ...more } });
+  fixture.ask({ method: 'POST', path: path + query, headers: { ...headersFor(path, 'POST'), ...more } });
 const of = (kind: number, spans: readonly Exported[] = collector.spans) =>
   spans.filter((span) => span.kind === kind);
 const metric = async (line: string) =>
   Number(
-    (await bed.admin('/metrics')).text
+    (await fixture.admin('/metrics')).text
       .split('\n')
       .find((l) => l.startsWith(`${line} `))
       ?.split(' ')[1] ?? 0,
   );
 const dropped = (cause: 'queue' | 'export') =>
   metric(`agentgateway_trace_spans_dropped_total{cause="${cause}"}`);
-const traceAt = async () => (await bed.audit()).at(-1)!['trace.id'];
-const toBackend = () => bed.seen.at(-1)!.headers;
+const traceAt = async () => (await fixture.audit()).at(-1)!['trace.id'];
+const toBackend = () => fixture.seen.at(-1)!.headers;
 
 describe('the trace of a request', () => {
   it('is the one that the client began, and goes on to the backend under the name of our part', async () => {
@@ -80,9 +80,9 @@ describe('the trace of a request', () => {
       traceparent: `00-${TRACE}-${part!.spanId}-01`,
       tracestate: 'a=1,b=2',
     });
-    expect(bed.seen.at(-1)!.rawHeaders.filter((name) => name.toLowerCase() === 'traceparent')).toHaveLength(
-      1,
-    );
+    expect(
+      fixture.seen.at(-1)!.rawHeaders.filter((name) => name.toLowerCase() === 'traceparent'),
+    ).toHaveLength(1);
     expect(await traceAt()).toBe(TRACE);
   });
   it('is a new one where the client has none, and the audit line names it', async () => {
@@ -143,7 +143,7 @@ describe('the trace of a request', () => {
         },
       }),
     );
-    const { status, text } = await bed.ask({
+    const { status, text } = await fixture.ask({
       path: '/secrets/db',
       headers: { ...headersFor('/secrets/db', 'GET'), traceparent: TRACEPARENT, tracestate: 'a=1' },
     });
@@ -161,7 +161,7 @@ describe('the trace of a request', () => {
 describe('a span', () => {
   it('says what semantic conventions and the audit line say, and nothing more', async () => {
     await open({ serviceName: 'edge' });
-    bed.answer = (_, response) => {
+    fixture.answer = (_, response) => {
       setTimeout(() => response.writeHead(201).end('{}'), 30);
     };
     expect((await ask({}, '/mcp', '?token=CANARY')).status).toBe(201);
@@ -179,7 +179,7 @@ describe('a span', () => {
       'server.port': 443,
       'client.address': '127.0.0.1',
       'network.protocol.version': '1.1',
-      'agentgateway.request_id': (await bed.audit()).at(-1)!['request.id'],
+      'agentgateway.request_id': (await fixture.audit()).at(-1)!['request.id'],
       'agentgateway.route': 'mcp',
       'agentgateway.reason': 'ok',
     });
@@ -187,20 +187,21 @@ describe('a span', () => {
     expect(part!.attributes).toEqual({
       'http.request.method': 'POST',
       'http.response.status_code': 201,
-      'url.full': `http://127.0.0.1:${bed.backendPort}/mcp`,
+      'url.full': `http://127.0.0.1:${fixture.backendPort}/mcp`,
       'server.address': '127.0.0.1',
-      'server.port': bed.backendPort,
+      'server.port': fixture.backendPort,
     });
     expect(part!.millis).toBeGreaterThan(25);
     expect(server!.millis).toBeGreaterThanOrEqual(part!.millis);
   });
   it('of a refused request has the reason and no claim', async () => {
     await open();
-    const token = accessToken(bed.as, { cnf: { jkt }, exp: 1, sub: 'CANARY-sub' });
+    const token = accessToken(fixture.as, { cnf: { jkt }, exp: 1, sub: 'CANARY-sub' });
     expect(
-      (await bed.ask({ method: 'POST', path: '/mcp', headers: headersFor('/mcp', 'POST', token) })).status,
+      (await fixture.ask({ method: 'POST', path: '/mcp', headers: headersFor('/mcp', 'POST', token) }))
+        .status,
     ).toBe(401);
-    expect((await bed.ask({ path: '/nowhere' })).status).toBe(404);
+    expect((await fixture.ask({ path: '/nowhere' })).status).toBe(404);
     const [refused, unmatched] = await collector.until(2);
     expect(refused).toMatchObject({ name: 'POST /mcp', kind: KIND.server, status: STATUS.unset });
     expect(refused!.attributes).toMatchObject({
@@ -224,9 +225,9 @@ describe('a span', () => {
       }),
     );
     expect((await ask({}, '/away')).status).toBe(502);
-    bed.answer = (_, response) => response.writeHead(503).end();
+    fixture.answer = (_, response) => response.writeHead(503).end();
     expect((await ask()).status).toBe(503);
-    bed.answer = (_, response) => response.writeHead(404).end();
+    fixture.answer = (_, response) => response.writeHead(404).end();
     expect((await ask()).status).toBe(404);
     await collector.until(6);
     expect(of(KIND.server).map(({ status, attributes }) => [status, attributes['error.type']])).toEqual([
@@ -243,9 +244,9 @@ describe('a span', () => {
   it('ends with the client that leaves, and says so', async () => {
     await open();
     const leaves = new AbortController();
-    bed.answer = () => leaves.abort(); // never answers
+    fixture.answer = () => leaves.abort(); // never answers
     await expect(
-      fetch(`http://127.0.0.1:${bed.gateway.port}/mcp`, {
+      fetch(`http://127.0.0.1:${fixture.gateway.port}/mcp`, {
         method: 'POST',
         headers: headersFor('/mcp', 'POST'),
         signal: leaves.signal,
@@ -272,7 +273,7 @@ describe('a span', () => {
         },
       });
     });
-    const token = accessToken(bed.as, { cnf: { jkt }, sub: 'CANARY-sub', client_id: 'CANARY-client' });
+    const token = accessToken(fixture.as, { cnf: { jkt }, sub: 'CANARY-sub', client_id: 'CANARY-client' });
     const sent = headersFor('/kept', 'POST', token);
     const nasty = {
       cookie: 'CANARY',
@@ -285,7 +286,7 @@ describe('a span', () => {
     };
     expect(
       (
-        await bed.ask({
+        await fixture.ask({
           method: 'POST',
           path: '/kept?key=CANARY',
           headers: { ...sent, ...nasty, 'content-type': 'application/json' },
@@ -294,12 +295,17 @@ describe('a span', () => {
       ).status,
     ).toBe(200);
     expect(
-      (await bed.ask({ method: 'POST', path: '/kept?key=CANARY', headers: { ...sent, ...nasty } })).status,
+      (await fixture.ask({ method: 'POST', path: '/kept?key=CANARY', headers: { ...sent, ...nasty } }))
+        .status,
     ).toBe(401);
-    await bed.ask({ method: 'PROPFIND', path: '/kept', headers: { ...sent, 'mcp-session-id': 'CANARY' } });
-    await bed.raw(`GET http://CANARY:CANARY@x/kept#CANARY HTTP/1.1\r\nhost: CANARY\r\n\r\n`, 200);
+    await fixture.ask({
+      method: 'PROPFIND',
+      path: '/kept',
+      headers: { ...sent, 'mcp-session-id': 'CANARY' },
+    });
+    await fixture.raw(`GET http://CANARY:CANARY@x/kept#CANARY HTTP/1.1\r\nhost: CANARY\r\n\r\n`, 200);
     const spans = await collector.until(5);
-    expect(bed.seen[0]!.headers.tracestate).toBe('a=CANARY');
+    expect(fixture.seen[0]!.headers.tracestate).toBe('a=CANARY');
     const exported = JSON.stringify(collector.received);
     expect(spans).toHaveLength(5);
     for (const secret of [
@@ -321,11 +327,11 @@ describe('how many are recorded', () => {
     await open({ sampleRatio: 0 });
     await ask({ traceparent: TRACEPARENT });
     await ask();
-    const lines = await bed.audit();
+    const lines = await fixture.audit();
     expect(lines[0]!['trace.id']).toBe(TRACE);
     expect(lines[1]!['trace.id']).toMatch(/^[0-9a-f]{32}$/);
-    expect(bed.seen.map(({ headers }) => String(headers.traceparent).slice(-3))).toEqual(['-00', '-00']);
-    expect(bed.seen[0]!.headers.traceparent).toMatch(new RegExp(`^00-${TRACE}-(?!${PARENT})`));
+    expect(fixture.seen.map(({ headers }) => String(headers.traceparent).slice(-3))).toEqual(['-00', '-00']);
+    expect(fixture.seen[0]!.headers.traceparent).toMatch(new RegExp(`^00-${TRACE}-(?!${PARENT})`));
     await sleep(300);
     expect(collector.received).toEqual([]);
   });
@@ -338,7 +344,7 @@ describe('how many are recorded', () => {
       collector.spans.map(({ parentSpanId }) => parentSpanId).filter((id) => id === PARENT),
     ).toHaveLength(1);
     expect(collector.spans).toHaveLength(2);
-    expect(bed.seen[0]!.headers.traceparent).toMatch(/-00$/);
+    expect(fixture.seen[0]!.headers.traceparent).toMatch(/-00$/);
   });
   it('no more of a client that chooses the trace id: by the id alone this one would always be recorded', async () => {
     await open({ sampleRatio: 0.000001 });
@@ -358,7 +364,7 @@ describe('a collector', () => {
       for (let wait = 0; wait < 300 && (await dropped('export')) < 2 * (i + 1); wait++) await sleep(10);
     }
     expect(await dropped('export')).toBe(6);
-    expect(bed.warnings).toEqual([expect.stringMatching(/^tracing: spans are dropped: ECONNREFUSED/)]);
+    expect(fixture.warnings).toEqual([expect.stringMatching(/^tracing: spans are dropped: ECONNREFUSED/)]);
   });
   it('that refuses is the same, and is said again only after it took some', async () => {
     await open();
@@ -371,10 +377,10 @@ describe('a collector', () => {
     };
     await rounds(401, 2);
     await rounds(400, 4);
-    expect(bed.warnings).toEqual([expect.stringMatching(/401/)]);
+    expect(fixture.warnings).toEqual([expect.stringMatching(/401/)]);
     await rounds(200, 4);
     await rounds(401, 6);
-    expect(bed.warnings).toHaveLength(2);
+    expect(fixture.warnings).toHaveLength(2);
   });
   it('that says nothing is waited for by nobody: the queue has its bound, and what is beyond is counted', async () => {
     await open({ maxQueue: 4, timeoutSeconds: 1 });
@@ -382,7 +388,7 @@ describe('a collector', () => {
     const statuses = await Promise.all(Array.from({ length: 10 }, async () => (await ask()).status));
     expect(new Set(statuses)).toEqual(new Set([200]));
     expect(await dropped('queue')).toBe(16);
-    expect(bed.warnings).toEqual([expect.stringMatching(/4 spans wait/)]);
+    expect(fixture.warnings).toEqual([expect.stringMatching(/4 spans wait/)]);
     for (let wait = 0; wait < 400 && (await dropped('export')) < 4; wait++) await sleep(10);
     expect(await dropped('export')).toBe(4);
     collector.answer = 200;
@@ -393,7 +399,7 @@ describe('a collector', () => {
     await open({ exportIntervalSeconds: 60 });
     await ask();
     expect(collector.spans).toEqual([]);
-    await bed.gateway.stop();
+    await fixture.gateway.stop();
     expect(collector.spans).toHaveLength(2);
   });
   it('that says nothing does not hold up the stop', async () => {
@@ -401,7 +407,7 @@ describe('a collector', () => {
     await ask();
     collector.answer = 'hang';
     const began = performance.now();
-    await bed.gateway.stop();
+    await fixture.gateway.stop();
     expect(performance.now() - began).toBeLessThan(5_000);
     expect(collector.received).toHaveLength(1);
   });
@@ -419,7 +425,7 @@ describe('a collector', () => {
       headers: { authorization: 'Bearer first', 'content-type': 'application/json' },
     });
     writeFileSync(file, 'Bearer second');
-    bed.gateway.refresh();
+    fixture.gateway.refresh();
     await ask();
     await collector.until(4);
     expect(collector.received.at(-1)!.headers.authorization).toBe('Bearer second');
@@ -451,7 +457,7 @@ describe('the config', () => {
     const base = (tracing: Partial<Tracing>): ConfigInput => ({
       version: 1,
       publicOrigins: [ORIGIN],
-      issuers: [{ name: 'as', issuer: 'https://as.example', jwks: { file: join(bed.dir, 'as.json') } }],
+      issuers: [{ name: 'as', issuer: 'https://as.example', jwks: { file: join(fixture.dir, 'as.json') } }],
       replay: { store: 'memory' },
       routes: [
         {
@@ -489,7 +495,7 @@ describe('the config', () => {
       input = structuredClone(config);
     });
     const parsed = parseConfig({ ...input!, tracing: { ...input!.tracing!, sampleRatio: 0 } });
-    expect(parsed.ok && (await bed.gateway.reload(parsed.config))).toEqual([
+    expect(parsed.ok && (await fixture.gateway.reload(parsed.config))).toEqual([
       expect.stringMatching(/^tracing: must stay as it is/),
     ]);
   });

@@ -1,15 +1,15 @@
 /** Streams, modes, malformed HTTP, probes and the end of the process. */
 import http from 'node:http';
-import { startBed, ORIGIN, type Bed } from './support/gateway.js';
+import { startFixture, ORIGIN, type GatewayFixture } from './support/gateway.js';
 import { accessToken, ec, proof, thumbprint } from './support/mint.js';
 
-let bed: Bed;
+let fixture: GatewayFixture;
 const client = ec();
 const jkt = thumbprint(client);
 const HTU = `${ORIGIN}/mcp`;
 
 beforeAll(async () => {
-  bed = await startBed({
+  fixture = await startFixture({
     change: (config, { backendPort }) => {
       const open = (name: string, mode: 'optional' | 'permissive') => ({
         kind: 'mcp' as const,
@@ -26,13 +26,13 @@ beforeAll(async () => {
     },
   });
 });
-afterAll(() => bed.stop());
+afterAll(() => fixture.stop());
 beforeEach(() => {
-  bed.seen.length = 0;
+  fixture.seen.length = 0;
 });
 
 const headers = (path = '/mcp', method = 'POST') => {
-  const at = accessToken(bed.as, { cnf: { jkt } });
+  const at = accessToken(fixture.as, { cnf: { jkt } });
   return { authorization: `DPoP ${at}`, dpop: proof(client, method, ORIGIN + path, at) };
 };
 const lines = (fields: Record<string, string>) =>
@@ -40,13 +40,13 @@ const lines = (fields: Record<string, string>) =>
     .map(([k, v]) => `${k}: ${v}\r\n`)
     .join('');
 
-async function withAnswer<T>(answer: Bed['answer'], run: () => Promise<T>): Promise<T> {
-  const usual = bed.answer;
-  bed.answer = answer;
+async function withAnswer<T>(answer: GatewayFixture['answer'], run: () => Promise<T>): Promise<T> {
+  const usual = fixture.answer;
+  fixture.answer = answer;
   try {
     return await run();
   } finally {
-    bed.answer = usual;
+    fixture.answer = usual;
   }
 }
 
@@ -66,7 +66,7 @@ describe('streams', () => {
             .request(
               {
                 host: '127.0.0.1',
-                port: bed.gateway.port,
+                port: fixture.gateway.port,
                 path: '/mcp',
                 method: 'GET',
                 headers: headers('/mcp', 'GET'),
@@ -95,7 +95,7 @@ describe('streams', () => {
       async () => {
         const status = await new Promise((resolve, reject) => {
           const request = http.get(
-            { host: '127.0.0.1', port: bed.gateway.port, path: '/mcp', headers: headers('/mcp', 'GET') },
+            { host: '127.0.0.1', port: fixture.gateway.port, path: '/mcp', headers: headers('/mcp', 'GET') },
             (answer) => {
               resolve(answer.statusCode);
               answer.on('error', () => {}); // we cut it off ourselves
@@ -118,7 +118,12 @@ describe('streams', () => {
         () =>
           new Promise<void>((done) => {
             const request = http.get(
-              { host: '127.0.0.1', port: bed.gateway.port, path: '/mcp', headers: headers('/mcp', 'GET') },
+              {
+                host: '127.0.0.1',
+                port: fixture.gateway.port,
+                path: '/mcp',
+                headers: headers('/mcp', 'GET'),
+              },
               (answer) => {
                 answer.on('error', () => {});
                 answer.once('data', () => {
@@ -132,7 +137,7 @@ describe('streams', () => {
       );
     });
     await closed;
-    expect((await bed.audit()).at(-1)).toMatchObject({ complete: false });
+    expect((await fixture.audit()).at(-1)).toMatchObject({ complete: false });
   });
   it('that break at the backend break at the client', async () => {
     await withAnswer(
@@ -141,7 +146,7 @@ describe('streams', () => {
         setTimeout(() => message.socket.destroy(), 20);
       },
       async () => {
-        await expect(bed.ask({ path: '/mcp', headers: headers('/mcp', 'GET') })).rejects.toThrow();
+        await expect(fixture.ask({ path: '/mcp', headers: headers('/mcp', 'GET') })).rejects.toThrow();
       },
     );
   });
@@ -150,7 +155,7 @@ describe('streams', () => {
     await withAnswer(
       (_, response, body) => response.writeHead(200).end(body),
       async () => {
-        const { text } = await bed.ask({
+        const { text } = await fixture.ask({
           method: 'POST',
           path: '/mcp',
           headers: { ...headers(), 'transfer-encoding': 'chunked' },
@@ -165,23 +170,26 @@ describe('streams', () => {
 
 describe('modes', () => {
   it('optional lets the anonymous in, and nobody with bad credentials', async () => {
-    expect((await bed.ask({ method: 'POST', path: '/optional' })).status).toBe(200);
+    expect((await fixture.ask({ method: 'POST', path: '/optional' })).status).toBe(200);
     expect(
-      (await bed.ask({ method: 'POST', path: '/optional', headers: { authorization: 'DPoP x' } })).status,
+      (await fixture.ask({ method: 'POST', path: '/optional', headers: { authorization: 'DPoP x' } })).status,
     ).toBe(401);
-    expect((await bed.ask({ method: 'POST', path: '/optional', headers: { dpop: 'x' } })).status).toBe(401);
+    expect((await fixture.ask({ method: 'POST', path: '/optional', headers: { dpop: 'x' } })).status).toBe(
+      401,
+    );
   });
   it('permissive lets everybody in, and says who would not have come', async () => {
     expect(
-      (await bed.ask({ method: 'POST', path: '/permissive', headers: { authorization: 'Bearer x' } })).status,
+      (await fixture.ask({ method: 'POST', path: '/permissive', headers: { authorization: 'Bearer x' } }))
+        .status,
     ).toBe(200);
-    expect((await bed.audit()).at(-1)).toMatchObject({ reason: 'ok', would_deny: 'scheme_refused' });
+    expect((await fixture.audit()).at(-1)).toMatchObject({ reason: 'ok', would_deny: 'scheme_refused' });
     const same = headers('/permissive');
     for (const want of [undefined, 'dpop_replayed']) {
-      await bed.ask({ method: 'POST', path: '/permissive', headers: same });
-      expect((await bed.audit()).at(-1)!.would_deny).toBe(want);
+      await fixture.ask({ method: 'POST', path: '/permissive', headers: same });
+      expect((await fixture.audit()).at(-1)!.would_deny).toBe(want);
     }
-    expect((await bed.admin('/metrics')).text).toContain(
+    expect((await fixture.admin('/metrics')).text).toContain(
       'agentgateway_permissive_would_deny_total{route="permissive",reason="dpop_replayed"} 1',
     );
   });
@@ -191,31 +199,41 @@ describe('a proof', () => {
   it('sent a hundred times at once passes once', async () => {
     const same = headers();
     const answers = await Promise.all(
-      Array.from({ length: 100 }, () => bed.ask({ method: 'POST', path: '/mcp', headers: same })),
+      Array.from({ length: 100 }, () => fixture.ask({ method: 'POST', path: '/mcp', headers: same })),
     );
     expect(answers.filter(({ status }) => status === 200)).toHaveLength(1);
     expect(answers.filter(({ status }) => status === 401)).toHaveLength(99);
-    expect(bed.seen).toHaveLength(1);
+    expect(fixture.seen).toHaveLength(1);
   });
   it('that was refused is not spent', async () => {
-    const at = accessToken(bed.as, { cnf: { jkt } });
+    const at = accessToken(fixture.as, { cnf: { jkt } });
     const good = proof(client, 'POST', HTU, at);
     expect(
-      (await bed.ask({ method: 'GET', path: '/mcp', headers: { authorization: `DPoP ${at}`, dpop: good } }))
-        .status,
+      (
+        await fixture.ask({
+          method: 'GET',
+          path: '/mcp',
+          headers: { authorization: `DPoP ${at}`, dpop: good },
+        })
+      ).status,
     ).toBe(401);
     expect(
-      (await bed.ask({ method: 'POST', path: '/mcp', headers: { authorization: `DPoP ${at}`, dpop: good } }))
-        .status,
+      (
+        await fixture.ask({
+          method: 'POST',
+          path: '/mcp',
+          headers: { authorization: `DPoP ${at}`, dpop: good },
+        })
+      ).status,
     ).toBe(200);
   });
   it('of one client does not burn the jti of another', async () => {
     const other = ec();
     for (const pair of [client, other]) {
-      const at = accessToken(bed.as, { cnf: { jkt: thumbprint(pair) } });
+      const at = accessToken(fixture.as, { cnf: { jkt: thumbprint(pair) } });
       expect(
         (
-          await bed.ask({
+          await fixture.ask({
             method: 'POST',
             path: '/mcp',
             headers: {
@@ -234,10 +252,10 @@ describe('a proof', () => {
       'https://gw.example/x/../mcp',
       `${HTU}?a=b#c`,
     ]) {
-      const at = accessToken(bed.as, { cnf: { jkt } });
+      const at = accessToken(fixture.as, { cnf: { jkt } });
       expect(
         (
-          await bed.ask({
+          await fixture.ask({
             method: 'POST',
             path: '/mcp?z=1',
             headers: { authorization: `DPoP ${at}`, dpop: proof(client, 'POST', htu, at) },
@@ -247,8 +265,8 @@ describe('a proof', () => {
     }
   });
   it('is not for the host that the client names', async () => {
-    const at = accessToken(bed.as, { cnf: { jkt } });
-    const { status } = await bed.ask({
+    const at = accessToken(fixture.as, { cnf: { jkt } });
+    const { status } = await fixture.ask({
       method: 'POST',
       path: '/mcp',
       headers: {
@@ -266,7 +284,7 @@ describe('browsers', () => {
   it('of a listed origin may call, others not, before any token is looked at', async () => {
     expect(
       (
-        await bed.ask({
+        await fixture.ask({
           method: 'POST',
           path: '/mcp',
           headers: { ...headers(), origin: 'https://app.example' },
@@ -274,7 +292,8 @@ describe('browsers', () => {
       ).status,
     ).toBe(200);
     expect(
-      (await bed.ask({ method: 'POST', path: '/mcp', headers: { origin: 'https://other.example' } })).status,
+      (await fixture.ask({ method: 'POST', path: '/mcp', headers: { origin: 'https://other.example' } }))
+        .status,
     ).toBe(403);
   });
 });
@@ -309,34 +328,35 @@ describe('malformed HTTP', () => {
     ['HTTP/1.0 without Host', () => `GET /mcp HTTP/1.0\r\n${lines(headers('/mcp', 'GET'))}\r\n`],
     ['a token in the query', () => line('/mcp?access_token=x')],
   ])('%s: refused, nothing upstream', async (_, text) => {
-    const got = await bed.raw(text(), 300);
+    const got = await fixture.raw(text(), 300);
     expect(got).toMatch(/^HTTP\/1\.1 400 /);
-    expect(bed.seen).toEqual([]);
+    expect(fixture.seen).toEqual([]);
   });
 });
 
 describe('the operator', () => {
   it('gets probes and metrics on the admin port only', async () => {
-    expect((await bed.admin('/livez')).status).toBe(200);
-    expect((await bed.admin('/readyz')).text).toBe('{"status":"ok","waitingFor":[]}');
-    expect((await bed.admin('/metrics')).text).toMatch(
+    expect((await fixture.admin('/livez')).status).toBe(200);
+    expect((await fixture.admin('/readyz')).text).toBe('{"status":"ok","waitingFor":[]}');
+    expect((await fixture.admin('/metrics')).text).toMatch(
       /agentgateway_request_duration_seconds_count\{route="mcp",status="200"\} \d+/,
     );
-    for (const path of ['/metrics', '/readyz', '/livez']) expect((await bed.ask({ path })).status).toBe(404);
-    expect((await bed.ask({ path: '/healthz' })).text).toBe('{"status":"ok"}');
+    for (const path of ['/metrics', '/readyz', '/livez'])
+      expect((await fixture.ask({ path })).status).toBe(404);
+    expect((await fixture.ask({ path: '/healthz' })).text).toBe('{"status":"ok"}');
   });
   it('gets one audit line for each request', async () => {
-    const before = (await bed.audit()).length;
+    const before = (await fixture.audit()).length;
     await Promise.all([
-      bed.ask({ path: '/nowhere' }),
-      bed.ask({ path: '/mcp' }),
-      bed.ask({ method: 'POST', path: '/mcp', headers: headers() }),
-      bed.ask({ path: '/healthz' }),
+      fixture.ask({ path: '/nowhere' }),
+      fixture.ask({ path: '/mcp' }),
+      fixture.ask({ method: 'POST', path: '/mcp', headers: headers() }),
+      fixture.ask({ path: '/healthz' }),
     ]);
-    expect((await bed.audit()).length - before).toBe(3); // healthz is not audited
+    expect((await fixture.audit()).length - before).toBe(3); // healthz is not audited
   });
   it('can stop it: open requests end, new ones are not taken', async () => {
-    const other = await startBed({
+    const other = await startFixture({
       change: (config) => {
         config.drainSeconds = 5;
       },

@@ -1,15 +1,15 @@
 /** Bytes that are no request: answered as every refusal is, written down, counted. */
 import net from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ORIGIN, startBed, type Bed } from './support/gateway.js';
+import { ORIGIN, startFixture, type GatewayFixture } from './support/gateway.js';
 import { accessToken, ec, proof, thumbprint } from './support/mint.js';
 
-let bed: Bed;
+let fixture: GatewayFixture;
 const client = ec();
 beforeAll(async () => {
-  bed = await startBed();
+  fixture = await startFixture();
 });
-afterAll(() => bed.stop());
+afterAll(() => fixture.stop());
 
 it.each([
   ['noise', '\x16\x03\x01\x02\x00\x01\r\n\r\n', 400, 'malformed_request'],
@@ -33,12 +33,12 @@ it.each([
     'too_many_headers',
   ],
 ])('%s', async (_, bytes, status, reason) => {
-  const before = (await bed.audit()).length;
-  const got = await bed.raw(bytes);
+  const before = (await fixture.audit()).length;
+  const got = await fixture.raw(bytes);
   expect(got).toMatch(
     new RegExp(`^HTTP/1\\.1 ${status} [^]*\\r\\nConnection: close\\r\\n\\r\\n\\{"error":"${reason}"`),
   );
-  const lines = (await bed.audit()).slice(before);
+  const lines = (await fixture.audit()).slice(before);
   expect(lines).toEqual([
     expect.objectContaining({
       reason,
@@ -48,30 +48,32 @@ it.each([
     }),
   ]);
   expect(lines[0]).not.toHaveProperty('request.method');
-  expect((await bed.admin('/metrics')).text).toMatch(
+  expect((await fixture.admin('/metrics')).text).toMatch(
     new RegExp(`agentgateway_refusals_total\\{route="\\(none\\)",reason="${reason}"\\} \\d`),
   );
 });
 it('RTSP with good credentials is nothing to claim or to pass on, and HTTP/1.0 is', async () => {
-  const before = bed.seen.length;
-  const token = accessToken(bed.as, { cnf: { jkt: thumbprint(client) } });
+  const before = fixture.seen.length;
+  const token = accessToken(fixture.as, { cnf: { jkt: thumbprint(client) } });
   const own = proof(client, 'POST', `${ORIGIN}/mcp`, token);
   const post = (protocol: string) =>
     `POST /mcp ${protocol}\r\nHost: a\r\nContent-Length: 2\r\nAuthorization: DPoP ${token}\r\nDPoP: ${own}\r\n\r\n{}`;
-  expect(await bed.raw(post('RTSP/1.0'))).toMatch(/^HTTP\/1\.1 400 /);
-  expect(bed.seen.length).toBe(before);
-  expect(await bed.raw(post('HTTP/1.0'))).toMatch(/^HTTP\/1\.1 200 /);
-  expect(bed.seen.length).toBe(before + 1);
+  expect(await fixture.raw(post('RTSP/1.0'))).toMatch(/^HTTP\/1\.1 400 /);
+  expect(fixture.seen.length).toBe(before);
+  expect(await fixture.raw(post('HTTP/1.0'))).toMatch(/^HTTP\/1\.1 200 /);
+  expect(fixture.seen.length).toBe(before + 1);
 });
 it('RTSP behind a request is refused behind its answer', async () => {
-  const got = await bed.raw('GET /healthz HTTP/1.1\r\nHost: a\r\n\r\nGET /mcp RTSP/1.0\r\nHost: a\r\n\r\n');
+  const got = await fixture.raw(
+    'GET /healthz HTTP/1.1\r\nHost: a\r\n\r\nGET /mcp RTSP/1.0\r\nHost: a\r\n\r\n',
+  );
   expect([...got.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => status)).toEqual(['200', '400']);
 });
 it('a body that is spoilt half-way is one line, of its request', async () => {
-  const before = (await bed.audit()).length;
-  bed.answer = () => {};
-  const token = accessToken(bed.as, { cnf: { jkt: thumbprint(client) } });
-  const socket = net.connect(bed.gateway.port, '127.0.0.1', () =>
+  const before = (await fixture.audit()).length;
+  fixture.answer = () => {};
+  const token = accessToken(fixture.as, { cnf: { jkt: thumbprint(client) } });
+  const socket = net.connect(fixture.gateway.port, '127.0.0.1', () =>
     socket.write(
       `POST /mcp HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nAuthorization: DPoP ${token}\r\nDPoP: ${proof(client, 'POST', `${ORIGIN}/mcp`, token)}\r\n\r\n1\r\nx\r\n`,
     ),
@@ -83,13 +85,13 @@ it('a body that is spoilt half-way is one line, of its request', async () => {
   });
   socket.write('no size\r\n');
   await closed;
-  expect((await bed.audit()).slice(before)).toEqual([
+  expect((await fixture.audit()).slice(before)).toEqual([
     expect.objectContaining({ 'route.name': 'mcp', 'response.status': 499 }),
   ]);
 });
 it('a connection that ends without a word is none', async () => {
-  const before = (await bed.audit()).length;
-  const socket = net.connect(bed.gateway.port, '127.0.0.1', () => socket.resetAndDestroy());
+  const before = (await fixture.audit()).length;
+  const socket = net.connect(fixture.gateway.port, '127.0.0.1', () => socket.resetAndDestroy());
   await sleep(100);
-  expect((await bed.audit()).length).toBe(before);
+  expect((await fixture.audit()).length).toBe(before);
 });

@@ -1,6 +1,6 @@
 /** One gateway a file, requests from raw builders, verdicts as the audit record has them. */
 import type { ConfigInput } from '../../proxy/src/config/index.js';
-import { ORIGIN, startBed, type Answer, type Bed } from '../../proxy/test/support/gateway.js';
+import { ORIGIN, startFixture, type Answer, type GatewayFixture } from '../../proxy/test/support/gateway.js';
 import {
   accessToken,
   ec,
@@ -40,7 +40,7 @@ export interface Shape {
 }
 
 export interface Subject {
-  readonly bed: () => Bed;
+  readonly fixture: () => GatewayFixture;
   /** `ok`, or why not; a refusal for the proof or the token is a 401, and nothing of it reaches the backend. */
   verdict(shape?: Shape): Promise<string>;
   ask(shape?: Shape): Promise<Answer>;
@@ -64,21 +64,21 @@ export function conforms(
   change?: (config: ConfigInput, more: { backendPort: number; dir: string }) => void,
 ): void {
   describe(clause, () => {
-    let bed: Bed;
+    let fixture: GatewayFixture;
     beforeAll(async () => {
-      bed = await startBed(change === undefined ? {} : { change });
+      fixture = await startFixture(change === undefined ? {} : { change });
     });
-    afterAll(() => bed.stop());
+    afterAll(() => fixture.stop());
     const ask = (shape: Shape = {}): Promise<Answer> => {
       const { method = 'POST', path = '/mcp', pair = client, scheme = 'DPoP', headers = [] } = shape;
-      const sound = accessToken(bed.as, { cnf: { jkt }, ...shape.token }, shape.tokenHeader);
+      const sound = accessToken(fixture.as, { cnf: { jkt }, ...shape.token }, shape.tokenHeader);
       const token = changed(sound, shape.accessToken);
       const made = proof(pair, shape.htm ?? method, shape.htu ?? ORIGIN + path, token, {
         header: shape.header,
         claims: shape.claims,
       } as ProofParts);
       const text = changed(made, shape.proof);
-      return bed.ask({
+      return fixture.ask({
         method,
         path,
         headers: [
@@ -92,25 +92,25 @@ export function conforms(
       });
     };
     const verdictOf = async (asked: Promise<Answer>): Promise<string> => {
-      const before = bed.seen.length;
+      const before = fixture.seen.length;
       const answer = await asked;
-      const { reason } = (await bed.audit()).at(-1)! as { reason: string };
+      const { reason } = (await fixture.audit()).at(-1)! as { reason: string };
       const refused = reason !== 'ok';
       expect(answer.status).toBe(STATUS.get(reason) ?? 401);
-      expect(bed.seen.length - before).toBe(refused ? 0 : 1);
+      expect(fixture.seen.length - before).toBe(refused ? 0 : 1);
       return reason;
     };
     cases({
-      bed: () => bed,
+      fixture: () => fixture,
       ask,
       verdict: (shape) => verdictOf(ask(shape)),
       self: (claims, header, pair) =>
         verdictOf(
-          bed.ask({
+          fixture.ask({
             method: 'POST',
             path: '/self',
             headers: {
-              authorization: `Bearer ${selfSignedToken(pair ?? bed.self, 'POST', `${ORIGIN}/self`, claims, header)}`,
+              authorization: `Bearer ${selfSignedToken(pair ?? fixture.self, 'POST', `${ORIGIN}/self`, claims, header)}`,
             },
           }),
         ),

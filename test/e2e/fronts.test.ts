@@ -8,7 +8,12 @@ import https from 'node:https';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import tls from 'node:tls';
-import { freePort, startBed, type Answer, type Bed } from '../../proxy/test/support/gateway.js';
+import {
+  freePort,
+  startFixture,
+  type Answer,
+  type GatewayFixture,
+} from '../../proxy/test/support/gateway.js';
 import { accessToken, ec, proof, thumbprint } from '../../proxy/test/support/mint.js';
 import { Daemon, needs, programOf } from './support/daemon.js';
 
@@ -75,7 +80,7 @@ describe.each(Object.entries(FRONTS))('behind %s', (name, { program, config, arg
   needs(`behind ${name}`, path === undefined ? [program] : []);
   if (path === undefined) return;
 
-  let bed: Bed;
+  let fixture: GatewayFixture;
   let daemon: Daemon;
   let front: number;
   let origin: string;
@@ -85,7 +90,7 @@ describe.each(Object.entries(FRONTS))('behind %s', (name, { program, config, arg
   beforeAll(async () => {
     front = await freePort();
     origin = `https://127.0.0.1:${front}`;
-    bed = await startBed({
+    fixture = await startFixture({
       change: (input) => {
         input.publicOrigins = [origin];
         input.publicPathPrefix = PREFIX;
@@ -98,7 +103,7 @@ describe.each(Object.entries(FRONTS))('behind %s', (name, { program, config, arg
         ];
       },
     });
-    const dir = join(bed.dir, name);
+    const dir = join(fixture.dir, name);
     mkdirSync(dir);
     const file = (n: string) => join(dir, n);
     execFileSync(
@@ -126,7 +131,7 @@ describe.each(Object.entries(FRONTS))('behind %s', (name, { program, config, arg
     );
     ca = readFileSync(file('crt'), 'utf8');
     writeFileSync(file('pem'), ca + readFileSync(file('key'), 'utf8'));
-    writeFileSync(file('config'), config({ port: bed.gateway.port, front, pem: file('pem'), dir }));
+    writeFileSync(file('config'), config({ port: fixture.gateway.port, front, pem: file('pem'), dir }));
     daemon = new Daemon(path, args(file('config'), dir));
     for (
       let i = 0;
@@ -138,10 +143,10 @@ describe.each(Object.entries(FRONTS))('behind %s', (name, { program, config, arg
   }, 20_000);
   afterAll(async () => {
     await daemon.stop();
-    await bed.stop();
+    await fixture.stop();
   });
   beforeEach(() => {
-    bed.seen.length = 0;
+    fixture.seen.length = 0;
   });
 
   interface Ask {
@@ -182,7 +187,10 @@ describe.each(Object.entries(FRONTS))('behind %s', (name, { program, config, arg
       out.on('error', reject).end(method === 'POST' ? '{}' : undefined);
     });
   const signed = (htu = `${origin}${PREFIX}/mcp`, method = 'POST') => {
-    const token = accessToken(bed.as, { cnf: { jkt: thumbprint(client) }, aud: `${origin}${PREFIX}/mcp` });
+    const token = accessToken(fixture.as, {
+      cnf: { jkt: thumbprint(client) },
+      aud: `${origin}${PREFIX}/mcp`,
+    });
     return { authorization: `DPoP ${token}`, dpop: proof(client, method, htu, token) };
   };
 
@@ -191,8 +199,8 @@ describe.each(Object.entries(FRONTS))('behind %s', (name, { program, config, arg
     expect((await ask({ headers })).status).toBe(200);
     expect((await ask({ headers })).status).toBe(401);
     expect((await ask({ headers: signed(`${origin}/mcp`) })).status).toBe(401);
-    expect((await ask({ headers: signed(`http://127.0.0.1:${bed.gateway.port}/mcp`) })).status).toBe(401);
-    expect(bed.seen.map(({ url }) => url)).toEqual(['/mcp']);
+    expect((await ask({ headers: signed(`http://127.0.0.1:${fixture.gateway.port}/mcp`) })).status).toBe(401);
+    expect(fixture.seen.map(({ url }) => url)).toEqual(['/mcp']);
   });
   it('the audit names the client, not the proxy, and not who the client says it is', async () => {
     await ask({
@@ -203,8 +211,8 @@ describe.each(Object.entries(FRONTS))('behind %s', (name, { program, config, arg
         'x-real-ip': '203.0.113.9',
       },
     });
-    expect((await bed.audit()).at(-1)).toMatchObject({ 'client.address': CLIENT_ADDRESS, reason: 'ok' });
-    expect(JSON.stringify(bed.seen.at(-1)!.rawHeaders)).not.toContain('203.0.113.9');
+    expect((await fixture.audit()).at(-1)).toMatchObject({ 'client.address': CLIENT_ADDRESS, reason: 'ok' });
+    expect(JSON.stringify(fixture.seen.at(-1)!.rawHeaders)).not.toContain('203.0.113.9');
   });
   it('the challenge points to metadata where the client can read it', async () => {
     const refused = await ask({});
@@ -212,9 +220,9 @@ describe.each(Object.entries(FRONTS))('behind %s', (name, { program, config, arg
     expect(url).toBe(`${origin}/.well-known/oauth-protected-resource${PREFIX}/mcp`);
   });
   it('an event comes when it happens', async () => {
-    const usual = bed.answer;
+    const usual = fixture.answer;
     let finish = () => {};
-    bed.answer = (_, response) => {
+    fixture.answer = (_, response) => {
       response.writeHead(200, { 'Content-Type': 'text/event-stream' }).write('data: first\n\n');
       finish = () => response.end('data: last\n\n');
     };
@@ -228,7 +236,7 @@ describe.each(Object.entries(FRONTS))('behind %s', (name, { program, config, arg
       });
       expect(text).toBe('data: first\n\ndata: last\n\n');
     } finally {
-      bed.answer = usual;
+      fixture.answer = usual;
     }
   });
   it.each([
@@ -257,8 +265,8 @@ describe.each(Object.entries(FRONTS))('behind %s', (name, { program, config, arg
         .on('data', () => {});
       setTimeout(() => socket.destroy(), 300);
     });
-    expect(bed.seen.length).toBeLessThanOrEqual(1);
-    expect(bed.seen.some(({ url }) => url.includes('smuggled'))).toBe(false);
+    expect(fixture.seen.length).toBeLessThanOrEqual(1);
+    expect(fixture.seen.some(({ url }) => url.includes('smuggled'))).toBe(false);
     expect((await ask({ headers: signed() })).status).toBe(200);
   });
 });

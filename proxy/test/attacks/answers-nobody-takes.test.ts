@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import net from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ORIGIN, startBed, type Bed } from '../support/gateway.js';
+import { ORIGIN, startFixture, type GatewayFixture } from '../support/gateway.js';
 import {
   ask as askHttp2,
   block,
@@ -26,8 +26,8 @@ const LARGE = Buffer.alloc(16 * 2 ** 20, 'x');
 /** RFC 9113 6.5.2: SETTINGS_INITIAL_WINDOW_SIZE, 0. */
 const NO_WINDOW = Buffer.from([0, 4, 0, 0, 0, 0]);
 
-const credentials = (bed: Bed, key: Pair): [string, string][] => {
-  const token = accessToken(bed.as, { cnf: { jkt: thumbprint(key) } });
+const credentials = (fixture: GatewayFixture, key: Pair): [string, string][] => {
+  const token = accessToken(fixture.as, { cnf: { jkt: thumbprint(key) } });
   return [
     ['authorization', `DPoP ${token}`],
     ['dpop', proof(key, 'POST', `${ORIGIN}/mcp`, token)],
@@ -35,24 +35,24 @@ const credentials = (bed: Bed, key: Pair): [string, string][] => {
 };
 
 const start = async (tls: boolean, answerIdleTimeoutSeconds: number, answer: Buffer) => {
-  const bed = await startBed({
+  const fixture = await startFixture({
     change: (config, { dir }) => {
       config.upstream = { maxSockets: SOCKETS };
       config.limits = { answerIdleTimeoutSeconds };
       if (tls) config.listen = { ...config.listen, tls: makeCertificate(dir, 'gw') };
     },
   });
-  bed.answer = (_, response, body) =>
+  fixture.answer = (_, response, body) =>
     void response
       .writeHead(200, { 'Content-Length': body === 'small' ? 2 : answer.length })
       .end(body === 'small' ? 'ok' : answer);
-  return bed;
+  return fixture;
 };
 
 /** So many requests whose answers are not read. */
-async function attack(bed: Bed, tls: boolean): Promise<() => void> {
+async function attack(fixture: GatewayFixture, tls: boolean): Promise<() => void> {
   if (tls) {
-    const client = await rawClient(bed.gateway.port, NO_WINDOW);
+    const client = await rawClient(fixture.gateway.port, NO_WINDOW);
     client.socket.removeAllListeners('error').on('error', () => {});
     for (let i = 0; i < SOCKETS; i++)
       client.write(
@@ -60,14 +60,14 @@ async function attack(bed: Bed, tls: boolean): Promise<() => void> {
           FRAME.HEADERS,
           FLAG.END_STREAM | FLAG.END_HEADERS,
           2 * i + 1,
-          block(request('POST', '/mcp', credentials(bed, attacker))),
+          block(request('POST', '/mcp', credentials(fixture, attacker))),
         ),
       );
     return () => client.socket.destroy();
   }
   const sockets = Array.from({ length: SOCKETS }, () => {
-    const fields = credentials(bed, attacker).map(([name, value]) => `${name}: ${value}\r\n`);
-    const socket = net.connect(bed.gateway.port, '127.0.0.1');
+    const fields = credentials(fixture, attacker).map(([name, value]) => `${name}: ${value}\r\n`);
+    const socket = net.connect(fixture.gateway.port, '127.0.0.1');
     socket.on('error', () => {}).pause();
     socket.write(`POST /mcp HTTP/1.1\r\nHost: gw.example\r\nContent-Length: 0\r\n${fields.join('')}\r\n`);
     return socket;
@@ -78,13 +78,13 @@ async function attack(bed: Bed, tls: boolean): Promise<() => void> {
 }
 
 /** How the requests ended, once all have. */
-async function audited(bed: Bed): Promise<unknown[]> {
+async function audited(fixture: GatewayFixture): Promise<unknown[]> {
   for (let i = 0; i < 100; i++) {
-    const text = readFileSync(`${bed.dir}/audit.jsonl`, 'utf8');
+    const text = readFileSync(`${fixture.dir}/audit.jsonl`, 'utf8');
     if (text.split('\n').length > SOCKETS) break;
     await sleep(100);
   }
-  const lines = await bed.audit();
+  const lines = await fixture.audit();
   return lines.map(({ ended }) => ended);
 }
 
@@ -93,43 +93,43 @@ describe.each([
   ['HTTP/2', true],
 ])('over %s', (_, tls) => {
   it('an answer that its client does not take ends', async () => {
-    const bed = await start(tls, 1, LARGE);
-    const leave = await attack(bed, tls);
+    const fixture = await start(tls, 1, LARGE);
+    const leave = await attack(fixture, tls);
     try {
-      const lines = await audited(bed);
+      const lines = await audited(fixture);
       expect(lines).toEqual(Array(SOCKETS).fill('client_stalled'));
-      expect((await bed.admin('/metrics')).text).toMatch(/^agentgateway_active_connections\{.*\} 0$/m);
+      expect((await fixture.admin('/metrics')).text).toMatch(/^agentgateway_active_connections\{.*\} 0$/m);
     } finally {
       leave();
-      await bed.stop();
+      await fixture.stop();
     }
   }, 30_000);
 
   it('it ends at once when others wait for its connection: their requests are answered', async () => {
-    const bed = await start(tls, 600, LARGE);
-    const leave = await attack(bed, tls);
+    const fixture = await start(tls, 600, LARGE);
+    const leave = await attack(fixture, tls);
     try {
       await sleep(1_200);
-      const headers = Object.fromEntries(credentials(bed, honest));
+      const headers = Object.fromEntries(credentials(fixture, honest));
       const ask = { method: 'POST', path: '/mcp', headers, body: 'small' };
-      const client = tls ? session(bed.gateway.port, `${bed.dir}/gw.crt`) : undefined;
-      const { status } = client === undefined ? await bed.ask(ask) : await askHttp2(client, ask);
+      const client = tls ? session(fixture.gateway.port, `${fixture.dir}/gw.crt`) : undefined;
+      const { status } = client === undefined ? await fixture.ask(ask) : await askHttp2(client, ask);
       client?.destroy();
       expect(status).toBe(200);
     } finally {
       leave();
-      await bed.stop();
+      await fixture.stop();
     }
   }, 30_000);
 });
 
 it('a small answer that no window of HTTP/2 lets out ends too', async () => {
-  const bed = await start(true, 1, Buffer.from('a few bytes'));
-  const leave = await attack(bed, true);
+  const fixture = await start(true, 1, Buffer.from('a few bytes'));
+  const leave = await attack(fixture, true);
   try {
-    expect(await audited(bed)).toEqual(Array(SOCKETS).fill('client_stalled'));
+    expect(await audited(fixture)).toEqual(Array(SOCKETS).fill('client_stalled'));
   } finally {
     leave();
-    await bed.stop();
+    await fixture.stop();
   }
 }, 30_000);

@@ -10,25 +10,25 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ORIGIN, startBed, type Bed } from '../support/gateway.js';
+import { ORIGIN, startFixture, type GatewayFixture } from '../support/gateway.js';
 import { makeCertificate } from '../support/http2.js';
 import { accessToken, ec, proof, thumbprint } from '../support/mint.js';
 import { until, wire } from '../support/wire.js';
 
 const client = ec();
 let dir: string;
-const beds: Bed[] = [];
+const fixtures: GatewayFixture[] = [];
 beforeAll(async () => {
   dir = mkdtempSync(join(tmpdir(), 'agw-attack-'));
   const identity = makeCertificate(dir, 'server');
   const generous = { refusalsPerAddress: { maxTokens: 10_000, tokensPerSecond: 10_000 } };
-  beds.push(
-    await startBed({
+  fixtures.push(
+    await startFixture({
       change: (config) => {
         config.limits = generous;
       },
     }),
-    await startBed({
+    await startFixture({
       change: (config) => {
         config.limits = generous;
         config.listen = { ...config.listen, tls: identity };
@@ -37,7 +37,7 @@ beforeAll(async () => {
   );
 });
 afterAll(async () => {
-  await Promise.all(beds.map((bed) => bed.stop()));
+  await Promise.all(fixtures.map((fixture) => fixture.stop()));
   rmSync(dir, { recursive: true });
 });
 
@@ -45,22 +45,22 @@ describe.each([
   ['TCP', 0],
   ['TLS', 1],
 ])('over %s', (_, index) => {
-  let bed: Bed;
+  let fixture: GatewayFixture;
   const secure = index === 1;
   beforeEach(() => {
-    bed = beds[index]!;
-    bed.seen.length = 0;
-    bed.answer = (__, response) => response.end('{"ok":true}');
+    fixture = fixtures[index]!;
+    fixture.seen.length = 0;
+    fixture.answer = (__, response) => response.end('{"ok":true}');
   });
   const credentials = (method: string) => {
-    const token = accessToken(bed.as, { cnf: { jkt: thumbprint(client) } });
+    const token = accessToken(fixture.as, { cnf: { jkt: thumbprint(client) } });
     return `Authorization: DPoP ${token}\r\nDPoP: ${proof(client, method, `${ORIGIN}/mcp`, token)}\r\n`;
   };
   const valid = (method = 'POST', more = '') =>
     `${method} /mcp HTTP/1.1\r\nHost: a\r\n${credentials(method)}${method === 'POST' ? 'Content-Length: 2\r\n' : ''}${more}\r\n${method === 'POST' ? '{}' : ''}`;
-  const send = (text: string) => wire(bed.gateway.port, text, secure);
+  const send = (text: string) => wire(fixture.gateway.port, text, secure);
   const reasonsSince = async (before: number) =>
-    (await bed.audit()).slice(before).map(({ reason }) => reason);
+    (await fixture.audit()).slice(before).map(({ reason }) => reason);
 
   it.each([
     ['404 no_route', 'GET /nowhere HTTP/1.1\r\nHost: a\r\n\r\n', 404],
@@ -82,7 +82,7 @@ describe.each([
     ['bytes that are no request', 'GET /mcp HTTP/1.1\r\nHost: a\r\nnonsense\r\n\r\n', 400],
     ['HTTP/1.0 without keep-alive', 'GET /mcp HTTP/1.0\r\nHost: a\r\n\r\n', 401],
   ])('a POST behind %s is not handled', async (__, first, status) => {
-    const before = (await bed.audit()).length;
+    const before = (await fixture.audit()).length;
     const connections = Array.from({ length: 5 }, () => send(first + valid()));
     for (const { socket, ended, closed } of connections) {
       await until(ended);
@@ -90,7 +90,7 @@ describe.each([
       await until(closed);
     }
     await sleep(50);
-    expect(bed.seen).toEqual([]);
+    expect(fixture.seen).toEqual([]);
     for (const { statuses, got, error } of connections) {
       expect([statuses(), error()]).toEqual([[status], undefined]);
       expect(got()).toMatch(/^Connection: close\r$/im);
@@ -98,7 +98,7 @@ describe.each([
       expect(got()).toMatch(/^Content-Type: application\/json\r$/im);
       expect(JSON.parse(got().split('\r\n\r\n')[1]!)).toHaveProperty('error');
     }
-    const lines = (await bed.audit()).slice(before);
+    const lines = (await fixture.audit()).slice(before);
     expect(lines.map((line) => line['response.status'])).toEqual(connections.map(() => status));
   });
   // It has come as a whole by the time it is judged, so that nothing unread of it ends the connection.
@@ -117,20 +117,20 @@ describe.each([
     ['a bad path', 'GET /mcp/../x', '', ''],
     ['an upgrade', 'GET /mcp', 'Connection: upgrade\r\nUpgrade: h2c\r\n', ''],
   ])('a POST behind %s that waited itself is not handled', async (__, line, fields, body) => {
-    bed.answer = (___, response) => {
+    fixture.answer = (___, response) => {
       setTimeout(() => response.end('{"ok":true}'), 50);
     };
     const malformed = `${line} HTTP/1.1\r\nHost: a\r\n${fields}\r\n${body}`;
     const one = send(`${valid()}${malformed}${valid()}`);
     await until(() => one.statuses().length >= 2);
     await sleep(100);
-    expect([one.statuses()[0], one.statuses().length, bed.seen.length]).toEqual([200, 2, 1]);
+    expect([one.statuses()[0], one.statuses().length, fixture.seen.length]).toEqual([200, 2, 1]);
     await until(one.ended);
     one.socket.destroy();
   });
   it('a stream behind a refusal holds nothing at the backend', async () => {
     let open = 0;
-    bed.answer = (__, response) => {
+    fixture.answer = (__, response) => {
       open += 1;
       response.writeHead(200, { 'Content-Type': 'text/event-stream' }).write('data: 1\n\n');
     };
@@ -149,8 +149,8 @@ describe.each([
     ['a whole request', 'valid'],
     ['a kilobyte of line feeds', '\n'.repeat(1024)],
   ])('a request that announces the end is answered, whatever follows it: %s', async (__, more) => {
-    const before = (await bed.audit()).length;
-    bed.answer = (___, response) => {
+    const before = (await fixture.audit()).length;
+    fixture.answer = (___, response) => {
       setTimeout(() => response.end('{"ok":true}'), 50);
     };
     const one = send(valid('POST', 'Connection: close\r\n') + (more === 'valid' ? valid() : more));
@@ -158,21 +158,21 @@ describe.each([
     expect([one.statuses(), one.got().includes('{"ok":true}')]).toEqual([[200], true]);
     one.socket.end();
     await until(one.closed);
-    expect([bed.seen.length, await reasonsSince(before)]).toEqual([1, ['ok']]);
+    expect([fixture.seen.length, await reasonsSince(before)]).toEqual([1, ['ok']]);
   });
   it('bytes that are no request wait until the one before them is answered', async () => {
-    const before = (await bed.audit()).length;
-    bed.answer = (__, response) => {
+    const before = (await fixture.audit()).length;
+    fixture.answer = (__, response) => {
       setTimeout(() => response.end('{"ok":true}'), 50);
     };
     const one = send(`${valid()}${valid()}no request\r\n\r\n${valid()}`);
     await until(one.ended);
     expect(one.statuses()).toEqual([200, 200, 400]);
-    expect([bed.seen.length, await reasonsSince(before)]).toEqual([2, ['ok', 'ok', 'malformed_request']]);
+    expect([fixture.seen.length, await reasonsSince(before)]).toEqual([2, ['ok', 'ok', 'malformed_request']]);
   });
   it('CONNECT waits, too', async () => {
-    const before = (await bed.audit()).length;
-    bed.answer = (__, response) => {
+    const before = (await fixture.audit()).length;
+    fixture.answer = (__, response) => {
       setTimeout(() => response.end('x'.repeat(300_000)), 50);
     };
     const one = send(`${valid()}CONNECT a:443 HTTP/1.1\r\nHost: a\r\n\r\n${valid()}`);
@@ -181,7 +181,7 @@ describe.each([
     expect(await reasonsSince(before)).toEqual(['ok', 'malformed_request']);
   });
   it('a backend that closes with its answer does not end the connection of the client', async () => {
-    bed.answer = (__, response) => response.setHeader('Connection', 'close').end('{"ok":true}');
+    fixture.answer = (__, response) => response.setHeader('Connection', 'close').end('{"ok":true}');
     const one = send(valid() + valid());
     await until(() => one.statuses().length === 2);
     expect(one.statuses()).toEqual([200, 200]);
@@ -192,12 +192,12 @@ describe.each([
 describe('a connection after its last answer', () => {
   const last = 'GET /nowhere HTTP/1.1\r\nHost: a\r\n\r\n';
   it('ends for good though its client stays', async () => {
-    const one = wire(beds[0]!.gateway.port, last);
+    const one = wire(fixtures[0]!.gateway.port, last);
     await until(one.ended);
     await until(() => one.closed() || one.error() !== undefined || !stillTaken(one), 7_000);
   }, 10_000);
   it('ends for good at once where its client sends without end', async () => {
-    const one = wire(beds[0]!.gateway.port, last);
+    const one = wire(fixtures[0]!.gateway.port, last);
     const began = performance.now();
     const chunk = Buffer.alloc(1 << 18);
     await until(one.ended);

@@ -6,14 +6,14 @@
 import http2 from 'node:http2';
 import net from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { startBed, type Bed } from '../support/gateway.js';
+import { startFixture, type GatewayFixture } from '../support/gateway.js';
 
 const MIB = 2 ** 20;
 const BODY = `{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"x":"${'x'.repeat(100_000)}"}}`;
 
-let bed: Bed;
+let fixture: GatewayFixture;
 const begin = async (version: number, limits: { readonly bodyIdleTimeoutSeconds?: number } = {}) => {
-  bed = await startBed({
+  fixture = await startFixture({
     http2: version === 2,
     change: (config) => {
       config.trustedPeers = ['127.0.0.0/8'];
@@ -31,7 +31,7 @@ const begin = async (version: number, limits: { readonly bodyIdleTimeoutSeconds?
 const timers: NodeJS.Timeout[] = [];
 afterEach(async () => {
   for (const timer of timers.splice(0)) clearInterval(timer);
-  await bed.stop();
+  await fixture.stop();
 });
 
 /** One request that announced 4 MiB. */
@@ -45,7 +45,7 @@ interface Holder {
 
 function overHttp1(address: string): Holder {
   let got = '';
-  const socket = net.connect(bed.gateway.port, '127.0.0.1').on('error', () => {});
+  const socket = net.connect(fixture.gateway.port, '127.0.0.1').on('error', () => {});
   socket.on('data', (chunk: Buffer) => {
     got += chunk.toString();
   });
@@ -61,7 +61,7 @@ function overHttp1(address: string): Holder {
 
 function overHttp2(address: string): Holder {
   let got = '';
-  const session = http2.connect(`https://127.0.0.1:${bed.gateway.port}`, { rejectUnauthorized: false });
+  const session = http2.connect(`https://127.0.0.1:${fixture.gateway.port}`, { rejectUnauthorized: false });
   const stream = session.request({
     ':method': 'POST',
     ':path': '/mcp',
@@ -94,7 +94,7 @@ const drip = (holders: readonly Holder[], bytes: number) => {
   timers.push(setInterval(() => holders.forEach(({ send }) => void send(few)), 100));
 };
 const ask = (address: string) =>
-  bed.ask({ method: 'POST', path: '/mcp', headers: { 'x-forwarded-for': address }, body: BODY });
+  fixture.ask({ method: 'POST', path: '/mcp', headers: { 'x-forwarded-for': address }, body: BODY });
 
 describe.each([1, 2])('HTTP/%d', (version) => {
   it('whoever comes later gets in, and one of those that hold is ended for it', async () => {

@@ -5,17 +5,17 @@
  * forgot by one clock must not pass by another.
  */
 import { accessToken, ec, proof, thumbprint } from '../support/mint.js';
-import { ORIGIN, startBed, type Bed } from '../support/gateway.js';
+import { ORIGIN, startFixture, type GatewayFixture } from '../support/gateway.js';
 
 const HTU = `${ORIGIN}/mcp`;
 const MAX_AGE = 60;
 const client = ec();
 let ahead = 0;
 const clock = () => Date.now() / 1000 + ahead;
-let bed: Bed;
+let fixture: GatewayFixture;
 beforeEach(async () => {
   ahead = 0;
-  bed = await startBed({
+  fixture = await startFixture({
     clock,
     change: (config) => {
       config.replay = { store: 'memory', maxEntries: 1_000 }; // one table, tidied whole
@@ -24,39 +24,39 @@ beforeEach(async () => {
     },
   });
 });
-afterEach(() => bed.stop());
+afterEach(() => fixture.stop());
 
 const askWith = (claims: Record<string, unknown>) => {
-  const token = accessToken(bed.as, { cnf: { jkt: thumbprint(client) } });
+  const token = accessToken(fixture.as, { cnf: { jkt: thumbprint(client) } });
   const dpop = proof(client, 'POST', HTU, token, { claims });
   return { method: 'POST', path: '/mcp', headers: { authorization: `DPoP ${token}`, dpop } };
 };
 /** Reading the number of claims tidies up the tables: what is over is forgotten. */
-const forgetWhatIsOver = () => bed.admin('/metrics');
+const forgetWhatIsOver = () => fixture.admin('/metrics');
 
 it.each([
   ['by 20 seconds', 20],
   ['by less than begins a new epoch', 4],
 ])('a clock that was ahead and is set back %s brings no used proof back', async (_, step) => {
   const used = askWith({ iat: Math.floor(clock()) });
-  expect((await bed.ask(used)).status).toBe(200);
+  expect((await fixture.ask(used)).status).toBe(200);
   ahead = MAX_AGE + 2;
-  await bed.ask(askWith({ iat: Math.floor(clock()) }));
+  await fixture.ask(askWith({ iat: Math.floor(clock()) }));
   await forgetWhatIsOver();
   ahead -= step;
-  const again = await bed.ask(used);
-  expect([again.status, bed.seen.length]).toEqual([401, 2]);
+  const again = await fixture.ask(used);
+  expect([again.status, fixture.seen.length]).toEqual([401, 2]);
   expect(again.headers['www-authenticate']).toContain('error="use_dpop_nonce"');
-  const { reason } = (await bed.audit()).at(-1)!;
+  const { reason } = (await fixture.audit()).at(-1)!;
   expect(reason).toBe('dpop_predates_store');
 });
 
 it('an honest client passes at once after the step, with the nonce of its refusal', async () => {
   ahead = 20;
-  expect((await bed.ask(askWith({ iat: Math.floor(clock()) }))).status).toBe(200);
+  expect((await fixture.ask(askWith({ iat: Math.floor(clock()) }))).status).toBe(200);
   ahead = 0;
   const iat = Math.floor(clock());
-  const refused = await bed.ask(askWith({ iat }));
+  const refused = await fixture.ask(askWith({ iat }));
   expect(refused.status).toBe(401);
-  expect((await bed.ask(askWith({ iat, nonce: refused.headers['dpop-nonce'] }))).status).toBe(200);
+  expect((await fixture.ask(askWith({ iat, nonce: refused.headers['dpop-nonce'] }))).status).toBe(200);
 });

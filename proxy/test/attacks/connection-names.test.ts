@@ -2,18 +2,21 @@
  * Attack: `Connection: Mcp-Name` beside a good `Mcp-Name`. The gateway judges the field; for a backend that follows
  * RFC 9110 7.6.1 a listed field is of one hop alone and is gone. The two decide about different requests.
  */
-import { startBed, type Bed } from '../support/gateway.js';
+import { startFixture, type GatewayFixture } from '../support/gateway.js';
 
-let bed: Bed;
+let fixture: GatewayFixture;
 beforeAll(async () => {
-  bed = await startBed();
+  fixture = await startFixture();
 });
-afterAll(() => bed.stop());
+afterAll(() => fixture.stop());
 
 const statusOf = async (connection: string) =>
   Number(
     (
-      await bed.raw(`GET /mcp HTTP/1.1\r\nHost: a\r\nMcp-Name: x\r\nX-Own: 1\r\n${connection}\r\n\r\n`, 1_500)
+      await fixture.raw(
+        `GET /mcp HTTP/1.1\r\nHost: a\r\nMcp-Name: x\r\nX-Own: 1\r\n${connection}\r\n\r\n`,
+        1_500,
+      )
     ).slice(9, 12),
   );
 
@@ -32,7 +35,7 @@ it.each([
   'Connection: X-Forwarded-For',
 ])('%j is refused', async (field) => {
   expect(await statusOf(field)).toBe(400);
-  expect((await bed.audit()).at(-1)).toMatchObject({ reason: 'malformed_request' });
+  expect((await fixture.audit()).at(-1)).toMatchObject({ reason: 'malformed_request' });
 });
 it.each(['Connection: keep-alive', 'Connection: close', 'Connection: TE, close', 'Connection: X-Own'])(
   '%j is not',

@@ -3,7 +3,7 @@
  * requests counted both as one: one caller's sound ES384 proofs took the event loop, although nearly all of them were
  * refused by the rate limit, which came after the verification. Refused ones cost their address as little.
  */
-import { ORIGIN, startBed, type Bed } from '../support/gateway.js';
+import { ORIGIN, startFixture, type GatewayFixture } from '../support/gateway.js';
 import { accessToken, ec, proof, sha256, thumbprint, type Pair } from '../support/mint.js';
 import { VERIFICATION_COST } from '../../src/profiles/verify-queue.js';
 
@@ -11,10 +11,10 @@ const COST = VERIFICATION_COST.ES384;
 const AN_HOUR = 3600;
 const [dear, cheap] = [ec('P-384'), ec()];
 
-let bed: Bed | undefined;
-afterEach(() => bed?.stop());
+let fixture: GatewayFixture | undefined;
+afterEach(() => fixture?.stop());
 const credentials = (key: Pair, alg: 'ES384' | 'ES256', ath?: string) => {
-  const token = accessToken(bed!.as, { cnf: { jkt: thumbprint(key) } });
+  const token = accessToken(fixture!.as, { cnf: { jkt: thumbprint(key) } });
   const claims = ath === undefined ? {} : { ath };
   return {
     authorization: `DPoP ${token}`,
@@ -26,7 +26,7 @@ const forged = (headers: { authorization: string; dpop: string }) => ({
   dpop: `${headers.dpop.slice(0, -8)}AAAAAAAA`,
 });
 const ask = async (headers: Record<string, string>) =>
-  (await bed!.ask({ method: 'POST', path: '/mcp', headers })).status;
+  (await fixture!.ask({ method: 'POST', path: '/mcp', headers })).status;
 const askAll = async (headers: readonly Record<string, string>[]) => {
   const statuses = [];
   for (const one of headers) statuses.push(await ask(one));
@@ -36,7 +36,7 @@ const many = <T>(count: number, make: () => T): T[] => Array.from({ length: coun
 
 describe('with a rate limit', () => {
   beforeEach(async () => {
-    bed = await startBed({
+    fixture = await startFixture({
       change: (config) => {
         const rateLimit = { maxTokens: 2 * COST, tokensPerFill: 1, fillIntervalSeconds: AN_HOUR };
         config.routes[0] = { ...config.routes[0]!, rateLimit };
@@ -59,7 +59,11 @@ describe('with a rate limit', () => {
 
   it('says when a dear one may come again', async () => {
     await askAll(many(2, () => credentials(dear, 'ES384')));
-    const { headers } = await bed!.ask({ method: 'POST', path: '/mcp', headers: credentials(dear, 'ES384') });
+    const { headers } = await fixture!.ask({
+      method: 'POST',
+      path: '/mcp',
+      headers: credentials(dear, 'ES384'),
+    });
     expect(headers.ratelimit).toMatch(/^"mcp";r=0;t=\d+$/);
     // Eleven fills, the first of which may have begun.
     expect(Number(headers['retry-after'])).toBeGreaterThan((COST - 1) * AN_HOUR);
@@ -68,7 +72,7 @@ describe('with a rate limit', () => {
 });
 
 it('a limit that is smaller than the cost of a dear proof lets one pass when it is full', async () => {
-  bed = await startBed({
+  fixture = await startFixture({
     change: (config) => {
       const rateLimit = { maxTokens: 3, tokensPerFill: 1, fillIntervalSeconds: AN_HOUR };
       config.routes[0] = { ...config.routes[0]!, rateLimit };
@@ -79,7 +83,7 @@ it('a limit that is smaller than the cost of a dear proof lets one pass when it 
 
 describe('of one address', () => {
   const begin = async (limits: object) => {
-    bed = await startBed({
+    fixture = await startFixture({
       change: (config) => {
         config.limits = limits;
       },
@@ -111,7 +115,7 @@ describe('of one address', () => {
   });
 
   function boundElsewhere() {
-    const token = accessToken(bed!.as, { cnf: { jkt: thumbprint(cheap) } });
+    const token = accessToken(fixture!.as, { cnf: { jkt: thumbprint(cheap) } });
     const dpop = proof(dear, 'POST', `${ORIGIN}/mcp`, token, { header: { alg: 'ES384' } });
     return { authorization: `DPoP ${token}`, dpop };
   }

@@ -5,14 +5,14 @@
  * `invalid_token` speaks of a token, and where none came no error is named (RFC 6750 3.1), or clients throw a
  * good token away.
  */
-import { ORIGIN, startBed, type Bed } from '../support/gateway.js';
+import { ORIGIN, startFixture, type GatewayFixture } from '../support/gateway.js';
 import { accessToken, ec, proof, thumbprint } from '../support/mint.js';
 
 const client = ec();
-let bed: Bed;
+let fixture: GatewayFixture;
 describe.each([1, 2])('over HTTP/%d', (version) => {
   beforeAll(async () => {
-    bed = await startBed({
+    fixture = await startFixture({
       http2: version === 2,
       change: (config) => {
         const [mcp, self] = config.routes as [(typeof config.routes)[number], (typeof config.routes)[number]];
@@ -34,25 +34,26 @@ describe.each([1, 2])('over HTTP/%d', (version) => {
       },
     });
   });
-  afterAll(() => bed.stop());
+  afterAll(() => fixture.stop());
   beforeEach(() => {
-    bed.seen.length = 0;
+    fixture.seen.length = 0;
   });
-  const last = async () => (await bed.audit()).at(-1)!.reason;
-  const ask = (path: string, headers: Record<string, string>) => bed.ask({ method: 'POST', path, headers });
+  const last = async () => (await fixture.audit()).at(-1)!.reason;
+  const ask = (path: string, headers: Record<string, string>) =>
+    fixture.ask({ method: 'POST', path, headers });
 
   it.each([
     ['an unbound token', {}],
     ['a bound token', { cnf: { jkt: thumbprint(client) } }],
   ])('Bearer beside a proof is refused on mixed: %s', async (_, claims) => {
-    const token = accessToken(bed.as, { aud: 'all', ...claims });
+    const token = accessToken(fixture.as, { aud: 'all', ...claims });
     for (const dpop of [proof(client, 'POST', `${ORIGIN}/mixed`, token), 'x', '']) {
       expect((await ask('/mixed', { authorization: `Bearer ${token}`, dpop })).status).toBe(401);
-      expect([await last(), bed.seen]).toEqual(['scheme_refused', []]);
+      expect([await last(), fixture.seen]).toEqual(['scheme_refused', []]);
     }
   });
   it('Bearer without a proof passes there', async () => {
-    const token = accessToken(bed.as, { aud: 'all' });
+    const token = accessToken(fixture.as, { aud: 'all' });
     expect((await ask('/mixed', { authorization: `Bearer ${token}` })).status).toBe(200);
   });
 
@@ -69,7 +70,7 @@ describe.each([1, 2])('over HTTP/%d', (version) => {
     '%s says nothing of a token where "%s" brings none, and lets nobody in',
     async (path, authorization) => {
       const { status, headers, text } = await ask(path, { authorization });
-      expect([status, await last(), bed.seen]).toEqual([401, 'token_missing', []]);
+      expect([status, await last(), fixture.seen]).toEqual([401, 'token_missing', []]);
       expect(headers['www-authenticate']).toMatch(/^(DPoP|Bearer) /);
       expect(headers['www-authenticate']).not.toContain('error');
       expect(text).not.toContain('invalid_token');

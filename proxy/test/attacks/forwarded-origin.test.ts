@@ -4,14 +4,14 @@
  * its proof then name the very origin that the gateway was told, and pass.
  */
 import { accessToken, ec, proof, thumbprint } from '../support/mint.js';
-import { ORIGIN, startBed, type Bed } from '../support/gateway.js';
+import { ORIGIN, startFixture, type GatewayFixture } from '../support/gateway.js';
 
 const client = ec();
 const TENANT = 'https://tenant.example';
-let bed: Bed;
+let fixture: GatewayFixture;
 describe.each([1, 2])('over HTTP/%d', (version) => {
   beforeAll(async () => {
-    bed = await startBed({
+    fixture = await startFixture({
       http2: version === 2,
       change: (config) => {
         config.trustedPeers = ['127.0.0.1/32'];
@@ -21,16 +21,16 @@ describe.each([1, 2])('over HTTP/%d', (version) => {
       },
     });
   });
-  afterAll(() => bed.stop());
+  afterAll(() => fixture.stop());
   beforeEach(() => {
-    bed.seen.length = 0;
+    fixture.seen.length = 0;
   });
 
   /** A request whose token and proof are for `origin`, with these fields of the ingress. */
   const ask = (origin: string, fields: readonly string[]) => {
-    const token = accessToken(bed.as, { cnf: { jkt: thumbprint(client) }, aud: `${origin}/mcp` });
+    const token = accessToken(fixture.as, { cnf: { jkt: thumbprint(client) }, aud: `${origin}/mcp` });
     const signed = ['Authorization', `DPoP ${token}`, 'DPoP', proof(client, 'POST', `${origin}/mcp`, token)];
-    return bed.ask({
+    return fixture.ask({
       method: 'POST',
       path: '/mcp',
       headers: ['Host', 'evil.example', ...signed, ...fields],
@@ -50,19 +50,19 @@ describe.each([1, 2])('over HTTP/%d', (version) => {
     ['no scheme', ORIGIN, ['X-Forwarded-Host', 'gw.example']],
   ])('is refused where the forwarded host is %s', async (_, origin, fields) => {
     const { status, text } = await ask(origin, fields);
-    expect([status, JSON.parse(text).error, bed.seen]).toEqual([421, 'host_refused', []]);
+    expect([status, JSON.parse(text).error, fixture.seen]).toEqual([421, 'host_refused', []]);
   });
   it('a token and a proof for one of our origins do not pass under another', async () => {
     expect((await ask(TENANT, of('https', 'gw.example'))).status).toBe(401);
     expect((await ask(ORIGIN, of('https', 'tenant.example'))).status).toBe(401);
-    expect(bed.seen).toEqual([]);
+    expect(fixture.seen).toEqual([]);
   });
   it('each of our origins is served, however its host is written', async () => {
     expect((await ask(ORIGIN, of('https', 'GW.example:443'))).status).toBe(200);
     expect((await ask(TENANT, of('HTTPS', 'tenant.example'))).status).toBe(200);
   });
   it('metadata names no resource of an attacker', async () => {
-    const { status, text } = await bed.ask({
+    const { status, text } = await fixture.ask({
       path: '/.well-known/oauth-protected-resource/mcp',
       headers: { 'x-forwarded-proto': 'https', 'x-forwarded-host': 'evil.example' },
     });

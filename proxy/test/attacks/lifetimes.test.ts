@@ -6,7 +6,7 @@
 import { writeFileSync } from 'node:fs';
 import http from 'node:http';
 import { join } from 'node:path';
-import { ORIGIN, startBed, type Bed } from '../support/gateway.js';
+import { ORIGIN, startFixture, type GatewayFixture } from '../support/gateway.js';
 import { accessToken, ec, proof, seconds, selfSignedToken, thumbprint } from '../support/mint.js';
 import { introspectionAt } from '../support/introspection.js';
 import { reasonOf } from '../support/reason-of.js';
@@ -15,11 +15,11 @@ const client = ec();
 const cnf = { jkt: thumbprint(client) };
 let said: Record<string, unknown>;
 const server = http.createServer((_, response) => response.end(JSON.stringify(said)));
-let bed: Bed;
+let fixture: GatewayFixture;
 describe.each([1, 2])('over HTTP/%d', (version) => {
   beforeAll(async () => {
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    bed = await startBed({
+    fixture = await startFixture({
       http2: version === 2,
       change: (config, { dir }) => {
         writeFileSync(join(dir, 'nonce-keys'), `${'n'.repeat(32)}\n`);
@@ -41,12 +41,12 @@ describe.each([1, 2])('over HTTP/%d', (version) => {
     });
   });
   afterAll(async () => {
-    await bed.stop();
+    await fixture.stop();
     server.closeAllConnections();
     server.close();
   });
   beforeEach(() => {
-    bed.seen.length = 0;
+    fixture.seen.length = 0;
   });
 
   type Claims = Record<string, unknown>;
@@ -56,13 +56,17 @@ describe.each([1, 2])('over HTTP/%d', (version) => {
     readonly token?: string;
   }
   const send = async (headers: Record<string, string>, path: string) => {
-    const answer = await bed.ask({ method: 'POST', path, headers });
-    const reason = await reasonOf(bed, answer);
-    expect([answer.status, bed.seen.length]).toEqual(reason === 'ok' ? [200, 1] : [401, 0]);
-    bed.seen.length = 0;
+    const answer = await fixture.ask({ method: 'POST', path, headers });
+    const reason = await reasonOf(fixture, answer);
+    expect([answer.status, fixture.seen.length]).toEqual(reason === 'ok' ? [200, 1] : [401, 0]);
+    fixture.seen.length = 0;
     return { reason, nonce: answer.headers['dpop-nonce'] as string };
   };
-  const withProof = ({ path = '/mcp', claims, token = accessToken(bed.as, { cnf, aud: 'all' }) }: Shape) =>
+  const withProof = ({
+    path = '/mcp',
+    claims,
+    token = accessToken(fixture.as, { cnf, aud: 'all' }),
+  }: Shape) =>
     send(
       {
         authorization: `DPoP ${token}`,
@@ -85,13 +89,14 @@ describe.each([1, 2])('over HTTP/%d', (version) => {
     };
     const { nonce } = await withProof({ path: '/nonce' });
     expect({
-      accessToken: (await withProof({ token: accessToken(bed.as, { cnf, aud: 'all', ...times() }) })).reason,
+      accessToken: (await withProof({ token: accessToken(fixture.as, { cnf, aud: 'all', ...times() }) }))
+        .reason,
       introspected: (await withProof({ token: opaque() })).reason,
       proof: (await withProof({ claims: times() })).reason,
       proofByNonce: (await withProof({ path: '/nonce', claims: { nonce, ...times() } })).reason,
       selfSigned: (
         await send(
-          { authorization: `Bearer ${selfSignedToken(bed.self, 'POST', `${ORIGIN}/self`, times())}` },
+          { authorization: `Bearer ${selfSignedToken(fixture.self, 'POST', `${ORIGIN}/self`, times())}` },
           '/self',
         )
       ).reason,
@@ -113,9 +118,9 @@ describe.each([1, 2])('over HTTP/%d', (version) => {
     const ahead = { iat: seconds() + 20, nbf: seconds() + 20, exp: seconds() + 60 };
     const moment = { iat: seconds(), exp: seconds() };
     for (const times of [ahead, moment]) {
-      expect((await withProof({ token: accessToken(bed.as, { cnf, aud: 'all', ...times }) })).reason).toBe(
-        'ok',
-      );
+      expect(
+        (await withProof({ token: accessToken(fixture.as, { cnf, aud: 'all', ...times }) })).reason,
+      ).toBe('ok');
       expect((await withProof({ claims: times })).reason).toBe('ok');
     }
   });

@@ -4,15 +4,15 @@
  * reaches what needs the scope without it: backends ignore case, trim names, end them at the first delimiter,
  * take what follows a dot for a format, or fold characters that look alike.
  */
-import { ORIGIN, startBed, type Bed } from '../support/gateway.js';
+import { ORIGIN, startFixture, type GatewayFixture } from '../support/gateway.js';
 import { ask as askOverHttp2, makeCertificate, session } from '../support/http2.js';
 import { accessToken, ec, proof, thumbprint } from '../support/mint.js';
 
 const client = ec();
-let bed: Bed;
+let fixture: GatewayFixture;
 let caFile: string;
 beforeAll(async () => {
-  bed = await startBed({
+  fixture = await startFixture({
     change: (config, { dir }) => {
       const pair = makeCertificate(dir, 'edge');
       caFile = pair.certFile;
@@ -34,15 +34,15 @@ beforeAll(async () => {
     },
   });
 });
-afterAll(() => bed.stop());
+afterAll(() => fixture.stop());
 beforeEach(() => {
-  bed.seen.length = 0;
+  fixture.seen.length = 0;
 });
 
 /** One request over HTTP/2, whose client sends a path as it is; the proof is for just that path. */
 const ask = async (path: string, scope?: string) => {
-  const token = accessToken(bed.as, { cnf: { jkt: thumbprint(client) }, aud: 'all', scope });
-  const http2 = session(bed.gateway.port, caFile);
+  const token = accessToken(fixture.as, { cnf: { jkt: thumbprint(client) }, aud: 'all', scope });
+  const http2 = session(fixture.gateway.port, caFile);
   try {
     return await askOverHttp2(http2, {
       method: 'POST',
@@ -78,12 +78,12 @@ const ADMIN = [FOLDED, TRIMMED, ENDED, FORMATS, UNSEEN, SEGMENTS, TWICE_OR_NO_UT
 
 it.each(ADMIN)('/mcp/%s does not get past the scope of /mcp/admin', async (name) => {
   const { status } = await ask(`/mcp/${name}`);
-  expect([[400, 403].includes(status!), bed.seen]).toEqual([true, []]);
+  expect([[400, 403].includes(status!), fixture.seen]).toEqual([true, []]);
 });
 it.each(['/mcp/a/v1.0%20/KEYS', '/mcp/a.x/v1.0/keys', '/mcp/A/v1.0/keys.json', '/mcp/a/V1.0/keys%3F'])(
   '%s does not get past a prefix of several names',
   async (path) => {
-    expect([(await ask(path)).status, bed.seen]).toEqual([400, []]);
+    expect([(await ask(path)).status, fixture.seen]).toEqual([400, []]);
   },
 );
 const ELSEWHERE = words(`
@@ -91,12 +91,12 @@ const ELSEWHERE = words(`
   /mcp/x.y/admin /mcp/%C3%A9t%C3%A9 /mcp/x%20y /mcp/x%3Fy /mcp/.hidden /mcp/a /mcp/a/v1x0/keys /mcp/a/v1.0`);
 it.each(ELSEWHERE)('%s is under /mcp to everybody, and passes', async (path) => {
   expect((await ask(path)).status).toBe(200);
-  expect(bed.seen.map(({ url }) => url)).toEqual([path]);
+  expect(fixture.seen.map(({ url }) => url)).toEqual([path]);
 });
 it('who has the scope is served under the name as it is configured, and told of no other', async () => {
   expect((await ask('/mcp/admin/x', 'admin')).status).toBe(200);
   expect((await ask('/mcp/admin.json', 'admin')).text).toContain('bad_path');
-  expect((await bed.audit()).at(-1)).toMatchObject({
+  expect((await fixture.audit()).at(-1)).toMatchObject({
     reason: 'bad_path',
     detail: 'a tolerant backend would read it as /mcp/admin',
   });

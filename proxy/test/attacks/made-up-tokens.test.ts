@@ -7,7 +7,7 @@ import http from 'node:http';
 import type { SecureClientSessionOptions } from 'node:http2';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ORIGIN, startBed, type Bed } from '../support/gateway.js';
+import { ORIGIN, startFixture, type GatewayFixture } from '../support/gateway.js';
 import { ask as askHttp2, session } from '../support/http2.js';
 import { introspectionAt } from '../support/introspection.js';
 import { ec, proof, thumbprint } from '../support/mint.js';
@@ -16,7 +16,7 @@ const [attacker, victim] = [ec(), ec()];
 const GOOD = 'a-real-token';
 
 let server: http.Server;
-let bed: Bed;
+let fixture: GatewayFixture;
 let asked: string[];
 /** Answers about made-up tokens, all at once. */
 let release: () => void;
@@ -37,7 +37,7 @@ describe.each([1, 2])('over HTTP/%d', (version) => {
       });
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    bed = await startBed({
+    fixture = await startFixture({
       http2: version === 2,
       change: (config, { dir }) => {
         config.issuers.push({
@@ -52,7 +52,7 @@ describe.each([1, 2])('over HTTP/%d', (version) => {
   });
   afterEach(async () => {
     release();
-    await bed.stop();
+    await fixture.stop();
     server.closeAllConnections();
     await new Promise((resolve) => server.close(resolve));
   });
@@ -62,7 +62,7 @@ describe.each([1, 2])('over HTTP/%d', (version) => {
     return version === 2 ? askOverHttp2(localAddress, headers) : askOverHttp1(localAddress, headers);
   };
   async function askOverHttp2(localAddress: string, headers: Record<string, string>) {
-    const own = session(bed.gateway.port, join(bed.dir, 'bed.crt'), undefined, {
+    const own = session(fixture.gateway.port, join(fixture.dir, 'fixture.crt'), undefined, {
       localAddress,
     } as SecureClientSessionOptions);
     const { status } = await askHttp2(own, { method: 'POST', path: '/mcp', headers });
@@ -73,7 +73,7 @@ describe.each([1, 2])('over HTTP/%d', (version) => {
     new Promise<number | undefined>((resolve) => {
       http
         .request({
-          port: bed.gateway.port,
+          port: fixture.gateway.port,
           host: '127.0.0.1',
           localAddress,
           method: 'POST',

@@ -6,7 +6,7 @@
  *
  * It drops whole requests as silently, which then were in no record, and answered nobody.
  */
-import { ORIGIN, startBed, type Bed } from '../support/gateway.js';
+import { ORIGIN, startFixture, type GatewayFixture } from '../support/gateway.js';
 import { block, FLAG, frame, FRAME, rawClient, request } from '../support/http2.js';
 import { accessToken, ec, proof, thumbprint } from '../support/mint.js';
 import { until } from '../support/wire.js';
@@ -14,17 +14,17 @@ import { until } from '../support/wire.js';
 type Fields = readonly (readonly [string, string])[];
 
 const client = ec();
-let bed: Bed;
+let fixture: GatewayFixture;
 beforeAll(async () => {
-  bed = await startBed({ http2: true });
+  fixture = await startFixture({ http2: true });
 });
 beforeEach(() => {
-  bed.seen.length = 0;
+  fixture.seen.length = 0;
 });
-afterAll(() => bed.stop());
+afterAll(() => fixture.stop());
 
 const signed = (more: Fields = []): Fields => {
-  const token = accessToken(bed.as, { cnf: { jkt: thumbprint(client) } });
+  const token = accessToken(fixture.as, { cnf: { jkt: thumbprint(client) } });
   return request('POST', '/mcp', [
     ['authorization', `DPoP ${token}`],
     ['dpop', proof(client, 'POST', `${ORIGIN}/mcp`, token)],
@@ -33,9 +33,10 @@ const signed = (more: Fields = []): Fields => {
 };
 const headers = (stream: number, fields: Fields, flags = FLAG.END_HEADERS | FLAG.END_STREAM) =>
   frame(FRAME.HEADERS, flags, stream, block(fields));
-const reasonsSince = async (before: number) => (await bed.audit()).slice(before).map(({ reason }) => reason);
+const reasonsSince = async (before: number) =>
+  (await fixture.audit()).slice(before).map(({ reason }) => reason);
 const open = async () => {
-  const one = await rawClient(bed.gateway.port);
+  const one = await rawClient(fixture.gateway.port);
   const has = (type: number, stream: number) =>
     one.frames().some((f) => f.type === type && f.stream === stream);
   return { ...one, answered: (stream: number) => has(FRAME.HEADERS, stream), has };
@@ -58,26 +59,26 @@ it.each([
   ['no name', '', '1'],
   ['no name and no value', '', ''],
 ])('%s: 400 with a record, and the session lives on', async (_, name, value) => {
-  const before = (await bed.audit()).length;
+  const before = (await fixture.audit()).length;
   const one = await open();
   one.write(headers(1, signed([[name, value]])));
   await until(() => one.answered(1));
-  expect(bed.seen).toEqual([]);
+  expect(fixture.seen).toEqual([]);
   one.write(headers(3, signed([['x-a', '1']])));
   await until(() => one.answered(3));
-  expect([bed.seen.length, await reasonsSince(before)]).toEqual([1, ['malformed_request', 'ok']]);
+  expect([fixture.seen.length, await reasonsSince(before)]).toEqual([1, ['malformed_request', 'ok']]);
   one.socket.destroy();
 });
 
 it('one of a hundred fields that is malformed is enough, wherever it stands', async () => {
-  const before = (await bed.audit()).length;
+  const before = (await fixture.audit()).length;
   const one = await open();
   for (const [i, at] of [0, 45, 90].entries()) {
     const more = Array.from({ length: 91 }, (_, n) => [`x-${n}`, n === at ? 'a\0' : 'a'] as const);
     one.write(headers(1 + 2 * i, signed(more)));
     await until(() => one.answered(1 + 2 * i));
   }
-  expect([bed.seen, await reasonsSince(before)]).toEqual([[], Array(3).fill('malformed_request')]);
+  expect([fixture.seen, await reasonsSince(before)]).toEqual([[], Array(3).fill('malformed_request')]);
   one.socket.destroy();
 });
 
@@ -89,7 +90,7 @@ it('a malformed trailer takes its request with it: no backend gets it as a whole
   one.write(headers(3, signed(), FLAG.END_HEADERS), frame(FRAME.DATA, 0, 3, Buffer.from('{}')));
   one.write(headers(3, [['x-a', '1']]));
   await until(() => one.answered(3));
-  expect(bed.seen.length).toBe(1);
+  expect(fixture.seen.length).toBe(1);
   one.socket.destroy();
 });
 
@@ -118,9 +119,9 @@ it.each<[string, () => Buffer[], string]>([
     'malformed_request',
   ],
 ])('a request that the parser drops has a record and is counted: %s', async (_, what, reason) => {
-  const before = (await bed.audit()).length;
+  const before = (await fixture.audit()).length;
   const counted = async () => {
-    const lines = (await bed.admin('/metrics')).text.matchAll(
+    const lines = (await fixture.admin('/metrics')).text.matchAll(
       new RegExp(`^agentgateway_refusals_total{[^}]*reason="${reason}"[^}]*} (\\d+)$`, 'gm'),
     );
     return [...lines].reduce((sum, [, count]) => sum + Number(count), 0);
@@ -129,18 +130,18 @@ it.each<[string, () => Buffer[], string]>([
   const one = await open();
   one.write(...what());
   await until(() => one.has(FRAME.RST_STREAM, 1) || one.closedAfterMs() !== undefined);
-  expect([await reasonsSince(before), bed.seen]).toEqual([[reason], []]);
+  expect([await reasonsSince(before), fixture.seen]).toEqual([[reason], []]);
   expect(await counted()).toBe(countBefore + 1);
   one.socket.destroy();
 });
 
 it('more streams than may be open are refused, each with a record', async () => {
-  bed.answer = () => {};
-  const before = (await bed.audit()).length;
+  fixture.answer = () => {};
+  const before = (await fixture.audit()).length;
   const one = await open();
   for (let i = 0; i < 103; i++) one.write(headers(1 + 2 * i, signed()));
   await until(() => one.has(FRAME.RST_STREAM, 205));
   expect(await reasonsSince(before)).toEqual(Array(3).fill('too_many_ahead'));
   one.socket.destroy();
-  bed.answer = (_, response) => response.end();
+  fixture.answer = (_, response) => response.end();
 });

@@ -6,7 +6,7 @@
  */
 import { once } from 'node:events';
 import tls from 'node:tls';
-import { startBed, type Bed } from '../support/gateway.js';
+import { startFixture, type GatewayFixture } from '../support/gateway.js';
 import { block, FLAG, frame, FRAME, rawClient, request } from '../support/http2.js';
 import { until } from '../support/wire.js';
 
@@ -15,14 +15,14 @@ const MANY = 90;
 const FEW = 20;
 const HONEST = '127.0.0.9';
 
-let bed: Bed;
+let fixture: GatewayFixture;
 beforeAll(async () => {
-  bed = await startBed({ http2: true });
+  fixture = await startFixture({ http2: true });
 });
-afterAll(() => bed.stop());
+afterAll(() => fixture.stop());
 
 const connect = async (localAddress: string) => {
-  const options = { host: '127.0.0.1', port: bed.gateway.port, localAddress, rejectUnauthorized: false };
+  const options = { host: '127.0.0.1', port: fixture.gateway.port, localAddress, rejectUnauthorized: false };
   const socket = tls.connect({ ...options, ALPNProtocols: ['http/1.1'] });
   await once(socket, 'secureConnect');
   return socket;
@@ -31,7 +31,7 @@ const REQUEST = 'GET /nowhere HTTP/1.1\r\nHost: a\r\n\r\n';
 
 const attacks = {
   'one HTTP/2 connection': async () => {
-    const client = await rawClient(bed.gateway.port);
+    const client = await rawClient(fixture.gateway.port);
     const headers = (n: number) =>
       frame(
         FRAME.HEADERS,
@@ -49,13 +49,13 @@ const attacks = {
 };
 
 it.each(Object.entries(attacks))('%s: the next one to ask waits for a few of them', async (_, prepare) => {
-  const before = (await bed.audit()).length;
+  const before = (await fixture.audit()).length;
   const { sockets, send } = await prepare();
   const honest = await connect(HONEST);
   send();
   honest.write(REQUEST);
-  await until(async () => (await bed.audit()).length === before + MANY + 1);
-  const order = (await bed.audit()).slice(before);
+  await until(async () => (await fixture.audit()).length === before + MANY + 1);
+  const order = (await fixture.audit()).slice(before);
   expect(order.every(({ reason }) => reason === 'no_route')).toBe(true);
   expect(order.findIndex((line) => line['client.address'] === HONEST)).toBeLessThan(FEW);
   for (const socket of [honest, ...sockets]) socket.destroy();

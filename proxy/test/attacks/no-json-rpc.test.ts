@@ -3,14 +3,14 @@
  * method, so no rule refuses it; what the backend makes of it is the backend's affair: an older protocol, a
  * default method, a handler of its own.
  */
-import { ORIGIN, startBed, type Bed } from '../support/gateway.js';
+import { ORIGIN, startFixture, type GatewayFixture } from '../support/gateway.js';
 import { accessToken, ec, proof, thumbprint } from '../support/mint.js';
 
 const client = ec();
-let bed: Bed;
+let fixture: GatewayFixture;
 describe.each([1, 2])('over HTTP/%d', (version) => {
   beforeAll(async () => {
-    bed = await startBed({
+    fixture = await startFixture({
       http2: version === 2,
       change: (config) => {
         const [mcp] = config.routes as [(typeof config.routes)[number]];
@@ -26,13 +26,13 @@ describe.each([1, 2])('over HTTP/%d', (version) => {
       },
     });
   });
-  afterAll(() => bed.stop());
+  afterAll(() => fixture.stop());
   beforeEach(() => {
-    bed.seen.length = 0;
+    fixture.seen.length = 0;
   });
   const send = (body: string, headers: Record<string, string> = {}) => {
-    const token = accessToken(bed.as, { cnf: { jkt: thumbprint(client) } });
-    return bed.ask({
+    const token = accessToken(fixture.as, { cnf: { jkt: thumbprint(client) } });
+    return fixture.ask({
       method: 'POST',
       path: '/mcp',
       headers: {
@@ -72,13 +72,13 @@ describe.each([1, 2])('over HTTP/%d', (version) => {
     ['nothing', ''],
   ])('%s does not pass', async (_, body) => {
     const { status, text } = await send(body);
-    expect([status, JSON.parse(text).error, bed.seen]).toEqual([400, 'mcp_body_malformed', []]);
+    expect([status, JSON.parse(text).error, fixture.seen]).toEqual([400, 'mcp_body_malformed', []]);
   });
   it.each(['constructor', '__proto__', 'toString'])(
     'a method called %s is one that no rule allows',
     async (method) => {
       expect((await send(rpc({ id: 1, method, params: {} }))).status).toBe(403);
-      expect(bed.seen).toEqual([]);
+      expect(fixture.seen).toEqual([]);
     },
   );
   it.each([
@@ -89,7 +89,7 @@ describe.each([1, 2])('over HTTP/%d', (version) => {
     ['a task by its id', rpc({ id: 1, method: 'tasks/get', params: { taskId: 't-1' } })],
   ])('%s passes', async (_, body) => {
     expect((await send(body)).status).toBe(200);
-    expect(bed.seen.map((seen) => seen.body)).toEqual([body]);
+    expect(fixture.seen.map((seen) => seen.body)).toEqual([body]);
   });
   it('rules name tasks, and Mcp-Name is held to the id in the body', async () => {
     const task = (taskId: string) => rpc({ id: 1, method: 'tasks/get', params: { taskId } });

@@ -4,15 +4,15 @@
  * is bound to the attacker's own key, as refresh tokens of public clients are (RFC 9449 5), and names an
  * audience that the route takes.
  */
-import { type Bed } from '../support/gateway.js';
-import { cnf, LEGACY, startProviderBed, verdictOf } from '../support/provider-bed.js';
+import { type GatewayFixture } from '../support/gateway.js';
+import { cnf, LEGACY, startProviderFixture, verdictOf } from '../support/provider-fixture.js';
 import { CLIENT, ISSUERS, mint, PROVIDERS, soundShape, type TokenShape } from '../support/provider-tokens.js';
 
-let bed: Bed;
+let fixture: GatewayFixture;
 beforeAll(async () => {
-  bed = await startProviderBed();
+  fixture = await startProviderFixture();
 });
-afterAll(() => bed.stop());
+afterAll(() => fixture.stop());
 
 type Claims = Record<string, unknown>;
 const issuers = [...PROVIDERS, 'legacy'] as const;
@@ -42,7 +42,7 @@ const idToken = (issuer: Issuer): TokenShape => ({
   },
 });
 const verdict = async (issuer: Issuer, shape: TokenShape, claims: Claims = {}, header: Claims = {}) =>
-  (await verdictOf(bed, `/dpop/${issuer}`, mint(bed.as, shape, { cnf, ...claims }, header))).reason;
+  (await verdictOf(fixture, `/dpop/${issuer}`, mint(fixture.as, shape, { cnf, ...claims }, header))).reason;
 const aud = 'api://tools';
 
 describe.each(issuers)('of %s, bound to the key of the proof', (issuer) => {
@@ -100,8 +100,8 @@ describe('bound to nothing', () => {
     'none of %s passes as Bearer on a mixed route without saying what it is',
     async (issuer) => {
       const bearer = async (claims: Claims) => {
-        const token = mint(bed.as, good(issuer), { aud, ...claims });
-        return (await verdictOf(bed, `/mixed/${issuer}`, token, 'Bearer')).reason;
+        const token = mint(fixture.as, good(issuer), { aud, ...claims });
+        return (await verdictOf(fixture, `/mixed/${issuer}`, token, 'Bearer')).reason;
       };
       expect(await bearer({ typ: undefined })).toBe('token_type_refused');
       expect(await bearer({ typ: 'ID' })).toBe('token_type_refused');

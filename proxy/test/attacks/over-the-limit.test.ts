@@ -5,7 +5,7 @@
  */
 import net from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ORIGIN, startBed, type Bed } from '../support/gateway.js';
+import { ORIGIN, startFixture, type GatewayFixture } from '../support/gateway.js';
 import { begin as beginHttp2, answerOf, makeCertificate, session } from '../support/http2.js';
 import { accessToken, ec, proof, thumbprint } from '../support/mint.js';
 
@@ -13,8 +13,8 @@ const BODY = '{"jsonrpc":"2.0","id":1,"method":"tools/list"}';
 const LIMIT = { maxTokens: 3, tokensPerFill: 1, fillIntervalSeconds: 3600 };
 const client = ec();
 
-const credentials = (bed: Bed, path = '/mcp') => {
-  const token = accessToken(bed.as, { cnf: { jkt: thumbprint(client) } });
+const credentials = (fixture: GatewayFixture, path = '/mcp') => {
+  const token = accessToken(fixture.as, { cnf: { jkt: thumbprint(client) } });
   return { authorization: `DPoP ${token}`, dpop: proof(client, 'POST', ORIGIN + path, token) };
 };
 type Headers = Record<string, string>;
@@ -24,7 +24,7 @@ interface Transport {
   readonly close: () => void;
 }
 
-const overHttp1 = ({ gateway }: Bed): Transport => ({
+const overHttp1 = ({ gateway }: GatewayFixture): Transport => ({
   ask: (headers, body, path = '/mcp') =>
     new Promise((resolve, reject) => {
       const socket = net.connect(gateway.port, '127.0.0.1');
@@ -43,7 +43,7 @@ const overHttp1 = ({ gateway }: Bed): Transport => ({
   close: () => {},
 });
 
-function overHttp2({ gateway }: Bed, caFile: string): Transport {
+function overHttp2({ gateway }: GatewayFixture, caFile: string): Transport {
   const own = session(gateway.port, caFile);
   return {
     async ask(headers, body, path = '/mcp') {
@@ -59,11 +59,11 @@ function overHttp2({ gateway }: Bed, caFile: string): Transport {
 }
 
 describe.each([1, 2])('a caller over its limit, HTTP/%d', (version) => {
-  let bed: Bed;
+  let fixture: GatewayFixture;
   let transport: Transport;
   beforeEach(async () => {
     let caFile = '';
-    bed = await startBed({
+    fixture = await startFixture({
       change: (config, { dir }) => {
         const [mcp] = config.routes as [(typeof config.routes)[number]];
         const pair = makeCertificate(dir, 'edge');
@@ -81,19 +81,20 @@ describe.each([1, 2])('a caller over its limit, HTTP/%d', (version) => {
         ];
       },
     });
-    transport = version === 2 ? overHttp2(bed, caFile) : overHttp1(bed);
+    transport = version === 2 ? overHttp2(fixture, caFile) : overHttp1(fixture);
   });
   afterEach(async () => {
     transport.close();
-    await bed.stop();
+    await fixture.stop();
   });
 
   it('is refused before a byte of its body came, with its proof unspent; each request counts once', async () => {
-    for (let i = 0; i < LIMIT.maxTokens; i++) expect(await transport.ask(credentials(bed), BODY)).toBe(200);
-    const late = credentials(bed);
+    for (let i = 0; i < LIMIT.maxTokens; i++)
+      expect(await transport.ask(credentials(fixture), BODY)).toBe(200);
+    const late = credentials(fixture);
     expect(await transport.ask(late, undefined)).toBe(429);
     expect(await transport.ask(late, BODY)).toBe(429); // and not: used before
-    expect((await bed.audit()).map(({ reason }) => reason)).toEqual([
+    expect((await fixture.audit()).map(({ reason }) => reason)).toEqual([
       ...Array<string>(LIMIT.maxTokens).fill('ok'),
       'rate_limited',
       'rate_limited',
@@ -103,7 +104,7 @@ describe.each([1, 2])('a caller over its limit, HTTP/%d', (version) => {
   it('gets no more bodies read at once than its limit lets in', async () => {
     const statuses: number[] = [];
     for (let i = 0; i < 2 * LIMIT.maxTokens; i++)
-      transport.ask(credentials(bed), undefined).then(
+      transport.ask(credentials(fixture), undefined).then(
         (status) => statuses.push(status),
         () => {}, // of the three that are waited for, at the end
       );
@@ -112,12 +113,12 @@ describe.each([1, 2])('a caller over its limit, HTTP/%d', (version) => {
   });
 
   it.each(['/mcp', '/lax'])('loses nothing by copies of a used proof, on %s', async (path) => {
-    const used = credentials(bed, path);
+    const used = credentials(fixture, path);
     expect(await transport.ask(used, BODY, path)).toBe(200);
     for (let i = 0; i < 5; i++) await transport.ask(used, BODY, path);
     const statuses = [];
     for (let i = 0; i < LIMIT.maxTokens; i++)
-      statuses.push(await transport.ask(credentials(bed, path), BODY, path));
+      statuses.push(await transport.ask(credentials(fixture, path), BODY, path));
     expect(statuses).toEqual([200, 200, 429]);
   });
 });

@@ -7,28 +7,28 @@
  */
 import http2 from 'node:http2';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ORIGIN, startBed, type Bed } from '../support/gateway.js';
+import { ORIGIN, startFixture, type GatewayFixture } from '../support/gateway.js';
 import { answerOf, ask, begin } from '../support/http2.js';
 import { accessToken, ec, proof, thumbprint } from '../support/mint.js';
 import { until, wire } from '../support/wire.js';
 
 const client = ec();
 const SIZE = 3 << 20;
-let bed: Bed;
+let fixture: GatewayFixture;
 beforeAll(async () => {
-  bed = await startBed();
+  fixture = await startFixture();
 });
-afterAll(() => bed.stop());
+afterAll(() => fixture.stop());
 const credentials = () => {
-  const token = accessToken(bed.as, { cnf: { jkt: thumbprint(client) } });
+  const token = accessToken(fixture.as, { cnf: { jkt: thumbprint(client) } });
   return `Authorization: DPoP ${token}\r\nDPoP: ${proof(client, 'POST', `${ORIGIN}/mcp`, token)}\r\n`;
 };
 const post = (more = '') => `POST /mcp HTTP/1.1\r\nHost: a\r\nContent-Length: ${SIZE}\r\n${more}\r\n`;
 
 it('is refused so that its client reads the answer though it writes on long after that', async () => {
-  const { socket, got, statuses, ended, error } = wire(bed.gateway.port, post());
+  const { socket, got, statuses, ended, error } = wire(fixture.gateway.port, post());
   socket.pause();
-  const refused = async () => (await bed.audit()).some((line) => line['request.method'] === 'POST');
+  const refused = async () => (await fixture.audit()).some((line) => line['request.method'] === 'POST');
   await until(refused);
   // A connection that is gone would answer this with a reset, which comes before the client reads.
   for (let sent = 0; sent < SIZE; sent += SIZE / 16) {
@@ -46,7 +46,7 @@ it('is refused so that its client reads the answer though it writes on long afte
 it('is refused so that its client reads the answer after all of its body is written', async () => {
   for (let i = 0; i < 10; i++) {
     const { socket, got, statuses, ended, error } = wire(
-      bed.gateway.port,
+      fixture.gateway.port,
       Buffer.concat([Buffer.from(post()), Buffer.alloc(SIZE)]),
     );
     socket.pause(); // reads nothing before all is written, as simple clients do
@@ -59,25 +59,25 @@ it('is refused so that its client reads the answer after all of its body is writ
   }
 });
 it('that asks first is not asked for its body when it is refused', async () => {
-  const { socket, statuses, ended } = wire(bed.gateway.port, post('Expect: 100-continue\r\n'));
+  const { socket, statuses, ended } = wire(fixture.gateway.port, post('Expect: 100-continue\r\n'));
   await until(ended);
   expect(statuses()).toEqual([401]);
   socket.destroy();
 });
 it('that asks first is asked when it is let in', async () => {
-  bed.seen.length = 0;
-  const one = wire(bed.gateway.port, post(`Expect: 100-continue\r\n${credentials()}`));
+  fixture.seen.length = 0;
+  const one = wire(fixture.gateway.port, post(`Expect: 100-continue\r\n${credentials()}`));
   await until(() => one.statuses().length === 1);
-  expect([one.statuses(), bed.seen.length]).toEqual([[100], 0]);
+  expect([one.statuses(), fixture.seen.length]).toEqual([[100], 0]);
   one.socket.write(Buffer.alloc(SIZE));
   await until(() => one.statuses().length === 2);
-  expect([one.statuses(), bed.seen.length]).toEqual([[100, 200], 1]);
+  expect([one.statuses(), fixture.seen.length]).toEqual([[100, 200], 1]);
   one.socket.destroy();
 });
 it('that asks first is answered in its turn', async () => {
   const body = 'POST /mcp HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n';
   const one = wire(
-    bed.gateway.port,
+    fixture.gateway.port,
     `${body}${credentials()}\r\n{}${body}Expect: 100-continue\r\n${credentials()}\r\n`,
   );
   await until(() => one.statuses().length === 2);
@@ -88,9 +88,9 @@ it('that asks first is answered in its turn', async () => {
 });
 
 describe('over HTTP/2, where only the stream ends (RFC 9113 8.1)', () => {
-  let secure: Bed;
+  let secure: GatewayFixture;
   beforeAll(async () => {
-    secure = await startBed({ http2: true });
+    secure = await startFixture({ http2: true });
   });
   afterAll(() => secure.stop());
 

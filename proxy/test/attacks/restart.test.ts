@@ -5,7 +5,7 @@
  * second of the restart with a clock that is right.
  */
 import { accessToken, ec, proof, thumbprint } from '../support/mint.js';
-import { ORIGIN, request, startBed, type Bed } from '../support/gateway.js';
+import { ORIGIN, request, startFixture, type GatewayFixture } from '../support/gateway.js';
 import { startGatewayProcess } from '../../../test/e2e/support/gateway-process.js';
 import { openScene } from '../../../test/e2e/support/scene.js';
 
@@ -13,15 +13,15 @@ const HTU = `${ORIGIN}/mcp`;
 const client = ec();
 const START = Math.floor(Date.now() / 1000) - 1;
 
-let bed: Bed | undefined;
-afterEach(() => bed?.stop());
+let fixture: GatewayFixture | undefined;
+afterEach(() => fixture?.stop());
 
 /** A gateway that remembers since that second, and how to ask it with a proof of another. */
 const startedAt = async (remembersSince: number) => {
-  bed = await startBed({ remembersSince });
-  const token = accessToken(bed.as, { cnf: { jkt: thumbprint(client) } });
+  fixture = await startFixture({ remembersSince });
+  const token = accessToken(fixture.as, { cnf: { jkt: thumbprint(client) } });
   return (iat: number, nonce?: string) =>
-    bed!.ask({
+    fixture!.ask({
       method: 'POST',
       path: '/mcp',
       headers: {
@@ -39,7 +39,7 @@ describe('a proof from before a restart', () => {
     const { status, headers } = await ask(START + iat);
     expect([status, headers['dpop-nonce']]).toEqual([401, expect.stringMatching(/^.{20,}$/)]);
     expect(headers['www-authenticate']).toContain('error="use_dpop_nonce"');
-    expect(bed!.seen).toHaveLength(0);
+    expect(fixture!.seen).toHaveLength(0);
   });
   it('costs an honest client one more request: its next proof carries the nonce, whatever its clock says', async () => {
     const ask = await startedAt(START + 1);
@@ -51,7 +51,7 @@ describe('a proof from before a restart', () => {
   it('has no nonce of this start: one of another, or a made-up one, is worth nothing', async () => {
     const first = await startedAt(START + 1);
     const nonce = (await first(START)).headers['dpop-nonce'] as string;
-    await bed!.stop();
+    await fixture!.stop();
     const second = await startedAt(START + 1);
     expect((await second(START, nonce)).status).toBe(401);
     expect((await second(START, 'A'.repeat(22))).status).toBe(401);

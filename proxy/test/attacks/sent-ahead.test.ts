@@ -9,19 +9,19 @@
 import { PassThrough } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { gatherPieces } from '../../src/http/gather-pieces.js';
-import { ORIGIN, startBed, type Bed } from '../support/gateway.js';
+import { ORIGIN, startFixture, type GatewayFixture } from '../support/gateway.js';
 import { accessToken, ec, proof, thumbprint } from '../support/mint.js';
 import { until, wire } from '../support/wire.js';
 
 const client = ec();
-let bed: Bed;
+let fixture: GatewayFixture;
 let open = 0;
 beforeAll(async () => {
-  bed = await startBed();
+  fixture = await startFixture();
 });
 beforeEach(() => {
-  bed.seen.length = 0;
-  bed.answer = (_, response) => {
+  fixture.seen.length = 0;
+  fixture.answer = (_, response) => {
     open += 1;
     response
       .on('close', () => {
@@ -31,15 +31,15 @@ beforeEach(() => {
       .write('data: 1\n\n');
   };
 });
-afterAll(() => bed.stop());
+afterAll(() => fixture.stop());
 const signed = (method: string, more = '') => {
-  const token = accessToken(bed.as, { cnf: { jkt: thumbprint(client) } });
+  const token = accessToken(fixture.as, { cnf: { jkt: thumbprint(client) } });
   return `${method} /mcp HTTP/1.1\r\nHost: a\r\nAuthorization: DPoP ${token}\r\nDPoP: ${proof(client, method, `${ORIGIN}/mcp`, token)}\r\n${more}\r\n`;
 };
 const JUNK = 'POST /mcp HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n';
 
 it('a stream goes on with junk behind it, which is not kept', async () => {
-  const connections = Array.from({ length: 8 }, () => wire(bed.gateway.port, signed('GET') + JUNK));
+  const connections = Array.from({ length: 8 }, () => wire(fixture.gateway.port, signed('GET') + JUNK));
   await until(() => connections.every(({ got }) => got().includes('data: 1')));
   const before = process.memoryUsage();
   for (const { socket } of connections) socket.write('1\r\nx\r\n'.repeat(100_000));
@@ -58,28 +58,28 @@ it.each([
   ['32 KiB', () => `${JUNK}${'1\r\nx\r\n'.repeat(5_000)}`],
   ['ten requests', () => Array.from({ length: 10 }, () => signed('GET')).join('')],
 ])('a client that leaves is noticed behind %s', async (_, more) => {
-  const { socket, got } = wire(bed.gateway.port, signed('GET') + more());
+  const { socket, got } = wire(fixture.gateway.port, signed('GET') + more());
   await until(() => got().includes('data: 1'));
   await sleep(50);
   socket.destroy();
   await until(() => open === 0);
   await sleep(50);
-  expect(bed.seen).toHaveLength(1);
+  expect(fixture.seen).toHaveLength(1);
 });
 it('what is held is handled in its turn, over several reads', async () => {
-  bed.answer = (_, response, body) => {
+  fixture.answer = (_, response, body) => {
     setTimeout(() => response.end(body), 30);
   };
   const post = (body: string) => signed('POST', `Content-Length: ${body.length}\r\n`) + body;
-  const one = wire(bed.gateway.port, post('first') + post('second'));
-  await until(() => bed.seen.length === 1);
+  const one = wire(fixture.gateway.port, post('first') + post('second'));
+  await until(() => fixture.seen.length === 1);
   for (const piece of [post('third'), post('fourth'), post('x'.repeat(9_000))])
     for (let i = 0; i < piece.length; i += 700) {
       one.socket.write(piece.slice(i, i + 700));
       await sleep(1);
     }
   await until(() => one.statuses().length === 5);
-  expect(bed.seen.map(({ body }) => body.length)).toEqual([5, 6, 5, 6, 9_000]);
+  expect(fixture.seen.map(({ body }) => body.length)).toEqual([5, 6, 5, 6, 9_000]);
   one.socket.destroy();
 });
 it('a body that nobody reads is one buffer, and whole', async () => {

@@ -8,12 +8,12 @@ import { writeFileSync } from 'node:fs';
 import net from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { freePort, ORIGIN, request, startBed, type Bed } from '../support/gateway.js';
+import { freePort, ORIGIN, request, startFixture, type GatewayFixture } from '../support/gateway.js';
 import { accessToken, ec, proof, thumbprint } from '../support/mint.js';
 
 const client = ec();
 const hasHaproxy = spawnSync('haproxy', ['-v']).status === 0;
-let bed: Bed;
+let fixture: GatewayFixture;
 let deadPort: number;
 let silent: net.Server;
 beforeAll(async () => {
@@ -21,7 +21,7 @@ beforeAll(async () => {
   // Takes a request and ends without an answer.
   silent = net.createServer((socket) => socket.on('error', () => {}).once('data', () => socket.destroy()));
   await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
-  bed = await startBed({
+  fixture = await startFixture({
     change: (config) => {
       const [mcp] = config.routes;
       config.routes = [
@@ -42,11 +42,11 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   silent.close();
-  await bed.stop();
+  await fixture.stop();
 });
 
 const askOf = (path: string) => {
-  const token = accessToken(bed.as, { cnf: { jkt: thumbprint(client) } });
+  const token = accessToken(fixture.as, { cnf: { jkt: thumbprint(client) } });
   const headers = {
     authorization: `DPoP ${token}`,
     dpop: proof(client, 'POST', `${ORIGIN}${path}`, token),
@@ -56,33 +56,33 @@ const askOf = (path: string) => {
 
 it('a refused connection leaves the proof unspent, and it passes once the backend is there', async () => {
   const ask = askOf('/dead');
-  expect((await bed.ask(ask)).status).toBe(502);
-  expect((await bed.ask(ask)).status).toBe(502);
+  expect((await fixture.ask(ask)).status).toBe(502);
+  expect((await fixture.ask(ask)).status).toBe(502);
   const backend = net.createServer((socket) =>
     socket.once('data', () =>
       socket.end('HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok'),
     ),
   );
   await new Promise<void>((resolve) => backend.listen(deadPort, '127.0.0.1', resolve));
-  expect((await bed.ask(ask)).status).toBe(200);
-  expect((await bed.ask(ask)).status).toBe(401);
+  expect((await fixture.ask(ask)).status).toBe(200);
+  expect((await fixture.ask(ask)).status).toBe(401);
   await new Promise((resolve) => backend.close(resolve));
 });
 
 it('a rate limit leaves the proof unspent, and it passes when the bucket has filled', async () => {
-  expect((await bed.ask(askOf('/limited'))).status).toBe(200);
+  expect((await fixture.ask(askOf('/limited'))).status).toBe(200);
   const ask = askOf('/limited');
-  expect((await bed.ask(ask)).status).toBe(429);
+  expect((await fixture.ask(ask)).status).toBe(429);
   await sleep(1_200);
-  expect((await bed.ask(ask)).status).toBe(200);
+  expect((await fixture.ask(ask)).status).toBe(200);
   await sleep(1_200);
-  expect((await bed.ask(ask)).status).toBe(401);
+  expect((await fixture.ask(ask)).status).toBe(401);
 });
 
 it('a backend that took the request and said nothing has had it: the proof stays spent', async () => {
   const ask = askOf('/silent');
-  expect((await bed.ask(ask)).status).toBe(502);
-  const again = await bed.ask(ask);
+  expect((await fixture.ask(ask)).status).toBe(502);
+  const again = await fixture.ask(ask);
   expect([again.status, again.text]).toEqual([401, expect.stringContaining('used before')]);
 });
 
@@ -90,7 +90,7 @@ it('a backend that took the request and said nothing has had it: the proof stays
   'haproxy with retry-on 502 503 in front gets the request through when the backend comes up meanwhile',
   async () => {
     const front = await freePort();
-    const file = join(bed.dir, 'haproxy.cfg');
+    const file = join(fixture.dir, 'haproxy.cfg');
     writeFileSync(
       file,
       [
@@ -105,7 +105,7 @@ it('a backend that took the request and said nothing has had it: the proof stays
         `  bind 127.0.0.1:${front}`,
         '  default_backend b',
         'backend b',
-        `  server gw 127.0.0.1:${bed.gateway.port}`,
+        `  server gw 127.0.0.1:${fixture.gateway.port}`,
         '',
       ].join('\n'),
     );
@@ -120,7 +120,7 @@ it('a backend that took the request and said nothing has had it: the proof stays
       // Ten attempts at a port on which nobody listens: what the client gets is why, not that its proof was used
       // before.
       expect([answer.status, answer.text]).toEqual([502, expect.stringContaining('cannot be reached')]);
-      const lines = (await bed.audit()).filter(({ reason }) => reason === 'upstream_unreachable');
+      const lines = (await fixture.audit()).filter(({ reason }) => reason === 'upstream_unreachable');
       expect(lines.length).toBeGreaterThan(3);
     } finally {
       haproxy.kill('SIGTERM');

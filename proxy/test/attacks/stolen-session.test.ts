@@ -3,14 +3,14 @@
  * whoever names a session has it. Another caller, with a token and a key of its own that are good, learns
  * somebody's `Mcp-Session-Id` from a log, and reads and ends the session.
  */
-import { ORIGIN, startBed, type Bed } from '../support/gateway.js';
+import { ORIGIN, startFixture, type GatewayFixture } from '../support/gateway.js';
 import { accessToken, ec, proof, thumbprint, type Pair } from '../support/mint.js';
 
 const [owner, other] = [ec(), ec()];
-let bed: Bed;
+let fixture: GatewayFixture;
 describe.each([1, 2])('over HTTP/%d', (version) => {
   beforeAll(async () => {
-    bed = await startBed({
+    fixture = await startFixture({
       http2: version === 2,
       change: (config, { backendPort }) => {
         const [mcp] = config.routes as [(typeof config.routes)[number]];
@@ -31,11 +31,11 @@ describe.each([1, 2])('over HTTP/%d', (version) => {
         ] as typeof config.routes;
       },
     });
-    bed.answer = (_, response) => response.writeHead(200, { 'Mcp-Session-Id': 'backend-1' }).end('{}');
+    fixture.answer = (_, response) => response.writeHead(200, { 'Mcp-Session-Id': 'backend-1' }).end('{}');
   });
-  afterAll(() => bed.stop());
+  afterAll(() => fixture.stop());
   beforeEach(() => {
-    bed.seen.length = 0;
+    fixture.seen.length = 0;
   });
 
   interface Who {
@@ -43,8 +43,8 @@ describe.each([1, 2])('over HTTP/%d', (version) => {
     readonly sub?: string;
   }
   const ask = (route: string, { pair = owner, sub = 'agent-7' }: Who, session?: string, method = 'POST') => {
-    const token = accessToken(bed.as, { cnf: { jkt: thumbprint(pair) }, aud: 'all', sub });
-    return bed.ask({
+    const token = accessToken(fixture.as, { cnf: { jkt: thumbprint(pair) }, aud: 'all', sub });
+    return fixture.ask({
       method,
       path: `/${route}`,
       headers: {
@@ -56,11 +56,11 @@ describe.each([1, 2])('over HTTP/%d', (version) => {
   };
   const begin = async (route: string, who: Who = {}) =>
     (await ask(route, who)).headers['mcp-session-id'] as string;
-  const seenSessions = () => bed.seen.map(({ headers }) => headers['mcp-session-id']);
+  const seenSessions = () => fixture.seen.map(({ headers }) => headers['mcp-session-id']);
 
   it.each(['mcp', 'several', 'optional'])('the session of %s is its caller’s alone', async (route) => {
     const session = await begin(route);
-    bed.seen.length = 0;
+    fixture.seen.length = 0;
     for (const method of ['POST', 'GET', 'DELETE']) {
       expect((await ask(route, {}, session, method)).status).toBe(200);
       for (const who of [{ pair: other }, { sub: 'agent-8' }, { pair: other, sub: 'agent-8' }]) {
@@ -74,7 +74,7 @@ describe.each([1, 2])('over HTTP/%d', (version) => {
     const session = await begin('mcp');
     const strange = await begin('mcp', { pair: other });
     const [tag] = strange.split('.');
-    bed.seen.length = 0;
+    fixture.seen.length = 0;
     const made = [
       'backend-1',
       '.backend-1',
@@ -89,20 +89,20 @@ describe.each([1, 2])('over HTTP/%d', (version) => {
     for (const id of made) expect((await ask('mcp', {}, id)).status).toBe(404);
     expect((await ask('mcp', {}, strange)).status).toBe(404);
     expect((await ask('second', {}, session)).status).toBe(404);
-    expect(bed.seen).toEqual([]);
+    expect(fixture.seen).toEqual([]);
   });
   it('a refused session spends no proof', async () => {
-    const token = accessToken(bed.as, { cnf: { jkt: thumbprint(other) }, aud: 'all' });
+    const token = accessToken(fixture.as, { cnf: { jkt: thumbprint(other) }, aud: 'all' });
     const headers = { authorization: `DPoP ${token}`, dpop: proof(other, 'POST', `${ORIGIN}/mcp`, token) };
     const session = await begin('mcp');
     const send = (more: object) =>
-      bed.ask({ method: 'POST', path: '/mcp', headers: { ...headers, ...more } });
+      fixture.ask({ method: 'POST', path: '/mcp', headers: { ...headers, ...more } });
     expect((await send({ 'mcp-session-id': session })).status).toBe(404);
     expect((await send({})).status).toBe(200);
   });
   it('nobody without credentials has the session of somebody with', async () => {
     const session = await begin('optional');
-    const anonymous = await bed.ask({
+    const anonymous = await fixture.ask({
       method: 'POST',
       path: '/optional',
       headers: { 'mcp-session-id': session },

@@ -6,15 +6,15 @@
 import { readFileSync } from 'node:fs';
 import http from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ORIGIN, startBed, type Bed } from '../support/gateway.js';
+import { ORIGIN, startFixture, type GatewayFixture } from '../support/gateway.js';
 import { ask as askHttp2, makeCertificate, session } from '../support/http2.js';
 import { accessToken, ec, proof, thumbprint, type Pair } from '../support/mint.js';
 
 const STREAMS = 8;
 const [attacker, honest] = [ec(), ec()];
 
-const credentials = (bed: Bed, key: Pair, method: string) => {
-  const token = accessToken(bed.as, { cnf: { jkt: thumbprint(key) } });
+const credentials = (fixture: GatewayFixture, key: Pair, method: string) => {
+  const token = accessToken(fixture.as, { cnf: { jkt: thumbprint(key) } });
   return {
     authorization: `DPoP ${token}`,
     dpop: proof(key, method, `${ORIGIN}/mcp`, token),
@@ -29,22 +29,22 @@ async function until(holds: () => boolean): Promise<void> {
 }
 
 const start = async (tls: boolean) => {
-  const bed = await startBed({
+  const fixture = await startFixture({
     change: (config, { dir }) => {
       config.upstream = { maxSockets: 2, maxStreams: STREAMS, maxQueued: 2, maxQueueSeconds: 1 };
       if (tls) config.listen = { ...config.listen, tls: makeCertificate(dir, 'gw') };
     },
   });
-  bed.answer = (message, response) => {
+  fixture.answer = (message, response) => {
     if (message.method !== 'GET') return void response.writeHead(200).end('done');
     response.writeHead(200, { 'Content-Type': 'text/event-stream' }).write('data: 1\n\n');
   };
-  return bed;
+  return fixture;
 };
 
 /** A client of HTTP/1.1 or of HTTP/2 that opens streams and asks. */
-function clientOf(bed: Bed, tls: boolean) {
-  const opened = tls ? session(bed.gateway.port, `${bed.dir}/gw.crt`) : undefined;
+function clientOf(fixture: GatewayFixture, tls: boolean) {
+  const opened = tls ? session(fixture.gateway.port, `${fixture.dir}/gw.crt`) : undefined;
   return {
     open(key: Pair): { readonly text: () => string; readonly status: () => number | undefined } {
       let [text, status]: [string, number | undefined] = ['', undefined];
@@ -52,7 +52,11 @@ function clientOf(bed: Bed, tls: boolean) {
         text += chunk.toString();
       };
       if (opened === undefined) {
-        const options = { port: bed.gateway.port, path: '/mcp', headers: credentials(bed, key, 'GET') };
+        const options = {
+          port: fixture.gateway.port,
+          path: '/mcp',
+          headers: credentials(fixture, key, 'GET'),
+        };
         http
           .get({ ...options, agent: false }, (answer) => {
             status = answer.statusCode;
@@ -61,7 +65,7 @@ function clientOf(bed: Bed, tls: boolean) {
           .on('error', () => {});
       } else {
         opened
-          .request({ ':path': '/mcp', ...credentials(bed, key, 'GET') })
+          .request({ ':path': '/mcp', ...credentials(fixture, key, 'GET') })
           .on('response', (head) => {
             status = head[':status'];
           })
@@ -71,8 +75,8 @@ function clientOf(bed: Bed, tls: boolean) {
       return { text: () => text, status: () => status };
     },
     post: (key: Pair) => {
-      const ask = { method: 'POST', path: '/mcp', headers: credentials(bed, key, 'POST'), body: '{}' };
-      return opened === undefined ? bed.ask(ask) : askHttp2(opened, ask);
+      const ask = { method: 'POST', path: '/mcp', headers: credentials(fixture, key, 'POST'), body: '{}' };
+      return opened === undefined ? fixture.ask(ask) : askHttp2(opened, ask);
     },
     close: () => opened?.destroy(),
   };
@@ -83,8 +87,8 @@ describe.each([
   ['HTTP/2', true],
 ])('over %s', (_, tls) => {
   it('streams keep nobody waiting, and whoever has most of them makes room for others', async () => {
-    const bed = await start(tls);
-    const client = clientOf(bed, tls);
+    const fixture = await start(tls);
+    const client = clientOf(fixture, tls);
     try {
       const held = Array.from({ length: STREAMS }, () => client.open(attacker));
       await until(() => held.every(({ status }) => status() === 200));
@@ -97,37 +101,37 @@ describe.each([
       const ended = () =>
         held.filter(({ text }) => text().includes('ended by the gateway: made_room')).length;
       await until(() => ended() === 1);
-      expect(readFileSync(`${bed.dir}/audit.jsonl`, 'utf8')).not.toContain('upstream_timeout');
+      expect(readFileSync(`${fixture.dir}/audit.jsonl`, 'utf8')).not.toContain('upstream_timeout');
     } finally {
       client.close();
-      await bed.stop();
+      await fixture.stop();
     }
   }, 30_000);
 
   it('answers to POST that turn out to be streams are counted with them', async () => {
-    const bed = await start(tls);
-    bed.answer = (_message, response, body) => {
+    const fixture = await start(tls);
+    fixture.answer = (_message, response, body) => {
       if (body === 'quick') return void response.writeHead(200).end('done');
       response.writeHead(200, { 'Content-Type': 'text/event-stream' }).write('data: 1\n\n');
     };
-    const client = clientOf(bed, tls);
+    const client = clientOf(fixture, tls);
     try {
       // More than maxSockets: each leaves its connection to the next when its answer begins.
       for (let i = 0; i < STREAMS + 2; i++) {
         void client.post(attacker).catch(() => {});
-        await until(() => bed.seen.length === i + 1);
+        await until(() => fixture.seen.length === i + 1);
         await sleep(20);
       }
-      expect((await bed.admin('/metrics')).text).toContain(`agentgateway_open_streams ${STREAMS}`);
-      const headers = credentials(bed, honest, 'POST');
+      expect((await fixture.admin('/metrics')).text).toContain(`agentgateway_open_streams ${STREAMS}`);
+      const headers = credentials(fixture, honest, 'POST');
       const ask = { method: 'POST', path: '/mcp', headers, body: 'quick' };
       const answer = tls
-        ? await askHttp2(session(bed.gateway.port, `${bed.dir}/gw.crt`), ask)
-        : await bed.ask(ask);
+        ? await askHttp2(session(fixture.gateway.port, `${fixture.dir}/gw.crt`), ask)
+        : await fixture.ask(ask);
       expect(answer.status).toBe(200);
     } finally {
       client.close();
-      await bed.stop();
+      await fixture.stop();
     }
   }, 30_000);
 });

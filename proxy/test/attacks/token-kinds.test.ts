@@ -4,7 +4,7 @@
  * token is (RFC 9449 5). A token of type Bearer is sent with a proof, or one of type DPoP without.
  */
 import http from 'node:http';
-import { ORIGIN, startBed, type Bed } from '../support/gateway.js';
+import { ORIGIN, startFixture, type GatewayFixture } from '../support/gateway.js';
 import { ec, proof, thumbprint } from '../support/mint.js';
 import { introspectionAt } from '../support/introspection.js';
 import { reasonOf } from '../support/reason-of.js';
@@ -14,11 +14,11 @@ const cnf = { jkt: thumbprint(client) };
 let said: Record<string, unknown>;
 let asked = 0;
 const server = http.createServer((_, response) => response.end(JSON.stringify({ active: true, ...said })));
-let bed: Bed;
+let fixture: GatewayFixture;
 describe.each([1, 2])('over HTTP/%d', (version) => {
   beforeAll(async () => {
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    bed = await startBed({
+    fixture = await startFixture({
       http2: version === 2,
       change: (config, { dir }) => {
         config.issuers[0] = {
@@ -36,19 +36,19 @@ describe.each([1, 2])('over HTTP/%d', (version) => {
     });
   });
   afterAll(async () => {
-    await bed.stop();
+    await fixture.stop();
     server.closeAllConnections();
     server.close();
   });
   beforeEach(() => {
-    bed.seen.length = 0;
+    fixture.seen.length = 0;
   });
 
   /** Why a token of which the server says this was refused, or `ok`. */
   const verdict = async (path: string, scheme: 'DPoP' | 'Bearer', about: Record<string, unknown>) => {
     said = { aud: 'all', ...about };
     const token = `opaque-${asked++}`;
-    const answer = await bed.ask({
+    const answer = await fixture.ask({
       method: 'POST',
       path,
       headers: {
@@ -57,8 +57,8 @@ describe.each([1, 2])('over HTTP/%d', (version) => {
       },
     });
     const { status } = answer;
-    const reason = await reasonOf(bed, answer);
-    expect([status, bed.seen.length]).toEqual(reason === 'ok' ? [200, 1] : [401, 0]);
+    const reason = await reasonOf(fixture, answer);
+    expect([status, fixture.seen.length]).toEqual(reason === 'ok' ? [200, 1] : [401, 0]);
     return reason;
   };
 
@@ -76,7 +76,7 @@ describe.each([1, 2])('over HTTP/%d', (version) => {
     ['a refresh token of OpenIddict', { token_usage: 'refresh_token' }, 'token_type_refused'],
   ])('with a proof, %s does not pass', async (_, about, reason) => {
     expect(await verdict('/dpop', 'DPoP', { cnf, ...about })).toBe(reason);
-    bed.seen.length = 0;
+    fixture.seen.length = 0;
     expect(await verdict('/mixed', 'DPoP', { cnf, ...about })).toBe(reason);
   });
   it.each([

@@ -5,16 +5,16 @@
  */
 import net from 'node:net';
 import { join } from 'node:path';
-import { ORIGIN, startBed, type Bed } from '../support/gateway.js';
+import { ORIGIN, startFixture, type GatewayFixture } from '../support/gateway.js';
 import { answerOf, begin, session } from '../support/http2.js';
 import { accessToken, ec, proof, thumbprint } from '../support/mint.js';
 
 const BODY = '{"jsonrpc":"2.0","id":1,"method":"tools/list"}';
 const client = ec();
-let bed: Bed;
+let fixture: GatewayFixture;
 describe.each([1, 2])('over HTTP/%d', (version) => {
   beforeEach(async () => {
-    bed = await startBed({
+    fixture = await startFixture({
       http2: version === 2,
       change: (config) => {
         const { routes } = config;
@@ -23,28 +23,28 @@ describe.each([1, 2])('over HTTP/%d', (version) => {
       },
     });
   });
-  afterEach(() => bed.stop());
+  afterEach(() => fixture.stop());
 
   const credentials = () => {
-    const token = accessToken(bed.as, { cnf: { jkt: thumbprint(client) } });
+    const token = accessToken(fixture.as, { cnf: { jkt: thumbprint(client) } });
     return { authorization: `DPoP ${token}`, dpop: proof(client, 'POST', `${ORIGIN}/mcp`, token) };
   };
   const ask = (headers: Record<string, string>, body: string) =>
-    bed.ask({ method: 'POST', path: '/mcp', headers, body });
+    fixture.ask({ method: 'POST', path: '/mcp', headers, body });
 
   it('a used proof is refused before its body is there', async () => {
     const headers = credentials();
     expect((await ask(headers, BODY)).status).toBe(200);
     if (version === 2) {
-      const own = session(bed.gateway.port, join(bed.dir, 'bed.crt'));
+      const own = session(fixture.gateway.port, join(fixture.dir, 'fixture.crt'));
       const { status, text } = await answerOf(begin(own, { method: 'POST', path: '/mcp', headers }, false));
       own.destroy();
       expect([status, text]).toEqual([401, expect.stringContaining('invalid_dpop_proof')]);
-      expect((await bed.audit()).map(({ reason }) => reason)).toEqual(['ok', 'dpop_replayed']);
+      expect((await fixture.audit()).map(({ reason }) => reason)).toEqual(['ok', 'dpop_replayed']);
       return;
     }
     const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
-    const socket = net.connect(bed.gateway.port, '127.0.0.1');
+    const socket = net.connect(fixture.gateway.port, '127.0.0.1');
     // Not a byte of the body.
     socket.write(`POST /mcp HTTP/1.1\r\nHost: a\r\nContent-Length: 4000000\r\n${lines.join('')}\r\n`);
     const answer = await new Promise<string>((resolve) => {
@@ -52,7 +52,7 @@ describe.each([1, 2])('over HTTP/%d', (version) => {
     });
     socket.destroy();
     expect(answer).toMatch(/^HTTP\/1.1 401 [^]*invalid_dpop_proof/);
-    expect((await bed.audit()).map(({ reason }) => reason)).toEqual(['ok', 'dpop_replayed']);
+    expect((await fixture.audit()).map(({ reason }) => reason)).toEqual(['ok', 'dpop_replayed']);
   });
 
   it('what is refused for its body counts for its address', async () => {

@@ -5,15 +5,15 @@ import { rootCertificates } from 'node:tls';
 import { explain } from '../../src/cli/explain.js';
 import { ADVICE } from '../../src/cli/advice.js';
 import type { Reason } from '../../src/pipeline/reason.js';
-import { ORIGIN, startBed, type Bed } from '../support/gateway.js';
+import { ORIGIN, startFixture, type GatewayFixture } from '../support/gateway.js';
 import { accessToken, ec, proof, selfSignedToken, thumbprint, type ProofParts } from '../support/mint.js';
 
 const client = ec();
 const HTU = `${ORIGIN}/mcp`;
-let bed: Bed;
+let fixture: GatewayFixture;
 let config: string;
 beforeAll(async () => {
-  bed = await startBed({
+  fixture = await startFixture({
     change: (input, { dir }) => {
       writeFileSync(join(dir, 'token'), 'of-the-gateway');
       writeFileSync(join(dir, 'ca.pem'), rootCertificates[0]!);
@@ -52,7 +52,7 @@ beforeAll(async () => {
     },
   });
 });
-afterAll(() => bed.stop());
+afterAll(() => fixture.stop());
 
 const run = async (...args: string[]) => {
   const lines: string[] = [];
@@ -62,7 +62,7 @@ const run = async (...args: string[]) => {
   return { code, lines };
 };
 const token = (claims: Record<string, unknown> = {}) =>
-  accessToken(bed.as, { cnf: { jkt: thumbprint(client) }, ...claims });
+  accessToken(fixture.as, { cnf: { jkt: thumbprint(client) }, ...claims });
 
 it('accepts what the gateway accepts, as often as it is asked, and spends nothing', async () => {
   const at = token();
@@ -73,7 +73,8 @@ it('accepts what the gateway accepts, as often as it is asked, and spends nothin
       lines: [expect.stringMatching(/^route: mcp/), expect.stringMatching(/^accepted/)],
     });
   expect(
-    (await bed.ask({ method: 'POST', path: '/mcp', headers: { authorization: `DPoP ${at}`, dpop } })).status,
+    (await fixture.ask({ method: 'POST', path: '/mcp', headers: { authorization: `DPoP ${at}`, dpop } }))
+      .status,
   ).toBe(200);
 });
 it.each<[Reason, Record<string, unknown>, ProofParts, string]>([
@@ -94,12 +95,12 @@ it.each<[Reason, Record<string, unknown>, ProofParts, string]>([
   expect(lines.join('\n')).toContain(says);
   expect(lines).toContain(`clause: ${ADVICE[reason].clause}`);
   expect(lines).toContain(`next: ${ADVICE[reason].next}`);
-  await bed.ask({ method: 'POST', path: '/mcp', headers: { authorization: `DPoP ${at}`, dpop } });
-  expect((await bed.audit()).at(-1)!.reason).toBe(reason);
+  await fixture.ask({ method: 'POST', path: '/mcp', headers: { authorization: `DPoP ${at}`, dpop } });
+  expect((await fixture.audit()).at(-1)!.reason).toBe(reason);
 });
 it('says which preset of the issuer would have taken the token', async () => {
   const at = accessToken(
-    bed.as,
+    fixture.as,
     { cnf: { jkt: thumbprint(client) }, client_id: undefined, azp: 'agent', typ: 'DPoP' },
     { typ: 'JWT' },
   );
@@ -116,8 +117,8 @@ it('judges what comes after the proof too: a Secret that is not listed', async (
   const dpop = proof(client, 'GET', url, at);
   const { code, lines } = await run('--url', url, '--method', 'GET', '--token', at, '--proof', dpop);
   expect([code, lines[1]]).toEqual([1, expect.stringMatching(/^refused: 404 secret_not_listed/)]);
-  await bed.ask({ path: '/secrets/other', headers: { authorization: `DPoP ${at}`, dpop } });
-  expect((await bed.audit()).at(-1)!.reason).toBe('secret_not_listed');
+  await fixture.ask({ path: '/secrets/other', headers: { authorization: `DPoP ${at}`, dpop } });
+  expect((await fixture.audit()).at(-1)!.reason).toBe('secret_not_listed');
 });
 it('tries no token exchange, and says so', async () => {
   const url = `${ORIGIN}/exchange`;
@@ -144,7 +145,7 @@ it('knows what the gateway answers itself', async () => {
     code: 0,
     lines: [expect.stringMatching(/answers it itself/)],
   });
-  expect((await bed.ask({ path })).status).toBe(200);
+  expect((await fixture.ask({ path })).status).toBe(200);
 });
 it('judges at the time it is told', async () => {
   const at = token();
@@ -166,7 +167,7 @@ it('reads a self-signed token and headers too', async () => {
         '--method',
         'POST',
         '--token',
-        selfSignedToken(bed.self, 'POST', url),
+        selfSignedToken(fixture.self, 'POST', url),
         '--header',
         'Accept: a',
       ],

@@ -4,7 +4,7 @@
  * 4.1, 6.2, 6.10): blocks made at random, with and without one malformed field, go to the gateway.
  */
 import { HeaderBlocks } from '../../src/http/header-blocks.js';
-import { startBed, type Bed } from '../support/gateway.js';
+import { startFixture, type GatewayFixture } from '../support/gateway.js';
 import { FLAG, frame, FRAME, rawClient, type RawClient } from '../support/http2.js';
 import { until } from '../support/wire.js';
 
@@ -102,16 +102,16 @@ function write({ write: send }: RawClient, bytes: Buffer): void {
   for (let at = 0; at < bytes.length; at += size) send(bytes.subarray(at, at + size));
 }
 
-let bed: Bed;
+let fixture: GatewayFixture;
 beforeAll(async () => {
-  bed = await startBed({ http2: true });
+  fixture = await startFixture({ http2: true });
 });
-afterAll(() => bed.stop());
+afterAll(() => fixture.stop());
 
 it('counts what the parser counts, of blocks in any shape and in any pieces', async () => {
   const want: string[] = [];
   for (let n = 0; n < SESSIONS; n++) {
-    const one = await rawClient(bed.gateway.port);
+    const one = await rawClient(fixture.gateway.port);
     for (let i = 0; i < REQUESTS; i++) {
       const isGood = chance(0.7);
       // Nobody signs them: the good ones get as far as that.
@@ -121,7 +121,7 @@ it('counts what the parser counts, of blocks in any shape and in any pieces', as
     }
     one.socket.destroy();
   }
-  expect((await bed.audit()).map(({ reason }) => reason)).toEqual(want);
+  expect((await fixture.audit()).map(({ reason }) => reason)).toEqual(want);
   expect(new Set(want).size).toBe(2);
 }, 60_000);
 

@@ -6,7 +6,7 @@
  */
 import net from 'node:net';
 import { HTTPParser } from 'http-parser-js';
-import { startBed, type Bed, type Seen } from '../support/gateway.js';
+import { startFixture, type GatewayFixture, type Seen } from '../support/gateway.js';
 import { generateRequests } from '../support/http-requests.js';
 
 /** Of two requests each on the average. */
@@ -22,9 +22,9 @@ const COMPARED = ['accept', 'content-type', 'mcp-session-id', 'mcp-x', 'user-age
 
 type Request = Pick<Seen, 'method' | 'url' | 'rawHeaders' | 'body'>;
 
-let bed: Bed;
+let fixture: GatewayFixture;
 beforeAll(async () => {
-  bed = await startBed({
+  fixture = await startFixture({
     change: (config) => {
       config.limits = { refusalsPerAddress: { maxTokens: 1_000_000, tokensPerSecond: 1_000_000 } };
       config.routes = [
@@ -33,14 +33,14 @@ beforeAll(async () => {
     },
   });
 });
-afterAll(() => bed.stop());
+afterAll(() => fixture.stop());
 
 /** Statuses of the answers on a connection of its own. */
 function send(bytes: Buffer): Promise<number[]> {
   return new Promise((resolve) => {
     let got = '';
     let silent = 0;
-    const socket = net.connect({ port: bed.gateway.port, host: '127.0.0.1' }, () => {
+    const socket = net.connect({ port: fixture.gateway.port, host: '127.0.0.1' }, () => {
       socket.write(bytes);
       turn();
     });
@@ -120,7 +120,7 @@ it('hands on what another parser reads in the same bytes, and nothing else', asy
   const texts = generateRequests(SEED, CONNECTIONS).map((text) => text + LAST);
   const statuses = await sendAll(texts.map((text) => Buffer.from(text, 'latin1')));
   const handedOn = new Map<number, Request[]>();
-  for (const seen of bed.seen) {
+  for (const seen of fixture.seen) {
     const n = Number(/\?id=(\d+)\./.exec(seen.url)?.[1]);
     handedOn.set(n, [...(handedOn.get(n) ?? []), seen]);
   }
@@ -132,6 +132,6 @@ it('hands on what another parser reads in the same bytes, and nothing else', asy
   expect(wrong.slice(0, 5)).toEqual([]);
   expect(handedOn.has(NaN)).toBe(false);
   // The generator is worth something only as long as both happen, often.
-  expect(bed.seen.length).toBeGreaterThan(CONNECTIONS / 4);
+  expect(fixture.seen.length).toBeGreaterThan(CONNECTIONS / 4);
   expect(statuses.filter((status) => status === 400).length).toBeGreaterThan(CONNECTIONS / 4);
 }, 120_000);

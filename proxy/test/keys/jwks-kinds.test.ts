@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { parseJwks, tellIgnored } from '../../src/keys/parse-jwks.js';
 import { openFileKeys } from '../../src/keys/file-keys.js';
 import { openRemoteKeys } from '../../src/keys/remote-keys.js';
-import { ORIGIN, startBed } from '../support/gateway.js';
+import { ORIGIN, startFixture } from '../support/gateway.js';
 import { accessToken, ec, jwkOf, proof, rsa, thumbprint } from '../support/mint.js';
 
 const ours = { ...jwkOf(ec()), kid: 'ours', use: 'sig' };
@@ -119,7 +119,7 @@ describe('keys from a file that is rotated', () => {
 
 describe('a gateway whose issuer has a key that is no good', () => {
   it('serves with the others, warns, and counts', async () => {
-    const bed = await startBed({
+    const fixture = await startFixture({
       change: (config, { dir }) => {
         const file = join(dir, 'as.json');
         const set = JSON.parse(readFileSync(file, 'utf8')) as { keys: unknown[] };
@@ -129,19 +129,19 @@ describe('a gateway whose issuer has a key that is no good', () => {
     });
     try {
       const client = ec();
-      const token = accessToken(bed.as, { cnf: { jkt: thumbprint(client) } });
+      const token = accessToken(fixture.as, { cnf: { jkt: thumbprint(client) } });
       const dpop = proof(client, 'POST', `${ORIGIN}/mcp`, token);
       const headers = { authorization: `DPoP ${token}`, dpop };
-      expect((await bed.ask({ method: 'POST', path: '/mcp', headers })).status).toBe(200);
-      expect(bed.warnings).toEqual([
+      expect((await fixture.ask({ method: 'POST', path: '/mcp', headers })).status).toBe(200);
+      expect(fixture.warnings).toEqual([
         expect.stringMatching(/^issuer as: .*ignored keys\[0\]: n and e must be/),
       ]);
-      const { text } = await bed.admin('/metrics');
+      const { text } = await fixture.admin('/metrics');
       expect(text).toContain('agentgateway_jwks_ignored_keys{issuer="as"} 1');
       expect(text).toContain('agentgateway_jwks_ignored_keys{issuer="self"} 0');
       expect(text).not.toMatch(/agentgateway_reloads_total\{what="jwks",result="refused"\} [1-9]/);
     } finally {
-      await bed.stop();
+      await fixture.stop();
     }
   });
 });

@@ -4,12 +4,12 @@
  */
 import net from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ORIGIN, startBed, type Bed } from '../support/gateway.js';
+import { ORIGIN, startFixture, type GatewayFixture } from '../support/gateway.js';
 import { accessToken, ec, proof, thumbprint } from '../support/mint.js';
 import { CORPUS } from './corpus.js';
 
 const client = ec();
-let bed: Bed;
+let fixture: GatewayFixture;
 let backend: net.Server;
 /** All that reached the backend, by connection. */
 let received: string[];
@@ -32,7 +32,7 @@ beforeAll(async () => {
       });
   });
   await new Promise<void>((resolve) => backend.listen(0, '127.0.0.1', resolve));
-  bed = await startBed({
+  fixture = await startFixture({
     change: (config) => {
       config.limits = { maxBodyBytes: 1000 };
       for (const route of config.routes)
@@ -45,12 +45,12 @@ beforeEach(() => {
   received = [];
 });
 afterAll(async () => {
-  await bed.stop();
+  await fixture.stop();
   await new Promise((resolve) => backend.close(resolve));
 });
 
 const credentials = (method = 'POST') => {
-  const token = accessToken(bed.as, { cnf: { jkt: thumbprint(client) } });
+  const token = accessToken(fixture.as, { cnf: { jkt: thumbprint(client) } });
   return `Authorization: DPoP ${token}\r\nDPoP: ${proof(client, method, `${ORIGIN}/mcp`, token)}\r\n`;
 };
 const withCredentials = (bytes: string) => {
@@ -69,7 +69,7 @@ const converse = (bytes: string, quietMs = 120) =>
       resolve([...got.matchAll(/HTTP\/1\.1 (\d{3}) /g)].map(([, status]) => Number(status)));
     };
     let timer = setTimeout(end, quietMs);
-    const socket = net.connect(bed.gateway.port, '127.0.0.1', () => socket.write(bytes, 'latin1'));
+    const socket = net.connect(fixture.gateway.port, '127.0.0.1', () => socket.write(bytes, 'latin1'));
     socket
       .on('data', (chunk) => {
         got += chunk.toString('latin1');
@@ -89,7 +89,7 @@ it('the corpus has no two cases of one name in a clause, and many', () => {
 });
 
 it.each(CORPUS.map((c) => [c.clause, c.name, c] as const))('%s: %s', async (_, __, { bytes, answers }) => {
-  const warnings = bed.warnings.length;
+  const warnings = fixture.warnings.length;
   const statuses = await converse(withCredentials(bytes));
   expect(answers).toContainEqual(statuses);
   await sleep(10);
@@ -100,7 +100,7 @@ it.each(CORPUS.map((c) => [c.clause, c.name, c] as const))('%s: %s', async (_, _
   // Refused for its header block: nothing of it went on.
   if (answers.every((conversation) => conversation.every((status) => status === 400)))
     expect(received).toEqual([]);
-  expect(bed.warnings.slice(warnings)).toEqual([]);
+  expect(fixture.warnings.slice(warnings)).toEqual([]);
 });
 
 it('and after all of it a good request is served, as one request', async () => {
@@ -144,7 +144,7 @@ describe('bounds, and one beyond', () => {
     [8192, 200],
     [8193, 414],
   ])('a target of %d bytes: %d', async (length, status) => {
-    const token = accessToken(bed.as, { cnf: { jkt: thumbprint(client) } });
+    const token = accessToken(fixture.as, { cnf: { jkt: thumbprint(client) } });
     const target = `/mcp?${'a'.repeat(length - 5)}`;
     expect(
       await converse(

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { makeNonce, timeOfNonce } from '../../src/checks/nonce.js';
 import { openNonceKeys, parseNonceKeys } from '../../src/keys/nonce-keys.js';
-import { ORIGIN, startBed, type Ask, type Bed } from '../support/gateway.js';
+import { ORIGIN, startFixture, type Ask, type GatewayFixture } from '../support/gateway.js';
 import { accessToken, ec, proof, thumbprint } from '../support/mint.js';
 
 const dir = mkdtempSync(join(tmpdir(), 'agw-nonce-'));
@@ -18,12 +18,12 @@ const [OLD, NEW] = ['old-secret-'.padEnd(40, 'o'), 'new-secret-'.padEnd(40, 'n')
  */
 let ahead = 0;
 const clock = () => Date.now() / 1000 + ahead;
-let beds: [Bed, Bed];
+let fixtures: [GatewayFixture, GatewayFixture];
 
 beforeAll(async () => {
   writeFileSync(file, `${OLD}\n`);
   const start = () =>
-    startBed({
+    startFixture({
       clock,
       change: (config, { backendPort }) => {
         const nonce = { keys: { file }, lifetimeSeconds: 60 };
@@ -41,18 +41,22 @@ beforeAll(async () => {
         ];
       },
     });
-  beds = [await start(), await start()];
+  fixtures = [await start(), await start()];
 });
 beforeEach(() => {
   ahead += 100; // past every nonce of the test before
 });
 afterAll(async () => {
-  await Promise.all(beds.map((bed) => bed.stop()));
+  await Promise.all(fixtures.map((fixture) => fixture.stop()));
   rmSync(dir, { recursive: true });
 });
 
-const ask = (bed: Bed, nonce: unknown, { path = '/mcp', iat }: { path?: string; iat?: number } = {}): Ask => {
-  const token = accessToken(bed.as, { cnf: { jkt }, exp: Math.floor(clock()) + 300 });
+const ask = (
+  fixture: GatewayFixture,
+  nonce: unknown,
+  { path = '/mcp', iat }: { path?: string; iat?: number } = {},
+): Ask => {
+  const token = accessToken(fixture.as, { cnf: { jkt }, exp: Math.floor(clock()) + 300 });
   return {
     method: 'POST',
     path,
@@ -64,8 +68,8 @@ const ask = (bed: Bed, nonce: unknown, { path = '/mcp', iat }: { path?: string; 
     },
   };
 };
-const offered = async (bed: Bed, path = '/mcp') => {
-  const answer = await bed.ask(ask(bed, undefined, { path }));
+const offered = async (fixture: GatewayFixture, path = '/mcp') => {
+  const answer = await fixture.ask(ask(fixture, undefined, { path }));
   expect([answer.status, answer.headers['cache-control']]).toEqual([401, 'no-store']);
   expect(answer.headers['www-authenticate']).toMatch(/^DPoP error="use_dpop_nonce"/);
   return answer.headers['dpop-nonce'] as string;
@@ -73,20 +77,20 @@ const offered = async (bed: Bed, path = '/mcp') => {
 
 describe('RFC 9449 9: a route that requires nonces', () => {
   it('challenges a proof without one, and takes the next with the nonce it gave', async () => {
-    const nonce = await offered(beds[0]);
+    const nonce = await offered(fixtures[0]);
     expect(nonce).toMatch(/^[A-Za-z0-9_-]{30}$/); // RFC 9449 8.1: NQCHAR
-    const answer = await beds[0].ask(ask(beds[0], nonce));
+    const answer = await fixtures[0].ask(ask(fixtures[0], nonce));
     expect([answer.status, answer.headers['dpop-nonce']]).toEqual([200, undefined]);
   });
   it('takes the nonce of another replica, and the same nonce with another proof', async () => {
-    const nonce = await offered(beds[0]);
-    expect((await beds[1].ask(ask(beds[1], nonce))).status).toBe(200);
-    expect((await beds[1].ask(ask(beds[1], nonce))).status).toBe(200);
+    const nonce = await offered(fixtures[0]);
+    expect((await fixtures[1].ask(ask(fixtures[1], nonce))).status).toBe(200);
+    expect((await fixtures[1].ask(ask(fixtures[1], nonce))).status).toBe(200);
   });
   it('does not spend a proof that it challenges', async () => {
-    const once = ask(beds[0], undefined);
-    expect((await beds[0].ask(once)).status).toBe(401);
-    expect((await beds[0].ask(once)).headers['www-authenticate']).toMatch(/use_dpop_nonce/);
+    const once = ask(fixtures[0], undefined);
+    expect((await fixtures[0].ask(once)).status).toBe(401);
+    expect((await fixtures[0].ask(once)).headers['www-authenticate']).toMatch(/use_dpop_nonce/);
   });
   it.each([
     ['a made-up one', 'A'.repeat(30)],
@@ -94,51 +98,52 @@ describe('RFC 9449 9: a route that requires nonces', () => {
     ['a number', 7],
     ['an empty one', ''],
   ])('refuses %s, and offers a fresh one', async (_, nonce) => {
-    const real = await offered(beds[0]);
+    const real = await offered(fixtures[0]);
     const used = nonce === 'flip' ? `${real[0] === 'A' ? 'B' : 'A'}${real.slice(1)}` : nonce;
-    const answer = await beds[0].ask(ask(beds[0], used));
+    const answer = await fixtures[0].ask(ask(fixtures[0], used));
     expect(answer.status).toBe(401);
     expect(answer.headers['www-authenticate']).toMatch(/use_dpop_nonce/);
     expect(answer.headers['dpop-nonce']).toBeDefined();
   });
   it('offers a fresh one early, on an answer that must not be cached, and refuses the old one in the end', async () => {
-    const nonce = await offered(beds[0]);
+    const nonce = await offered(fixtures[0]);
     ahead += 40;
-    beds[0].answer = (_, response) => response.writeHead(200, { 'Cache-Control': 'max-age=60' }).end('{}');
-    const answer = await beds[0].ask(ask(beds[0], nonce));
+    fixtures[0].answer = (_, response) =>
+      response.writeHead(200, { 'Cache-Control': 'max-age=60' }).end('{}');
+    const answer = await fixtures[0].ask(ask(fixtures[0], nonce));
     expect([answer.status, answer.headers['cache-control']]).toEqual([200, 'no-store']);
     expect(answer.headers['dpop-nonce']).not.toBe(nonce);
     ahead += 30;
-    expect((await beds[0].ask(ask(beds[0], nonce))).status).toBe(401);
-    expect((await beds[0].ask(ask(beds[0], answer.headers['dpop-nonce']))).status).toBe(200);
+    expect((await fixtures[0].ask(ask(fixtures[0], nonce))).status).toBe(401);
+    expect((await fixtures[0].ask(ask(fixtures[0], answer.headers['dpop-nonce']))).status).toBe(200);
   });
   it('gives whoever comes without credentials a nonce for the first proof', async () => {
-    const answer = await beds[0].ask({ method: 'POST', path: '/mcp' });
+    const answer = await fixtures[0].ask({ method: 'POST', path: '/mcp' });
     expect(answer.headers['www-authenticate']).not.toMatch(/error=/);
-    expect((await beds[0].ask(ask(beds[0], answer.headers['dpop-nonce']))).status).toBe(200);
+    expect((await fixtures[0].ask(ask(fixtures[0], answer.headers['dpop-nonce']))).status).toBe(200);
   });
   it('with timeFromNonce takes a client whose clock is a day off, and its proof once', async () => {
-    const nonce = await offered(beds[0], '/timed');
-    const late = ask(beds[0], nonce, { path: '/timed', iat: Math.floor(clock()) - 86_400 });
-    expect((await beds[0].ask(late)).status).toBe(200);
-    expect((await beds[0].ask(late)).headers['www-authenticate']).toMatch(/used before/);
+    const nonce = await offered(fixtures[0], '/timed');
+    const late = ask(fixtures[0], nonce, { path: '/timed', iat: Math.floor(clock()) - 86_400 });
+    expect((await fixtures[0].ask(late)).status).toBe(200);
+    expect((await fixtures[0].ask(late)).headers['www-authenticate']).toMatch(/used before/);
     ahead += 61;
-    expect((await beds[0].ask(ask(beds[0], nonce, { path: '/timed' }))).status).toBe(401);
+    expect((await fixtures[0].ask(ask(fixtures[0], nonce, { path: '/timed' }))).status).toBe(401);
   });
   it('rotates its key without refusing a nonce: append, wait, delete the first', async () => {
-    const early = await offered(beds[0]);
+    const early = await offered(fixtures[0]);
     writeFileSync(file, `${OLD}\n${NEW}\n`);
     await new Promise((resolve) => setTimeout(resolve, 1300));
-    const middle = await offered(beds[0]);
+    const middle = await offered(fixtures[0]);
     writeFileSync(file, `${NEW}\n`);
     await new Promise((resolve) => setTimeout(resolve, 1300));
-    const late = await offered(beds[1]);
+    const late = await offered(fixtures[1]);
     for (const nonce of [early, middle, late])
-      for (const bed of beds) expect((await bed.ask(ask(bed, nonce))).status).toBe(200);
+      for (const fixture of fixtures) expect((await fixture.ask(ask(fixture, nonce))).status).toBe(200);
     writeFileSync(file, 'short\n');
     await new Promise((resolve) => setTimeout(resolve, 1300));
-    expect(beds[0].warnings.join()).toMatch(/line 1: must be at least 32/);
-    expect((await beds[0].ask(ask(beds[0], late))).status).toBe(200);
+    expect(fixtures[0].warnings.join()).toMatch(/line 1: must be at least 32/);
+    expect((await fixtures[0].ask(ask(fixtures[0], late))).status).toBe(200);
     writeFileSync(file, `${OLD}\n`);
   }, 15_000);
 });

@@ -1,33 +1,33 @@
 /** The access tokens of known providers: each passes under its preset, and a refusal names the presets that fit. */
-import { ORIGIN, type Bed } from '../support/gateway.js';
+import { ORIGIN, type GatewayFixture } from '../support/gateway.js';
 import { accessToken } from '../support/mint.js';
-import { cnf, LEGACY, startProviderBed, verdictOf } from '../support/provider-bed.js';
+import { cnf, LEGACY, startProviderFixture, verdictOf } from '../support/provider-fixture.js';
 import { mint, PROVIDERS, SHAPES, soundShape, type Provider } from '../support/provider-tokens.js';
 
-let bed: Bed;
+let fixture: GatewayFixture;
 beforeAll(async () => {
-  bed = await startProviderBed();
+  fixture = await startProviderFixture();
 });
-afterAll(() => bed.stop());
+afterAll(() => fixture.stop());
 
 const aud = (path: string) => ORIGIN + path;
 const cases = PROVIDERS.flatMap((provider) =>
   Object.entries(SHAPES[provider]).map(([name, shape]) => [provider, name, shape] as const),
 );
 const sound = (provider: Provider, claims: Record<string, unknown>, header?: Record<string, unknown>) =>
-  mint(bed.as, soundShape(provider), { cnf, aud: 'api://tools', ...claims }, header);
+  mint(fixture.as, soundShape(provider), { cnf, aud: 'api://tools', ...claims }, header);
 
 describe('an access token of a provider', () => {
   it.each(cases)('%s, %s: passes under its preset', async (provider, _, shape) => {
     const path = `/dpop/${provider}`;
     for (const audience of ['api://tools', aud(path), ['account', aud(path)]]) {
-      const token = mint(bed.as, shape(), { cnf, aud: audience });
-      expect(await verdictOf(bed, path, token)).toMatchObject({ reason: 'ok' });
+      const token = mint(fixture.as, shape(), { cnf, aud: audience });
+      expect(await verdictOf(fixture, path, token)).toMatchObject({ reason: 'ok' });
     }
   });
   it.each(cases)('%s, %s: is refused under generic, which names the preset', async (provider, _, shape) => {
-    const token = mint(bed.as, shape(), { cnf, aud: 'api://tools', iss: 'https://as.example' });
-    const { reason, detail, answer } = await verdictOf(bed, '/dpop/generic', token);
+    const token = mint(fixture.as, shape(), { cnf, aud: 'api://tools', iss: 'https://as.example' });
+    const { reason, detail, answer } = await verdictOf(fixture, '/dpop/generic', token);
     const { typ } = shape().header;
     // What Auth0 calls its profile RFC 9068 is one.
     if (provider === 'auth0' && typ === 'at+jwt') return expect(reason).toBe('ok');
@@ -38,24 +38,24 @@ describe('an access token of a provider', () => {
   it.each(PROVIDERS)('%s: must have who, for whom and until when', async (provider) => {
     const path = `/dpop/${provider}`;
     for (const name of ['exp', 'iat', 'sub'])
-      expect(await verdictOf(bed, path, sound(provider, { [name]: undefined }))).toMatchObject({
+      expect(await verdictOf(fixture, path, sound(provider, { [name]: undefined }))).toMatchObject({
         reason: 'token_claim_missing',
         detail: `lacks ${name}, or not of its type`,
       });
     const nobody = { client_id: undefined, azp: undefined, cid: undefined, appid: undefined };
-    expect((await verdictOf(bed, path, sound(provider, nobody))).reason).toBe('token_claim_missing');
+    expect((await verdictOf(fixture, path, sound(provider, nobody))).reason).toBe('token_claim_missing');
   });
   it.each(PROVIDERS)('%s: need not have a jti, but not one that is none', async (provider) => {
     const path = `/dpop/${provider}`;
-    expect((await verdictOf(bed, path, sound(provider, { jti: undefined }))).reason).toBe('ok');
+    expect((await verdictOf(fixture, path, sound(provider, { jti: undefined }))).reason).toBe('ok');
     for (const jti of [7, '', null, 'a'.repeat(257)])
-      expect((await verdictOf(bed, path, sound(provider, { jti }))).reason).toBe('token_claim_missing');
+      expect((await verdictOf(fixture, path, sound(provider, { jti }))).reason).toBe('token_claim_missing');
   });
 });
 
 describe('scopes', () => {
   const scopes = (provider: Provider, claims: Record<string, unknown>) =>
-    verdictOf(bed, `/dpop/${provider}`, sound(provider, { scope: undefined, scp: undefined, ...claims }));
+    verdictOf(fixture, `/dpop/${provider}`, sound(provider, { scope: undefined, scp: undefined, ...claims }));
   it.each<[Provider, 'scope' | 'scp']>([
     ['keycloak', 'scope'],
     ['auth0', 'scope'],
@@ -80,19 +80,19 @@ describe('scopes', () => {
     expect((await scopes('entra', { roles: ['mcp:read'] })).reason).toBe('scope_insufficient');
   });
   it('that another preset would have read are said to be there', async () => {
-    const entra = mint(bed.as, soundShape('entra'), {
+    const entra = mint(fixture.as, soundShape('entra'), {
       cnf,
       aud: 'api://tools',
       iss: 'https://tools.eu.auth0.com/',
     });
-    expect(await verdictOf(bed, '/dpop/auth0', entra)).toMatchObject({
+    expect(await verdictOf(fixture, '/dpop/auth0', entra)).toMatchObject({
       reason: 'scope_insufficient',
       detail: 'lacks mcp:read; preset entra of issuer auth0 would take it',
     });
   });
   it('of generic are one string', async () => {
-    const token = accessToken(bed.as, { cnf, aud: 'api://tools', scope: ['mcp:read'] });
-    expect((await verdictOf(bed, '/dpop/generic', token)).reason).toBe('scope_insufficient');
+    const token = accessToken(fixture.as, { cnf, aud: 'api://tools', scope: ['mcp:read'] });
+    expect((await verdictOf(fixture, '/dpop/generic', token)).reason).toBe('scope_insufficient');
   });
 });
 
@@ -104,20 +104,22 @@ describe('typ', () => {
     ['okta', [undefined, 'JWT', 'at+jwt'], ['', 7, null, 'foo', 'application/okta-internal-at+jwt']],
   ])('of %s is one that it writes', async (provider, good, bad) => {
     for (const typ of good)
-      expect([typ, (await verdictOf(bed, `/dpop/${provider}`, sound(provider, {}, { typ }))).reason]).toEqual(
-        [typ, 'ok'],
-      );
+      expect([
+        typ,
+        (await verdictOf(fixture, `/dpop/${provider}`, sound(provider, {}, { typ }))).reason,
+      ]).toEqual([typ, 'ok']);
     for (const typ of bad)
-      expect([typ, (await verdictOf(bed, `/dpop/${provider}`, sound(provider, {}, { typ }))).reason]).toEqual(
-        [typ, 'token_type_refused'],
-      );
+      expect([
+        typ,
+        (await verdictOf(fixture, `/dpop/${provider}`, sound(provider, {}, { typ }))).reason,
+      ]).toEqual([typ, 'token_type_refused']);
   });
   it('with legacyTyp is any, or none, that is of no other use', async () => {
     const legacy = (typ: unknown) =>
-      accessToken(bed.as, { cnf, iss: LEGACY, aud: 'api://tools', scope: 'mcp:read' }, { typ });
+      accessToken(fixture.as, { cnf, iss: LEGACY, aud: 'api://tools', scope: 'mcp:read' }, { typ });
     for (const typ of [undefined, 'JWT', 'foo', 'at+jwt'])
-      expect((await verdictOf(bed, '/dpop/legacy', legacy(typ))).reason).toBe('ok');
+      expect((await verdictOf(fixture, '/dpop/legacy', legacy(typ))).reason).toBe('ok');
     for (const typ of ['', 7, 'id+jwt', 'logout+jwt', 'dpop+jwt'])
-      expect((await verdictOf(bed, '/dpop/legacy', legacy(typ))).reason).toBe('token_type_refused');
+      expect((await verdictOf(fixture, '/dpop/legacy', legacy(typ))).reason).toBe('token_type_refused');
   });
 });

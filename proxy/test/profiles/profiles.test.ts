@@ -8,7 +8,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ConfigInput } from '../../src/config/index.js';
-import { ORIGIN, startBed, type Answer, type Ask, type Bed } from '../support/gateway.js';
+import { ORIGIN, startFixture, type Answer, type Ask, type GatewayFixture } from '../support/gateway.js';
 import { accessToken, ec, proof, sha256, thumbprint, type ProofParts } from '../support/mint.js';
 import { beginSession } from '../support/session.js';
 
@@ -17,16 +17,16 @@ const client = ec();
 const jkt = thumbprint(client);
 const auth = { profile: 'dpop' as const, issuers: ['as'] };
 type Change = (config: ConfigInput, backend: { url: string }) => void;
-const beds: Bed[] = [];
+const fixtures: GatewayFixture[] = [];
 const start = async (change: Change) => {
-  const bed = await startBed({
+  const fixture = await startFixture({
     change: (config, { backendPort }) => change(config, { url: `http://127.0.0.1:${backendPort}` }),
   });
-  beds.push(bed);
-  return bed;
+  fixtures.push(fixture);
+  return fixture;
 };
 afterAll(async () => {
-  for (const bed of beds) await bed.stop();
+  for (const fixture of fixtures) await fixture.stop();
   rmSync(dir, { recursive: true });
 });
 
@@ -41,10 +41,10 @@ interface Shape {
   body?: string;
 }
 const dpopAsk = (
-  bed: Bed,
+  fixture: GatewayFixture,
   { path = '/mcp', method = 'POST', htu, claims, header, proof: parts, headers, body }: Shape = {},
 ): Ask => {
-  const token = accessToken(bed.as, { aud: ORIGIN + path, cnf: { jkt }, ...claims }, header);
+  const token = accessToken(fixture.as, { aud: ORIGIN + path, cnf: { jkt }, ...claims }, header);
   return {
     method,
     path,
@@ -57,22 +57,25 @@ const dpopAsk = (
   };
 };
 const bearer = (
-  bed: Bed,
+  fixture: GatewayFixture,
   claims: Record<string, unknown>,
   path = '/mcp',
   headers: Record<string, string> = {},
 ): Ask => ({
   method: 'POST',
   path,
-  headers: { authorization: `Bearer ${accessToken(bed.as, { aud: ORIGIN + path, ...claims })}`, ...headers },
+  headers: {
+    authorization: `Bearer ${accessToken(fixture.as, { aud: ORIGIN + path, ...claims })}`,
+    ...headers,
+  },
 });
-const reasonOf = async (bed: Bed) => (await bed.audit()).at(-1)!.reason;
+const reasonOf = async (fixture: GatewayFixture) => (await fixture.audit()).at(-1)!.reason;
 const challengesOf = (answer: Answer) => answer.headers['www-authenticate'] ?? '';
 
 describe('mixed, for a migration (RFC 9449 7.2)', () => {
-  let bed: Bed;
+  let fixture: GatewayFixture;
   beforeAll(async () => {
-    bed = await start((config, backend) => {
+    fixture = await start((config, backend) => {
       config.routes = [
         { kind: 'mcp', name: 'mcp', pathPrefix: '/mcp', auth: { ...auth, profile: 'mixed' }, backend },
       ];
@@ -80,32 +83,32 @@ describe('mixed, for a migration (RFC 9449 7.2)', () => {
   });
 
   it('takes an unbound token as Bearer, again and again, and a bound one with its proof, once', async () => {
-    const unbound = bearer(bed, {});
-    expect([(await bed.ask(unbound)).status, (await bed.ask(unbound)).status]).toEqual([200, 200]);
-    const bound = dpopAsk(bed);
-    expect([(await bed.ask(bound)).status, (await bed.ask(bound)).status]).toEqual([200, 401]);
+    const unbound = bearer(fixture, {});
+    expect([(await fixture.ask(unbound)).status, (await fixture.ask(unbound)).status]).toEqual([200, 200]);
+    const bound = dpopAsk(fixture);
+    expect([(await fixture.ask(bound)).status, (await fixture.ask(bound)).status]).toEqual([200, 401]);
   });
   it.each([{ jkt: 'x' }, { 'x5t#S256': 'x' }, {}, 'odd', null])(
     'never takes a token with cnf %j as Bearer',
     async (cnf) => {
-      expect((await bed.ask(bearer(bed, { cnf }))).status).toBe(401);
-      expect(await reasonOf(bed)).toBe('token_bound');
+      expect((await fixture.ask(bearer(fixture, { cnf }))).status).toBe(401);
+      expect(await reasonOf(fixture)).toBe('token_bound');
     },
   );
   it('offers both schemes, with the error in the one that was used', async () => {
     const [none, wrong] = [
-      challengesOf(await bed.ask({ method: 'POST', path: '/mcp' })),
-      challengesOf(await bed.ask(bearer(bed, { exp: 1 }))),
+      challengesOf(await fixture.ask({ method: 'POST', path: '/mcp' })),
+      challengesOf(await fixture.ask(bearer(fixture, { exp: 1 }))),
     ];
     expect(none).toMatch(/^DPoP algs=.*, Bearer resource_metadata=/);
     expect(none).not.toMatch(/error=/);
     expect(wrong).toMatch(/^DPoP algs="[^"]*", resource_metadata="[^"]*", Bearer error="invalid_token"/);
-    expect(challengesOf(await bed.ask(dpopAsk(bed, { htu: 'https://other.example/' })))).toMatch(
+    expect(challengesOf(await fixture.ask(dpopAsk(fixture, { htu: 'https://other.example/' })))).toMatch(
       /^DPoP error="invalid_dpop_proof".*, Bearer resource_metadata/,
     );
   });
   it('puts the error into both where it cannot tell which was meant', async () => {
-    const got = await bed.raw(
+    const got = await fixture.raw(
       'POST /mcp HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\nAuthorization: DPoP a\r\nAuthorization: Bearer b\r\n\r\n',
       300,
     );
@@ -140,12 +143,12 @@ describe('mtls (RFC 8705 3)', () => {
       ],
       { stdio: 'pipe' },
     );
-  let bed: Bed;
+  let fixture: GatewayFixture;
   let x5t: string;
   beforeAll(async () => {
     for (const name of ['server', 'client', 'thief']) make(name);
     x5t = sha256Of('client');
-    bed = await start((config, backend) => {
+    fixture = await start((config, backend) => {
       config.listen = {
         ...config.listen,
         tls: { certFile: file('server.crt'), keyFile: file('server.key') },
@@ -175,7 +178,7 @@ describe('mtls (RFC 8705 3)', () => {
       const out = https.request(
         {
           host: '127.0.0.1',
-          port: bed.gateway.port,
+          port: fixture.gateway.port,
           method: ask.method!,
           path: ask.path!,
           headers: ask.headers as http.OutgoingHttpHeaders,
@@ -191,28 +194,28 @@ describe('mtls (RFC 8705 3)', () => {
       );
       out.on('error', reject).end();
     });
-  const token = () => bearer(bed, { cnf: { 'x5t#S256': x5t } });
+  const token = () => bearer(fixture, { cnf: { 'x5t#S256': x5t } });
 
   it('takes the token on the connection of its certificate, again and again', async () => {
     const ask = token();
     expect([(await tlsAsk(ask, 'client')).status, (await tlsAsk(ask, 'client')).status]).toEqual([200, 200]);
-    expect((await bed.audit()).at(-1)).toMatchObject({ 'mtls.x5t#S256': x5t });
+    expect((await fixture.audit()).at(-1)).toMatchObject({ 'mtls.x5t#S256': x5t });
   });
   it('refuses it on any other connection, and with a Client-Cert header where the connection counts', async () => {
     expect((await tlsAsk(token(), 'thief')).status).toBe(401);
-    expect(await reasonOf(bed)).toBe('certificate_mismatch');
+    expect(await reasonOf(fixture)).toBe('certificate_mismatch');
     const ask = token();
     (ask.headers as Record<string, string>)['client-cert'] = `:${der('client').toString('base64')}:`;
     expect((await tlsAsk(ask)).status).toBe(401);
-    expect(await reasonOf(bed)).toBe('certificate_missing');
+    expect(await reasonOf(fixture)).toBe('certificate_missing');
   });
   it('takes the word of a trusted peer where the config says so (RFC 9440)', async () => {
     const headers = (name: string) => ({ 'client-cert': `:${der(name).toString('base64')}:` });
     expect(
-      (await tlsAsk(bearer(bed, { cnf: { 'x5t#S256': x5t } }, '/behind', headers('client')))).status,
+      (await tlsAsk(bearer(fixture, { cnf: { 'x5t#S256': x5t } }, '/behind', headers('client')))).status,
     ).toBe(200);
     expect(
-      (await tlsAsk(bearer(bed, { cnf: { 'x5t#S256': x5t } }, '/behind', headers('thief')))).status,
+      (await tlsAsk(bearer(fixture, { cnf: { 'x5t#S256': x5t } }, '/behind', headers('thief')))).status,
     ).toBe(401);
   });
   it.each([
@@ -220,11 +223,11 @@ describe('mtls (RFC 8705 3)', () => {
     [{ cnf: { jkt } }, 'token_not_bound'],
     [{ cnf: { jkt, 'x5t#S256': 'both' } }, 'token_bound'],
   ])('refuses a token with %j', async (claims, reason) => {
-    expect((await tlsAsk(bearer(bed, claims), 'client')).status).toBe(401);
-    expect(await reasonOf(bed)).toBe(reason);
+    expect((await tlsAsk(bearer(fixture, claims), 'client')).status).toBe(401);
+    expect(await reasonOf(fixture)).toBe(reason);
   });
   it('checks both bindings of a token that has both, under dpop', async () => {
-    const ask = () => dpopAsk(bed, { path: '/both', claims: { cnf: { jkt, 'x5t#S256': x5t } } });
+    const ask = () => dpopAsk(fixture, { path: '/both', claims: { cnf: { jkt, 'x5t#S256': x5t } } });
     expect((await tlsAsk(ask(), 'client')).status).toBe(200);
     expect((await tlsAsk(ask(), 'thief')).status).toBe(401);
     expect((await tlsAsk(ask())).status).toBe(401);
@@ -232,10 +235,10 @@ describe('mtls (RFC 8705 3)', () => {
   it('shakes hands with a renewed certificate, and keeps the last good one when the files do not fit', async () => {
     writeFileSync(file('server.crt'), readFileSync(file('thief.crt')));
     await new Promise((resolve) => setTimeout(resolve, 3000));
-    expect(bed.warnings.join()).toMatch(/stays in use/);
+    expect(fixture.warnings.join()).toMatch(/stays in use/);
     writeFileSync(file('server.key'), readFileSync(file('thief.key')));
     await new Promise((resolve) => setTimeout(resolve, 1300));
-    expect(bed.warnings).toHaveLength(1);
+    expect(fixture.warnings).toHaveLength(1);
     expect((await tlsAsk(token(), 'client')).status).toBe(200); // the client trusts the new one only
   });
 });
@@ -245,7 +248,7 @@ describe('tokens that are not JWTs (RFC 7662)', () => {
   let server: http.Server;
   let asked: { token: string; authorization: string | undefined }[];
   let said: (token: string) => Record<string, unknown> | undefined;
-  let bed: Bed;
+  let fixture: GatewayFixture;
   beforeAll(async () => {
     server = http.createServer((message, response) => {
       let form = '';
@@ -262,7 +265,7 @@ describe('tokens that are not JWTs (RFC 7662)', () => {
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     writeFileSync(join(dir, 'client-secret'), 's/e cret');
-    bed = await start((config, backend) => {
+    fixture = await start((config, backend) => {
       const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
       config.issuers.push({
         name: 'opaque',
@@ -294,7 +297,7 @@ describe('tokens that are not JWTs (RFC 7662)', () => {
   });
   const good = { active: true, aud: `${ORIGIN}/mcp`, scope: 'mcp:read', sub: 'agent', cnf: { jkt } };
   const ask = (token: string) =>
-    bed.ask({
+    fixture.ask({
       method: 'POST',
       path: '/mcp',
       headers: { authorization: `DPoP ${token}`, dpop: proof(client, 'POST', `${ORIGIN}/mcp`, token) },
@@ -329,18 +332,18 @@ describe('tokens that are not JWTs (RFC 7662)', () => {
   ])('answers %s to %j', async (reason, answer) => {
     said = () => answer;
     const got = await ask(`opaque-${JSON.stringify(answer)?.length ?? 0}-${reason}`);
-    expect(await reasonOf(bed)).toBe(reason);
+    expect(await reasonOf(fixture)).toBe(reason);
     if (reason === 'introspection_unavailable')
       expect([got.status, got.headers['retry-after']]).toEqual([503, '1']);
   });
   it('still reads a JWT of another issuer itself', async () => {
-    expect((await bed.ask(dpopAsk(bed, { claims: { scope: 'mcp:read' } }))).status).toBe(200);
+    expect((await fixture.ask(dpopAsk(fixture, { claims: { scope: 'mcp:read' } }))).status).toBe(200);
     expect(asked).toEqual([]);
   });
 });
 
 describe('scopes and metadata (RFC 6750 3.1, RFC 9728)', () => {
-  let bed: Bed;
+  let fixture: GatewayFixture;
   const allow = [
     { method: 'initialize' },
     { method: 'notifications/*' },
@@ -348,7 +351,7 @@ describe('scopes and metadata (RFC 6750 3.1, RFC 9728)', () => {
     { method: 'tools/call', names: ['write'], requiredScopes: ['mcp:write'] },
   ];
   beforeAll(async () => {
-    bed = await start((config, backend) => {
+    fixture = await start((config, backend) => {
       config.publicPathPrefix = '/ai';
       config.issuers[0]!.legacyTyp = true;
       config.routes = [
@@ -366,8 +369,8 @@ describe('scopes and metadata (RFC 6750 3.1, RFC 9728)', () => {
   });
   const RESOURCE = `${ORIGIN}/ai/mcp`;
   const call = (name: string, scope: string, headers: Record<string, string> = {}, method = 'tools/call') =>
-    bed.ask(
-      dpopAsk(bed, {
+    fixture.ask(
+      dpopAsk(fixture, {
         htu: RESOURCE,
         claims: { aud: RESOURCE, scope },
         headers,
@@ -389,7 +392,7 @@ describe('scopes and metadata (RFC 6750 3.1, RFC 9728)', () => {
       '/.well-known/oauth-protected-resource/mcp',
       '/.well-known/oauth-protected-resource',
     ]) {
-      const answer = await bed.ask({ path });
+      const answer = await fixture.ask({ path });
       expect([answer.status, answer.headers['access-control-allow-origin']]).toEqual([200, '*']);
       expect(JSON.parse(answer.text)).toEqual({
         resource: RESOURCE,
@@ -400,16 +403,16 @@ describe('scopes and metadata (RFC 6750 3.1, RFC 9728)', () => {
         dpop_bound_access_tokens_required: true,
       });
       expect([
-        (await bed.ask({ path, method: 'HEAD' })).status,
-        (await bed.ask({ path, method: 'OPTIONS' })).status,
-        (await bed.ask({ path, method: 'POST' })).status,
+        (await fixture.ask({ path, method: 'HEAD' })).status,
+        (await fixture.ask({ path, method: 'OPTIONS' })).status,
+        (await fixture.ask({ path, method: 'POST' })).status,
       ]).toEqual([200, 204, 405]);
     }
-    expect((await bed.ask({ path: '/.well-known/oauth-protected-resource/other' })).status).toBe(404);
+    expect((await fixture.ask({ path: '/.well-known/oauth-protected-resource/other' })).status).toBe(404);
   });
   it('lets a listed page ask and read, and no other', async () => {
     const preflight = (origin: string) =>
-      bed.ask({
+      fixture.ask({
         method: 'OPTIONS',
         path: '/mcp',
         headers: {
@@ -425,7 +428,7 @@ describe('scopes and metadata (RFC 6750 3.1, RFC 9728)', () => {
     ]);
     expect(allowed.headers['access-control-allow-headers']).toMatch(/DPoP/);
     expect((await preflight('https://evil.example')).status).toBe(405);
-    const refused = await bed.ask({
+    const refused = await fixture.ask({
       method: 'POST',
       path: '/mcp',
       headers: { origin: 'https://app.example' },
@@ -443,12 +446,12 @@ describe('scopes and metadata (RFC 6750 3.1, RFC 9728)', () => {
     ]);
   });
   it('lets only listed calls pass, single or in a batch, and only where headers and body agree', async () => {
-    bed.seen.length = 0;
+    fixture.seen.length = 0;
     expect((await call('rm', 'mcp:read')).status).toBe(403);
-    expect(await reasonOf(bed)).toBe('mcp_not_allowed');
+    expect(await reasonOf(fixture)).toBe('mcp_not_allowed');
     const batch = (methods: string[]) =>
-      bed.ask(
-        dpopAsk(bed, {
+      fixture.ask(
+        dpopAsk(fixture, {
           htu: RESOURCE,
           claims: { aud: RESOURCE, scope: 'mcp:read' },
           body: JSON.stringify(methods.map((method) => ({ jsonrpc: '2.0', method }))),
@@ -460,21 +463,21 @@ describe('scopes and metadata (RFC 6750 3.1, RFC 9728)', () => {
         .status,
     ).toBe(400);
     expect((await call('read', 'mcp:read', { 'mcp-method': 'tools/list' })).status).toBe(400);
-    expect(bed.seen).toEqual([]);
+    expect(fixture.seen).toEqual([]);
     expect((await batch(['initialize', 'notifications/initialized'])).status).toBe(200);
     expect(
       (await call('read', 'mcp:read', { 'mcp-method': 'tools/call', 'mcp-name': '=?base64?cmVhZA==?=' }))
         .status,
     ).toBe(200);
-    expect(bed.seen.map((s) => s.body).join()).toContain('"name":"read"');
+    expect(fixture.seen.map((s) => s.body).join()).toContain('"name":"read"');
   });
   it('does not spend the proof of a call that is refused for its body', async () => {
-    const token = accessToken(bed.as, { aud: RESOURCE, scope: 'mcp:read', cnf: { jkt } });
+    const token = accessToken(fixture.as, { aud: RESOURCE, scope: 'mcp:read', cnf: { jkt } });
     const headers = { authorization: `DPoP ${token}`, dpop: proof(client, 'POST', RESOURCE, token) };
-    expect((await bed.ask({ method: 'POST', path: '/mcp', headers, body: 'x' })).status).toBe(400);
+    expect((await fixture.ask({ method: 'POST', path: '/mcp', headers, body: 'x' })).status).toBe(400);
     expect(
       (
-        await bed.ask({
+        await fixture.ask({
           method: 'POST',
           path: '/mcp',
           headers,
@@ -485,8 +488,8 @@ describe('scopes and metadata (RFC 6750 3.1, RFC 9728)', () => {
   });
   it('takes a token without typ where the issuer is said to sign such, never another kind of JWT', async () => {
     const typed = (typ: string | undefined) =>
-      bed.ask(
-        dpopAsk(bed, {
+      fixture.ask(
+        dpopAsk(fixture, {
           htu: RESOURCE,
           claims: { aud: RESOURCE, scope: 'mcp:read' },
           header: { typ },
@@ -503,16 +506,16 @@ describe('scopes and metadata (RFC 6750 3.1, RFC 9728)', () => {
 });
 
 describe('MCP revisions side by side', () => {
-  let bed: Bed;
+  let fixture: GatewayFixture;
   beforeAll(async () => {
-    bed = await start((config, backend) => {
+    fixture = await start((config, backend) => {
       config.routes = [{ kind: 'mcp', name: 'mcp', pathPrefix: '/mcp', auth, backend }];
     });
   });
   const of = (version: string | undefined, method: string, headers: Record<string, string> = {}) =>
-    bed
+    fixture
       .ask(
-        dpopAsk(bed, {
+        dpopAsk(fixture, {
           method,
           headers: { ...(version === undefined ? {} : { 'mcp-protocol-version': version }), ...headers },
         }),
@@ -522,10 +525,10 @@ describe('MCP revisions side by side', () => {
   it.each([undefined, '2025-03-26', '2025-06-18', '2025-11-25'])(
     '%s has GET, POST and DELETE, and sessions',
     async (version) => {
-      const session = await beginSession(bed, dpopAsk(bed), 's-1');
+      const session = await beginSession(fixture, dpopAsk(fixture), 's-1');
       for (const method of ['GET', 'POST', 'DELETE'])
         expect(await of(version, method, { 'mcp-session-id': session })).toBe(200);
-      expect(bed.seen.at(-1)!.headers['mcp-session-id']).toBe('s-1');
+      expect(fixture.seen.at(-1)!.headers['mcp-session-id']).toBe('s-1');
     },
   );
   it('2026-07-28 has POST only, with Mcp-Method, and Mcp-Name where the method has a name', async () => {
@@ -545,7 +548,7 @@ describe('MCP revisions side by side', () => {
   it('any other revision is refused, after authentication', async () => {
     expect(await of('2024-11-05', 'POST')).toBe(400);
     expect(
-      (await bed.ask({ method: 'POST', path: '/mcp', headers: { 'mcp-protocol-version': '2024-11-05' } }))
+      (await fixture.ask({ method: 'POST', path: '/mcp', headers: { 'mcp-protocol-version': '2024-11-05' } }))
         .status,
     ).toBe(401);
   });
@@ -557,21 +560,24 @@ describe('proxies in front (RFC 9449 4.3 item 9)', () => {
     'x-forwarded-host': host,
   });
   it('X-Forwarded-* of a stranger changes nothing', async () => {
-    const bed = await start((config, backend) => {
+    const fixture = await start((config, backend) => {
       config.routes = [
         { kind: 'mcp', name: 'mcp', pathPrefix: '/mcp', auth: { ...auth, audiences: ['a'] }, backend },
       ];
     });
     const headers = { ...forwarded('https', 'evil.example'), 'x-forwarded-for': '203.0.113.7' };
     expect(
-      (await bed.ask(dpopAsk(bed, { claims: { aud: 'a' }, htu: 'https://evil.example/mcp', headers })))
-        .status,
+      (
+        await fixture.ask(
+          dpopAsk(fixture, { claims: { aud: 'a' }, htu: 'https://evil.example/mcp', headers }),
+        )
+      ).status,
     ).toBe(401);
-    expect((await bed.ask(dpopAsk(bed, { claims: { aud: 'a' }, headers }))).status).toBe(200);
-    expect((await bed.audit()).at(-1)).toMatchObject({ 'client.address': '127.0.0.1' });
+    expect((await fixture.ask(dpopAsk(fixture, { claims: { aud: 'a' }, headers }))).status).toBe(200);
+    expect((await fixture.audit()).at(-1)).toMatchObject({ 'client.address': '127.0.0.1' });
   });
   it('of a trusted peer chooses the origin and the audience, where the config says so; a path that it cut off is put back', async () => {
-    const bed = await start((config, backend) => {
+    const fixture = await start((config, backend) => {
       config.trustedPeers = ['127.0.0.1/32', '10.0.0.0/8'];
       config.originFrom = 'forwarded';
       config.publicOrigins = [ORIGIN, 'https://tenant.example'];
@@ -584,12 +590,15 @@ describe('proxies in front (RFC 9449 4.3 item 9)', () => {
       'x-forwarded-for': '198.51.100.1, 203.0.113.7, 10.1.2.3',
     };
     expect(
-      (await bed.ask(dpopAsk(bed, { htu: tenant, claims: { aud: tenant }, headers: from }))).status,
+      (await fixture.ask(dpopAsk(fixture, { htu: tenant, claims: { aud: tenant }, headers: from }))).status,
     ).toBe(200);
-    expect((await bed.audit()).at(-1)).toMatchObject({ 'client.address': '203.0.113.7' });
+    expect((await fixture.audit()).at(-1)).toMatchObject({ 'client.address': '203.0.113.7' });
     expect(
-      (await bed.ask(dpopAsk(bed, { htu: `${ORIGIN}/ai/mcp`, claims: { aud: tenant }, headers: from })))
-        .status,
+      (
+        await fixture.ask(
+          dpopAsk(fixture, { htu: `${ORIGIN}/ai/mcp`, claims: { aud: tenant }, headers: from }),
+        )
+      ).status,
     ).toBe(401);
     for (const odd of [
       forwarded('https', 'a/b'),
@@ -599,13 +608,13 @@ describe('proxies in front (RFC 9449 4.3 item 9)', () => {
     ]) {
       expect(
         (
-          await bed.ask(
-            dpopAsk(bed, { htu: `${ORIGIN}/ai/mcp`, claims: { aud: `${ORIGIN}/ai/mcp` }, headers: odd }),
+          await fixture.ask(
+            dpopAsk(fixture, { htu: `${ORIGIN}/ai/mcp`, claims: { aud: `${ORIGIN}/ai/mcp` }, headers: odd }),
           )
         ).status,
       ).toBe(421);
     }
     const unsaid = { htu: `${ORIGIN}/ai/mcp`, claims: { aud: `${ORIGIN}/ai/mcp` } };
-    expect((await bed.ask(dpopAsk(bed, unsaid))).status).toBe(200);
+    expect((await fixture.ask(dpopAsk(fixture, unsaid))).status).toBe(200);
   });
 });

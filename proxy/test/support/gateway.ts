@@ -38,7 +38,7 @@ export interface Ask {
  */
 const [ANSWER_MS, AUDIT_MS, NOTHING_MS] = [5_000, 1_000, 250];
 
-export interface Bed {
+export interface GatewayFixture {
   readonly as: Pair;
   readonly self: Pair;
   readonly gateway: Gateway;
@@ -82,9 +82,9 @@ export function request(
   });
 }
 
-export interface BedOptions {
+export interface GatewayFixtureOptions {
   /** Changes the config before it is parsed. */
-  readonly change?: (config: ConfigInput, bed: { backendPort: number; dir: string }) => void;
+  readonly change?: (config: ConfigInput, fixture: { backendPort: number; dir: string }) => void;
   readonly clock?: () => number;
   /** Since when it knows of every proof; default: two minutes ago, as if it had been running. */
   readonly remembersSince?: number;
@@ -92,12 +92,12 @@ export interface BedOptions {
   readonly http2?: boolean;
 }
 
-export async function startBed({
+export async function startFixture({
   change,
   clock = wallClock,
   remembersSince = clock() - 120,
   http2 = false,
-}: BedOptions = {}): Promise<Bed> {
+}: GatewayFixtureOptions = {}): Promise<GatewayFixture> {
   const dir = mkdtempSync(join(tmpdir(), 'agw-test-'));
   const as = rsa();
   const self = rsa();
@@ -124,7 +124,7 @@ export async function startBed({
         headers: message.headers,
         body,
       });
-      bed.answer(message, response, body);
+      fixture.answer(message, response, body);
     });
   });
   const backendPort = await new Promise<number>((resolve) =>
@@ -159,7 +159,7 @@ export async function startBed({
     audit: { file: join(dir, 'audit.jsonl') },
     drainSeconds: 1,
   };
-  const certificate = http2 ? makeCertificate(dir, 'bed') : undefined;
+  const certificate = http2 ? makeCertificate(dir, 'fixture') : undefined;
   if (certificate !== undefined) input.listen = { ...input.listen, tls: certificate };
   change?.(input, { backendPort, dir });
   const parsed = parseConfig(input);
@@ -178,7 +178,7 @@ export async function startBed({
     const { status, headers, text } = await askOverHttp2(session, { ...ask, headers: byName(ask.headers) });
     return { status: status!, headers, text };
   };
-  const bed: Bed = {
+  const fixture: GatewayFixture = {
     as,
     self,
     gateway,
@@ -236,7 +236,7 @@ export async function startBed({
       rmSync(dir, { recursive: true, force: true });
     },
   };
-  return bed;
+  return fixture;
 }
 
 /** Header fields as HTTP/2's client takes them: what stands more than once as a list. */

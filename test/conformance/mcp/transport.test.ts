@@ -1,9 +1,10 @@
 import { conforms, HTU } from '../support.js';
 
-conforms('MCP transports and authorization', ({ bed, verdict, ask }) => {
+conforms('MCP transports and authorization', ({ fixture, verdict, ask }) => {
   it('refuses an Origin that is not listed, before credentials', async () => {
     expect(
-      (await bed().ask({ method: 'POST', path: '/mcp', headers: { origin: 'https://evil.example' } })).status,
+      (await fixture().ask({ method: 'POST', path: '/mcp', headers: { origin: 'https://evil.example' } }))
+        .status,
     ).toBe(403);
   });
   it('takes a token for the canonical URI of the route, and for no other', async () => {
@@ -14,7 +15,7 @@ conforms('MCP transports and authorization', ({ bed, verdict, ask }) => {
   });
   it("never passes the client's token on", async () => {
     expect(await verdict()).toBe('ok');
-    const names = bed()
+    const names = fixture()
       .seen.at(-1)!
       .rawHeaders.filter((_, i) => i % 2 === 0)
       .map((name) => name.toLowerCase());

@@ -2,7 +2,7 @@ import { conforms } from '../support.js';
 
 conforms(
   'RFC 6750 3',
-  ({ ask, bed }) => {
+  ({ ask, fixture }) => {
     it('3.1: 403 with all scopes where one is missing', async () => {
       const answer = await ask({ token: { scope: 'a' } });
       expect([answer.status, answer.headers['www-authenticate']]).toEqual([
@@ -27,7 +27,7 @@ conforms(
       ]);
     });
     it('says nothing in a self-signed challenge that is not so', async () => {
-      const answer = await bed().ask({ method: 'POST', path: '/self' });
+      const answer = await fixture().ask({ method: 'POST', path: '/self' });
       expect(answer.headers['www-authenticate']).toBe('Bearer realm="agentgateway"');
     });
   },

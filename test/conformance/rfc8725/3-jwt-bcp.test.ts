@@ -1,7 +1,7 @@
 import { jwkOf, jws, rsa, selfSignedToken } from '../../../proxy/test/support/mint.js';
 import { conforms, jkt, now, ORIGIN } from '../support.js';
 
-conforms('RFC 8725 3.8, 3.10, 3.12', ({ verdict, self, bed }) => {
+conforms('RFC 8725 3.8, 3.10, 3.12', ({ verdict, self, fixture }) => {
   it('3.8: never tries a key of one issuer on a token of another', async () => {
     expect(
       await verdict({
@@ -17,7 +17,7 @@ conforms('RFC 8725 3.8, 3.10, 3.12', ({ verdict, self, bed }) => {
             exp: now() + 60,
             cnf: { jkt },
           },
-          bed().self.privateKey,
+          fixture().self.privateKey,
         ),
       }),
     ).toBe('token_key_unknown');
@@ -43,7 +43,7 @@ conforms('RFC 8725 3.8, 3.10, 3.12', ({ verdict, self, bed }) => {
       }),
     ).toBe('ok');
     expect(await verdict({ accessToken: proofText })).toBe('token_type_refused');
-    expect(await verdict({ accessToken: selfSignedToken(bed().self, 'POST', `${ORIGIN}/mcp`) })).toBe(
+    expect(await verdict({ accessToken: selfSignedToken(fixture().self, 'POST', `${ORIGIN}/mcp`) })).toBe(
       'token_type_refused',
     );
     let token = '';

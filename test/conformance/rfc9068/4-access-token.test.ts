@@ -2,7 +2,7 @@ import { createHmac } from 'node:crypto';
 import { accessToken, rsa } from '../../../proxy/test/support/mint.js';
 import { conforms, HTU, jkt, now, part } from '../support.js';
 
-conforms('RFC 9068 4', ({ verdict, bed }) => {
+conforms('RFC 9068 4', ({ verdict, fixture }) => {
   it.each(['at+jwt', 'application/at+jwt', 'AT+JWT'])('takes typ %s', async (typ) =>
     expect(await verdict({ tokenHeader: { typ } })).toBe('ok'),
   );
@@ -52,7 +52,7 @@ conforms('RFC 9068 4', ({ verdict, bed }) => {
     const unsigned = (t: string) => `${part('{"typ":"at+jwt","alg":"none"}')}.${t.split('.')[1]!}.AA`;
     const hmac = (t: string) => {
       const input = `${part('{"typ":"at+jwt","alg":"HS256","kid":"as-1"}')}.${t.split('.')[1]!}`;
-      return `${input}.${createHmac('sha256', bed().as.publicKey.export({ type: 'spki', format: 'pem' }))
+      return `${input}.${createHmac('sha256', fixture().as.publicKey.export({ type: 'spki', format: 'pem' }))
         .update(input)
         .digest('base64url')}`;
     };

@@ -1,8 +1,8 @@
 import { conforms } from '../support.js';
 
-conforms('RFC 9112 3.2, 6.1, 6.3', ({ bed }) => {
+conforms('RFC 9112 3.2, 6.1, 6.3', ({ fixture }) => {
   const status = async (text: string) =>
-    Number((await bed().raw(text.replaceAll('\n', '\r\n'), 250)).slice(9, 12));
+    Number((await fixture().raw(text.replaceAll('\n', '\r\n'), 250)).slice(9, 12));
   it.each([
     ['no Host', 'GET /mcp HTTP/1.1\n\n'],
     ['HTTP/1.0 without Host', 'GET /mcp HTTP/1.0\n\n'],
@@ -22,7 +22,7 @@ conforms('RFC 9112 3.2, 6.1, 6.3', ({ bed }) => {
     ['a folded line', 'GET /mcp HTTP/1.1\nHost: a\nX: a\n b\n\n'],
   ])('refuses %s', async (_, text) => {
     expect(await status(text)).toBe(400);
-    expect(bed().seen).toEqual([]);
+    expect(fixture().seen).toEqual([]);
   });
   it('and asks a well-formed one for credentials', async () =>
     expect(await status('GET /mcp HTTP/1.1\nHost: a\n\n')).toBe(401));

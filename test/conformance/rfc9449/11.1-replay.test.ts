@@ -2,9 +2,9 @@ import { accessToken, proof } from '../../../proxy/test/support/mint.js';
 import { replayKey } from '../../../proxy/src/replay/replay-key.js';
 import { client, conforms, HTU, jkt, now } from '../support.js';
 
-conforms('RFC 9449 11.1', ({ verdict, bed }) => {
+conforms('RFC 9449 11.1', ({ verdict, fixture }) => {
   const ask = (token: string, jti: string, htu = HTU) =>
-    bed().ask({
+    fixture().ask({
       method: 'POST',
       path: htu.slice(htu.indexOf('/mcp')),
       headers: {
@@ -13,15 +13,15 @@ conforms('RFC 9449 11.1', ({ verdict, bed }) => {
       },
     });
   it('takes a proof once, of a hundred at the same time', async () => {
-    const token = accessToken(bed().as, { cnf: { jkt } });
+    const token = accessToken(fixture().as, { cnf: { jkt } });
     const headers = { authorization: `DPoP ${token}`, dpop: proof(client, 'POST', HTU, token) };
     const answers = await Promise.all(
-      Array.from({ length: 100 }, () => bed().ask({ method: 'POST', path: '/mcp', headers })),
+      Array.from({ length: 100 }, () => fixture().ask({ method: 'POST', path: '/mcp', headers })),
     );
     expect(answers.filter((a) => a.status === 200)).toHaveLength(1);
   });
   it('takes a jti of one key once, wherever and with whatever token', async () => {
-    const [a, b] = [accessToken(bed().as, { cnf: { jkt } }), accessToken(bed().as, { cnf: { jkt } })];
+    const [a, b] = [accessToken(fixture().as, { cnf: { jkt } }), accessToken(fixture().as, { cnf: { jkt } })];
     expect([
       (await ask(a, 'same')).status,
       (await ask(b, 'same')).status,

@@ -1,14 +1,14 @@
 import { accessToken, sha256 } from '../../../proxy/test/support/mint.js';
 import { conforms, jkt, stranger } from '../support.js';
 
-conforms('RFC 9449 4.3 item 12', ({ verdict, bed }) => {
+conforms('RFC 9449 4.3 item 12', ({ verdict, fixture }) => {
   it('12a: refuses the ath of another token', async () => {
-    expect(await verdict({ claims: { ath: sha256(accessToken(bed().as, { cnf: { jkt } })) } })).toBe(
+    expect(await verdict({ claims: { ath: sha256(accessToken(fixture().as, { cnf: { jkt } })) } })).toBe(
       'dpop_ath_mismatch',
     );
   });
   it('12a: refuses the right hash in another spelling', async () => {
-    const token = accessToken(bed().as, { cnf: { jkt } });
+    const token = accessToken(fixture().as, { cnf: { jkt } });
     expect(await verdict({ accessToken: token, claims: { ath: `${sha256(token)}=` } })).toBe(
       'dpop_ath_mismatch',
     );

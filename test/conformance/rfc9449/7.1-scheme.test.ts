@@ -1,7 +1,7 @@
 import { accessToken } from '../../../proxy/test/support/mint.js';
 import { conforms, jkt } from '../support.js';
 
-conforms('RFC 9449 7.1', ({ verdict, ask, bed }) => {
+conforms('RFC 9449 7.1', ({ verdict, ask, fixture }) => {
   it.each(['DPoP', 'dpop', 'DPOP'])('takes the scheme name %s (RFC 9110 11.1)', async (scheme) =>
     expect(await verdict({ scheme })).toBe('ok'),
   );
@@ -15,7 +15,7 @@ conforms('RFC 9449 7.1', ({ verdict, ask, bed }) => {
     expect(await verdict({ token: { cnf } })).toBe('token_not_bound'),
   );
   it('answers a request without credentials with a challenge without error, and with algs', async () => {
-    const answer = await bed().ask({ method: 'POST', path: '/mcp' });
+    const answer = await fixture().ask({ method: 'POST', path: '/mcp' });
     expect([answer.status, answer.headers['www-authenticate']]).toEqual([
       401,
       expect.stringMatching(/^DPoP algs="ES256 [^"]*", resource_metadata="[^"]*"$/),
@@ -34,16 +34,21 @@ conforms('RFC 9449 7.1', ({ verdict, ask, bed }) => {
     expect(JSON.stringify(answer)).not.toContain('canary');
   });
   it('refuses two Authorization fields, other syntax, and Proxy-Authorization', async () => {
-    const token = accessToken(bed().as, { cnf: { jkt } });
+    const token = accessToken(fixture().as, { cnf: { jkt } });
     expect((await ask({ headers: ['Authorization', `DPoP ${token}`] })).status).toBe(400);
     for (const value of [`DPoP ${token}, Bearer x`, `DPoP  `, 'DPoP', `DPoP=${token}`, `"DPoP" ${token}`]) {
       expect(
-        (await bed().ask({ method: 'POST', path: '/mcp', headers: { authorization: value } })).status,
+        (await fixture().ask({ method: 'POST', path: '/mcp', headers: { authorization: value } })).status,
       ).toBe(401);
     }
     expect(
-      (await bed().ask({ method: 'POST', path: '/mcp', headers: { 'proxy-authorization': `DPoP ${token}` } }))
-        .status,
+      (
+        await fixture().ask({
+          method: 'POST',
+          path: '/mcp',
+          headers: { 'proxy-authorization': `DPoP ${token}` },
+        })
+      ).status,
     ).toBe(401);
   });
 });

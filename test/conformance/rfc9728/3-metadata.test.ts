@@ -1,11 +1,11 @@
 import { conforms, HTU } from '../support.js';
 
-conforms('RFC 9728 2, 3, 5.1', ({ bed, verdict }) => {
+conforms('RFC 9728 2, 3, 5.1', ({ fixture, verdict }) => {
   it('3.1: is where the challenge says, for anybody, and names the resource that tokens are for', async () => {
-    const challenge = (await bed().ask({ method: 'POST', path: '/mcp' })).headers['www-authenticate']!;
+    const challenge = (await fixture().ask({ method: 'POST', path: '/mcp' })).headers['www-authenticate']!;
     const url = /resource_metadata="([^"]+)"/.exec(challenge)![1]!;
     expect(url).toBe('https://gw.example/.well-known/oauth-protected-resource/mcp');
-    const metadata = JSON.parse((await bed().ask({ path: new URL(url).pathname })).text) as {
+    const metadata = JSON.parse((await fixture().ask({ path: new URL(url).pathname })).text) as {
       resource: string;
     };
     expect(metadata).toMatchObject({
@@ -17,11 +17,11 @@ conforms('RFC 9728 2, 3, 5.1', ({ bed, verdict }) => {
     expect(await verdict({ token: { aud: metadata.resource } })).toBe('ok');
   });
   it('3: has the root form where one route only has an authorization server', async () => {
-    expect((await bed().ask({ path: '/.well-known/oauth-protected-resource' })).status).toBe(200);
-    expect((await bed().ask({ path: '/.well-known/oauth-protected-resource/self' })).status).toBe(404);
+    expect((await fixture().ask({ path: '/.well-known/oauth-protected-resource' })).status).toBe(200);
+    expect((await fixture().ask({ path: '/.well-known/oauth-protected-resource/self' })).status).toBe(404);
   });
   it('lists no algorithm that is symmetric or none', async () => {
-    const { text } = await bed().ask({ path: '/.well-known/oauth-protected-resource/mcp' });
+    const { text } = await fixture().ask({ path: '/.well-known/oauth-protected-resource/mcp' });
     expect(
       (
         JSON.parse(text) as { dpop_signing_alg_values_supported: string[] }

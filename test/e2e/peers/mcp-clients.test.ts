@@ -19,7 +19,7 @@ import {
 } from '@modelcontextprotocol/sdk/types.js';
 import { generateKeyPair, generateProof, type KeyPair } from 'dpop';
 import * as oauth from 'openid-client';
-import { startPeers, type Peers } from './bed.js';
+import { startPeers, type Peers } from './peers.js';
 import { startMcpServer, type McpPeer } from './mcp-server.js';
 
 const INFO = { name: 'peer-client', version: '1.0.0' };
@@ -74,7 +74,7 @@ const until = async (condition: () => boolean) => {
 async function settled(): Promise<unknown[]> {
   for (const client of open.splice(0)) await client.close();
   for (let i = 0; ; i++) {
-    const lines = (await peers.bed.audit())
+    const lines = (await peers.fixture.audit())
       .filter((line) => line['route.name'] !== undefined)
       .slice(recorded);
     const reasons = lines.map(({ reason }) => reason);

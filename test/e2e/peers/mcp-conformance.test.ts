@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { generateKeyPair } from 'dpop';
 import * as client from 'openid-client';
-import { startPeers, type Peers } from './bed.js';
+import { startPeers, type Peers } from './peers.js';
 import { startMcpServer, type McpPeer } from './mcp-server.js';
 import { startSigningRelay, type SigningRelay } from './signing-relay.js';
 

@@ -6,7 +6,7 @@ import { generateKeyPair as dpopKeyPair, generateProof, type JWSAlgorithm } from
 import * as oauth from 'oauth4webapi';
 import * as client from 'openid-client';
 import type { OAuthClient } from './authorization-server.js';
-import { claimsOf, headerOf, jktOf, startPeers, type Peers } from './bed.js';
+import { claimsOf, headerOf, jktOf, startPeers, type Peers } from './peers.js';
 
 type Keys = Awaited<ReturnType<typeof client.randomDPoPKeyPair>>;
 interface Login {
@@ -77,7 +77,7 @@ describe.each([false, true])(
     }, 20_000);
     afterAll(() => peers.stop());
     beforeEach(() => {
-      peers.bed.seen.length = 0;
+      peers.fixture.seen.length = 0;
     });
     const refused = async (answer: Promise<Response>, reason: string, route = 'mcp') => {
       expect(await refusal(answer)).toMatchObject({
@@ -102,9 +102,11 @@ describe.each([false, true])(
       for (const method of ['POST', 'GET', 'DELETE'])
         expect((await call(me, token, resource, method)).status).toBe(200);
       expect((await call(me, token, `${resource}/deeper?query=is&not=signed`)).status).toBe(200);
-      expect(peers.bed.seen.map(({ method }) => method)).toEqual(['POST', 'GET', 'DELETE', 'POST']);
+      expect(peers.fixture.seen.map(({ method }) => method)).toEqual(['POST', 'GET', 'DELETE', 'POST']);
       expect(
-        peers.bed.seen.flatMap(({ headers }) => ['authorization', 'dpop'].filter((name) => name in headers)),
+        peers.fixture.seen.flatMap(({ headers }) =>
+          ['authorization', 'dpop'].filter((name) => name in headers),
+        ),
       ).toEqual([]);
     });
     it('also where the route wants nonces of its own: challenge, then 200, then the nonce is remembered', async () => {
@@ -137,14 +139,14 @@ describe.each([false, true])(
         ).status,
       ).toBe(401);
       expect((await peers.reasons('mcp')).at(-1)).toBe('scheme_refused');
-      expect(peers.bed.seen).toEqual([]);
+      expect(peers.fixture.seen).toEqual([]);
     });
     it.each(['/opaque', '/other'])('a token for %s is refused at /mcp', async (path) => {
       const me = await login(peers);
       const { access_token: token } = await tokenFor(me, peers.origin + path);
       expect((await call(me, token, peers.origin + path)).status).toBe(200);
       await refused(call(me, token, `${peers.origin}/mcp`), 'token_audience_refused');
-      expect(peers.bed.seen).toHaveLength(1);
+      expect(peers.fixture.seen).toHaveLength(1);
     });
     it('a token that the server bound to nobody is refused, with a proof and as Bearer', async () => {
       const me = await login(peers, peers.as.clients.unbound);
@@ -213,7 +215,7 @@ describe.each([false, true])(
             'dpop_replayed',
             'dpop_htm_mismatch',
           ]);
-          expect(peers.bed.seen).toHaveLength(1);
+          expect(peers.fixture.seen).toHaveLength(1);
         });
       },
     );

@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import * as client from 'openid-client';
 import type { ConfigInput } from '../../../proxy/src/config/index.js';
-import { claimsOf, startPeers, type Peers } from './bed.js';
+import { claimsOf, startPeers, type Peers } from './peers.js';
 
 const BACKEND = 'https://tools.example/mcp';
 let peers: Peers;
@@ -41,7 +41,7 @@ beforeAll(async () => {
 }, 20_000);
 afterAll(() => peers.stop());
 beforeEach(() => {
-  peers.bed.seen.length = 0;
+  peers.fixture.seen.length = 0;
 });
 
 const login = async () => {
@@ -90,12 +90,12 @@ it('the backend gets an exchanged token, one exchange for many requests, also fo
     subject_token_type: 'urn:ietf:params:oauth:token-type:access_token',
     resource: BACKEND,
   });
-  const sent = [...new Set(peers.bed.seen.map(({ headers }) => headers.authorization))];
+  const sent = [...new Set(peers.fixture.seen.map(({ headers }) => headers.authorization))];
   expect(sent).toHaveLength(1);
   const exchanged = sent[0]!.replace(/^Bearer /, '');
   expect(claimsOf(exchanged)).toMatchObject({ iss: peers.as.issuer, aud: BACKEND });
   expect(claimsOf(exchanged)).not.toHaveProperty('cnf');
-  expect(peers.bed.seen.some(({ rawHeaders }) => rawHeaders.some((value) => value.includes(token)))).toBe(
+  expect(peers.fixture.seen.some(({ rawHeaders }) => rawHeaders.some((value) => value.includes(token)))).toBe(
     false,
   );
 });
@@ -103,10 +103,10 @@ it('a token that the backend refuses is not used again', async () => {
   const { call } = await (await login())('/mcp');
   expect((await call()).status).toBe(200);
   const before = peers.as.exchanges.length;
-  const usual = peers.bed.answer;
-  peers.bed.answer = (_, response) => response.writeHead(401).end();
+  const usual = peers.fixture.answer;
+  peers.fixture.answer = (_, response) => response.writeHead(401).end();
   expect((await call()).status).toBe(502);
-  peers.bed.answer = usual;
+  peers.fixture.answer = usual;
   expect((await call()).status).toBe(200);
   expect(peers.as.exchanges.length - before).toBe(1);
 });
@@ -114,18 +114,18 @@ it("another caller's token is another exchange", async () => {
   const before = peers.as.exchanges.length;
   for (let i = 0; i < 2; i++) expect((await (await (await login())('/mcp')).call()).status).toBe(200);
   expect(peers.as.exchanges.length - before).toBe(2);
-  expect(new Set(peers.bed.seen.map(({ headers }) => headers.authorization)).size).toBe(2);
+  expect(new Set(peers.fixture.seen.map(({ headers }) => headers.authorization)).size).toBe(2);
 });
 it('what the authorization server does not give is 403, and nothing reaches the backend', async () => {
   const { call } = await (await login())('/forbidden');
   expect((await call()).status).toBe(403);
   expect((await peers.reasons('forbidden')).at(-1)).toBe('exchange_refused');
-  expect(peers.bed.seen).toEqual([]);
+  expect(peers.fixture.seen).toEqual([]);
 });
 it('a gateway whose own secret is wrong says 503 to its clients, and why to its operators', async () => {
   const { call } = await (await login())('/misconfigured');
   expect((await call()).status).toBe(503);
   expect((await peers.reasons('misconfigured')).at(-1)).toBe('exchange_unavailable');
-  expect(peers.bed.warnings.some((warning) => /^token exchange: .*status 401/.test(warning))).toBe(true);
-  expect(peers.bed.seen).toEqual([]);
+  expect(peers.fixture.warnings.some((warning) => /^token exchange: .*status 401/.test(warning))).toBe(true);
+  expect(peers.fixture.seen).toEqual([]);
 });

@@ -8,12 +8,12 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { calculateJwkThumbprint, exportJWK } from 'jose';
 import type { ConfigInput } from '../../../proxy/src/config/index.js';
-import { startBed, type Bed } from '../../../proxy/test/support/gateway.js';
+import { startFixture, type GatewayFixture } from '../../../proxy/test/support/gateway.js';
 import { startAuthorizationServer, type AuthorizationServer } from './authorization-server.js';
 
 export interface Peers {
   readonly as: AuthorizationServer;
-  readonly bed: Bed;
+  readonly fixture: GatewayFixture;
   readonly origin: string;
   /** Reasons of all decisions about a route so far, in order. */
   reasons(route: string): Promise<unknown[]>;
@@ -22,7 +22,7 @@ export interface Peers {
 
 export interface PeersOptions {
   readonly requireNonce?: boolean;
-  /** Where `/mcp` and the other routes lead; without it, to the bed's recording backend. */
+  /** Where `/mcp` and the other routes lead; without it, to the fixture's recording backend. */
   readonly backendUrl?: string;
   readonly change?: (config: ConfigInput, dir: string) => void;
 }
@@ -42,7 +42,7 @@ export async function startPeers({
   });
   try {
     let origin = '';
-    const bed = await startBed({
+    const fixture = await startFixture({
       change: (config, { backendPort, dir }) => {
         origin = `http://127.0.0.1:${config.listen!.port!}`;
         writeFileSync(join(dir, 'introspection-secret'), as.clients.gateway.clientSecret);
@@ -79,15 +79,15 @@ export async function startPeers({
         change?.(config, dir);
       },
     });
-    await ready(bed);
+    await ready(fixture);
     return {
       as,
-      bed,
+      fixture,
       origin,
       reasons: async (route) =>
-        (await bed.audit()).filter((line) => line['route.name'] === route).map(({ reason }) => reason),
+        (await fixture.audit()).filter((line) => line['route.name'] === route).map(({ reason }) => reason),
       async stop() {
-        await bed.stop();
+        await fixture.stop();
         await as.stop();
       },
     };
@@ -98,12 +98,12 @@ export async function startPeers({
 }
 
 /** Has the keys of its issuers. */
-async function ready(bed: Bed): Promise<void> {
+async function ready(fixture: GatewayFixture): Promise<void> {
   for (let left = 15_000; left > 0; left -= 50) {
-    if ((await bed.admin('/readyz')).status === 200) return;
+    if ((await fixture.admin('/readyz')).status === 200) return;
     await sleep(50);
   }
-  throw new Error(`the gateway is not ready: ${bed.warnings.join('; ')}`);
+  throw new Error(`the gateway is not ready: ${fixture.warnings.join('; ')}`);
 }
 
 export const jktOf = async (key: webcrypto.CryptoKey): Promise<string> =>

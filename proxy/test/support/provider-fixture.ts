@@ -1,6 +1,6 @@
 /** One gateway with an issuer for each preset, and for each a route of the profiles dpop and mixed. */
 import type { ConfigInput } from '../../src/config/index.js';
-import { ORIGIN, startBed, type Answer, type Bed } from './gateway.js';
+import { ORIGIN, startFixture, type Answer, type GatewayFixture } from './gateway.js';
 import { ec, proof, thumbprint } from './mint.js';
 import { CLIENT, ISSUERS, PROVIDERS } from './provider-tokens.js';
 
@@ -12,8 +12,8 @@ export const ALIASES = ['api://tools', CLIENT];
 /** The generic issuer with `legacyTyp`. */
 export const LEGACY = 'https://legacy.example';
 
-export async function startProviderBed(): Promise<Bed> {
-  return startBed({
+export async function startProviderFixture(): Promise<GatewayFixture> {
+  return startFixture({
     change: (config) => {
       const [{ jwks }] = config.issuers as [ConfigInput['issuers'][number]];
       const [mcp] = config.routes as [ConfigInput['routes'][number]];
@@ -42,13 +42,13 @@ export interface Verdict {
 
 /** What the audit record says; a refusal is a 401 or 403, and nothing of it reaches the backend. */
 export async function verdictOf(
-  bed: Bed,
+  fixture: GatewayFixture,
   path: string,
   token: string,
   scheme: 'DPoP' | 'Bearer' = 'DPoP',
 ): Promise<Verdict> {
-  const before = bed.seen.length;
-  const answer = await bed.ask({
+  const before = fixture.seen.length;
+  const answer = await fixture.ask({
     method: 'POST',
     path,
     headers: {
@@ -56,9 +56,9 @@ export async function verdictOf(
       ...(scheme === 'DPoP' ? { dpop: proof(client, 'POST', ORIGIN + path, token) } : {}),
     },
   });
-  const record = (await bed.audit()).find((r) => r['request.id'] === answer.headers['x-request-id'])!;
+  const record = (await fixture.audit()).find((r) => r['request.id'] === answer.headers['x-request-id'])!;
   const { reason, detail } = record as { reason: string; detail?: string };
   const status = { ok: 200, scope_insufficient: 403 }[reason] ?? 401;
-  expect([answer.status, bed.seen.length - before]).toEqual([status, reason === 'ok' ? 1 : 0]);
+  expect([answer.status, fixture.seen.length - before]).toEqual([status, reason === 'ok' ? 1 : 0]);
   return { reason, detail, answer };
 }
