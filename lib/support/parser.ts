@@ -10,16 +10,28 @@ type ParsedJwks =
   | { readonly ok: true; readonly faults: readonly string[] }
   | { readonly ok: false; readonly problems: readonly string[] };
 
-/** The parsers that the proxy runs at start, and what they know of address ranges. */
-export const { parseConfig, parseJwks, valueProblems, holdsEverybody, bytesFor, connectionsIn } =
-  createRequire(__filename)(join(ASSETS, 'config.cjs')) as {
-    parseConfig(raw: unknown): Parsed;
-    parseJwks(text: string): ParsedJwks;
-    valueProblems(place: string, where: string, value: unknown): readonly string[];
-    bytesFor(connections: number, use: MemoryUse): number;
-    connectionsIn(bytes: number, use: MemoryUse): number;
-    holdsEverybody(ranges: readonly string[]): boolean;
-  };
+interface Parsers {
+  parseConfig(raw: unknown): Parsed;
+  parseJwks(text: string): ParsedJwks;
+  valueProblems(place: string, where: string, value: unknown): readonly string[];
+  bytesFor(connections: number, use: MemoryUse): number;
+  connectionsIn(bytes: number, use: MemoryUse): number;
+  holdsEverybody(ranges: readonly string[]): boolean;
+  withoutUserinfo(text: string): string;
+  jsonWithoutUserinfo(value: unknown): string | undefined;
+}
+
+/** The parsers that the proxy runs at start, what they know of address ranges, and how they show a value. */
+export const {
+  parseConfig,
+  parseJwks,
+  valueProblems,
+  holdsEverybody,
+  bytesFor,
+  connectionsIn,
+  withoutUserinfo,
+  jsonWithoutUserinfo,
+} = createRequire(__filename)(join(ASSETS, 'config.cjs')) as Parsers;
 
 const assetMaps = new Map<string, Readonly<Record<string, string>>>();
 

@@ -1,3 +1,5 @@
+import { jsonWithoutUserinfo, withoutUserinfo } from './parser';
+
 /** What an error says: where, what should stand there, what stands there, and what to do. */
 export interface Fault {
   readonly where: string;
@@ -8,7 +10,8 @@ export interface Fault {
 
 /** The one form of every error of this library; the proxy's config parser speaks the same. */
 export function say({ where, want, got, next }: Fault): string {
-  return `${where}: ${want}${got === undefined ? '' : `, got ${quote(got)}`}${next === undefined ? '' : `; ${next}`}`;
+  const said = `${where}: ${want}${got === undefined ? '' : `, got ${quote(got)}`}${next === undefined ? '' : `; ${next}`}`;
+  return withoutUserinfo(said);
 }
 
 /** Ends a factory: a value that is wrong by itself is refused at once, with the user's own line on the stack. */
@@ -16,8 +19,9 @@ export function refuse(fault: Fault): never {
   throw new Error(say(fault));
 }
 
+/** As JSON, without the credentials of URLs in it, and cut short. */
 export function quote(value: unknown): string {
-  const text = JSON.stringify(value) ?? String(value);
+  const text = jsonWithoutUserinfo(value) ?? String(value);
   return text.length > 120 ? `${text.slice(0, 117)}...` : text;
 }
 

@@ -1,5 +1,6 @@
 export { bytesFor, connectionsIn, type MemoryUse } from './memory.js';
 export { holdsEverybody } from './cidr.js';
+export { jsonWithoutUserinfo, withoutUserinfo } from './problem.js';
 export { parseConfig, parseConfigText, type Parsed } from './parse.js';
 export type { Intact } from './relations.js';
 export type {
