@@ -131,7 +131,7 @@ export class AgentGateway extends Construct {
       });
     }
     this.routes.push(route);
-    this.registry.changed();
+    this.registry.changed(this.namespaceName);
     const added = route._spec();
     if (added.kind === 'secrets' && this.node.tryFindChild('role') === undefined) {
       emitApiAccess(this, () => this._spec());
@@ -155,7 +155,7 @@ export class AgentGateway extends Construct {
       });
     }
     this.clients.push(peer);
-    this.registry.changed();
+    this.registry.changed(this.namespaceName);
     emitOtherHalves(this.registered);
   }
 
@@ -164,9 +164,9 @@ export class AgentGateway extends Construct {
     return this.routes.includes(route) ? (this.violations().ofRoute.get(route.routeName) ?? []) : [];
   }
 
-  /** @internal what the gateway is by now, computed once after each change of the app */
+  /** @internal what the gateway is by now, computed once after each change in its namespace */
   public _spec(): GatewaySpec {
-    const { version } = this.registry;
+    const version = this.registry.versionOf(this.namespaceName);
     if (this.specAt?.version !== version) this.specAt = { version, spec: this.buildSpec() };
     return this.specAt.spec;
   }
@@ -185,7 +185,7 @@ export class AgentGateway extends Construct {
 
   /** Every violation of the gateway and its routes: the config is parsed once for all of them. */
   private violations(): Violations {
-    const { version } = this.registry;
+    const version = this.registry.versionOf(this.namespaceName);
     if (this.violationsAt?.version !== version) {
       this.violationsAt = { version, violations: this.findViolations() };
     }

@@ -4,10 +4,11 @@
  * emitted: the first policy that selects a pod isolates it from everything else.
  */
 import { IConstruct } from 'constructs';
-import { AppRegistry, RegisteredGateway } from '../spec/app-registry';
+import { AppRegistry, HardenedScope, RegisteredGateway } from '../spec/app-registry';
 import { Flow, flowsOf } from '../spec/flow-graph';
 import { GatewaySpec } from '../spec/gateway-spec';
 import { hashOf } from '../support/json';
+import { oncePer } from '../support/memo';
 import { inNamespace, namespaceOf, PolicyPeer } from '../values/peer-end';
 import { asGiven, emit, k8s } from './k8s';
 import { policyRules } from './network-policies';
@@ -27,11 +28,12 @@ interface Half {
  */
 export function emitOtherHalves(
   { construct, spec: currentSpec }: RegisteredGateway,
-  later?: IConstruct,
+  later?: HardenedScope,
 ): void {
   const registry = AppRegistry.of(construct);
   const spec = currentSpec();
   for (const half of halvesOf(spec)) {
+    if (later !== undefined && half.namespace !== later.namespaceName) continue;
     const namespace = registry.hardenedNamespace(half.namespace);
     if (namespace === undefined) continue;
     const id = idOf(spec, half);
@@ -57,13 +59,13 @@ function idOf({ namespace }: GatewaySpec, half: Half): string {
 }
 
 /** Peers whose pods are all in one known namespace. */
-function halvesOf(spec: GatewaySpec): Half[] {
+const halvesOf = oncePer((spec: GatewaySpec): Half[] => {
   const halves = flowsOf(spec).flows.flatMap(({ end }): Half[] => {
     const namespace = end.kind === 'rule' ? namespaceOf(end.rule, spec.namespace) : undefined;
     return end.kind === 'rule' && namespace !== undefined ? [{ namespace, rule: end.rule }] : [];
   });
   return [...new Map(halves.map((half) => [JSON.stringify(half), half])).values()];
-}
+});
 
 function halfSpec(spec: GatewaySpec, { namespace, rule }: Half): object {
   const key = JSON.stringify(rule);

@@ -1,6 +1,7 @@
 /** What one app holds, so that a construct finds its neighbours without a walk of the whole tree. */
 import { ApiObject } from 'cdk8s';
 import { Construct, IConstruct } from 'constructs';
+import { oncePer } from '../support/memo';
 import { GatewaySpec } from './gateway-spec';
 
 export interface RegisteredGateway {
@@ -22,6 +23,14 @@ export interface Versioned extends IConstruct {
   readonly _minKubernetesVersion?: string;
 }
 
+/** What the constructs of one namespace are. */
+interface NamespaceEntry {
+  readonly gateways: RegisteredGateway[];
+  readonly hardened: HardenedScope[];
+  readonly versioned: Versioned[];
+  version: number;
+}
+
 const registries = new WeakMap<IConstruct, AppRegistry>();
 
 /**
@@ -38,11 +47,8 @@ export class AppRegistry {
     return registry;
   }
 
-  /** Grows with every change of a gateway: what was computed from the gateways before it is out of date. */
-  public version = 0;
   private readonly gateways: RegisteredGateway[] = [];
-  private readonly hardened: HardenedScope[] = [];
-  private readonly versioned: Versioned[] = [];
+  private readonly namespaces = new Map<string, NamespaceEntry>();
   private objectsByIdentity = new Map<string, ApiObject>();
 
   private constructor(root: IConstruct) {
@@ -57,7 +63,8 @@ export class AppRegistry {
 
   public addGateway(gateway: RegisteredGateway): void {
     this.gateways.push(gateway);
-    this.changed();
+    this.entry(gateway.namespace).gateways.push(gateway);
+    this.changed(gateway.namespace);
   }
 
   public allGateways(): readonly RegisteredGateway[] {
@@ -65,36 +72,39 @@ export class AppRegistry {
   }
 
   public addHardened(construct: HardenedScope): void {
-    this.hardened.push(construct);
+    this.entry(construct.namespaceName).hardened.push(construct);
   }
 
   /** The construct that denies every pod of this namespace all traffic. */
   public hardenedNamespace(name: string): HardenedScope | undefined {
-    return this.hardened.find((construct) => construct.namespaceName === name && isAttached(construct));
+    return this.namespaces.get(name)?.hardened.find(isAttached);
   }
 
   public addVersioned(construct: Versioned): void {
-    this.versioned.push(construct);
-    this.changed();
+    this.entry(construct.namespaceName).versioned.push(construct);
+    this.changed(construct.namespaceName);
   }
 
-  public changed(): void {
-    this.version += 1;
+  public changed(namespace: string): void {
+    this.entry(namespace).version += 1;
+  }
+
+  /**
+   * Grows with every change of a gateway in this namespace: what was computed from the gateways in it before is out
+   * of date. Nothing of a gateway depends on another namespace.
+   */
+  public versionOf(namespace: string): number {
+    return this.entry(namespace).version;
   }
 
   public gatewaysIn(namespace: string): readonly RegisteredGateway[] {
-    return this.gateways.filter(
-      (gateway) => gateway.namespace === namespace && isAttached(gateway.construct),
-    );
+    return this.entry(namespace).gateways.filter(({ construct }) => isAttached(construct));
   }
 
   /** Those of this namespace that say a version. */
   public versionsIn(namespace: string): readonly Versioned[] {
-    return this.versioned.filter(
-      (construct) =>
-        construct.namespaceName === namespace &&
-        construct._minKubernetesVersion !== undefined &&
-        isAttached(construct),
+    return this.entry(namespace).versioned.filter(
+      (construct) => construct._minKubernetesVersion !== undefined && isAttached(construct),
     );
   }
 
@@ -102,18 +112,26 @@ export class AppRegistry {
   public firstObject(identity: string): ApiObject | undefined {
     return this.objectsByIdentity.get(identity);
   }
+
+  private entry(namespace: string): NamespaceEntry {
+    const known = this.namespaces.get(namespace);
+    if (known !== undefined) return known;
+    const entry: NamespaceEntry = { gateways: [], hardened: [], versioned: [], version: 0 };
+    this.namespaces.set(namespace, entry);
+    return entry;
+  }
 }
 
 /**
  * An object as kubectl names it. Absent for a name that depends on the object's content.
  * The metadata of a cluster-scoped object still carries its chart's namespace, which does not count.
  */
-export function identityOf({ kind, name, metadata }: ApiObject): string | undefined {
+export const identityOf = oncePer(({ kind, name, metadata }: ApiObject): string | undefined => {
   if (typeof name !== 'string') return undefined;
   const isClusterScoped = /^(Namespace$|Cluster|ValidatingAdmissionPolicy)/.test(kind);
   const namespace = isClusterScoped ? undefined : metadata.namespace;
   return `${kind} ${[namespace, name].filter(Boolean).join('/')}`;
-}
+});
 
 function indexObjects(root: IConstruct): Map<string, ApiObject> {
   const index = new Map<string, ApiObject>();

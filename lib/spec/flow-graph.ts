@@ -1,4 +1,5 @@
 /** Every connection of a gateway, declared once; the NetworkPolicy is a rendering of it. */
+import { oncePer } from '../support/memo';
 import { holdsEverybody } from '../support/parser';
 import { PORT } from '../support/ports-and-paths';
 import { Peer } from '../values/peer';
@@ -78,8 +79,8 @@ export function rulesOf(flows: readonly Flow[], way: Flow['way']): Rule[] {
   return [...byPeer.values()];
 }
 
-/** All connections that this gateway has a reason for. */
-export function flowsOf(spec: GatewaySpec): FlowGraph {
+/** All connections that this gateway has a reason for; nobody adds to them. */
+export const flowsOf = oncePer((spec: GatewaySpec): FlowGraph => {
   const graph = new FlowGraph();
   for (const client of spec.clients) graph.admit(client, PORT.traffic);
   graph.admit(spec.metricsPeer, PORT.admin);
@@ -95,7 +96,7 @@ export function flowsOf(spec: GatewaySpec): FlowGraph {
     for (const peer of spec.apiServer?._peers ?? []) graph.reach(peer, 443, 'TCP', 'api-server');
   }
   return graph;
-}
+});
 
 function reachIssuers(graph: FlowGraph, spec: GatewaySpec): void {
   for (const { introspection, jwks } of issuersOf(spec)) {

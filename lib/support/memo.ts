@@ -1,6 +1,6 @@
 /**
- * Computes a value once for each object it is computed from. Only for objects that never change:
- * a GatewaySpec is one, because a gateway that changes makes a new spec.
+ * Computes a value once for each object it is computed from. Only for objects whose part in it never
+ * changes: a GatewaySpec is one, because a gateway that changes makes a new spec.
  */
 export function oncePer<Key extends object, Value>(compute: (key: Key) => Value): (key: Key) => Value {
   const values = new WeakMap<Key, { readonly value: Value }>();
