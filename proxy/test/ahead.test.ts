@@ -3,6 +3,7 @@ import net from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ORIGIN, startFixture, type GatewayFixture } from './support/gateway.js';
 import { accessToken, ec, proof, thumbprint } from './support/mint.js';
+import { until } from './support/until.js';
 
 const client = ec();
 let fixture: GatewayFixture;
@@ -27,10 +28,6 @@ const connect = (text: string) => {
       closed = true;
     });
   return { socket, got: () => got, closed: () => closed };
-};
-const until = async (what: () => boolean | Promise<boolean>) => {
-  for (let i = 0; i < 200 && !(await what()); i++) await sleep(10);
-  expect(await what()).toBe(true);
 };
 
 it('are answered in their order, each when the one before has been', async () => {

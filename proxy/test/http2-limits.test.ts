@@ -24,6 +24,7 @@ import {
   type RawClient,
 } from './support/http2.js';
 import { accessToken, ec, proof, thumbprint } from './support/mint.js';
+import { until } from './support/until.js';
 
 const HEADERS_SECONDS = 1;
 const BODY_SECONDS = 1;
@@ -98,10 +99,6 @@ const code = (one: RawClient, type: number, stream: number) =>
     ?.payload.readUInt32BE(type === FRAME.GOAWAY ? 4 : 0);
 const answered = (one: RawClient, stream: number) =>
   one.frames().some((f) => f.type === FRAME.HEADERS && f.stream === stream);
-const until = async (what: () => boolean, ms = 5_000) => {
-  for (let left = ms; left > 0 && !what(); left -= 10) await sleep(10);
-  expect(what()).toBe(true);
-};
 const reasons = async () => (await fixture.audit()).map(({ reason }) => reason);
 
 describe('a session', () => {

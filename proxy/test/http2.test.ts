@@ -1,5 +1,5 @@
 /**
- * HTTP/2 over TLS (RFC 9113): the same verdicts and answers as on HTTP/1.1, and a stream that fails takes no
+ * HTTP/2 over TLS (RFC 9113): the same decisions and answers as on HTTP/1.1, and a stream that fails takes no
  * other with it.
  */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -25,6 +25,7 @@ import {
   type Identity,
 } from './support/http2.js';
 import { accessToken, ec, proof, thumbprint } from './support/mint.js';
+import { until } from './support/until.js';
 
 const client = ec();
 const jkt = thumbprint(client);
@@ -103,10 +104,6 @@ const post = (more: Ask = {}): Ask => ({
   ...more,
   headers: { ...signed('POST', more.path), ...more.headers },
 });
-const until = async (what: () => boolean, ms = 2_000) => {
-  for (let left = ms; left > 0 && !what(); left -= 10) await sleep(10);
-  expect(what()).toBe(true);
-};
 const lastAudit = async () => (await fixture.audit()).at(-1)!;
 
 /** The same request on HTTP/1.1, on a connection of its own. */

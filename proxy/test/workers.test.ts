@@ -7,6 +7,7 @@ import { shareClaims } from '../src/replay/memory-store.js';
 import { bucketMemories } from '../src/request-pipeline.js';
 import { shareOf, startWorkers } from '../src/workers/worker-pool.js';
 import { freePort, ORIGIN, request } from './support/gateway.js';
+import { until } from './support/until.js';
 
 const program = (code: string) =>
   new URL(
@@ -37,17 +38,13 @@ const configOf = async (change: object = {}) => {
 };
 const start = async (code: string) => {
   const lost: Error[] = [];
-  const crew = await startWorkers(await configOf(), {
+  const workers = await startWorkers(await configOf(), {
     clock: wallClock,
     warn: () => {},
     program: program(code),
     onLost: (cause) => lost.push(cause),
   });
-  return { crew, lost };
-};
-const until = async (what: () => boolean) => {
-  for (let i = 0; i < 200 && !what(); i++) await new Promise((resolve) => setTimeout(resolve, 10));
-  expect(what()).toBe(true);
+  return { workers, lost };
 };
 const BEATS = 'Atomics.store(workerData.beats, workerData.index, BigInt(Date.now()));';
 const ANSWERS = (answers: string) => `${SERVING}
@@ -58,56 +55,56 @@ const ANSWERS = (answers: string) => `${SERVING}
     if (kind === 'stop') parentPort.close();
   });`;
 
-describe('a crew', () => {
+describe('a worker pool', () => {
   it('does not start where a thread does not, and says why', async () => {
     await expect(start('throw new Error("no port")')).rejects.toThrow('no port');
   });
   it('says when a thread is lost, by an error or by its end', async () => {
     const thrown = await start(`${SERVING} setTimeout(() => { throw new Error('bug'); }, 20)`);
     await until(() => thrown.lost.some(({ message }) => message === 'bug'));
-    await thrown.crew.stop();
+    await thrown.workers.stop();
     const ended = await start(`${SERVING} setTimeout(() => process.exit(3), 20)`);
     await until(() => ended.lost.some(({ message }) => /ended with 3/.test(message)));
-    await ended.crew.stop();
+    await ended.workers.stop();
   });
   it('is not alive while the event loop of one thread does not turn', async () => {
-    const { crew } = await start(`${BEATS} ${ANSWERS('{}')}`);
-    expect((await request(crew.adminPort, { path: '/livez' })).status).toBe(200);
-    await crew.stop();
+    const { workers } = await start(`${BEATS} ${ANSWERS('{}')}`);
+    expect((await request(workers.adminPort, { path: '/livez' })).status).toBe(200);
+    await workers.stop();
     const stuck = await start(`if (workerData.index === 0) { ${BEATS} } ${ANSWERS('{}')}`);
-    expect(await request(stuck.crew.adminPort, { path: '/livez' })).toMatchObject({
+    expect(await request(stuck.workers.adminPort, { path: '/livez' })).toMatchObject({
       status: 503,
       text: '{"status":"stalled"}',
     });
-    await stuck.crew.stop();
+    await stuck.workers.stop();
   });
   it('is ready when all threads are, and names what any of them waits for', async () => {
-    const { crew } = await start(
+    const { workers } = await start(
       ANSWERS('{ waitingFor: workerData.index === 0 ? [] : ["keys of issuer as"] }'),
     );
-    expect(await request(crew.adminPort, { path: '/readyz' })).toMatchObject({
+    expect(await request(workers.adminPort, { path: '/readyz' })).toMatchObject({
       status: 503,
       text: expect.stringContaining('keys of issuer as'),
     });
-    await crew.stop();
+    await workers.stop();
   });
   it('goes back in all threads when one of them does not take a config', async () => {
     const took =
       '(config) => { globalThis.took = [...(globalThis.took ?? []), config.drainSeconds]; return workerData.index === 1 && config.drainSeconds === 7 ? ["no keys"] : []; }';
-    const { crew } = await start(
+    const { workers } = await start(
       ANSWERS(`{ reload: ${took}, waitingFor: () => ['t' + workerData.index + ' ' + globalThis.took] }`),
     );
     expect(
-      await crew.reload(
+      await workers.reload(
         await configOf({ drainSeconds: 7 }).then((config) => ({
           ...config,
-          admin: { ...config.admin, port: crew.adminPort },
+          admin: { ...config.admin, port: workers.adminPort },
         })),
       ),
     ).toEqual(['no keys']);
-    const { text } = await request(crew.adminPort, { path: '/readyz' });
+    const { text } = await request(workers.adminPort, { path: '/readyz' });
     expect(JSON.parse(text)).toMatchObject({ waitingFor: ['t0 7,25', 't1 7'] });
-    await crew.stop();
+    await workers.stop();
   });
   it('gives each thread its share of what is bounded for the process', async () => {
     const config = await configOf({
@@ -173,8 +170,8 @@ describe('threads that share memory', () => {
           }),
       ),
     );
-    const sum = (of: (result: (typeof results)[number]) => number) =>
-      results.reduce((total, result) => total + of(result), 0);
+    const sum = (pick: (result: (typeof results)[number]) => number) =>
+      results.reduce((total, result) => total + pick(result), 0);
     return {
       first: sum(({ turns }) => turns.first!),
       seen: sum(({ turns }) => turns.seen!),

@@ -4,12 +4,12 @@ import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { ConfigInput } from '../../proxy/src/config/index.js';
 import { ORIGIN, request } from '../../proxy/test/support/gateway.js';
 import { accessToken, ec, jwkOf, proof, rsa, thumbprint } from '../../proxy/test/support/mint.js';
 import { startGatewayProcess, type GatewayProcess } from './support/gateway-process.js';
 import { Volume } from './support/volume.js';
+import { until } from '../../proxy/test/support/until.js';
 
 const dir = mkdtempSync(join(tmpdir(), 'agw-reload-'));
 const as = rsa();
@@ -27,10 +27,6 @@ const ask = (path: string) => {
     path,
     headers: { authorization: `DPoP ${token}`, dpop: proof(client, 'POST', ORIGIN + path, token) },
   });
-};
-const until = async (what: () => boolean | Promise<boolean>) => {
-  for (let i = 0; i < 200 && !(await what()); i++) await sleep(25);
-  expect(await what()).toBe(true);
 };
 const said = (event: string) =>
   gateway

@@ -10,6 +10,7 @@ import { proof } from '../../proxy/test/support/mint.js';
 import { startGatewayProcess, type GatewayProcess } from './support/gateway-process.js';
 import { openScene, type Scene } from './support/scene.js';
 import { Volume } from './support/volume.js';
+import { until } from '../../proxy/test/support/until.js';
 
 const WORKERS = 3;
 const ROUNDS = 20;
@@ -61,10 +62,6 @@ const said = (event: string) =>
     .said()
     .split('\n')
     .filter((line) => line.includes(`"event":"${event}"`));
-const until = async (what: () => boolean) => {
-  for (let i = 0; i < 400 && !what(); i++) await new Promise((resolve) => setTimeout(resolve, 25));
-  expect(what()).toBe(true);
-};
 const reloadTo = async (next: ConfigInput, event: string) => {
   const before = said(event).length;
   volume.swap({ 'gateway.json': JSON.stringify(next) });

@@ -13,7 +13,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { ORIGIN, startFixture, type GatewayFixture } from '../support/gateway.js';
 import { makeCertificate } from '../support/http2.js';
 import { accessToken, ec, proof, thumbprint } from '../support/mint.js';
-import { until, wire } from '../support/wire.js';
+import { until } from '../support/until.js';
+import { wire } from '../support/wire.js';
 
 const client = ec();
 let dir: string;
@@ -101,7 +102,7 @@ describe.each([
     const lines = (await fixture.audit()).slice(before);
     expect(lines.map((line) => line['response.status'])).toEqual(connections.map(() => status));
   });
-  // It has come as a whole by the time it is judged, so that nothing unread of it ends the connection.
+  // It has come as a whole by the time it is checked, so that nothing unread of it ends the connection.
   it.each([
     ['two codings', 'POST /mcp', 'Transfer-Encoding: gzip, chunked\r\n', '0\r\n\r\n'],
     ['chunked named twice', 'POST /mcp', 'Transfer-Encoding: chunked, chunked\r\n', '0\r\n\r\n'],
@@ -112,7 +113,7 @@ describe.each([
       '0\r\n\r\n',
     ],
     ['two Host', 'GET /mcp', 'Host: b\r\n', ''],
-    ['a judged field in Connection', 'GET /mcp', 'Connection: DPoP, keep-alive\r\n', ''],
+    ['a checked field in Connection', 'GET /mcp', 'Connection: DPoP, keep-alive\r\n', ''],
     ['too many fields', 'GET /mcp', 'a: b\r\n'.repeat(101), ''],
     ['a bad path', 'GET /mcp/../x', '', ''],
     ['an upgrade', 'GET /mcp', 'Connection: upgrade\r\nUpgrade: h2c\r\n', ''],

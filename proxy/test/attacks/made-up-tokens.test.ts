@@ -6,11 +6,11 @@
 import http from 'node:http';
 import type { SecureClientSessionOptions } from 'node:http2';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { ORIGIN, startFixture, type GatewayFixture } from '../support/gateway.js';
 import { ask as askHttp2, session } from '../support/http2.js';
 import { introspectionAt } from '../support/introspection.js';
 import { ec, proof, thumbprint } from '../support/mint.js';
+import { until } from '../support/until.js';
 
 const [attacker, victim] = [ec(), ec()];
 const GOOD = 'a-real-token';
@@ -97,10 +97,6 @@ describe.each([1, 2])('over HTTP/%d', (version) => {
   }
 
   /** Within fifteen seconds. */
-  async function until(holds: () => boolean): Promise<void> {
-    for (let i = 0; i < 300 && !holds(); i++) await sleep(50);
-    expect(holds()).toBe(true);
-  }
 
   it('many made-up tokens of one address leave places for another, and what is refused counts against it', async () => {
     const { answers, count, all } = flood(200, (n) => `made-up-${n}`);

@@ -9,7 +9,7 @@
 import { ORIGIN, startFixture, type GatewayFixture } from '../support/gateway.js';
 import { block, FLAG, frame, FRAME, rawClient, request } from '../support/http2.js';
 import { accessToken, ec, proof, thumbprint } from '../support/mint.js';
-import { until } from '../support/wire.js';
+import { until } from '../support/until.js';
 
 type Fields = readonly (readonly [string, string])[];
 

@@ -8,7 +8,7 @@ import { once } from 'node:events';
 import tls from 'node:tls';
 import { startFixture, type GatewayFixture } from '../support/gateway.js';
 import { block, FLAG, frame, FRAME, rawClient, request } from '../support/http2.js';
-import { until } from '../support/wire.js';
+import { until } from '../support/until.js';
 
 const MANY = 90;
 /** Of requests before somebody else's: those of a turn, and of the next. */

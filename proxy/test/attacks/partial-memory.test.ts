@@ -11,8 +11,9 @@ import { wallClock } from '../../src/clock.js';
 import { createRedisStore } from '../../src/replay/redis-store.js';
 import { readServerInfo } from '../../src/replay/redis-servers.js';
 import type { ReplayStore } from '../../src/replay/replay-store.js';
-import { keyOf, made, WINDOW, young } from '../replay/contract.js';
+import { claimNow, keyOf, made, thisSecond, WINDOW, young } from '../replay/contract.js';
 import { hasRedis, RedisProcess } from '../replay/redis-process.js';
+import { until } from '../support/until.js';
 
 const stores: ReplayStore[] = [];
 const closing: (() => unknown)[] = [];
@@ -38,20 +39,6 @@ const open = async (port: number, { ready = true, now = wallClock } = {}) => {
   stores.push(store);
   if (ready) await until(() => store.ready());
   return store;
-};
-const until = async (holds: () => boolean | Promise<boolean>, seconds = 12) => {
-  for (let i = 0; i < seconds * 50; i++) {
-    if (await holds()) return;
-    await sleep(20);
-  }
-  throw new Error(`not so within ${seconds} s: ${problems.join('; ')}`);
-};
-const second = () => Math.floor(Date.now() / 1000);
-const used = async (store: ReplayStore, name: string) => {
-  await sleep(1_010); // the epoch begins with a whole second
-  const proof = made(second());
-  expect(await store.claim(keyOf(name), proof)).toBe('first');
-  return proof;
 };
 beforeEach(() => {
   problems.length = 0;
@@ -120,7 +107,7 @@ it('reads what servers that speak the protocol say of themselves, and takes no s
   it('has a new epoch when keys were thrown out under a policy that was there for a while, also for a process that starts later', async () => {
     const redis = await start('--maxmemory', '100mb');
     const store = await open(redis.port);
-    const proof = await used(store, 'evicted');
+    const proof = await claimNow(store, 'evicted');
     await redis.command('config', 'set', 'maxmemory-policy', 'allkeys-lru');
     await until(() => !store.ready());
     await redis.command('config', 'set', 'maxmemory', '1');
@@ -150,7 +137,7 @@ it('reads what servers that speak the protocol say of themselves, and takes no s
     const redis = await start();
     const port = await startMask(redis.port, (text) => text.replace('run_id:', 'xun_id:'));
     const store = await open(port);
-    const proof = await used(store, 'unnamed');
+    const proof = await claimNow(store, 'unnamed');
     expect(await store.claim(keyOf('unnamed'), proof)).toBe('seen');
     await redis.command('client', 'kill', 'type', 'normal');
     await until(() => !store.ready());
@@ -169,7 +156,7 @@ it('reads what servers that speak the protocol say of themselves, and takes no s
       ),
     );
     const store = await open(port);
-    const proof = await used(store, 'before the step');
+    const proof = await claimNow(store, 'before the step');
     const nonce = store.nonce();
     back = 8;
     await until(() => store.nonce() !== nonce);
@@ -192,7 +179,7 @@ it('reads what servers that speak the protocol say of themselves, and takes no s
   it('has an epoch that no replica moves back: the one whose clock is slow takes what the other wrote', async () => {
     const redis = await start();
     const [fast, slow] = [await open(redis.port), await open(redis.port, { now: () => wallClock() - 20 })];
-    const since = second();
+    const since = thisSecond();
     // As a failover has it: the marker names another server, and the slow one is the first to see it.
     await redis.command('set', `${keyPrefix}epoch`, `${since + 100} gone 0 ${WINDOW} nonce`);
     await slow.claim(keyOf('e'), made(since));

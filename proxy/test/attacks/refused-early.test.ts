@@ -10,7 +10,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { ORIGIN, startFixture, type GatewayFixture } from '../support/gateway.js';
 import { answerOf, ask, begin } from '../support/http2.js';
 import { accessToken, ec, proof, thumbprint } from '../support/mint.js';
-import { until, wire } from '../support/wire.js';
+import { until } from '../support/until.js';
+import { wire } from '../support/wire.js';
 
 const client = ec();
 const SIZE = 3 << 20;

@@ -11,7 +11,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { gatherPieces } from '../../src/http/gather-pieces.js';
 import { ORIGIN, startFixture, type GatewayFixture } from '../support/gateway.js';
 import { accessToken, ec, proof, thumbprint } from '../support/mint.js';
-import { until, wire } from '../support/wire.js';
+import { until } from '../support/until.js';
+import { wire } from '../support/wire.js';
 
 const client = ec();
 let fixture: GatewayFixture;

@@ -9,6 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { ORIGIN, startFixture, type GatewayFixture } from '../support/gateway.js';
 import { ask as askHttp2, makeCertificate, session } from '../support/http2.js';
 import { accessToken, ec, proof, thumbprint, type Pair } from '../support/mint.js';
+import { until } from '../support/until.js';
 
 const STREAMS = 8;
 const [attacker, honest] = [ec(), ec()];
@@ -23,10 +24,6 @@ const credentials = (fixture: GatewayFixture, key: Pair, method: string) => {
 };
 
 /** Within ten seconds. */
-async function until(holds: () => boolean): Promise<void> {
-  for (let i = 0; i < 200 && !holds(); i++) await sleep(50);
-  expect(holds()).toBe(true);
-}
 
 const start = async (tls: boolean) => {
   const fixture = await startFixture({

@@ -6,7 +6,7 @@
 import { HeaderBlocks } from '../../src/http/header-blocks.js';
 import { startFixture, type GatewayFixture } from '../support/gateway.js';
 import { FLAG, frame, FRAME, rawClient, type RawClient } from '../support/http2.js';
-import { until } from '../support/wire.js';
+import { until } from '../support/until.js';
 
 const SESSIONS = 12;
 const REQUESTS = 24;

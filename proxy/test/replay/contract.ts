@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { ProofTime, ReplayStore } from '../../src/replay/replay-store.js';
 
 /** A store under test, on a clock that the store believes in. */
@@ -19,6 +20,15 @@ export const made = (at: number): ProofTime => ({ madeAt: at, notBefore: at, non
 /** A proof of then that no store can be too young for. */
 export const known = (at: number): ProofTime => ({ madeAt: at, notBefore: Infinity, nonce: undefined });
 export const young = (): ProofTime => known(Date.now() / 1000);
+/** The whole second that a proof is made in. */
+export const thisSecond = (): number => Math.floor(Date.now() / 1000);
+/** Claims a proof that is made now, in the first whole second after the store's epoch began. */
+export async function claimNow(store: ReplayStore, name: string): Promise<ProofTime> {
+  await sleep(1_010);
+  const proof = made(thisSecond());
+  expect(await store.claim(keyOf(name), proof)).toBe('first');
+  return proof;
+}
 
 /** What every replay store promises. `unitSeconds` is the step that its clock can tell apart. */
 export function behavesLikeAReplayStore(subject: () => Subject, unitSeconds: number): void {

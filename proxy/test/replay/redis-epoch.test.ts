@@ -10,8 +10,9 @@ import { openReplayStore } from '../../src/replay/open-replay-store.js';
 import type { RedisConfig } from '../../src/redis/connect.js';
 import { createRedisStore } from '../../src/replay/redis-store.js';
 import type { ReplayStore } from '../../src/replay/replay-store.js';
-import { keyOf, made, WINDOW, young } from './contract.js';
+import { claimNow, keyOf, made, thisSecond, WINDOW, young } from './contract.js';
 import { hasRedis, RedisProcess } from './redis-process.js';
+import { until } from '../support/until.js';
 
 if (!hasRedis()) {
   const why = 'no redis-server or valkey-server in PATH';
@@ -49,20 +50,10 @@ const open = async (options: RedisConfig) => {
   await until(() => store.ready());
   return store;
 };
-const until = async (holds: () => boolean | Promise<boolean>, seconds = 15) => {
-  for (let i = 0; i < seconds * 50; i++) {
-    if (await holds()) return;
-    await sleep(20);
-  }
-  throw new Error(`not so within ${seconds} s: ${problems.join('; ')}`);
-};
-const second = () => Math.floor(Date.now() / 1000);
 /** A proof that was used just now, and a moment after which the store is younger than it. */
-const used = async (store: ReplayStore, name: string) => {
-  await sleep(1010); // the epoch begins with a whole second
-  const madeAt = second();
-  expect(await store.claim(keyOf(name), made(madeAt))).toBe('first');
-  await sleep(1100);
+const claimEarlier = async (store: ReplayStore, name: string) => {
+  const { madeAt } = await claimNow(store, name);
+  await sleep(1_100);
   return madeAt;
 };
 
@@ -81,22 +72,22 @@ afterEach(async () => {
     const redis = await start();
     const shared = config(redis.port);
     const [one, two] = [await open(shared), await open(shared)];
-    const madeAt = await used(one, 'flushed');
+    const madeAt = await claimEarlier(one, 'flushed');
     await redis.command('flushall');
     expect(await two.claim(keyOf('flushed'), made(madeAt))).toBe('forgotten');
     expect(await one.claim(keyOf('flushed too'), made(madeAt))).toBe('forgotten');
-    const fresh = { ...made(second()), nonce: one.nonce() };
+    const fresh = { ...made(thisSecond()), nonce: one.nonce() };
     expect(await one.claim(keyOf('new'), fresh)).toBe('first');
     expect(await two.claim(keyOf('new'), fresh)).toBe('seen');
     await sleep(1010);
-    expect(await two.claim(keyOf('next second'), made(second()))).toBe('first');
+    expect(await two.claim(keyOf('next second'), made(thisSecond()))).toBe('first');
     expect(problems.join()).toMatch(/flushed/);
   });
 
   it('refuses what was made before the server was replaced by an empty one', async () => {
     const redis = await start();
     const store = await open(config(redis.port));
-    const madeAt = await used(store, 'before');
+    const madeAt = await claimEarlier(store, 'before');
     await redis.kill();
     await redis.restart();
     await until(async () => (await store.claim(keyOf('after'), young())) === 'first');
@@ -106,7 +97,7 @@ afterEach(async () => {
   it('a process that starts after the loss knows of it by the name in the marker', async () => {
     const redis = await start();
     const shared = config(redis.port);
-    const madeAt = await used(await open(shared), 'kept');
+    const madeAt = await claimEarlier(await open(shared), 'kept');
     // As a replica that was promoted has it: the marker of the old primary, not its last claims.
     await redis.command('set', `${shared.keyPrefix}epoch`, `${madeAt - 100} ${'0'.repeat(40)}`);
     expect(await (await open(shared)).claim(keyOf('lost'), made(madeAt))).toBe('forgotten');
@@ -115,7 +106,7 @@ afterEach(async () => {
   it('keeps its epoch over a reconnect to the same server', async () => {
     const redis = await start();
     const store = await open(config(redis.port));
-    const madeAt = await used(store, 'same');
+    const madeAt = await claimEarlier(store, 'same');
     await redis.command('client', 'kill', 'type', 'normal');
     await until(async () => (await store.claim(keyOf('same'), made(madeAt))) === 'seen');
     expect(await store.claim(keyOf('unused'), made(madeAt))).toBe('first');
@@ -132,7 +123,7 @@ afterEach(async () => {
     const store = await open(
       config(sentinel.port, { topology: { kind: 'sentinel', master: 'jti', sentinels: [] } }),
     );
-    const madeAt = await used(store, 'on the primary');
+    const madeAt = await claimEarlier(store, 'on the primary');
     await replica.command('replicaof', 'no', 'one'); // its last writes never arrive
     await replica.command(
       'del',
@@ -142,7 +133,7 @@ afterEach(async () => {
     await replica.command('replicaof', '127.0.0.1', '1');
     await primary.kill();
     await replica.command('replicaof', 'no', 'one');
-    await until(async () => ['first', 'seen'].includes(await store.claim(keyOf('after'), young())), 25);
+    await until(async () => ['first', 'seen'].includes(await store.claim(keyOf('after'), young())), 25_000);
     expect(await store.claim(keyOf('on the primary'), made(madeAt))).toBe('forgotten');
   }, 60_000);
 
@@ -202,7 +193,7 @@ afterEach(async () => {
         return !(await Promise.all(claims)).includes('down');
       });
     await sleep(1_100);
-    const madeAt = second();
+    const madeAt = thisSecond();
     const turns = await Promise.all(
       names.flatMap((name) => [one, two].map((store) => store.claim(keyOf(name), made(madeAt)))),
     );
@@ -225,7 +216,7 @@ afterEach(async () => {
     const names = Array.from({ length: 200 }, (_, i) => `failed over ${i}`);
     await Promise.all(names.map((name) => store.claim(besideOf(name), young()))); // makes the markers
     await sleep(1100);
-    const madeAt = second();
+    const madeAt = thisSecond();
     expect(await Promise.all(names.map((name) => store.claim(keyOf(name), made(madeAt))))).not.toContain(
       'seen',
     );
@@ -233,7 +224,7 @@ afterEach(async () => {
     await nodes[2]!.kill();
     await until(
       async () => String(await nodes[3]!.command('info', 'replication')).includes('role:master'),
-      30,
+      30_000,
     );
     // As if the last claims had not arrived there: all that it has are the markers.
     for (const key of ((await nodes[3]!.command('keys', '*')) as string[]).filter(
@@ -245,7 +236,7 @@ afterEach(async () => {
         !(await Promise.all(names.map((name) => store.claim(keyOf(`${name} after`), young())))).includes(
           'down',
         ),
-      30,
+      30_000,
     );
     const again = await Promise.all(names.map((name) => store.claim(keyOf(name), made(madeAt))));
     expect(again).not.toContain('first');

@@ -11,6 +11,7 @@ import { createRedisStore } from '../../src/replay/redis-store.js';
 import type { ReplayStore } from '../../src/replay/replay-store.js';
 import { behavesLikeAReplayStore, keyOf, WINDOW, young } from './contract.js';
 import { hasRedis, RedisProcess } from './redis-process.js';
+import { until } from '../support/until.js';
 
 const TIMEOUT = 0.3;
 /** What decision 9 and the docs of the constructs say that an ACL user needs. */
@@ -36,13 +37,6 @@ const open = async (url: string, more: Partial<RedisConfig> = {}, ready = true) 
   stores.push(store);
   if (ready) await until(() => store.ready());
   return store;
-};
-const until = async (holds: () => boolean | Promise<boolean>, seconds = 8) => {
-  for (let i = 0; i < seconds * 50; i++) {
-    if (await holds()) return;
-    await sleep(20);
-  }
-  throw new Error(`not so within ${seconds} s`);
 };
 beforeEach(() => {
   problems.length = 0;
@@ -126,7 +120,7 @@ if (!hasRedis() && shared === undefined) {
     const began = performance.now();
     expect(await store.claim(keyOf('hung'), young())).toBe('down');
     expect(performance.now() - began).toBeLessThan(TIMEOUT * 1000 + 200);
-    await until(() => !store.ready(), TIMEOUT * 4 + 2);
+    await until(() => !store.ready(), (TIMEOUT * 4 + 2) * 1000);
     redis.signal('SIGCONT');
     await until(async () => (await store.claim(keyOf('after'), young())) === 'first');
     // The claim that got no answer may have been taken: the proof is spent rather than good twice.

@@ -1,6 +1,5 @@
 /** A client that writes bytes, over TCP or TLS, and keeps what comes back. */
 import net from 'node:net';
-import { setTimeout as sleep } from 'node:timers/promises';
 import tls from 'node:tls';
 
 export interface Wire {
@@ -50,10 +49,4 @@ export function wire(port: number, text: string | Buffer, secure = false): Wire 
     closed: () => closed,
     error: () => error,
   };
-}
-
-/** Waits for it, and fails if it does not come. */
-export async function until(what: () => boolean | Promise<boolean>, ms = 3_000): Promise<void> {
-  for (const end = performance.now() + ms; performance.now() < end && !(await what());) await sleep(10);
-  expect(await what()).toBe(true);
 }

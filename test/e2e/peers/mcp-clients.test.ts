@@ -21,6 +21,7 @@ import { generateKeyPair, generateProof, type KeyPair } from 'dpop';
 import * as oauth from 'openid-client';
 import { startPeers, type Peers } from './peers.js';
 import { startMcpServer, type McpPeer } from './mcp-server.js';
+import { until } from '../../../proxy/test/support/until.js';
 
 const INFO = { name: 'peer-client', version: '1.0.0' };
 const MODERN: ClientOptions = { versionNegotiation: { mode: { pin: '2026-07-28' } } };
@@ -63,10 +64,6 @@ async function tokenFor(route: string, keys: KeyPair): Promise<string> {
     )
   ).access_token;
 }
-const until = async (condition: () => boolean) => {
-  for (let i = 0; i < 300 && !condition(); i++) await new Promise((resolve) => setTimeout(resolve, 10));
-  expect(condition()).toBe(true);
-};
 /**
  * Closes the clients and waits until the gateway has recorded every request that reached the server: a stream
  * is recorded when it ends. What it refused meanwhile.
