@@ -62,7 +62,7 @@ const project = new cdk8s.ConstructLibraryCdk8s({
   // One eslint config of our own for every TypeScript file: eslint.config.mjs.
   eslint: false,
 
-  // One formatter for every source file: prettier settles lines, eslint only judges what they say.
+  // One formatter for every source file: prettier settles lines, eslint only checks what they say.
   prettier: true,
   prettierOptions: {
     ignoreFileOptions: {

@@ -71,7 +71,7 @@ const ofTheRequestPath = {
   ],
 };
 
-/** Which tsconfig judges which files; a later line counts more. */
+/** Which tsconfig checks which files; a later line counts more. */
 const PROJECTS = {
   'lib/**/*.ts': 'tsconfig.json',
   '{apps,test}/**/*.ts': 'test/tsconfig.json',

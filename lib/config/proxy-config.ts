@@ -284,7 +284,7 @@ const parsedConfig = oncePer((spec: GatewaySpec) => parseConfig(JSON.parse(confi
 
 /**
  * What the proxy would refuse at start; `routes[i]` counts as `spec.routes` does. Backends that agentgateway
- * calls are judged as if the proxy did: nobody else judges them before they are used.
+ * calls are checked as if the proxy did: nobody else checks them before they are used.
  */
 export function configProblems(spec: GatewaySpec): readonly string[] {
   const problems = problemsOf(spec);

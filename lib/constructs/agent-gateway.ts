@@ -19,12 +19,12 @@ import { GatewaySpec, RouteSpec } from '../spec/gateway-spec';
 import {
   checkKubernetesVersion,
   kubernetesMinorOf,
-  kubernetesVersionFaults,
+  kubernetesVersionViolations,
 } from '../spec/kubernetes-version';
 import { checked, instanceOf } from '../support/kinds';
 import { checkLabel, checkNamespace, refuse, say } from '../support/text';
-import { duplicateFaults } from '../validation/duplicates';
-import { gatewayFaults } from '../validation/gateway-faults';
+import { duplicateViolations } from '../validation/duplicates';
+import { gatewayViolations } from '../validation/gateway-violations';
 import { inPropWords } from '../validation/prop-words';
 import { Peer } from '../values/peer';
 import { AgentGatewayProps } from './agent-gateway-props';
@@ -107,8 +107,8 @@ export class AgentGateway extends Construct {
     this.node.addValidation({
       validate: () => [
         ...this.violations().ofGateway,
-        ...duplicateFaults(this).map(say),
-        ...kubernetesVersionFaults(this).map(say),
+        ...duplicateViolations(this).map(say),
+        ...kubernetesVersionViolations(this).map(say),
       ],
     });
     this.node.addValidation({
@@ -204,7 +204,7 @@ export class AgentGateway extends Construct {
       .gatewaysIn(this.namespaceName)
       .filter(({ construct }) => construct !== this);
     ofGateway.push(
-      ...gatewayFaults(
+      ...gatewayViolations(
         spec,
         neighbours.map((gateway) => gateway.spec()),
       ),

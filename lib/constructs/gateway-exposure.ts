@@ -1,9 +1,9 @@
 import { Construct } from 'constructs';
 import { asGiven, emit } from '../manifests/k8s';
-import { exposureFaults, httpRouteSpec } from '../spec/exposure';
+import { exposureViolations, httpRouteSpec } from '../spec/exposure';
 import { checked, instanceOf, listOf, optional, Shape, struct, TEXT } from '../support/kinds';
 import { checkLabel, checkObjectName, refuse, say } from '../support/text';
-import { duplicateFaults } from '../validation/duplicates';
+import { duplicateViolations } from '../validation/duplicates';
 import { Peer } from '../values/peer';
 import { AgentGateway, GatewayRoute } from './agent-gateway';
 
@@ -117,7 +117,7 @@ export class GatewayExposure extends Construct {
       }),
     );
     this.node.addValidation({
-      validate: () => [...exposureFaults(gateway._spec(), names), ...duplicateFaults(this)].map(say),
+      validate: () => [...exposureViolations(gateway._spec(), names), ...duplicateViolations(this)].map(say),
     });
   }
 }

@@ -36,7 +36,7 @@ export interface GatewayState {
   readonly routes: readonly RouteSpec[];
 }
 
-/** Values that have no factory are judged where they are handed over. */
+/** Values that have no factory are checked where they are handed over. */
 export function checkValues({ limits = {}, upstream = {}, tracing, drain }: AgentGatewayProps): void {
   checkFields('limits', limits, LIMITS);
   checkFields('limits.requestsPerAddress', limits.requestsPerAddress ?? {}, REQUESTS_PER_ADDRESS);

@@ -8,11 +8,11 @@ import { unpinnedImages } from '../spec/gateway-spec';
 import {
   checkKubernetesVersion,
   kubernetesMinorOf,
-  kubernetesVersionFaults,
+  kubernetesVersionViolations,
 } from '../spec/kubernetes-version';
 import { checked, instanceOf, NUMBER, optional, recordOf, Shape, SIZE, struct, TEXT } from '../support/kinds';
 import { checkNamespace, refuse, say } from '../support/text';
-import { duplicateFaults } from '../validation/duplicates';
+import { duplicateViolations } from '../validation/duplicates';
 import { Admission, AdmissionRule } from '../values/admission';
 
 /** Properties of a `HardenedNamespace`. */
@@ -138,8 +138,8 @@ export class HardenedNamespace extends Construct {
     this.node.addValidation({
       validate: () => [
         ...this.refusedImages(),
-        ...duplicateFaults(this).map(say),
-        ...kubernetesVersionFaults(this).map(say),
+        ...duplicateViolations(this).map(say),
+        ...kubernetesVersionViolations(this).map(say),
       ],
     });
   }
@@ -220,7 +220,7 @@ export class HardenedNamespace extends Construct {
     this.emitPolicy('replicas', oneReplicaSpec(names));
   }
 
-  /** What is judged lies in the policy, where and with what result in its binding. */
+  /** What is checked lies in the policy, where and with what result in its binding. */
   private emitPolicy(shape: string, spec: object): void {
     const name = `hardened-${this.namespaceName}-${shape}`;
     const kind = (suffix: string) => ({

@@ -251,7 +251,7 @@ export class McpRoute extends GatewayRoute {
   }
 }
 
-/** Values that have no factory are judged where they are handed over. */
+/** Values that have no factory are checked where they are handed over. */
 function checkValues({ allow = [], outlierEjection, tokenExchange }: McpRouteProps): void {
   allow.forEach((rule, at) => checkFields(`allow[${at}]`, rule, fields.MCP_RULE));
   checkFields('outlierEjection', outlierEjection ?? {}, fields.OUTLIER);

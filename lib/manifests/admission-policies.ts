@@ -75,9 +75,9 @@ type Match = Readonly<Record<string, readonly string[]>>;
 
 /**
  * Where the rules look. What is there and breaks one may still be labelled, scaled, finished and deleted: only
- * a change of this judges it.
+ * a change of this checks it.
  */
-const judged = (match: Match, part: string) => ({
+const matching = (match: Match, part: string) => ({
   failurePolicy: 'Fail',
   matchConstraints: {
     resourceRules: Object.entries(match).map(([group, resources]) => ({
@@ -122,7 +122,7 @@ const REPLICA_WANT = `${AdmissionRule.ONE_REPLICA}: a gateway with a memory repl
  * @param names asked at synth
  */
 export function oneReplicaSpec(names: () => readonly string[]): object {
-  const rule = judged({ apps: ['deployments', 'deployments/scale'] }, 'object.spec.?replicas');
+  const rule = matching({ apps: ['deployments', 'deployments/scale'] }, 'object.spec.?replicas');
   const isOne = () => `object.metadata.name in ${JSON.stringify([...names()].sort())}`;
   return {
     ...rule,
@@ -146,7 +146,7 @@ export function oneReplicaSpec(names: () => readonly string[]): object {
   };
 }
 
-/** The `spec` of each policy, by what is judged; none without rules. */
+/** The `spec` of each policy, by what is checked; none without rules. */
 export function policySpecs({ _rules }: Admission): Readonly<Record<string, object>> {
   const podRules = _rules.flatMap((rule) =>
     rule === AdmissionRule.CLUSTER_IP || rule === AdmissionRule.ONE_REPLICA
@@ -161,7 +161,7 @@ export function policySpecs({ _rules }: Admission): Readonly<Record<string, obje
             [
               name,
               {
-                ...judged(match, pod),
+                ...matching(match, pod),
                 variables: [
                   { name: 'pod', expression: pod },
                   {
@@ -191,7 +191,7 @@ export function policySpecs({ _rules }: Admission): Readonly<Record<string, obje
         [
           'services',
           {
-            ...judged({ '': ['services'] }, 'object.spec'),
+            ...matching({ '': ['services'] }, 'object.spec'),
             validations: [
               {
                 expression:

@@ -1,6 +1,6 @@
 /** How a gateway is reached from outside, derived from what it serves. */
 import { PORT } from '../support/ports-and-paths';
-import { Fault } from '../support/text';
+import { Violation } from '../support/text';
 import { AuthProfile } from '../values/auth-profile';
 import { authOf, GatewaySpec, RouteSpec } from './gateway-spec';
 
@@ -76,7 +76,7 @@ export function httpRouteSpec(spec: GatewaySpec, names: readonly string[] | unde
   };
 }
 
-export function exposureFaults(spec: GatewaySpec, names: readonly string[] | undefined): Fault[] {
+export function exposureViolations(spec: GatewaySpec, names: readonly string[] | undefined): Violation[] {
   const routes = exposed(spec, names);
   const count = routes.length;
   const under = spec.routes.flatMap((route) =>
@@ -118,7 +118,7 @@ export function exposureFaults(spec: GatewaySpec, names: readonly string[] | und
                 : 'expose some of them by another GatewayExposure of another name',
           },
         ]),
-    ...under.map(([route, over]): Fault => ({
+    ...under.map(([route, over]): Violation => ({
       where: 'routes',
       want: `must name "${route.name}", whose prefix lies under that of "${over.name}" and would be reached with it`,
       got: route.pathPrefix,

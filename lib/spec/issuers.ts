@@ -1,5 +1,5 @@
 import { oncePer } from '../support/memo';
-import { Fault } from '../support/text';
+import { Violation } from '../support/text';
 import { IntrospectionOptions, IssuerPreset } from '../values/auth-profile-options';
 import { JwksSource } from '../values/jwks-source';
 import { authOf, GatewaySpec, RouteSpec } from './gateway-spec';
@@ -22,7 +22,7 @@ const DEFAULT = 'default';
 
 /**
  * Every issuer that a route trusts: as the first of its routes has it, since the others must agree
- * (`issuerFaults`).
+ * (`issuerViolations`).
  */
 export const issuersOf = oncePer((spec: GatewaySpec): readonly IssuerEntry[] => {
   const entries: IssuerEntry[] = [];
@@ -84,11 +84,14 @@ export const resourcesOf = (spec: GatewaySpec, route: RouteSpec) =>
  * What is said of an issuer holds for all of its routes: a second key set would be ignored in silence, and one
  * route's introspection would open the others to opaque tokens.
  */
-export function issuerFaults(spec: GatewaySpec): Fault[] {
+export function issuerViolations(spec: GatewaySpec): Violation[] {
   return spec.routes.flatMap((route) => {
     const said = saidOf(spec, route);
     const entry = issuerOf(spec, route);
-    const differs = (prop: 'jwks' | 'introspection' | 'issuerPreset' | 'legacyTyp', got: unknown): Fault[] =>
+    const differs = (
+      prop: 'jwks' | 'introspection' | 'issuerPreset' | 'legacyTyp',
+      got: unknown,
+    ): Violation[] =>
       JSON.stringify(said[prop] || null) === JSON.stringify(entry[prop] || null)
         ? []
         : [

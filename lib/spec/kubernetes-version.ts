@@ -1,5 +1,5 @@
 /** The oldest Kubernetes that manifests are applied to: one for a namespace, whoever in it says so. */
-import { Fault, refuse } from '../support/text';
+import { Violation, refuse } from '../support/text';
 import { AppRegistry, Versioned } from './app-registry';
 
 const OLDEST = 30;
@@ -80,7 +80,7 @@ export function kubernetesMinorOf(construct: Versioned): number {
 }
 
 /** A namespace lives on one cluster at a time: two oldest versions of it are one too many. */
-export function kubernetesVersionFaults(construct: Versioned): Fault[] {
+export function kubernetesVersionViolations(construct: Versioned): Violation[] {
   const mine = construct._minKubernetesVersion;
   const [other] = versionsSaid(construct).filter((c) => c._minKubernetesVersion !== mine);
   if (mine === undefined || other === undefined) return [];

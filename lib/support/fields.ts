@@ -1,4 +1,4 @@
-/** Props as fields of the proxy's config: written, and judged one by one as its schema judges them. */
+/** Props as fields of the proxy's config: written, and checked one by one as its schema checks them. */
 import { Duration, Size } from 'cdk8s';
 import { valueProblems } from './parser';
 

@@ -7,7 +7,7 @@ import type { MemoryUse, Parsed } from '../../assets/types/config/index';
 const ASSETS = join(__dirname, '..', '..', 'assets');
 
 type ParsedJwks =
-  | { readonly ok: true; readonly faults: readonly string[] }
+  | { readonly ok: true; readonly invalid: readonly string[] }
   | { readonly ok: false; readonly problems: readonly string[] };
 
 interface Parsers {

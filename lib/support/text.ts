@@ -1,7 +1,7 @@
 import { jsonWithoutUserinfo, withoutUserinfo } from './parser';
 
 /** What an error says: where, what should stand there, what stands there, and what to do. */
-export interface Fault {
+export interface Violation {
   readonly where: string;
   readonly want: string;
   readonly got?: unknown;
@@ -9,14 +9,14 @@ export interface Fault {
 }
 
 /** The one form of every error of this library; the proxy's config parser speaks the same. */
-export function say({ where, want, got, next }: Fault): string {
+export function say({ where, want, got, next }: Violation): string {
   const said = `${where}: ${want}${got === undefined ? '' : `, got ${quote(got)}`}${next === undefined ? '' : `; ${next}`}`;
   return withoutUserinfo(said);
 }
 
 /** Ends a factory: a value that is wrong by itself is refused at once, with the user's own line on the stack. */
-export function refuse(fault: Fault): never {
-  throw new Error(say(fault));
+export function refuse(violation: Violation): never {
+  throw new Error(say(violation));
 }
 
 /** As JSON, without the credentials of URLs in it, and cut short. */

@@ -1,13 +1,13 @@
 import { ApiObject } from 'cdk8s';
 import { Construct } from 'constructs';
 import { AppRegistry, identityOf } from '../spec/app-registry';
-import { Fault } from '../support/text';
+import { Violation } from '../support/text';
 
 /**
  * Objects of this construct that an earlier one emits too: whichever is applied last would win, in silence.
  * One of them is enough for a report.
  */
-export function duplicateFaults(scope: Construct): Fault[] {
+export function duplicateViolations(scope: Construct): Violation[] {
   const registry = AppRegistry.of(scope);
   for (const object of scope.node.children.filter(ApiObject.isApiObject)) {
     const identity = identityOf(object);

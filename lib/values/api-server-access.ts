@@ -39,7 +39,7 @@ const SHAPE: Shape<ApiServerAccessOptions> = {
 const OPTIONS = struct('ApiServerAccessOptions', SHAPE);
 
 /**
- * How the gateway's pods reach the Kubernetes API. Some CNIs judge a policy before the Service address is
+ * How the gateway's pods reach the Kubernetes API. Some CNIs evaluate a policy before the Service address is
  * translated and some after it, so both the Service and its endpoints are admitted. With
  * `NetworkPolicyFlavor.CILIUM`, where a CIDR does not select an API server on a node, the entity
  * `kube-apiserver` is admitted instead.

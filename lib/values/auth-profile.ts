@@ -19,7 +19,9 @@ export class AuthProfile {
    * @see https://www.rfc-editor.org/rfc/rfc9449
    */
   public static dpop(options: DpopOptions = {}): AuthProfile {
-    return new AuthProfile('dpop', judged(options, DPOP, fields.DPOP, fields.DPOP_NONCE), { dpop: options });
+    return new AuthProfile('dpop', checkedOptions(options, DPOP, fields.DPOP, fields.DPOP_NONCE), {
+      dpop: options,
+    });
   }
 
   /**
@@ -30,7 +32,7 @@ export class AuthProfile {
    * @see https://www.rfc-editor.org/rfc/rfc9449#section-7.2
    */
   public static mixed(options: DpopOptions = {}): AuthProfile {
-    return new AuthProfile('mixed', judged(options, DPOP, fields.MIXED, fields.MIXED_NONCE), {
+    return new AuthProfile('mixed', checkedOptions(options, DPOP, fields.MIXED, fields.MIXED_NONCE), {
       dpop: options,
     });
   }
@@ -42,7 +44,7 @@ export class AuthProfile {
    * @see https://www.rfc-editor.org/rfc/rfc8705#section-3
    */
   public static mtls(options: MtlsOptions = {}): AuthProfile {
-    return new AuthProfile('mtls', judged(options, MTLS, fields.MTLS), { mtls: options });
+    return new AuthProfile('mtls', checkedOptions(options, MTLS, fields.MTLS), { mtls: options });
   }
 
   /**
@@ -50,7 +52,7 @@ export class AuthProfile {
    * For clients without an authorization server. Not RFC 9449: whoever holds the key in the JWKS is the issuer.
    */
   public static selfSigned(options: SelfSignedOptions = {}): AuthProfile {
-    return new AuthProfile('selfSigned', judged(options, SELF_SIGNED, fields.SELF_SIGNED), {
+    return new AuthProfile('selfSigned', checkedOptions(options, SELF_SIGNED, fields.SELF_SIGNED), {
       selfSigned: options,
     });
   }
@@ -84,7 +86,7 @@ export class AuthProfile {
 }
 
 /** The kind of every option, then each value by itself. */
-function judged<T extends AccessTokenOptions & Pick<DpopOptions, 'nonce'>>(
+function checkedOptions<T extends AccessTokenOptions & Pick<DpopOptions, 'nonce'>>(
   options: T,
   kind: Kind<T>,
   own: Fields<object>,

@@ -1,6 +1,6 @@
 /**
  * Props and the fields of the proxy's config that they become. Each pair stands here once: the config is
- * written by it, the factory of a value judges by it, and test/docs holds the docstrings of props to it.
+ * written by it, the factory of a value checks by it, and test/docs holds the docstrings of props to it.
  */
 import { fields } from '../support/fields';
 
@@ -129,7 +129,7 @@ export const TOKEN_EXCHANGE = fields('routes[]{mcp}.backend.credential{exchange}
 });
 
 export const DRAIN = fields('', { drain: 'drainSeconds' });
-/** Props of the gateway that synth judges: its report names the construct. */
+/** Props of the gateway that synth checks: its report names the construct. */
 export const GATEWAY = fields('', {
   publicOrigins: 'publicOrigins',
   publicPathPrefix: 'publicPathPrefix',

@@ -7,7 +7,7 @@ const PRIVATE_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'];
 const PUBLIC_TYPES = ['RSA', 'EC', 'OKP'];
 
 /**
- * The text of a JWKS, judged: public keys only, each with an id of its own, and such as the proxy takes.
+ * The text of a JWKS, checked: public keys only, each with an id of its own, and such as the proxy takes.
  * `where` is the file or prop it came from.
  */
 export function canonicalJwks(where: string, text: string): string {
@@ -55,9 +55,9 @@ export function canonicalJwks(where: string, text: string): string {
     if (ids.has(kid)) return refuse({ where: `${jwk}.kid`, want: 'must be unique in the set', got: kid });
     return ids.add(kid);
   });
-  const judged = parseJwks(text);
+  const parsed = parseJwks(text);
   // The proxy ignores a key that is no good; here somebody is there to mend it, and agentgateway reads the set too.
-  const problems = judged.ok ? judged.faults : judged.problems;
+  const problems = parsed.ok ? parsed.invalid : parsed.problems;
   if (problems.length > 0) refuse({ where, want: problems.join('; ') });
   return canonicalJson(set);
 }

@@ -15,7 +15,7 @@ export interface PodPeerOptions {
   readonly namespaceLabels?: Record<string, string>;
 
   /**
-   * Port the pods listen on, where a Service maps it from another: most CNIs judge a policy after that translation.
+   * Port the pods listen on, where a Service maps it from another: most CNIs evaluate a policy after that translation.
    *
    * @default - the port of the backend's address
    */

@@ -36,7 +36,7 @@ export interface Edge {
    * allows.
    */
   refresh(): void;
-  /** A config that could not even be read, or judged: it is counted. */
+  /** A config that could not even be read, or checked: it is counted. */
   refusedConfig(): void;
   /** Not ready, no new connections; resolves when the open requests have ended or `drainSeconds` are over. */
   stop(): Promise<void>;
@@ -62,12 +62,12 @@ export async function startGateway(config: Config, dependencies: Dependencies): 
   };
 }
 
-/** @param crew what the other threads of the process share with this one */
-export async function startEdge(config: Config, outer: Dependencies, crew?: ThreadContext): Promise<Edge> {
+/** @param thread what the other threads of the process share with this one */
+export async function startEdge(config: Config, outer: Dependencies, thread?: ThreadContext): Promise<Edge> {
   const resources = await openProcessResources({
     config,
     dependencies: outer,
-    thread: crew,
+    thread,
     current: () => state.generation,
     seen: {
       waitingFor: () => waitingFor(state, resources),
@@ -90,7 +90,7 @@ export async function startEdge(config: Config, outer: Dependencies, crew?: Thre
     if (message.url === '/healthz') answerHealth(message, response);
     else serve(context, state.generation, message, response);
   });
-  const port = await listen(edge.server, { ...config.listen, reusePort: crew !== undefined });
+  const port = await listen(edge.server, { ...config.listen, reusePort: thread !== undefined });
 
   let pending: Promise<unknown> = Promise.resolve();
   let stopped: Promise<void> | undefined;

@@ -7,7 +7,7 @@ import { pairProblem } from './keys/tls-files.js';
 
 /**
  * What the schema cannot see: whether the files that a config names are there and hold what they should. Every
- * fault at once, also of a config that has others.
+ * problem at once, also of a config that has others.
  */
 export function fileProblems({ issuers, routes, tracing, listen, replay }: Intact): string[] {
   return [
@@ -26,7 +26,7 @@ function issuerProblems(where: string, { jwks, introspection }: Issuer): string[
     ...rootsProblems(`${where}.introspection.caFile`, introspection?.caFile),
     ...(jwks !== undefined && 'url' in jwks ? rootsProblems(`${where}.jwks.caFile`, jwks.caFile) : []),
     ...(jwks !== undefined && 'file' in jwks
-      ? contentProblems(`${where}.jwks.file`, jwks.file, jwksFaults)
+      ? contentProblems(`${where}.jwks.file`, jwks.file, findJwksProblems)
       : []),
   ];
 }
@@ -64,7 +64,7 @@ function credentialProblems(where: string, credential: Credential): string[] {
 
 function nonceProblems(where: string, auth: Auth): string[] {
   if (!('nonce' in auth) || auth.nonce === undefined) return [];
-  return contentProblems(`${where}.keys.file`, auth.nonce.keys.file, nonceKeyFaults);
+  return contentProblems(`${where}.keys.file`, auth.nonce.keys.file, findNonceKeyProblems);
 }
 
 function replayProblems(replay: Intact['replay']): string[] {
@@ -100,26 +100,26 @@ const secretProblems = (where: string, secret: { readonly file: string } | undef
   secret === undefined ? [] : readProblems(`${where}.file`, secret.file);
 
 const rootsProblems = (where: string, file: string | undefined): string[] =>
-  file === undefined ? [] : contentProblems(where, file, rootsFaults);
+  file === undefined ? [] : contentProblems(where, file, findRootsProblems);
 
 /** What is wrong with the text of a file; empty when nothing is. */
-type Faults = (text: string) => readonly string[];
+type FindProblems = (text: string) => readonly string[];
 
-const listed = (fault: string | undefined): readonly string[] => (fault === undefined ? [] : [fault]);
-const rootsFaults: Faults = (text) => listed(rootsProblem(text));
-const jwksFaults: Faults = (text) => {
+const listed = (problem: string | undefined): readonly string[] => (problem === undefined ? [] : [problem]);
+const findRootsProblems: FindProblems = (text) => listed(rootsProblem(text));
+const findJwksProblems: FindProblems = (text) => {
   const parsed = parseJwks(text);
   return parsed.ok ? [] : parsed.problems;
 };
-const nonceKeyFaults: Faults = (text) => {
+const findNonceKeyProblems: FindProblems = (text) => {
   const parsed = parseNonceKeys(text);
   return parsed.ok ? [] : [parsed.problem];
 };
 
-function contentProblems(where: string, file: string, faults: Faults): string[] {
+function contentProblems(where: string, file: string, find: FindProblems): string[] {
   const unread = readProblems(where, file);
   if (unread.length > 0) return unread;
-  return faults(readFileSync(file, 'utf8')).map((fault) => `${where}: ${file}: ${fault}`);
+  return find(readFileSync(file, 'utf8')).map((problem) => `${where}: ${file}: ${problem}`);
 }
 
 function readProblems(where: string, file: string): string[] {

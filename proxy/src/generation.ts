@@ -184,7 +184,7 @@ const AT_START: readonly (readonly [string, (config: Config) => unknown])[] = [
 ];
 
 export function restartProblems(before: Config, after: Config): string[] {
-  return AT_START.filter(([, of]) => JSON.stringify(of(before)) !== JSON.stringify(of(after))).map(
+  return AT_START.filter(([, read]) => JSON.stringify(read(before)) !== JSON.stringify(read(after))).map(
     ([where]) => `${where}: must stay as it is while the gateway runs; restart it to change this`,
   );
 }

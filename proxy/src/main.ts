@@ -11,9 +11,9 @@ import { wallClock } from './clock.js';
 import { parseConfigText, weakenings, type Config } from './config/index.js';
 import { fileProblems } from './config-files.js';
 import { watchFile } from './keys/watched-file.js';
-import { lastWords, openEvents } from './observe/events.js';
+import { reportFatal, openEvents } from './observe/events.js';
 import { startWorkers } from './workers/worker-pool.js';
-import type { Start } from './workers/messages.js';
+import type { ThreadStart } from './workers/messages.js';
 import { serveAsThread } from './workers/thread.js';
 
 const USAGE = 'usage: agw serve|check --config FILE';
@@ -25,7 +25,7 @@ const events = openEvents(wallClock);
 const { say } = events;
 
 function fail(code: number, ...lines: string[]): never {
-  lastWords(...lines);
+  reportFatal(...lines);
   process.exit(code);
 }
 
@@ -39,17 +39,20 @@ function load(file: string): Config {
       `--config: cannot be read, got ${(cause as Error).message}; name the gateway's config.json`,
     );
   }
-  const { config, problems } = judge(text);
+  const { config, problems } = validate(text);
   return (
     config ?? fail(EXIT.failed, `${file}: ${problems.length} problem(s)`, ...problems.map((p) => `  ${p}`))
   );
 }
 
 /** The problems of the files that a config names count too. */
-function judge(text: string): { readonly config: Config | undefined; readonly problems: readonly string[] } {
+function validate(text: string): {
+  readonly config: Config | undefined;
+  readonly problems: readonly string[];
+} {
   const parsed = parseConfigText(text);
   const problems = parsed.ok
-    ? [...fileProblems(parsed.config), ...judgeNode(parsed.config)]
+    ? [...fileProblems(parsed.config), ...nodeProblems(parsed.config)]
     : [...parsed.problems, ...fileProblems(parsed.intact)];
   return { config: parsed.ok && problems.length === 0 ? parsed.config : undefined, problems };
 }
@@ -125,7 +128,7 @@ function followConfig(file: string, gateway: Gateway, capacity: Capacity): void 
   const take = async (text: string) => {
     clearTimeout(again);
     const mine = ++seen;
-    const { config, problems } = judge(text);
+    const { config, problems } = validate(text);
     if (config === undefined) gateway.refusedConfig();
     const left = config === undefined ? problems : await gateway.reload(fit(config, capacity));
     if (left.length === 0) return say('reloaded', { config: file });
@@ -147,7 +150,7 @@ function followConfig(file: string, gateway: Gateway, capacity: Capacity): void 
 /** Threads share a port since then (SO_REUSEPORT). */
 const SHARES_PORTS_SINCE = [22, 12] as const;
 
-function judgeNode({ workers }: Config): string[] {
+function nodeProblems({ workers }: Config): string[] {
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
   const [since, sinceMinor] = SHARES_PORTS_SINCE;
   const shares =
@@ -194,4 +197,4 @@ async function run(): Promise<void> {
 }
 
 if (isMainThread) await run();
-else await serveAsThread(workerData as Start, parentPort!, wallClock);
+else await serveAsThread(workerData as ThreadStart, parentPort!, wallClock);

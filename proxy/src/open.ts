@@ -41,26 +41,26 @@ export interface OpenOptions {
 
 /** @returns what generations share; its `close` ends all of it, the audit log last */
 export async function openProcessResources(options: OpenOptions): Promise<ProcessResources> {
-  const { config, dependencies, thread: crew, current, seen } = options;
+  const { config, dependencies, thread, current, seen } = options;
   const { clock, warn } = dependencies;
   const store = await openReplayStore(config, {
     now: clock,
     remembersSince: dependencies.remembersSince,
-    shared: crew?.claims,
+    shared: thread?.claims,
     onProblem: warn,
     onUnchecked: () => metrics.unchecked(),
     onClaimed: (claim, seconds) => metrics.claimed(claim, seconds),
   });
   const metrics = createMetrics({
-    thread: crew !== undefined,
+    thread: thread !== undefined,
     replayEntries: () => store.size?.(),
     openStreams: () => openAnswers.streams(),
     ignoredKeys: () => [...current().trust.keys].map(([name, keys]) => [name, keys.ignored()] as const),
     keyAgeSeconds: () => [...current().trust.keys].map(([name, keys]) => [name, keys.ageSeconds()] as const),
     ...seen,
   });
-  const openAnswers = createOpenAnswers({ now: clock, allowed: (terms) => current().policies.has(terms) });
-  const auditSink = crew?.audit ?? openAuditSink(config, metrics, warn);
+  const openAnswers = createOpenAnswers({ now: clock, allowed: (policy) => current().policies.has(policy) });
+  const auditSink = thread?.audit ?? openAuditSink(config, metrics, warn);
   const audit = createAuditLog(auditSink);
   const tracing = await openTracing(config, metrics, counted(dependencies, metrics));
   const redis = sharedRedis(config);
@@ -73,9 +73,9 @@ export async function openProcessResources(options: OpenOptions): Promise<Proces
     auditSink,
     tracer: tracing?.tracer,
     deadlines,
-    buckets: bucketTables(crew?.buckets ?? bucketMemories(false)),
+    buckets: bucketTables(thread?.buckets ?? bucketMemories(false)),
     sharedRedis: redis?.connect,
-    sessionKeys: createSessionKeys(crew?.sessionKey ?? newSessionKey(), clock, redis?.sessionKeys),
+    sessionKeys: createSessionKeys(thread?.sessionKey ?? newSessionKey(), clock, redis?.sessionKeys),
     refresh: () => tracing?.refresh(),
     async close() {
       openAnswers.close();

@@ -193,7 +193,7 @@ function credentialFileOf(route: Route): string | undefined {
   }
 }
 
-/** One ring a file; its keys judge as long as the longest-lived nonces of the routes that use it. */
+/** One ring a file; its keys verify as long as the longest-lived nonces of the routes that use it. */
 function nonceFiles(routes: readonly Route[]): Map<string, number> {
   const lifetimes = new Map<string, number>();
   for (const { auth } of routes) {

@@ -49,7 +49,7 @@ beforeAll(async () => {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
 });
 afterAll(() => new Promise<void>((resolve) => server.close(() => resolve())));
-// A gateway for each: what one leaves behind must not be what the next one is judged by.
+// A gateway for each: what one leaves behind must not be what the next one is checked by.
 beforeEach(async () => {
   backend = good;
   heads = [];

@@ -85,7 +85,7 @@ const ask = (
     headers: { authorization: `DPoP ${token}`, dpop: proof(client, method, ORIGIN + path, token), ...more },
   });
 };
-const last = async (of: GatewayFixture) => (await of.audit()).at(-1)!;
+const last = async (target: GatewayFixture) => (await target.audit()).at(-1)!;
 
 describe('a credential of the gateway', () => {
   const valuesOf = (name: string) => {
@@ -108,7 +108,7 @@ describe('a credential of the gateway', () => {
       expect(valuesOf(header)).toEqual([want]);
     },
   );
-  it('goes nowhere where the client lists Authorization, which was judged, in Connection', async () => {
+  it('goes nowhere where the client lists Authorization, which was checked, in Connection', async () => {
     expect((await ask(fixture, '/bearer', { more: { connection: 'close, authorization' } })).status).toBe(
       400,
     );

@@ -23,7 +23,7 @@ const below = (n: number): number => {
 
 interface Actor {
   readonly one: RawClient;
-  readonly of: Besieged;
+  readonly target: Besieged;
   next: number;
 }
 const anyStream = ({ next }: Actor) => 1 + 2 * below(1 + next / 2);
@@ -36,7 +36,8 @@ const begin = (actor: Actor, fields: readonly (readonly [string, string])[], fla
   actor.one.write(frame(FRAME.HEADERS, flags, actor.next, block(fields)));
   actor.next += 2;
 };
-const signed = ({ of }: Actor) => request('POST', '/plain', Object.entries(of.credentials(client, '/plain')));
+const signed = ({ target }: Actor) =>
+  request('POST', '/plain', Object.entries(target.credentials(client, '/plain')));
 const WHOLE = FLAG.END_HEADERS | FLAG.END_STREAM;
 
 const ACTIONS: readonly ((actor: Actor) => void | Promise<unknown>)[] = [
@@ -69,38 +70,42 @@ const ACTIONS: readonly ((actor: Actor) => void | Promise<unknown>)[] = [
 /** The first five begin something; most others end a session, so that they are few. */
 const anAction = () => ACTIONS[below(6) === 0 ? below(ACTIONS.length) : below(5)]!;
 
-async function act(of: Besieged): Promise<void> {
-  const one = await rawClient(of.gateway.port, undefined, below(2) === 0);
+async function act(target: Besieged): Promise<void> {
+  const one = await rawClient(target.gateway.port, undefined, below(2) === 0);
   one.socket.on('error', () => {});
-  const actor = { one, of, next: 1 };
+  const actor = { one, target, next: 1 };
   for (let i = 0; i < ACTS && one.socket.writable; i++) await anAction()(actor);
   await sleep(below(50));
   one.socket.destroy();
 }
 
-let of: Besieged;
+let target: Besieged;
 beforeAll(async () => {
-  of = await besiege({
+  target = await besiege({
     http2: true,
     change: (config) => {
       config.limits = { ...config.limits, headersTimeoutSeconds: 1 };
     },
   });
 }, 30_000);
-afterAll(() => of.stop());
+afterAll(() => target.stop());
 
 it('the gateway lives through whatever frames come', async () => {
-  const honest = of.honest('/ruled', BODY);
+  const honest = target.honest('/ruled', BODY);
   let left = CLIENTS;
   const lane = async () => {
-    while (left-- > 0) await act(of).catch(() => {});
+    while (left-- > 0) await act(target).catch(() => {});
   };
   await Promise.all(Array.from({ length: AT_ONCE }, lane));
   const { asked, statuses } = await honest.stop();
-  expect([of.gateway.child.exitCode, of.gateway.child.signalCode, statuses]).toEqual([null, null, [200]]);
+  expect([target.gateway.child.exitCode, target.gateway.child.signalCode, statuses]).toEqual([
+    null,
+    null,
+    [200],
+  ]);
   expect(asked).toBeGreaterThan(0);
   // What they did was worth something only if much of it was a request, and much of it was not.
-  const reasons = of.audit().map(({ reason }) => reason);
+  const reasons = target.audit().map(({ reason }) => reason);
   expect(reasons.filter((reason) => reason === 'ok').length).toBeGreaterThan(CLIENTS);
   expect(reasons.filter((reason) => reason === 'malformed_request').length).toBeGreaterThan(CLIENTS);
 }, 120_000);

@@ -137,7 +137,7 @@ describe('towards a backend', () => {
     expect(fixture.seen[0]!.headers['x-request-id']).not.toBe('theirs');
     expect(fixture.seen[0]!.headers.host).toBe(`127.0.0.1:${fixture.backendPort}`);
   });
-  it('goes nothing of a request whose Connection lists a field that was judged', async () => {
+  it('goes nothing of a request whose Connection lists a field that was checked', async () => {
     for (const connection of ['authorization', 'close, Mcp-Param-X']) {
       const { status } = await fixture.ask({
         method: 'POST',

@@ -83,7 +83,7 @@ function slowly(headers: Readonly<Record<string, string>>, path = '/mcp') {
   return { answer, end: () => out.end(BODY.slice(1)) };
 }
 const at = async (seconds_: number, slow: ReturnType<typeof slowly>) => {
-  await sleep(50); // its headers are judged
+  await sleep(50); // its headers are checked
   ahead = seconds_;
   slow.end();
   return slow.answer;

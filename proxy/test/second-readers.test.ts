@@ -108,7 +108,7 @@ it.each([
   'application/json; charset=UTF-8',
   'text/plain',
   'application/x-www-form-urlencoded',
-])('what was judged as JSON goes on as JSON: %s', async (type) => {
+])('what was checked as JSON goes on as JSON: %s', async (type) => {
   expect((await send({ body: LIST, headers: { 'content-type': type } })).status).toBe(200);
   const { rawHeaders, body } = fixture.seen[0]!;
   expect(

@@ -137,16 +137,16 @@ const cut: GatewayFixture['answer'] = (message, response) => {
   response.writeHead(200, { 'Content-Type': 'text/event-stream' }).write('data: x\n\n');
   setTimeout(() => message.socket.destroy(), 20);
 };
-const valueOf = async (sample: string, of = fixture) =>
+const valueOf = async (sample: string, target = fixture) =>
   Number(
-    (await of.admin('/metrics')).text
+    (await target.admin('/metrics')).text
       .split('\n')
       .find((l) => l.startsWith(`${sample} `))
       ?.slice(sample.length + 1) ?? 0,
   );
-const reaches = async (sample: string, value: number, of = fixture) => {
-  for (let i = 0; i < 100 && (await valueOf(sample, of)) !== value; i++) await sleep(20);
-  expect(await valueOf(sample, of)).toBe(value);
+const reaches = async (sample: string, value: number, target = fixture) => {
+  for (let i = 0; i < 100 && (await valueOf(sample, target)) !== value; i++) await sleep(20);
+  expect(await valueOf(sample, target)).toBe(value);
 };
 /** Of a counter, or the count of a histogram: one more by `act`. */
 const grows =

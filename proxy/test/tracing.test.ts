@@ -452,7 +452,7 @@ describe('a collector', () => {
 });
 
 describe('the config', () => {
-  it('is judged: CA only with TLS, a ratio from 0 to 1, files that are there', async () => {
+  it('is checked: CA only with TLS, a ratio from 0 to 1, files that are there', async () => {
     await open();
     const base = (tracing: Partial<Tracing>): ConfigInput => ({
       version: 1,

@@ -1,4 +1,4 @@
-/** Who reaches whom in each example app, judged at both ends of the connection. */
+/** Who reaches whom in each example app, checked at both ends of the connection. */
 import { App, Chart, Testing } from 'cdk8s';
 import { demo } from '../../apps/demo';
 import { quickstart } from '../../apps/quickstart';

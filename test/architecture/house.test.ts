@@ -12,6 +12,27 @@ const FOLDERS = ['lib', 'proxy/src', 'proxy/test', 'proxy/bench', 'test', 'apps'
 const LONGEST_LINE = 120;
 const LONGEST_FUNCTION = 60;
 
+/** Words of ours that the field has another one for; no exported name, and no member of one, has them again. */
+const RETIRED_WORDS: Readonly<Record<string, string>> = {
+  bed: 'fixture',
+  crew: 'worker pool',
+  faults: 'violations, problems',
+  fault: 'violation, problem, denial',
+  judge: 'validate, check, decide',
+  judged: 'checked',
+  verdict: 'decision, result',
+  roster: 'list',
+  seated: 'list member',
+  surroundings: 'dependencies',
+  lasting: 'process resources',
+  standing: 'validity, stream',
+  terms: 'policy',
+  telling: 'events',
+  conclude: 'respond, record',
+  concluded: 'countRequest',
+  conclusion: 'result',
+};
+
 interface Source {
   readonly file: string;
   readonly text: string;
@@ -62,6 +83,34 @@ function measure(sources: readonly Source[]): Measured {
   };
 }
 
+/** The names that a source exports, and those of the members of what it exports, as `Name` and `Name.member`. */
+function exportedNames({ file, text }: Source): string[] {
+  const source = ts.createSourceFile(file, text, ts.ScriptTarget.Latest, true);
+  return source.statements.flatMap((statement) => {
+    const isExported =
+      ts.canHaveModifiers(statement) &&
+      ts.getModifiers(statement)?.some(({ kind }) => kind === ts.SyntaxKind.ExportKeyword);
+    return isExported ? namesOf(statement) : [];
+  });
+}
+
+function namesOf(statement: ts.Statement): string[] {
+  if (ts.isVariableStatement(statement))
+    return statement.declarationList.declarations.map(({ name }) => name.getText());
+  if (ts.isFunctionDeclaration(statement) || ts.isTypeAliasDeclaration(statement))
+    return [statement.name!.text];
+  if (!ts.isClassDeclaration(statement) && !ts.isInterfaceDeclaration(statement)) return [];
+  const owner = statement.name!.text;
+  return [owner, ...statement.members.flatMap(({ name }) => (name ? [`${owner}.${name.getText()}`] : []))];
+}
+
+/** `startJudge` and `MAX_FAULTS` as their words, in lower case. */
+const wordsOf = (name: string): string[] =>
+  name
+    .split(/[^A-Za-z]+|(?<=[a-z])(?=[A-Z])/)
+    .filter((word) => word !== '')
+    .map((word) => word.toLowerCase());
+
 /** Circles of imports, types among them. */
 function circles(): number {
   const out = execFileSync(
@@ -109,6 +158,18 @@ describe('the house', () => {
   it('has no line over 120 characters but one that cannot be broken', () => {
     // eslint lets a line be longer where it is a text, a pattern or an address; the library has none of the rest.
     expect(ours.flatMap(({ longLines }) => longLines).filter((line) => !/["'`/]/.test(line))).toEqual([]);
+  });
+  it('exports no name with a word that the field has another one for', () => {
+    const named = FOLDERS.flatMap(sourcesOf).flatMap((source) =>
+      exportedNames(source).map((name) => ({ name, file: source.file })),
+    );
+    const retired = named.flatMap(({ name, file }) =>
+      wordsOf(name)
+        .filter((word) => Object.hasOwn(RETIRED_WORDS, word))
+        .map((word) => `${file}: ${name}: "${word}" is called ${RETIRED_WORDS[word]}`),
+    );
+    process.stdout.write(`exported names: ${named.length}, with a retired word: ${retired.length}\n`);
+    expect(retired).toEqual([]);
   });
   it('gives a reason for every exception from lint', () => {
     const silent = [...measured.values()].flatMap(({ exceptions }) =>

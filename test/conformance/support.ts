@@ -1,4 +1,4 @@
-/** One gateway a file, requests from raw builders, verdicts as the audit record has them. */
+/** One gateway a file, requests from raw builders, decisions as the audit record has them. */
 import type { ConfigInput } from '../../proxy/src/config/index.js';
 import { ORIGIN, startFixture, type Answer, type GatewayFixture } from '../../proxy/test/support/gateway.js';
 import {
@@ -42,7 +42,7 @@ export interface Shape {
 export interface Subject {
   readonly fixture: () => GatewayFixture;
   /** `ok`, or why not; a refusal for the proof or the token is a 401, and nothing of it reaches the backend. */
-  verdict(shape?: Shape): Promise<string>;
+  decision(shape?: Shape): Promise<string>;
   ask(shape?: Shape): Promise<Answer>;
   self(claims?: Record<string, unknown>, header?: Record<string, unknown>, pair?: Pair): Promise<string>;
 }
@@ -91,7 +91,7 @@ export function conforms(
         ],
       });
     };
-    const verdictOf = async (asked: Promise<Answer>): Promise<string> => {
+    const decisionOf = async (asked: Promise<Answer>): Promise<string> => {
       const before = fixture.seen.length;
       const answer = await asked;
       const { reason } = (await fixture.audit()).at(-1)! as { reason: string };
@@ -103,9 +103,9 @@ export function conforms(
     cases({
       fixture: () => fixture,
       ask,
-      verdict: (shape) => verdictOf(ask(shape)),
+      decision: (shape) => decisionOf(ask(shape)),
       self: (claims, header, pair) =>
-        verdictOf(
+        decisionOf(
           fixture.ask({
             method: 'POST',
             path: '/self',

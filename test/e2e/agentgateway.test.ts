@@ -99,7 +99,7 @@ let origin: string;
 /** What came to agentgateway: the route that matched, and what jwtAuth says. */
 let arrived: {
   readonly route: string | undefined;
-  readonly verdict: string;
+  readonly decision: string;
   readonly headers: http.IncomingHttpHeaders;
 }[] = [];
 
@@ -107,7 +107,7 @@ let arrived: {
  * jwtAuth, mode strict: a Bearer token, of this issuer, for one of these audiences, signed by one of these
  * keys, with these claims.
  */
-async function verdictOf(
+async function decisionOf(
   { mode, issuer, audiences, jwks, jwtValidationOptions: { requiredClaims } }: JwtAuth,
   authorization: string | undefined,
 ): Promise<string> {
@@ -151,11 +151,11 @@ beforeAll(async () => {
       void (
         route === undefined
           ? Promise.resolve('no route')
-          : verdictOf(route.policies.jwtAuth, message.headers.authorization)
-      ).then((verdict) => {
-        arrived.push({ route: route?.name, verdict, headers: message.headers });
+          : decisionOf(route.policies.jwtAuth, message.headers.authorization)
+      ).then((decision) => {
+        arrived.push({ route: route?.name, decision, headers: message.headers });
         const statuses: Record<string, number> = { accepted: 200, 'no route': 404 };
-        response.writeHead(statuses[verdict] ?? 401).end('{}');
+        response.writeHead(statuses[decision] ?? 401).end('{}');
       });
     });
   });
@@ -209,7 +209,7 @@ describe.each(Object.entries(PROFILES))('under %s', (profile, { route, make }) =
     'what the proxy lets through with %s agentgateway accepts',
     async (method) => {
       expect(await ask(make({}, method))).toBe(200);
-      expect(arrived).toEqual([expect.objectContaining({ route, verdict: 'accepted' })]);
+      expect(arrived).toEqual([expect.objectContaining({ route, decision: 'accepted' })]);
       expect(arrived[0]!.headers).not.toHaveProperty('dpop');
       expect(arrived[0]!.headers.authorization).toMatch(/^Bearer /);
     },
@@ -220,7 +220,7 @@ describe.each(Object.entries(PROFILES))('under %s', (profile, { route, make }) =
     for (const audience of audiences)
       for (const aud of [audience, ['https://other.example', audience]])
         expect(await ask(make({ aud }))).toBe(200);
-    expect(arrived.map(({ verdict }) => verdict)).toEqual(Array(2 * audiences.length).fill('accepted'));
+    expect(arrived.map(({ decision }) => decision)).toEqual(Array(2 * audiences.length).fill('accepted'));
   });
   it.each<[string, Record<string, unknown>]>([
     ['of another audience', { aud: 'https://other.example' }],
@@ -236,7 +236,7 @@ describe.each(Object.entries(PROFILES))('under %s', (profile, { route, make }) =
     expect(arrived).toEqual([]);
     const { authorization } = what.headers as Record<string, string>;
     expect(
-      await verdictOf(
+      await decisionOf(
         routes.find(({ name }) => name === route)!.policies.jwtAuth,
         authorization!.replace(/^DPoP/, 'Bearer'),
       ),

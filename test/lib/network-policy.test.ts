@@ -119,7 +119,7 @@ describe('the network policy', () => {
       );
     }
   });
-  it('keeps the labels that were judged, whatever becomes of the object', () => {
+  it('keeps the labels that were checked, whatever becomes of the object', () => {
     const labels: Record<string, string> = { app: 'a' };
     const chart = newChart();
     const gateway = newGateway(chart);
@@ -175,7 +175,7 @@ describe('the network policy', () => {
   ])('is opened to %j, which is not everybody', (ranges) => {
     expect(allowed(...ranges)).toBe('');
   });
-  it('judges each direction and port by itself, and what goes out too', () => {
+  it('checks each direction and port by itself, and what goes out too', () => {
     const route = (backend: string, range: string) => (chart: ReturnType<typeof newChart>, gateway: any) =>
       new McpRoute(chart, `Mcp${range[0]}`, {
         gateway,

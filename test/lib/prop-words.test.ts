@@ -69,7 +69,7 @@ const GATEWAYS: readonly GatewayOptions[] = [
   },
 ];
 
-/** What no prop fills, since the library writes it in a form that the parser takes, and what is judged before. */
+/** What no prop fills, since the library writes it in a form that the parser takes, and what is checked before. */
 const OURS = [
   /^(limits|upstream|version|admin|audit|lameDuckSeconds|listen\.(host|port)|replay\.(store|url))\b/,
   /^(issuers\[\d+\]\.(name|jwks\.file))\b/,

@@ -63,7 +63,7 @@ const FACTORIES: Record<Group, readonly [where: string, make: (props: any) => un
   MCP_RULE: ['allow[0].', (props) => route({ allow: [{ method: 'tools/call', ...props }] })],
   TOKEN_EXCHANGE: ['tokenExchange.', (props) => route({ tokenExchange: { ...server, ...props } })],
   DRAIN: ['', gateway],
-  // Texts and numbers of a construct's props: synth judges them.
+  // Texts and numbers of a construct's props: synth checks them.
   GATEWAY: ['', (props) => manifests({ gateway: props })],
 };
 

@@ -7,7 +7,7 @@ import { root } from './synth';
 
 const crds = join(root, '..', 'shared', 'crds');
 
-/** Judges an object by the schema of the version that it names. */
+/** Checks an object by the schema of the version that it names. */
 export function validator(file: string, apiVersion: string): ValidateFunction {
   const { spec } = parse(readFileSync(join(crds, file), 'utf8'));
   const { schema } = spec.versions.find(

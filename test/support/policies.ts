@@ -1,5 +1,5 @@
 /**
- * Judges connections by NetworkPolicies as Kubernetes defines it: denied at an end that some policy isolates
+ * Checks connections by NetworkPolicies as Kubernetes defines it: denied at an end that some policy isolates
  * and none allows.
  */
 import { BlockList } from 'node:net';

@@ -11,7 +11,7 @@ const NAMED: Readonly<Record<string, string>> = {
 };
 
 /**
- * The calls that rules judge are those that JSON.parse gives, and those of a reader that ignores the case of
+ * The calls that rules check are those that JSON.parse gives, and those of a reader that ignores the case of
  * names and takes the last.
  */
 export const mcpBody: Target = {

@@ -41,8 +41,8 @@ type ReadKey = PublicKey | string;
 export function importJwk(jwk: unknown): ImportedKey {
   if (typeof jwk !== 'object' || jwk === null || Array.isArray(jwk)) return refuse('jwk must be an object');
   const key = jwk as Record<string, unknown>;
-  const fault = usageFault(key);
-  if (fault !== undefined) return refuse(fault);
+  const problem = usageProblem(key);
+  if (problem !== undefined) return refuse(problem);
   const read = readPublicKey(key);
   if (typeof read === 'string') return refuse(read);
   const algorithms = key.alg === undefined ? read.algorithms : read.algorithms.filter((a) => a === key.alg);
@@ -63,7 +63,7 @@ export function importJwk(jwk: unknown): ImportedKey {
 const refuse = (why: string): ImportedKey => ({ ok: false, why });
 
 /** Why a key, whatever its type, isn't one to verify with. */
-function usageFault(key: Record<string, unknown>): string | undefined {
+function usageProblem(key: Record<string, unknown>): string | undefined {
   const secret = PRIVATE.find((name) => name in key);
   if (secret !== undefined) return `jwk must be public, got member ${secret}`;
   if (key.use !== undefined && key.use !== 'sig') return 'use must be sig';

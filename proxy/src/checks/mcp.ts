@@ -51,7 +51,7 @@ const looksLike = (object: object, names: readonly string[]): boolean =>
  * JSON that two readers could read differently.
  */
 export function readCalls(body: Buffer): readonly McpCall[] | undefined {
-  // An array is judged by the same strict parser, as the one member of an object.
+  // An array is checked by the same strict parser, as the one member of an object.
   const outer = parseJsonObject(`{"m":${utf8(body) ?? ''}}`, BOUNDS);
   if (outer === undefined || Object.keys(outer).length !== 1) return undefined;
   const message = outer.m;

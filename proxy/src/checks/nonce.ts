@@ -7,7 +7,7 @@ const TIME_BYTES = 6;
 const TAG_BYTES = 16;
 
 /**
- * RFC 9449 8: a nonce that nobody can predict and any replica with the key can judge: a whole Unix second and
+ * RFC 9449 8: a nonce that nobody can predict and any replica with the key can check: a whole Unix second and
  * an HMAC-SHA-256 tag of 128 bits over it, base64url, 30 characters (NQCHAR).
  */
 export function makeNonce(key: Buffer, second: number): string {

@@ -57,13 +57,13 @@ async function run(command: Command, args: readonly string[]): Promise<number> {
     return (await command.run(args, { out: (text) => process.stdout.write(`${text}\n`) })) ?? 0;
   } catch (cause) {
     process.stderr.write(`agw: ${(cause as Error).message}\n`);
-    if (!isFaultOfCall(cause)) return 1;
+    if (!isUsageError(cause)) return 1;
     process.stderr.write(`${usageOf(command)}\n`);
     return 2;
   }
 }
 
-const isFaultOfCall = (cause: unknown): boolean =>
+const isUsageError = (cause: unknown): boolean =>
   cause instanceof CliError || (cause as NodeJS.ErrnoException).code?.startsWith('ERR_PARSE_ARGS') === true;
 
 process.exitCode = await main(process.argv.slice(2));

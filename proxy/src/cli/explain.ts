@@ -18,7 +18,7 @@ import { CliError, required, type Command } from './command.js';
 
 const KEYS_WAIT_MS = 5_000;
 
-/** Judges a request as the gateway would, without sending it anywhere and without using its proof up. */
+/** Checks a request as the gateway would, without sending it anywhere and without using its proof up. */
 export const explain: Command = {
   usage:
     'explain --config FILE --method METHOD --url URL [--token TOKEN] [--proof PROOF] [--header "NAME: VALUE"]... [--body FILE] [--at UNIX_SECONDS]',
@@ -42,13 +42,13 @@ export const explain: Command = {
     if (at !== undefined && !Number.isFinite(at))
       throw new CliError('--at', 'must be Unix seconds', values.at);
     const raw = headerLines(host, values);
-    const verdict = await judge(
+    const decision = await decideRequest(
       config,
       received(required(values, 'method').toUpperCase(), target, raw, values.body),
       () => at ?? wallClock(),
     );
-    for (const line of verdict.lines) out(line);
-    return verdict.accepted ? 0 : 1;
+    for (const line of decision.lines) out(line);
+    return decision.accepted ? 0 : 1;
   },
 };
 
@@ -128,24 +128,28 @@ function received(
   };
 }
 
-interface Verdict {
+interface Decision {
   readonly accepted: boolean;
   readonly lines: readonly string[];
 }
 
-async function judge(config: Config, request: Received, clock: Clock): Promise<Verdict> {
+async function decideRequest(config: Config, request: Received, clock: Clock): Promise<Decision> {
   const warnings: string[] = [];
-  const draft = createResourceRegistry().begin();
-  const trust = openTrust(config, draft.acquire, {
+  const transaction = createResourceRegistry().begin();
+  const trust = openTrust(config, transaction.acquire, {
     clock: wallClock,
     warn: (problem) => warnings.push(`warning: ${problem}`),
   });
   try {
     await untilReady(trust);
-    const verdict = await decideAlone(createDryPipeline(config, trust, draft.acquire, clock), request, trust);
-    return { ...verdict, lines: [...warnings, ...verdict.lines] };
+    const decided = await decideAlone(
+      createDryPipeline(config, trust, transaction.acquire, clock),
+      request,
+      trust,
+    );
+    return { ...decided, lines: [...warnings, ...decided.lines] };
   } finally {
-    draft.rollback();
+    transaction.rollback();
   }
 }
 
@@ -156,7 +160,7 @@ async function untilReady(trust: Trust): Promise<void> {
 }
 
 /** The stages of the gateway, over stores and limits that hold nothing: no proof was ever used before. */
-function createDryPipeline(config: Config, trust: Trust, take: Acquire, clock: Clock): RequestPipeline {
+function createDryPipeline(config: Config, trust: Trust, acquire: Acquire, clock: Clock): RequestPipeline {
   const allowed = () => ({ allowed: true as const, remaining: 1, fillSeconds: 1 });
   const nothing = { take: allowed, peek: allowed, drain: () => {}, close: () => {} };
   const store: ReplayStore = {
@@ -170,7 +174,7 @@ function createDryPipeline(config: Config, trust: Trust, take: Acquire, clock: C
   };
   return createPipeline(config, {
     trust: { ...trust, exchangers: untried(trust.exchangers) },
-    acquire: take,
+    acquire,
     buckets: bucketTables(bucketMemories(false)).callers,
     store,
     sessionKeys: createSessionKeys(newSessionKey(), clock),
@@ -184,7 +188,7 @@ async function decideAlone(
   { accept: enter, answerLocally: local, matchRoute: route, decide }: RequestPipeline,
   request: Received,
   trust: Trust,
-): Promise<Verdict> {
+): Promise<Decision> {
   const accepted = await enter(request);
   if (accepted instanceof Denial) return refused(accepted);
   if (local(accepted) !== undefined)
@@ -195,16 +199,15 @@ async function decideAlone(
   const routed = await route(accepted);
   if (routed instanceof Denial) return refused(routed);
   const { name, auth } = routed.route;
-  const decision = await decide(routed);
-  const verdict =
-    decision instanceof Denial ? refused(decision) : passed(request, trust.exchangers.has(name));
+  const denied = await decide(routed);
+  const decision = denied instanceof Denial ? refused(denied) : passed(request, trust.exchangers.has(name));
   return {
-    ...verdict,
-    lines: [`route: ${name} (profile ${auth.profile}, mode ${auth.mode})`, ...verdict.lines],
+    ...decision,
+    lines: [`route: ${name} (profile ${auth.profile}, mode ${auth.mode})`, ...decision.lines],
   };
 }
 
-function passed({ facts: { wouldDeny } }: Received, exchanges: boolean): Verdict {
+function passed({ facts: { wouldDeny } }: Received, exchanges: boolean): Decision {
   const lines: string[] = [];
   if (wouldDeny !== undefined) lines.push(`permissive: a strict route would refuse it as ${wouldDeny}`);
   if (exchanges)
@@ -215,7 +218,7 @@ function passed({ facts: { wouldDeny } }: Received, exchanges: boolean): Verdict
   return { accepted: true, lines };
 }
 
-function refused({ reason, detail }: Denial): Verdict {
+function refused({ reason, detail }: Denial): Decision {
   const { status, say } = meaningOf(reason);
   const { clause, next } = ADVICE[reason];
   return {

@@ -12,7 +12,7 @@ interface JwkSet {
 function readSet(file: string): JwkSet {
   const text = readText(file, 'jwks');
   const parsed = parseJwks(text);
-  const problems = parsed.ok ? parsed.faults : parsed.problems;
+  const problems = parsed.ok ? parsed.invalid : parsed.problems;
   if (problems.length > 0)
     throw new CliError('--jwks', `must be a JWK Set of public keys (${problems.join('; ')})`, file);
   return JSON.parse(text) as JwkSet;

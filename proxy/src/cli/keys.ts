@@ -38,7 +38,7 @@ export const keysGenerate: Command = {
     const bits = Number(values.bits);
     if (!Number.isInteger(bits) || bits < 2048 || bits > 4096)
       throw new CliError('--bits', 'must be 2048 to 4096', values.bits);
-    // Both files are judged before either is written: half a pair is of no use.
+    // Both files are checked before either is written: half a pair is of no use.
     if (values.public !== undefined && resolve(values.public) === resolve(file))
       throw new CliError('--public', 'must be another file than --out', values.public);
     if (!values.force) {

@@ -13,7 +13,7 @@ export type Parsed =
     };
 
 /**
- * Judges a config: every fault at once, each as `where: want, got value; next`.
+ * Checks a config: every problem at once, each as `where: want, got value; next`.
  * `raw` is the parsed JSON of the file. Does not open the files it names: see `agw check`.
  */
 export function parseConfig(raw: unknown): Parsed {

@@ -152,7 +152,7 @@ function routeNameProblems({ routes }: Intact): Problem[] {
       routes.map((route) => route?.name),
       (name, at, first) => duplicate(`routes[${at}].name`, name, `routes[${first}]`),
     ),
-    // In more than case: a backend that ignores it reads both as one, and each would be judged by its own rules.
+    // In more than case: a backend that ignores it reads both as one, and each would be checked by its own rules.
     ...repeatedProblems(
       routes.map((route) => route?.pathPrefix.toLowerCase()),
       (_, at, first) => ({

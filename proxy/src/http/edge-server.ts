@@ -111,7 +111,7 @@ function serveHttp1(server: Server, options: ClientConnectionOptions): void {
 
 /**
  * RFC 9110 10.1.1: who waits for 100 is asked for the body when somebody reads it, not before the request is
- * judged.
+ * checked.
  */
 function continueWhenRead(message: IncomingMessage, response: ServerResponse): void {
   const read = message._read;

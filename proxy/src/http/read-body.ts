@@ -25,7 +25,7 @@ export interface BodyReading {
  */
 export function readBody(reading: BodyReading): Promise<WholeBody | Denial> {
   const { message, response, limits, pool, holder } = reading;
-  // It left while its request was judged: its `close` has been said already.
+  // It left while its request was checked: its `close` has been said already.
   if (response.destroyed) return Promise.resolve(goneDenial(message));
   return new Promise((resolve) => {
     const pace = bodyPace(limits);

@@ -25,7 +25,7 @@ export const metadataUrl = (
   origin: string,
 ): string | undefined => (hasMetadata(route) ? origin + WELL_KNOWN + publicPathOf(config, route) : undefined);
 
-/** RFC 9728 2, from the same config that judges the tokens. */
+/** RFC 9728 2, from the same config that checks the tokens. */
 export function resourceMetadata(
   config: Pick<Config, 'publicPathPrefix' | 'issuers'>,
   route: Route,

@@ -10,7 +10,7 @@ export type Found = { readonly route: Route; readonly lured?: Route };
 /**
  * Which route a canonical path belongs to: the longest prefix wins, on segment borders; order in the config
  * means nothing. A backend may ignore case, trim what stands around a name, or end a name at the first
- * delimiter: where routes lie below one another, such a path would be judged by the rules of the shorter prefix
+ * delimiter: where routes lie below one another, such a path would be checked by the rules of the shorter prefix
  * and served as the longer one.
  */
 export function routeOf(routes: readonly Route[]): (path: string) => Found | undefined {

@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.js';
 import type { KeySource, VerificationKey } from './key-source.js';
-import { keysFor, parseJwks, tellIgnored } from './parse-jwks.js';
+import { keysFor, parseJwks, reportIgnored } from './parse-jwks.js';
 import { watchFile } from './watched-file.js';
 
 export interface FileKeysOptions {
@@ -31,7 +31,7 @@ export function openFileKeys(
         );
       keys = parsed.keys;
       ignored = parsed.ignored.length;
-      tellIgnored(file, parsed.ignored, onIgnored);
+      reportIgnored(file, parsed.ignored, onIgnored);
       generation += 1;
       loadedAt = now();
       onLoaded?.();

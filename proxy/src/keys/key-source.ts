@@ -1,7 +1,7 @@
 import type { KeyObject } from 'node:crypto';
 import type { Algorithm } from '../config/index.js';
 
-/** A public verification key of an issuer, judged and imported once. */
+/** A public verification key of an issuer, checked and imported once. */
 export interface VerificationKey {
   readonly kid: string | undefined;
   readonly key: KeyObject;

@@ -5,7 +5,7 @@ import { watchFile } from './watched-file.js';
 
 export interface NonceKeysOptions {
   readonly now: Clock;
-  /** How long a key that left the file still judges: as long as its nonces live. */
+  /** How long a key that left the file still verifies: as long as its nonces live. */
   readonly keepSeconds: number;
   readonly onProblem: (problem: string) => void;
   /** A new ring is in use. */

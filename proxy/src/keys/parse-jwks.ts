@@ -11,7 +11,7 @@ export type ParsedJwks =
       /** Which keys of the set are not used, and why. */
       readonly ignored: readonly string[];
       /** Those of them that nobody could use: whoever made the set made a mistake. */
-      readonly faults: readonly string[];
+      readonly invalid: readonly string[];
     }
   | { readonly ok: false; readonly problems: readonly string[] };
 
@@ -26,7 +26,7 @@ const ALGORITHMS = ['ES256', 'ES384', 'PS256', 'RS256', 'EdDSA', 'Ed25519'] sati
 const MAX_KEYS = 100;
 
 /** Longest list of ignored keys that is told. */
-const MAX_TOLD = 5;
+const MAX_REPORTED = 5;
 
 /**
  * A JWK Set's text to keys. A key that is not for us, or that is no good, is ignored (RFC 7517 5): the others of
@@ -44,23 +44,23 @@ export function parseJwks(text: string): ParsedJwks {
   if (burned.length > 0) return { ok: false, problems: burned };
   const keys: VerificationKey[] = [];
   const ignored: string[] = [];
-  const faults: string[] = [];
+  const invalid: string[] = [];
   set.keys.forEach((jwk: unknown, i) => {
     const key = readKey(jwk);
     if (typeof key !== 'string') return void keys.push(key);
     ignored.push(`keys[${i}]${key}`);
-    if (!isForeign(membersOf(jwk))) faults.push(`keys[${i}]${key}`);
+    if (!isForeign(membersOf(jwk))) invalid.push(`keys[${i}]${key}`);
   });
-  if (keys.length > 0) return { ok: true, keys, ignored, faults };
+  if (keys.length > 0) return { ok: true, keys, ignored, invalid };
   const none = 'keys: must hold at least one signature key of kty RSA, EC or OKP';
-  return { ok: false, problems: [...ignored.slice(0, MAX_TOLD), none] };
+  return { ok: false, problems: [...ignored.slice(0, MAX_REPORTED), none] };
 }
 
 /** What is told of a set's ignored keys. */
-export function tellIgnored(where: string, ignored: readonly string[], tell: (text: string) => void): void {
+export function reportIgnored(where: string, ignored: readonly string[], tell: (text: string) => void): void {
   if (ignored.length === 0) return;
-  const more = ignored.length > MAX_TOLD ? `; and ${ignored.length - MAX_TOLD} more` : '';
-  tell(`${where}: ignored ${ignored.slice(0, MAX_TOLD).join('; ')}${more}; the other keys are in use`);
+  const more = ignored.length > MAX_REPORTED ? `; and ${ignored.length - MAX_REPORTED} more` : '';
+  tell(`${where}: ignored ${ignored.slice(0, MAX_REPORTED).join('; ')}${more}; the other keys are in use`);
 }
 
 const membersOf = (jwk: unknown): Record<string, unknown> =>

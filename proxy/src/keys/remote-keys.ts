@@ -3,7 +3,7 @@ import type { Issuer } from '../config/index.js';
 import { fetchText } from './fetch-text.js';
 import type { KeySource, VerificationKey } from './key-source.js';
 import { NetworkShare } from './network-share.js';
-import { keysFor, parseJwks, tellIgnored } from './parse-jwks.js';
+import { keysFor, parseJwks, reportIgnored } from './parse-jwks.js';
 
 export type RemoteJwks = Extract<Issuer['jwks'], { url: string }>;
 
@@ -51,7 +51,7 @@ export function openRemoteKeys(
         if (!parsed.ok) throw new Error(parsed.problems.join('; '));
         keys = parsed.keys;
         ignored = parsed.ignored.length;
-        tellIgnored(jwks.url, parsed.ignored, onIgnored);
+        reportIgnored(jwks.url, parsed.ignored, onIgnored);
         generation += 1;
         lastText = text;
         onLoaded?.();

@@ -39,7 +39,7 @@ const lineOf = (record: unknown): string =>
 /** C1 controls, which terminals obey, line separators, and directional formatting (Unicode TR 9, 2). */
 const UNSEEN = /[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
 
-export interface Conclusion {
+export interface RequestResult {
   readonly status: number;
   readonly reason: string;
   readonly detail?: string | undefined;
@@ -100,7 +100,7 @@ export type Audited = Pick<Received, 'id' | 'receivedAt' | 'address' | 'headers'
   Partial<Pick<Received, 'version' | 'method' | 'target'>>;
 
 /** No header, token, proof or body has a way in. `undefined` fields do not appear. */
-export function auditRecord(received: Audited, c: Conclusion): Readonly<Record<Field, unknown>> {
+export function auditRecord(received: Audited, c: RequestResult): Readonly<Record<Field, unknown>> {
   const { facts } = received;
   return {
     time: new Date(received.receivedAt * 1000).toISOString(),

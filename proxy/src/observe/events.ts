@@ -31,7 +31,7 @@ export function openEvents(now: () => number): Events {
 }
 
 /** Before the process ends at once: lines that have no time to wait. */
-export function lastWords(...lines: string[]): void {
+export function reportFatal(...lines: string[]): void {
   try {
     writeSync(STDERR, `${lines.join('\n')}\n`);
   } catch {

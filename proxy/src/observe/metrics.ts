@@ -8,7 +8,7 @@ const NO_ROUTE = '(none)';
 
 export interface Metrics {
   /** Once a request. `reason` "ok" for one that the backend answered. */
-  concluded(facts: Facts, status: number, reason: Reason | 'ok', durationSeconds: number): void;
+  countRequest(facts: Facts, status: number, reason: Reason | 'ok', durationSeconds: number): void;
   wouldDeny(route: string | undefined, reason: Reason): void;
   /** A connection was not taken. */
   connectionRefused(cause: 'address' | 'total'): void;
@@ -32,7 +32,7 @@ export interface Metrics {
   upstreamQueued(backend: string, change: 1 | -1): void;
   readonly contentType: string;
   text(): Promise<string>;
-  /** For CrewMetrics. */
+  /** For WorkerPoolMetrics. */
   values(): Promise<MetricValues>;
   /** Of everything of ours that it counts, for the reference. */
   described(): readonly MetricDescription[];
@@ -51,7 +51,7 @@ export interface MetricDescription {
 /** Of what `text` says. */
 export const METRICS_TYPE = Registry.PROMETHEUS_CONTENT_TYPE;
 
-export interface CrewMetrics {
+export interface WorkerPoolMetrics {
   /** Audit lines that the main thread, which writes them, could not write. */
   auditLost(lines: number): void;
   /** Lines about the process itself that it could not write. */
@@ -61,7 +61,7 @@ export interface CrewMetrics {
 }
 
 /** Of a process with several threads: what is of the process itself is counted here, once. */
-export function createCrewMetrics(): CrewMetrics {
+export function createWorkerPoolMetrics(): WorkerPoolMetrics {
   const own = new Registry();
   collectDefaultMetrics({ register: own });
   const auditLost = new Counter({ ...AUDIT_LOST, registers: [own] });
@@ -97,7 +97,7 @@ export function createMetrics({ thread = false, ...sources }: MetricsOptions): M
   collectOfNode(registry, thread);
   const instruments = createInstruments(registry, sources);
   return {
-    concluded: requestCounter(instruments),
+    countRequest: requestCounter(instruments),
     wouldDeny: (route = NO_ROUTE, reason) => instruments.wouldDeny.inc({ route, reason }),
     connectionRefused: (cause) => instruments.connections.inc({ cause }),
     auditLost: (lines) => instruments.auditLost.inc(lines),
@@ -136,7 +136,7 @@ function requestCounter({
   duration,
   proofAge,
   tokenAge,
-}: Instruments): Metrics['concluded'] {
+}: Instruments): Metrics['countRequest'] {
   // A child by its labels: prom-client would sort and join them at every request.
   const durations = new Map<string, { observe(seconds: number): void }>();
   const durationOf = (route: string, status: number) => {

@@ -76,7 +76,7 @@ export interface RequestEnd {
   readonly cutShort?: string | undefined;
 }
 
-/** What is known of a request before it is judged: enough to answer and to audit it. */
+/** What is known of a request before it is checked: enough to answer and to audit it. */
 export interface Received {
   readonly id: string;
   /** Seconds since the epoch. */
@@ -141,7 +141,7 @@ export interface Routed extends Accepted {
 }
 
 /** A proof's one use. */
-export interface Once {
+export interface ProofUse {
   /** Who owns the jti: the key's thumbprint, or issuer and kid. */
   readonly owner: string;
   readonly jti: string;
@@ -161,7 +161,7 @@ export interface ProofNonce {
   readonly required?: { readonly madeAt: number; readonly fresh: string } | undefined;
 }
 
-/** What an open stream lives by: a credential is judged once, at the start, and can end before the stream does. */
+/** What an open stream lives by: a credential is checked once, at the start, and can end before the stream does. */
 export interface TokenValidity {
   /** Seconds since the epoch: the token's `exp`; Infinity where it has none. */
   readonly expiresAt: number;
@@ -181,7 +181,7 @@ export type Caller =
       readonly scopes: readonly string[];
       readonly accessToken: string;
       /** Absent where the credential may be used again by design: certificate-bound and unbound tokens. */
-      readonly once: Once | undefined;
+      readonly proofUse: ProofUse | undefined;
       readonly validity: TokenValidity;
     };
 

@@ -6,7 +6,7 @@ import type { DpopAuth, MixedAuth, MtlsAuth } from '../config/index.js';
 import type { Introspection, Introspector, VerificationKey } from '../keys/key-source.js';
 import type { Routed, TokenValidity } from '../pipeline/evidence.js';
 import { Denial, deny } from '../pipeline/reason.js';
-import { standsBy, verifyUnder, type TrustedIssuer } from './issuers.js';
+import { validityUnder, verifyUnder, type TrustedIssuer } from './issuers.js';
 import {
   claimsProblem,
   foreignKind,
@@ -77,7 +77,8 @@ export function checkAccessToken(
   context: AccessTokenContext,
 ): CheckedToken | Denial | Promise<CheckedToken | Denial> {
   const known = context.cache.get(hash);
-  if (known !== undefined && isStillVerified(known, context)) return judge(known, now, request, context);
+  if (known !== undefined && isStillVerified(known, context))
+    return checkVerified(known, now, request, context);
   const jws = splitJws(token);
   const header = jws === undefined ? undefined : decodeJsonPart(jws.header);
   if (jws === undefined || header === undefined) {
@@ -112,14 +113,14 @@ function checkJwt(
   if (from === undefined) return deny('token_issuer_unknown');
   const alg = from.issuer.algorithms.find((a) => a === header.alg);
   if (alg === undefined) return deny('token_algorithm_refused');
-  const conclude = (key: Denial | VerificationKey): CheckedToken | Denial => {
+  const check = (key: Denial | VerificationKey): CheckedToken | Denial => {
     if (key instanceof Denial) return key;
     const verified = verifiedToken(use, from, key);
     context.cache.set(hash, verified);
-    return judge(verified, now, request, context);
+    return checkVerified(verified, now, request, context);
   };
-  const verdict = verifyUnder(from, jws, alg, header.kid, request.network);
-  return verdict instanceof Promise ? verdict.then(conclude) : conclude(verdict);
+  const key = verifyUnder(from, jws, alg, header.kid, request.network);
+  return key instanceof Promise ? key.then(check) : check(key);
 }
 
 const UNKNOWN = { preset: 'generic', legacyTyp: false } as const;
@@ -134,7 +135,7 @@ function verifiedToken(use: JwtUse, from: TrustedIssuer, key: VerificationKey): 
     typ,
     lacks: claimsProblem(claims, preset),
     generation: from.keys.generation(),
-    validity: standsBy(from, key, isDate(claims.exp) ? claims.exp : Infinity),
+    validity: validityUnder(from, key, isDate(claims.exp) ? claims.exp : Infinity),
   };
 }
 
@@ -153,7 +154,7 @@ function withPresets(
 }
 
 /** What can change from request to request on a token that verified: time, audience, and the scopes of the route. */
-function judge(
+function checkVerified(
   verified: VerifiedToken,
   now: number,
   request: Routed,
@@ -162,13 +163,13 @@ function judge(
   const { from, lacks } = verified;
   request.facts.issuer = from.issuer.issuer;
   if (lacks !== undefined) return deny('token_claim_missing', withPresets(lacks, verified, from));
-  const judged = judgeUse(verified, now, request, context);
-  if (!(judged instanceof Denial) || judged.reason !== 'scope_insufficient') return judged;
+  const used = checkUse(verified, now, request, context);
+  if (!(used instanceof Denial) || used.reason !== 'scope_insufficient') return used;
   const scopes = context.auth.requiredScopes;
-  return deny('scope_insufficient', withPresets(judged.detail!, verified, from, scopes), { scopes });
+  return deny('scope_insufficient', withPresets(used.detail!, verified, from, scopes), { scopes });
 }
 
-function judgeUse(
+function checkUse(
   checked: CheckedToken,
   now: number,
   request: Routed,
@@ -220,7 +221,7 @@ function askIssuer(
   context: AccessTokenContext,
 ): CheckedToken | Denial | Promise<CheckedToken | Denial> {
   const introspector = from.introspector!;
-  const conclude = (said: Introspection): CheckedToken | Denial => {
+  const check = (said: Introspection): CheckedToken | Denial => {
     if (said === 'unavailable')
       return deny('introspection_unavailable', `issuer ${from.issuer.name}`, {
         retryAfterSeconds: RETRY_AFTER_SECONDS,
@@ -236,7 +237,7 @@ function askIssuer(
     request.facts.issuer = from.issuer.issuer;
     const odd = introspectedProblem(said, context.tokenType);
     if (odd !== undefined) return odd;
-    return judgeUse(
+    return checkUse(
       {
         ...readIntrospection(said),
         claims: said,
@@ -248,7 +249,7 @@ function askIssuer(
     );
   };
   const said = introspector.introspect(token, hash, request.network);
-  return said instanceof Promise ? said.then(conclude) : conclude(said);
+  return said instanceof Promise ? said.then(check) : check(said);
 }
 
 /**

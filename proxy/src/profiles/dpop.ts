@@ -2,7 +2,7 @@ import { hash } from 'node:crypto';
 import type { Clock } from '../clock.js';
 import { isString } from '../checks/claims.js';
 import { readCredentials, schemeRefused } from '../http/authorization.js';
-import type { Caller, Once, Routed } from '../pipeline/evidence.js';
+import type { Caller, ProofUse, Routed } from '../pipeline/evidence.js';
 import { Denial, deny } from '../pipeline/reason.js';
 import type { Stage } from '../pipeline/stage.js';
 import {
@@ -62,7 +62,7 @@ export function dpop(context: DpopContext): Stage<Routed, Caller> {
         identity: jkt,
         scopes: checked.scopes,
         accessToken: token,
-        once: onceOf(proof, auth, nonce),
+        proofUse: proofUseOf(proof, auth, nonce),
         validity,
       };
     };
@@ -86,7 +86,7 @@ function offerNonce({ reply }: Routed, nonces: Nonces, now: number): string | De
 }
 
 /** @param fresh a nonce that is made now, where the route requires one */
-function onceOf(proof: Proof, auth: DpopContext['auth'], fresh: string | undefined): Once {
+function proofUseOf(proof: Proof, auth: DpopContext['auth'], fresh: string | undefined): ProofUse {
   const { jkt, jti, acceptableUntil, madeAt, nonceMadeAt, nonce } = proof;
   return {
     owner: jkt,
@@ -128,7 +128,7 @@ function unbound(
       identity: `${request.facts.issuer} ${who}`,
       scopes,
       accessToken: token,
-      once: undefined,
+      proofUse: undefined,
       validity,
     };
   };

@@ -50,7 +50,7 @@ export function verifyUnder(
 }
 
 /** Of a token that verified under `key`: it stands until it expires, or the issuer withdraws the key. */
-export function standsBy(
+export function validityUnder(
   { keys }: TrustedIssuer,
   { kid, key }: VerificationKey,
   until: number,

@@ -47,7 +47,7 @@ export function mtls(context: MtlsContext): Stage<Routed, Caller> {
         identity: certificate,
         scopes: checked.scopes,
         accessToken: token,
-        once: undefined,
+        proofUse: undefined,
         validity,
       };
     };

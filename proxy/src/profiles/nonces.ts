@@ -6,7 +6,7 @@ export interface Nonces {
   /** A nonce of now; `undefined` while there is no key. */
   fresh(now: number): string | undefined;
   /** The second it was made in; `undefined`: not one of ours, too old, or of a time that has not come. */
-  judge(nonce: string, now: number): number | undefined;
+  verify(nonce: string, now: number): number | undefined;
   /** RFC 9449 8.2: so old that the client should get another before it is refused. */
   ages(madeAt: number, now: number): boolean;
 }
@@ -25,7 +25,7 @@ export function createNonces(keys: NonceKeys, lifetimeSeconds: number): Nonces {
       if (made?.second !== second || made.key !== key) made = { key, second, nonce: makeNonce(key, second) };
       return made.nonce;
     },
-    judge(nonce, now) {
+    verify(nonce, now) {
       const madeAt = timeOfNonce(nonce, keys.accepted());
       return madeAt === undefined || madeAt < now - lifetimeSeconds || madeAt > now + CLOCK_MARGIN_SECONDS
         ? undefined

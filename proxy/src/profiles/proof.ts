@@ -9,7 +9,7 @@ import { htuFits, withoutQuery } from '../checks/target.js';
 import type { Facts, Routed } from '../pipeline/evidence.js';
 import { Denial, deny } from '../pipeline/reason.js';
 import type { Nonces } from './nonces.js';
-import { VERIFICATION_COST, type Verdict, type Verify } from './verify-queue.js';
+import { VERIFICATION_COST, type VerifyResult, type Verify } from './verify-queue.js';
 
 /**
  * A proof whose signature, form and fit to the request hold; not yet: that it is unused, and that the access
@@ -89,17 +89,17 @@ export function checkProof(
   const claims = readClaims(jws.payload);
   if (claims instanceof Denial) return claims;
   noteClaims(request.facts, claims, now);
-  const misdirected = targetFault(claims, request, auth);
+  const misdirected = targetDenial(claims, request, auth);
   if (misdirected !== undefined) return misdirected;
   const nonceMadeAt = nonceTime(claims.nonce, nonces, now);
   if (nonceMadeAt instanceof Denial) return nonceMadeAt;
-  const fault = timeFault(claims, now, auth) ?? tokenFault(claims, ath);
-  if (fault !== undefined) return fault;
+  const denial = timeDenial(claims, now, auth) ?? tokenDenial(claims, ath);
+  if (denial !== undefined) return denial;
 
   const cost = VERIFICATION_COST[header.alg];
   let limited: Denial | undefined;
   const isLimited = () => (limited = refuseLimited(request, header.jkt, cost)) !== undefined;
-  const settle = (holds: Verdict): Proof | Denial => {
+  const settle = (holds: VerifyResult): Proof | Denial => {
     if (limited !== undefined) return limited;
     if (holds === 'unwelcome') return deny('address_limited', undefined, RETRY);
     if (holds === 'overloaded') return deny('overloaded', undefined, RETRY);
@@ -175,7 +175,7 @@ function noteClaims(facts: Facts, { jti, htm, htu, iat }: ProofClaims, now: numb
 }
 
 /** Items 8 and 9: another method or another URI than those of this request. */
-function targetFault(
+function targetDenial(
   { htm, htu }: ProofClaims,
   request: Routed,
   { strictHtu }: ProofAuth,
@@ -192,7 +192,7 @@ function targetFault(
 function nonceTime(nonce: unknown, nonces: Nonces | undefined, now: number): number | undefined | Denial {
   if (nonces === undefined) return undefined;
   if (nonce === undefined) return deny('dpop_nonce_missing');
-  const madeAt = isString(nonce) ? nonces.judge(nonce, now) : undefined;
+  const madeAt = isString(nonce) ? nonces.verify(nonce, now) : undefined;
   return madeAt ?? deny('dpop_nonce_refused');
 }
 
@@ -200,7 +200,7 @@ function nonceTime(nonce: unknown, nonces: Nonces | undefined, now: number): num
 const isTimedByNonce = ({ nonce }: ProofAuth): boolean => nonce?.timeFromNonce === true;
 
 /** Item 11 and 11.1: created within a limited window, by its own word or by its nonce's. */
-function timeFault(claims: ProofClaims, now: number, auth: ProofAuth): Denial | undefined {
+function timeDenial(claims: ProofClaims, now: number, auth: ProofAuth): Denial | undefined {
   // Where the nonce says when, a client's clock may be anywhere, but it runs forwards.
   if (isTimedByNonce(auth))
     return isLifetime(claims) ? undefined : deny('dpop_claim_missing', 'exp, nbf or iat');
@@ -217,7 +217,7 @@ function timeFault(claims: ProofClaims, now: number, auth: ProofAuth): Denial | 
 }
 
 /** Item 12a: made for another access token than the one that came with it. */
-function tokenFault(claims: ProofClaims, ath: string): Denial | undefined {
+function tokenDenial(claims: ProofClaims, ath: string): Denial | undefined {
   if (!isString(claims.ath)) return deny('dpop_claim_missing', 'ath');
   return claims.ath === ath ? undefined : deny('dpop_ath_mismatch');
 }

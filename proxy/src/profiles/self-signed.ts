@@ -9,7 +9,7 @@ import type { VerificationKey } from '../keys/key-source.js';
 import type { Caller, Facts, Routed } from '../pipeline/evidence.js';
 import { Denial, deny } from '../pipeline/reason.js';
 import type { Stage } from '../pipeline/stage.js';
-import { standsBy, verifyUnder, type TrustedIssuer } from './issuers.js';
+import { validityUnder, verifyUnder, type TrustedIssuer } from './issuers.js';
 
 export interface SelfSignedContext {
   readonly auth: SelfSignedAuth;
@@ -38,15 +38,15 @@ export function selfSigned(context: SelfSignedContext): Stage<Routed, Caller> {
     const { jws, kid, claims, from } = token;
     const now = clock();
     noteToken(request.facts, token, now);
-    const fault = timeFault(claims, now, auth) ?? audienceFault(claims, request.facts, auth);
-    if (fault !== undefined) return fault;
-    const misdirected = auth.enforceHtuHtm ? targetFault(claims, request, auth) : undefined;
+    const denial = timeDenial(claims, now, auth) ?? audienceDenial(claims, request.facts, auth);
+    if (denial !== undefined) return denial;
+    const misdirected = auth.enforceHtuHtm ? targetDenial(claims, request, auth) : undefined;
     if (misdirected !== undefined) return misdirected;
 
     const prove = (key: Denial | VerificationKey): Caller | Denial =>
       key instanceof Denial ? key : callerOf(token, key, credentials.token, auth);
-    const verdict = verifyUnder(from, jws, 'RS256', kid, request.network);
-    return verdict instanceof Promise ? verdict.then(prove) : prove(verdict);
+    const key = verifyUnder(from, jws, 'RS256', kid, request.network);
+    return key instanceof Promise ? key.then(prove) : prove(key);
   };
 }
 
@@ -72,8 +72,8 @@ function readToken(text: string, issuers: readonly TrustedIssuer[]): SelfSignedT
   const header = decodeJsonPart(jws.header);
   const claims = decodeJsonPart(jws.payload);
   if (header === undefined || claims === undefined) return deny('token_malformed');
-  const fault = headerFault(header);
-  if (fault !== undefined) return fault;
+  const denial = headerDenial(header);
+  if (denial !== undefined) return denial;
   const { kid } = header;
   if (!isString(kid)) return deny('token_key_unknown', 'kid is required');
   const from = issuers.find((i) => i.issuer.issuer === claims.iss);
@@ -84,7 +84,7 @@ function readToken(text: string, issuers: readonly TrustedIssuer[]): SelfSignedT
   return { jws, kid, claims: claims as SelfSignedClaims, from };
 }
 
-function headerFault({ crit, b64, typ, alg }: JsonObject): Denial | undefined {
+function headerDenial({ crit, b64, typ, alg }: JsonObject): Denial | undefined {
   if (crit !== undefined || b64 !== undefined) return deny('token_malformed');
   if (typ !== undefined && (typeof typ !== 'string' || OTHER_TYPES.includes(typ.toLowerCase())))
     return deny('token_type_refused');
@@ -102,7 +102,7 @@ function noteToken(facts: Facts, { from, kid, claims }: SelfSignedToken, now: nu
   facts.proofAgeSeconds = now - claims.iat;
 }
 
-function timeFault(claims: SelfSignedClaims, now: number, auth: SelfSignedAuth): Denial | undefined {
+function timeDenial(claims: SelfSignedClaims, now: number, auth: SelfSignedAuth): Denial | undefined {
   const { clockSkewSeconds, maxTokenAgeSeconds } = auth;
   const time = timeProblem(claims, now, clockSkewSeconds);
   if (time === 'malformed') return deny('token_claim_missing', 'exp, nbf or iat');
@@ -115,14 +115,18 @@ function timeFault(claims: SelfSignedClaims, now: number, auth: SelfSignedAuth):
   return undefined;
 }
 
-function audienceFault({ aud }: JsonObject, facts: Facts, { audiences }: SelfSignedAuth): Denial | undefined {
+function audienceDenial(
+  { aud }: JsonObject,
+  facts: Facts,
+  { audiences }: SelfSignedAuth,
+): Denial | undefined {
   if (!audienceFits(aud, audiences)) return deny('token_audience_refused');
   facts.audience = audiences.find((a) => audienceFits(aud, [a]))!;
   return undefined;
 }
 
 /** Made for another method or another URI than those of this request. */
-function targetFault(
+function targetDenial(
   { htm, htu }: SelfSignedClaims,
   { method, origins, publicPath }: Routed,
   { strictHtu }: SelfSignedAuth,
@@ -148,7 +152,7 @@ function callerOf(
     identity: owner,
     scopes: [],
     accessToken,
-    once: { owner, jti, acceptableUntil, madeAt: iat, aheadSeconds: clockSkewSeconds },
-    validity: standsBy(from, key, exp),
+    proofUse: { owner, jti, acceptableUntil, madeAt: iat, aheadSeconds: clockSkewSeconds },
+    validity: validityUnder(from, key, exp),
   };
 }

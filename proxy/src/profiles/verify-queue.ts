@@ -7,10 +7,13 @@ import { FairQueue } from '../http/fair-queue.js';
  * looked at, since the address has caused too many requests or refusals meanwhile; `limited`: since whose proof
  * it says it is may not have more now; `overloaded`: there is more to verify than can be in time.
  */
-export type Verify = (asker: Asker, ...work: Parameters<typeof verifies>) => Verdict | Promise<Verdict>;
-export type Verdict = boolean | 'unwelcome' | 'limited' | 'overloaded';
+export type Verify = (
+  requester: Requester,
+  ...work: Parameters<typeof verifies>
+) => VerifyResult | Promise<VerifyResult>;
+export type VerifyResult = boolean | 'unwelcome' | 'limited' | 'overloaded';
 
-export interface Asker {
+export interface Requester {
   readonly network: string;
   /** Asked when its turn comes: whether the rate limit of the key that it names is used up. */
   readonly isLimited: () => boolean;
@@ -49,7 +52,7 @@ interface Waiting {
   readonly cost: number;
   readonly isLimited: () => boolean;
   readonly verify: () => boolean;
-  readonly resolve: (verdict: Verdict) => void;
+  readonly resolve: (result: VerifyResult) => void;
 }
 
 /**
@@ -62,7 +65,7 @@ interface Waiting {
  */
 export function createVerifyQueue({ isWelcome, most }: VerifyQueueOptions): Verify {
   const queue = new FairQueue<Waiting>();
-  const verdictOn = (network: string, { cost, isLimited, verify }: Waiting): Verdict => {
+  const resultFor = (network: string, { cost, isLimited, verify }: Waiting): VerifyResult => {
     if (isLimited()) return 'limited';
     return isWelcome(network, cost) ? verify() : 'unwelcome';
   };
@@ -71,10 +74,10 @@ export function createVerifyQueue({ isWelcome, most }: VerifyQueueOptions): Veri
     let bad = false;
     while (!queue.isEmpty && spent < AT_ONCE && !bad) {
       const { network, item } = queue.next()!;
-      const verdict = verdictOn(network, item);
-      spent += typeof verdict === 'boolean' ? item.cost : 1;
-      bad = verdict === false;
-      item.resolve(verdict);
+      const result = resultFor(network, item);
+      spent += typeof result === 'boolean' ? item.cost : 1;
+      bad = result === false;
+      item.resolve(result);
     }
     if (!queue.isEmpty) setImmediate(work);
   };

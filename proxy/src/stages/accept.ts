@@ -9,7 +9,7 @@ import { grow, type Stage } from '../pipeline/stage.js';
  * Fields that may stand once: a second one means that two readers of the request may see two requests (RFC 9110
  * 5.3, RFC 9112 3.2, 6.3).
  */
-const ONCE = [
+const SINGLETONS = [
   'host',
   'content-length',
   'transfer-encoding',
@@ -22,8 +22,8 @@ const ONCE = [
 ];
 
 /** Fields that a decision is made by, beside all of `Mcp-*`. */
-const JUDGED = new Set([
-  ...ONCE,
+const CHECKED = new Set([
+  ...SINGLETONS,
   'authorization',
   'dpop',
   'expect',
@@ -51,8 +51,8 @@ export const accept =
     addressLimits: AddressLimits,
   ): Stage<Received, Accepted> =>
   (received) => {
-    const fault = addressFault(received, addressLimits) ?? faultOf(received, limits);
-    if (fault !== undefined) return fault;
+    const denial = addressDenial(received, addressLimits) ?? requestDenial(received, limits);
+    if (denial !== undefined) return denial;
 
     const parts = splitTarget(received.target);
     if (parts === undefined) return deny('bad_path');
@@ -69,18 +69,18 @@ export const accept =
   };
 
 /** An address that has too many refusals, or requests. */
-function addressFault({ network }: Received, { requests, refusals }: AddressLimits): Denial | undefined {
+function addressDenial({ network }: Received, { requests, refusals }: AddressLimits): Denial | undefined {
   const unrefused = refusals.peek(network);
   const permit = unrefused.allowed ? (requests?.take(network) ?? unrefused) : unrefused;
   if (permit.allowed) return undefined;
   return deny('address_limited', undefined, { retryAfterSeconds: permit.retryAfterSeconds });
 }
 
-const faultOf = (received: Received, limits: Config['limits']): Denial | undefined =>
-  sizeFault(received, limits) ?? headFault(received) ?? framingFault(received, limits);
+const requestDenial = (received: Received, limits: Config['limits']): Denial | undefined =>
+  sizeDenial(received, limits) ?? headDenial(received) ?? framingDenial(received, limits);
 
 /** A version that there is, and no more bytes and fields than the config allows. */
-function sizeFault({ headers, target, version }: Received, limits: Config['limits']): Denial | undefined {
+function sizeDenial({ headers, target, version }: Received, limits: Config['limits']): Denial | undefined {
   // node:http also takes a line without a version, and versions that there are not.
   if (version !== '1.1' && version !== '1.0' && version !== '2')
     return deny('malformed_request', `HTTP/${version}`);
@@ -97,11 +97,11 @@ function sizeFault({ headers, target, version }: Received, limits: Config['limit
 }
 
 /** Fields that two readers could understand differently. */
-function headFault({ headers, version, lacksFields }: Received): Denial | undefined {
+function headDenial({ headers, version, lacksFields }: Received): Denial | undefined {
   if (lacksFields) return deny('malformed_request', 'a field is malformed'); // RFC 9113 8.2.1
   if (version === '2' && headers.repeated('host'))
     return deny('malformed_request', ':authority and Host differ'); // RFC 9113 8.3.1
-  const repeated = ONCE.find((name) => headers.repeated(name));
+  const repeated = SINGLETONS.find((name) => headers.repeated(name));
   if (repeated !== undefined) return deny('header_repeated', repeated);
   const host = headers.get('host');
   if (host === undefined) return deny('malformed_request', 'no Host'); // RFC 9112 3.2
@@ -109,12 +109,12 @@ function headFault({ headers, version, lacksFields }: Received): Denial | undefi
   const expected = headers.get('expect');
   if (expected !== undefined && expected.toLowerCase() !== '100-continue')
     return deny('expectation_failed', expected); // RFC 9110 10.1.1
-  const listed = judgedAndListed(headers);
+  const listed = checkedAndListed(headers);
   return listed === undefined ? undefined : deny('malformed_request', `Connection names ${listed}`);
 }
 
 /** Where the request ends, and that it stays HTTP. */
-function framingFault({ headers, version }: Received, limits: Config['limits']): Denial | undefined {
+function framingDenial({ headers, version }: Received, limits: Config['limits']): Denial | undefined {
   const coding = headers.get('transfer-encoding');
   const length = headers.get('content-length');
   if (
@@ -143,17 +143,17 @@ function splitTarget(target: string): { readonly path: string; readonly query: s
 }
 
 /**
- * A field that `Connection` lists is for this hop alone (RFC 9110 7.6.1): what is judged here would be missing at the
+ * A field that `Connection` lists is for this hop alone (RFC 9110 7.6.1): what is checked here would be missing at the
  * backend, which would then decide about another request.
  */
-function judgedAndListed(headers: HeaderFields): string | undefined {
+function checkedAndListed(headers: HeaderFields): string | undefined {
   if (headers.get('connection') === undefined) return undefined;
   return headers.raw
     .flatMap((name, i) =>
       i % 2 === 0 && name.toLowerCase() === 'connection' ? headers.raw[i + 1]!.toLowerCase().split(',') : [],
     )
     .map((option) => option.trim())
-    .find((option) => JUDGED.has(option) || option.startsWith('mcp-'));
+    .find((option) => CHECKED.has(option) || option.startsWith('mcp-'));
 }
 
 /** RFC 9113 6.5.2: 32 more than its letters for each field. */

@@ -28,39 +28,39 @@ export function applyMcpPolicy(
     if (route.kind !== 'mcp') return grow(x, { body: undefined });
     const named = namedInHeaders(x);
     if (named instanceof Denial) return named;
-    const fault = headerFault(x, route, named);
-    if (fault !== undefined && fault.excusedBy === undefined) return fault.denial;
+    const mismatch = headerMismatch(x, route, named);
+    if (mismatch !== undefined && mismatch.excusedBy === undefined) return mismatch.denial;
     const { allow } = route;
-    if (x.method !== 'POST' || (allow === undefined && fault === undefined))
+    if (x.method !== 'POST' || (allow === undefined && mismatch === undefined))
       return grow(x, { body: undefined });
     const odd = unreadable(x);
     if (odd !== undefined) return deny('mcp_body_malformed', odd);
-    const judgeBody = async (): Promise<Permitted | Denial> => {
+    const checkBody = async (): Promise<Permitted | Denial> => {
       const body = await x.readBody(limits, callerOf(x));
       if (body instanceof Denial) return body;
       const calls = readCalls(body.bytes);
-      if (calls === undefined) return fault?.denial ?? deny('mcp_body_malformed');
-      if (fault?.excusedBy !== undefined && !calls.every(fault.excusedBy)) return fault.denial;
+      if (calls === undefined) return mismatch?.denial ?? deny('mcp_body_malformed');
+      if (mismatch?.excusedBy !== undefined && !calls.every(mismatch.excusedBy)) return mismatch.denial;
       const refused =
-        disagrees(named, calls) ?? (allow === undefined ? undefined : judgeCalls(x, calls, allow, route));
+        disagrees(named, calls) ?? (allow === undefined ? undefined : checkCalls(x, calls, allow, route));
       return refused ?? grow(x, { body });
     };
-    return then(beforeBody, judgeBody)(x);
+    return then(beforeBody, checkBody)(x);
   };
 }
 
 /** What the header fields lack. */
-interface HeaderFault {
+interface HeaderMismatch {
   readonly denial: Denial;
   /** Present: where every message of the body is such a one, nothing is lacking. */
   readonly excusedBy?: (call: McpCall) => boolean;
 }
 
-function headerFault(
+function headerMismatch(
   { headers, method }: Authenticated,
   route: McpRoute,
   named: Named,
-): HeaderFault | undefined {
+): HeaderMismatch | undefined {
   const stated = headers.get('mcp-protocol-version');
   const version = stated ?? WITHOUT_VERSION;
   if (!serves(route, version)) {
@@ -120,7 +120,7 @@ function disagrees(named: Named, calls: readonly McpCall[]): Denial | undefined 
  * Every message must fit a rule whose scopes the caller has; answers to the server's own requests name no
  * method and pass.
  */
-function judgeCalls(
+function checkCalls(
   { caller, facts }: Authenticated,
   calls: readonly McpCall[],
   allow: readonly McpRule[],

@@ -12,8 +12,8 @@ import type { ReplayStore } from '../replay/replay-store.js';
 export function lookForReplay(store: Pick<ReplayStore, 'peek'>): Stage<Authenticated, Authenticated> {
   return (x) => {
     const { caller } = x;
-    if (caller.kind === 'anonymous' || caller.once === undefined) return x;
-    const { by, once } = caller;
+    if (caller.kind === 'anonymous' || caller.proofUse === undefined) return x;
+    const { by, proofUse } = caller;
     const settle = (used: boolean) => {
       if (!used) return x;
       const reason = by === 'dpop' ? 'dpop_replayed' : 'token_replayed';
@@ -21,7 +21,7 @@ export function lookForReplay(store: Pick<ReplayStore, 'peek'>): Stage<Authentic
       x.facts.wouldDeny = reason;
       return grow(x, { caller: { kind: 'anonymous' } as const });
     };
-    const used = store.peek(replayKey(by, once.owner, once.jti));
+    const used = store.peek(replayKey(by, proofUse.owner, proofUse.jti));
     return used instanceof Promise ? used.then(settle) : settle(used);
   };
 }

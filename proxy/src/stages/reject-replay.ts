@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.js';
 import type { ReplayConfig } from '../config/index.js';
-import type { Once, Permitted, Unseen } from '../pipeline/evidence.js';
+import type { ProofUse, Permitted, Unseen } from '../pipeline/evidence.js';
 import { type Denial, type DenialOptions, deny, type Reason } from '../pipeline/reason.js';
 import { grow, type Stage } from '../pipeline/stage.js';
 import { replayKey } from '../replay/replay-key.js';
@@ -15,7 +15,7 @@ export interface RejectReplayContext {
 const RETRY_AFTER_SECONDS = 1;
 /** The clocks of replicas differ by less. */
 const CLOCK_MARGIN_SECONDS = 5;
-/** A credential that was judged longer ago than this is asked for again. */
+/** A credential that was checked longer ago than this is asked for again. */
 const LATE_SECONDS = 1;
 
 /**
@@ -42,10 +42,15 @@ export function rejectReplay(
     const now = clock();
     if (now > caller.validity.expiresAt + x.route.auth.clockSkewSeconds) return refuse('token_expired');
     if (now > x.receivedAt + LATE_SECONDS && !caller.validity.isActive()) return refuse('token_inactive');
-    const { once } = caller;
-    if (once === undefined) return x as Unseen;
-    if (now > once.acceptableUntil) return refuse(caller.by === 'dpop' ? 'dpop_expired' : 'token_too_old');
-    const proof: ProofTime = { madeAt: once.madeAt, notBefore: notBefore(once), nonce: once.nonce?.text };
+    const { proofUse } = caller;
+    if (proofUse === undefined) return x as Unseen;
+    if (now > proofUse.acceptableUntil)
+      return refuse(caller.by === 'dpop' ? 'dpop_expired' : 'token_too_old');
+    const proof: ProofTime = {
+      madeAt: proofUse.madeAt,
+      notBefore: notBefore(proofUse),
+      nonce: proofUse.nonce?.text,
+    };
     const settle = (result: ClaimResult): Unseen | Denial => {
       switch (result) {
         case 'first':
@@ -58,14 +63,14 @@ export function rejectReplay(
           return refuse(caller.by === 'dpop' ? 'dpop_replayed' : 'token_replayed');
         case 'forgotten':
           if (caller.by !== 'dpop') return refuse('token_predates_store');
-          x.reply.dpopNonce = once.nonce?.required?.fresh ?? store.nonce();
+          x.reply.dpopNonce = proofUse.nonce?.required?.fresh ?? store.nonce();
           return refuse(
             'dpop_predates_store',
             x.reply.dpopNonce === undefined ? { error: 'invalid_dpop_proof' } : undefined,
           );
       }
     };
-    const key = replayKey(caller.by, once.owner, once.jti);
+    const key = replayKey(caller.by, proofUse.owner, proofUse.jti);
     const result = store.claim(key, proof);
     return result instanceof Promise ? result.then(settle) : settle(result);
   };
@@ -75,7 +80,7 @@ export function rejectReplay(
  * The moment before which a proof cannot have been made, whatever the clock of its client says: the later of what its
  * own time and its nonce's show.
  */
-function notBeforeBy({ store, epochMarginSeconds }: ReplayConfig): (once: Once) => number {
+function notBeforeBy({ store, epochMarginSeconds }: ReplayConfig): (proofUse: ProofUse) => number {
   const replicasSeconds = store === 'memory' ? 0 : CLOCK_MARGIN_SECONDS;
   return ({ madeAt, aheadSeconds, nonce }) => {
     const byItself = madeAt - (epochMarginSeconds ?? aheadSeconds + replicasSeconds);

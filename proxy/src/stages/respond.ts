@@ -11,7 +11,7 @@ import { auditRecord, type AuditLog } from '../observe/audit-log.js';
 import type { Metrics } from '../observe/metrics.js';
 import { meaningOf, type Denial, type Reason } from '../pipeline/reason.js';
 import type { Outcome } from '../upstream/upstream.js';
-import type { LocalAnswer, Received } from '../pipeline/evidence.js';
+import type { Facts, LocalAnswer, Received } from '../pipeline/evidence.js';
 
 export interface Responder {
   /** Answers a request that was refused. @param upstream the backend that it was sent to */
@@ -63,6 +63,8 @@ const READ_OTHERWISE: readonly Reason[] = [
 ];
 
 const NO_FIELDS = headerFields([]);
+/** Of what no route, proof or token is known. */
+const NO_FACTS: Facts = {};
 
 /** Whether the refusal counts for the address that it came from. */
 const isBlamed = (reason: Reason, family: string): boolean =>
@@ -114,7 +116,7 @@ export function createResponder({ config, audit, metrics, clock, refusals }: Res
       const body = JSON.stringify({ error: error ?? reason, error_description: say });
       if (!response.headersSent && !response.destroyed) answerWhole(message, response, status, headers, body);
       const durationSeconds = clock() - received.receivedAt;
-      metrics.concluded(received.facts, status, reason, durationSeconds);
+      metrics.countRequest(received.facts, status, reason, durationSeconds);
       audit.write(auditRecord(received, { status, reason, detail, upstream, bytes: 0, durationSeconds }));
       received.trace?.ended({ status, reason, route: route?.pathPrefix });
     },
@@ -127,14 +129,14 @@ export function createResponder({ config, audit, metrics, clock, refusals }: Res
         body,
       );
       const durationSeconds = clock() - received.receivedAt;
-      metrics.concluded({}, status, 'ok', durationSeconds);
+      metrics.countRequest(NO_FACTS, status, 'ok', durationSeconds);
       audit.write(auditRecord(received, { status, reason: 'ok', bytes: body.length, durationSeconds }));
       received.trace?.ended({ status, reason: 'ok', route: undefined });
     },
     unreadable(reason, address) {
       const bytes = { id: randomUUID(), receivedAt: clock(), address, headers: NO_FIELDS, facts: {} };
       const { status } = meaningOf(reason);
-      metrics.concluded({}, status, reason, 0);
+      metrics.countRequest(NO_FACTS, status, reason, 0);
       audit.write(auditRecord(bytes, { status, reason, bytes: 0, durationSeconds: 0 }));
       return bytes.id;
     },
@@ -142,7 +144,7 @@ export function createResponder({ config, audit, metrics, clock, refusals }: Res
       const durationSeconds = clock() - received.receivedAt;
       if (received.facts.wouldDeny !== undefined)
         metrics.wouldDeny(received.facts.route, received.facts.wouldDeny);
-      metrics.concluded(received.facts, status, 'ok', durationSeconds);
+      metrics.countRequest(received.facts, status, 'ok', durationSeconds);
       if (ended !== undefined) metrics.cutShort(received.facts.route, ended);
       audit.write(
         auditRecord(received, { status, reason: 'ok', upstream, bytes, ended, waitedMs, durationSeconds }),

@@ -27,7 +27,7 @@ const FORWARDED = new Set([
 /**
  * Not with an underscore: backends that turn fields into variables (CGI, WSGI) would take `mcp-session_id` for
  * `mcp-session-id`. Mirrored parameters may have one: what follows the prefix is the parameter's own name, and
- * stands for no field that is judged here.
+ * stands for no field that is checked here.
  */
 const forwarded = (name: string) =>
   FORWARDED.has(name) || (name.startsWith('mcp-') && (!name.includes('_') || name.startsWith('mcp-param-')));
@@ -103,7 +103,7 @@ function forwardHeaders(x: Admitted, credential: McpRoute['backend']['credential
   const injected = credential.kind === 'file' ? credential.header : undefined;
   for (let i = 0; i < raw.length; i += 2) {
     const name = raw[i]!.toLowerCase();
-    // A body that was judged is what it was judged as.
+    // A body that was checked goes on as what it was checked as.
     if (x.body !== undefined && describesContent(name)) continue;
     if (!forwarded(name) || name === injected || oneHop?.includes(name) === true) continue;
     headers.push(raw[i]!, name === 'mcp-session-id' ? (x.session?.id ?? raw[i + 1]!) : raw[i + 1]!);

@@ -105,7 +105,7 @@ const RESENDABLE = ['GET', 'HEAD'];
 /** One request to a backend and its answer, from the wait for a connection to the last byte. */
 export class BackendExchange implements SlotHolder {
   listIndex = -1;
-  standing: boolean;
+  isStream: boolean;
   readonly listening: boolean;
   readonly caller: string;
   readonly receivedAt: number;
@@ -136,13 +136,13 @@ export class BackendExchange implements SlotHolder {
     this.caller = exchange.caller;
     this.receivedAt = exchange.receivedAt;
     this.listening = method === 'GET' && acceptsEventStream(headers);
-    this.standing = this.listening;
+    this.isStream = this.listening;
   }
 
   begin(): void {
     const { slots, deadlines, upstream } = this.#context;
     const { response } = this.#exchange;
-    // It left while its request was judged: its `close` has been said already.
+    // It left while its request was checked: its `close` has been said already.
     if (response.destroyed) return this.#clientLeft();
     const entrance = slots.enter(this);
     if (entrance === 'busy') return this.#fail(busy('all connections are in use'));
@@ -270,7 +270,7 @@ export class BackendExchange implements SlotHolder {
         if (this.#phase === 'ended') return;
         if (value instanceof Denial) return this.#fail(value);
         answerWhole(message, response, 200, [...extra, ...SECRET_HEADERS], value);
-        this.#conclude({ kind: 'answered', status: 200, bytes: value.length, ended: undefined, waitedMs });
+        this.#settle({ kind: 'answered', status: 200, bytes: value.length, ended: undefined, waitedMs });
       })
       .catch((cause: unknown) => this.#fail(deny('internal_error', String(cause))));
   }
@@ -292,14 +292,14 @@ export class BackendExchange implements SlotHolder {
       ended: (why) => {
         openAnswers.remove(entry);
         const bytes = relayed.bytes();
-        this.#conclude({ kind: 'answered', status: answer.statusCode!, bytes, ended: why, waitedMs });
+        this.#settle({ kind: 'answered', status: answer.statusCode!, bytes, ended: why, waitedMs });
         if (!message.complete) this.#awaitRest();
       },
     });
     this.#relay = relayed;
     openAnswers.add(entry);
-    if (!stream || this.standing) return;
-    this.standing = true;
+    if (!stream || this.isStream) return;
+    this.isStream = true;
     slots.becomeStream(this);
   }
 
@@ -358,18 +358,18 @@ export class BackendExchange implements SlotHolder {
   };
 
   #clientLeft(): void {
-    this.#conclude({ kind: 'answered', status: 499, bytes: 0, ended: 'client_gone', waitedMs: undefined });
+    this.#settle({ kind: 'answered', status: 499, bytes: 0, ended: 'client_gone', waitedMs: undefined });
   }
 
   #fail(denial: Denial): void {
     if (this.#phase === 'ended') return;
     // It answered already: what comes now cuts that answer off, if anything.
     if (this.#relay !== undefined) return this.#relay.end('backend_cut');
-    this.#conclude({ kind: 'refused', denial });
+    this.#settle({ kind: 'refused', denial });
     this.#attempt?.destroy();
   }
 
-  #conclude(result: Result): void {
+  #settle(result: Result): void {
     if (this.#phase === 'ended') return;
     this.#phase = 'ended';
     this.#deadline?.cancel();

@@ -8,7 +8,7 @@ export interface SlotHolder extends ListMember {
    * Of an event stream, which ends when its client or its backend wants; anything else is an exchange that ends
    * soon.
    */
-  readonly standing: boolean;
+  readonly isStream: boolean;
   /** A stream that its client opens again by itself when it ends. */
   readonly listening: boolean;
   /** Seconds since the epoch. */
@@ -55,7 +55,7 @@ export class ConnectionSlots {
 
   /** `started`: it has a connection; `start` is called only for one that was `queued`. */
   enter(holder: SlotHolder): Entrance {
-    if (holder.standing) return this.#enterStreams(holder);
+    if (holder.isStream) return this.#enterStreams(holder);
     if (this.#queue.size === 0 && this.#exchanges.size < this.#limits.maxSockets) {
       this.#exchanges.add(holder);
       return 'started';
@@ -79,7 +79,7 @@ export class ConnectionSlots {
   leave(holder: SlotHolder): void {
     if (this.#queue.delete(holder)) return this.#limits.onQueued(-1);
     if (holder.listIndex === -1) return;
-    if (holder.standing) return this.#streams.remove(holder);
+    if (holder.isStream) return this.#streams.remove(holder);
     this.#exchanges.remove(holder);
     this.#startNext();
   }

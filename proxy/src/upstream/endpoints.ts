@@ -64,13 +64,13 @@ export function several(upstreams: readonly Upstream[], { outlier, now }: Endpoi
     failures: 0,
     ejectedUntil: 0,
   }));
-  let turn = 0;
+  let turns = 0;
   const idlest = (): Member => {
     const working = members.filter(({ ejectedUntil }) => ejectedUntil <= now());
-    const of = working.length === 0 ? members : working;
-    turn += 1; // among equals each in its turn
-    return of
-      .map((_, i) => of[(i + turn) % of.length]!)
+    const candidates = working.length === 0 ? members : working;
+    turns += 1; // members with the same load take turns
+    return candidates
+      .map((_, i) => candidates[(i + turns) % candidates.length]!)
       .reduce((best, member) => (member.open < best.open ? member : best));
   };
   const toMember = (member: Member, request: UpstreamRequest): Pick => {
@@ -82,7 +82,7 @@ export function several(upstreams: readonly Upstream[], { outlier, now }: Endpoi
       nameSession: (id) => nameSession(`${member.tag}.${id}`),
       report(outcome) {
         member.open -= 1;
-        const worked = verdictOf(outcome);
+        const worked = workedAfter(outcome);
         if (worked === undefined) return;
         if (worked) {
           member.failures = 0;
@@ -120,12 +120,12 @@ const tagOf = (backend: string): string => hash('sha256', backend, 'base64url').
  * Whether the endpoint works; `undefined`: what happened says nothing about it, as a client that leaves or a
  * body that is too large.
  */
-function verdictOf(outcome: Outcome): boolean | undefined {
+function workedAfter(outcome: Outcome): boolean | undefined {
   if (outcome.kind === 'answered') {
     if (outcome.ended === 'backend_cut' || FAILING.includes(outcome.status)) return false;
     return outcome.ended === undefined ? true : undefined;
   }
-  return FAULTS.includes(outcome.denial.reason) ? false : undefined;
+  return BACKEND_FAILURES.includes(outcome.denial.reason) ? false : undefined;
 }
 
-const FAULTS: readonly Reason[] = ['upstream_unreachable', 'upstream_timeout', 'upstream_failed'];
+const BACKEND_FAILURES: readonly Reason[] = ['upstream_unreachable', 'upstream_timeout', 'upstream_failed'];

@@ -60,7 +60,7 @@ const SWEEP_MS = 1_000;
  */
 export function createOpenAnswers({ now, allowed }: OpenAnswersOptions): OpenAnswers {
   const open = new IntrusiveList<OpenAnswer>();
-  const verdict = (
+  const endingOf = (
     { validity, policy, endsAt, graceSeconds, receivedAt }: OpenAnswer,
     at: number,
   ): Ending | undefined => {
@@ -73,7 +73,7 @@ export function createOpenAnswers({ now, allowed }: OpenAnswersOptions): OpenAns
   const timer = setInterval(() => {
     const at = now();
     for (const answer of open.which(() => true)) {
-      const why = verdict(answer, at);
+      const why = endingOf(answer, at);
       if (why !== undefined) answer.end(why);
     }
   }, SWEEP_MS);

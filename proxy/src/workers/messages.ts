@@ -6,7 +6,7 @@ import type { SharedClaims } from '../replay/memory-store.js';
 import type { Buckets } from '../request-pipeline.js';
 
 /** Given to a thread at its start. */
-export interface Start {
+export interface ThreadStart {
   readonly config: Config;
   readonly claims: SharedClaims | undefined;
   readonly buckets: Buckets<BucketMemory>;
@@ -35,7 +35,7 @@ export type Question = {
   };
 }[keyof Questions];
 
-export type Told =
+export type ThreadMessage =
   | { readonly kind: 'answer'; readonly id: number; readonly answer: unknown }
   | { readonly kind: 'serving' }
   | { readonly kind: 'warning'; readonly problem: string }

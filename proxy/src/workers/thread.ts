@@ -1,7 +1,7 @@
 import type { MessagePort } from 'node:worker_threads';
 import { startEdge, type Edge } from '../app.js';
 import type { Clock } from '../clock.js';
-import type { Question, Questions, Start, Told } from './messages.js';
+import type { Question, Questions, ThreadStart, ThreadMessage } from './messages.js';
 
 const BEAT_MS = 500;
 
@@ -10,19 +10,19 @@ const BEAT_MS = 500;
  * or after `stop`.
  */
 export async function serveAsThread(
-  { config, claims, buckets, sessionKey, beats, index }: Start,
+  { config, claims, buckets, sessionKey, beats, index }: ThreadStart,
   port: MessagePort,
   clock: Clock,
 ): Promise<void> {
-  const tell = (told: Told) => port.postMessage(told);
+  const send = (message: ThreadMessage) => port.postMessage(message);
   const audit = {
-    write: (text: string) => tell({ kind: 'audit', text }),
+    write: (text: string) => send({ kind: 'audit', text }),
     behind: () => false,
     close: async () => {},
   };
   const edge = await startEdge(
     config,
-    { clock, warn: (problem) => tell({ kind: 'warning', problem }) },
+    { clock, warn: (problem) => send({ kind: 'warning', problem }) },
     { claims, buckets, sessionKey: Buffer.from(sessionKey), audit },
   );
   const beat = () => Atomics.store(beats, index, nowMs());
@@ -31,12 +31,12 @@ export async function serveAsThread(
   const answers = answersOf(edge);
   port.on('message', (question: Question) => void answer(question));
   const answer = async ({ id, kind, ask }: Question) => {
-    tell({ kind: 'answer', id, answer: await (answers[kind] as (ask: unknown) => unknown)(ask) });
+    send({ kind: 'answer', id, answer: await (answers[kind] as (ask: unknown) => unknown)(ask) });
     if (kind !== 'stop') return;
     clearInterval(beating);
     port.close(); // after what was told before
   };
-  tell({ kind: 'serving' });
+  send({ kind: 'serving' });
 }
 
 const answersOf = (

@@ -6,14 +6,14 @@ import { restartProblems } from '../generation.js';
 import { closed, listen } from '../http/listen.js';
 import { newSessionKey } from '../keys/session-keys.js';
 import { openLineSink, STDOUT } from '../observe/line-sink.js';
-import { createCrewMetrics, METRICS_TYPE } from '../observe/metrics.js';
+import { createWorkerPoolMetrics, METRICS_TYPE } from '../observe/metrics.js';
 import { claimsToShare } from '../replay/open-replay-store.js';
 import type { Dependencies } from '../trust.js';
 import { bucketMemories } from '../request-pipeline.js';
-import type { Question, Questions, Start, Told } from './messages.js';
+import type { Question, Questions, ThreadStart, ThreadMessage } from './messages.js';
 import { nowMs } from './thread.js';
 
-export interface CrewOptions extends Pick<Dependencies, 'clock' | 'warn' | 'remembersSince'> {
+export interface WorkerPoolOptions extends Pick<Dependencies, 'clock' | 'warn' | 'remembersSince'> {
   /** The program that calls `serveAsThread` where it is no main thread. */
   readonly program: URL;
   /** A thread has ended by itself: what it was in the middle of nobody knows, so the process should end too. */
@@ -30,7 +30,7 @@ const STALLED_MS = 10_000n;
  */
 export async function startWorkers(
   config: Config,
-  { clock, remembersSince, warn, program, onLost }: CrewOptions,
+  { clock, remembersSince, warn, program, onLost }: WorkerPoolOptions,
 ): Promise<Gateway> {
   const shared = {
     claims: claimsToShare(config, { now: clock, remembersSince }),
@@ -38,7 +38,7 @@ export async function startWorkers(
     sessionKey: newSessionKey(),
     beats: new BigInt64Array(new SharedArrayBuffer(config.workers * BigInt64Array.BYTES_PER_ELEMENT)),
   };
-  const metrics = createCrewMetrics();
+  const metrics = createWorkerPoolMetrics();
   const audit = openLineSink({
     to: config.audit.file ?? STDOUT,
     onLost: (lines, why) => {
@@ -158,7 +158,7 @@ interface ThreadEvents {
 /** Resolves when it serves. */
 function openThread(
   program: URL,
-  start: Start,
+  start: ThreadStart,
   { onWarning, onAudit, onLost }: ThreadEvents,
 ): Promise<Thread> {
   const worker = new Worker(program, { workerData: start });
@@ -185,11 +185,11 @@ function openThread(
       if (stopping) for (const resolveStop of waiting.values()) resolveStop(undefined);
       else lost(new Error(`thread ${start.index + 1} ended with ${code}`));
     });
-    worker.on('message', (told: Told) => {
-      switch (told.kind) {
+    worker.on('message', (message: ThreadMessage) => {
+      switch (message.kind) {
         case 'answer': {
-          waiting.get(told.id)?.(told.answer);
-          waiting.delete(told.id);
+          waiting.get(message.id)?.(message.answer);
+          waiting.delete(message.id);
           return;
         }
         case 'serving': {
@@ -197,9 +197,9 @@ function openThread(
           return resolve({ ask });
         }
         case 'warning':
-          return onWarning(told.problem);
+          return onWarning(message.problem);
         case 'audit':
-          return onAudit(told.text);
+          return onAudit(message.text);
       }
     });
   });

@@ -1,5 +1,5 @@
 /**
- * Attack: `Connection: Mcp-Name` beside a good `Mcp-Name`. The gateway judges the field; for a backend that follows
+ * Attack: `Connection: Mcp-Name` beside a good `Mcp-Name`. The gateway checks the field; for a backend that follows
  * RFC 9110 7.6.1 a listed field is of one hop alone and is gone. The two decide about different requests.
  */
 import { startFixture, type GatewayFixture } from '../support/gateway.js';

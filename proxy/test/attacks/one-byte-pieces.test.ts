@@ -30,7 +30,7 @@ const pour = async (socket: net.Socket, bytes: Buffer, times: number) => {
 };
 
 /** Resolves when the gateway answered or left, or when the attack is over. @returns whether it was the gateway */
-type Attacker = (of: Besieged, path: string, headers: Record<string, string>) => Promise<boolean>;
+type Attacker = (target: Besieged, path: string, headers: Record<string, string>) => Promise<boolean>;
 
 const overHttp1: Attacker = async ({ gateway }, path, headers) => {
   const socket = net.connect(gateway.port, '127.0.0.1').on('error', () => {});
@@ -66,7 +66,12 @@ const overHttp2: Attacker = async ({ gateway }, path, headers) => {
   return isOver;
 };
 
-type Client = (of: Besieged, path: string, headers: Record<string, string>, body: string) => Promise<void>;
+type Client = (
+  target: Besieged,
+  path: string,
+  headers: Record<string, string>,
+  body: string,
+) => Promise<void>;
 
 /** Pieces of one byte, a few of them a packet. Resolves when the backend has the body. */
 const slowlyOverHttp1: Client = async ({ gateway, seen }, path, headers, body) => {
@@ -99,35 +104,35 @@ describe.each([
   ['HTTP/1.1, two threads', { http2: false, workers: 2 }, overHttp1, slowlyOverHttp1],
   ['HTTP/2, two threads', { http2: true, workers: 2 }, overHttp2, slowlyOverHttp2],
 ])('bodies in pieces of one byte, %s', (_, kind, attack, slowly) => {
-  let of: Besieged;
+  let target: Besieged;
   beforeAll(async () => {
-    of = await besiege(kind);
+    target = await besiege(kind);
   }, 30_000);
-  afterAll(() => of.stop());
+  afterAll(() => target.stop());
 
   it.each([
     ['of strangers, for a decision', '/open', () => ({})],
-    ['of a caller, for a decision', '/ruled', () => of.credentials(client, '/ruled')],
-    ['of a caller, for the backend', '/plain', () => of.credentials(client, '/plain')],
+    ['of a caller, for a decision', '/ruled', () => target.credentials(client, '/ruled')],
+    ['of a caller, for the backend', '/plain', () => target.credentials(client, '/plain')],
   ])(
     '%s: they are refused, and take neither memory nor an answer from others',
     async (__, path, credentials) => {
-      expect(of.gateway.child.exitCode).toBeNull();
-      const before = of.audit().length;
-      const honest = of.honest('/ruled', BODY);
-      const ended = await Promise.all(Array.from({ length: 20 }, () => attack(of, path, credentials())));
+      expect(target.gateway.child.exitCode).toBeNull();
+      const before = target.audit().length;
+      const honest = target.honest('/ruled', BODY);
+      const ended = await Promise.all(Array.from({ length: 20 }, () => attack(target, path, credentials())));
       const { asked, statuses } = await honest.stop();
-      expect(of.gateway.child.exitCode).toBeNull();
+      expect(target.gateway.child.exitCode).toBeNull();
       expect(statuses).toEqual([200]);
       expect(asked).toBeGreaterThan(0);
       expect(ended).toEqual(Array<boolean>(20).fill(true));
-      expect(of.peakMebibytes()).toBeLessThan(MOST_MEBIBYTES(kind.workers));
+      expect(target.peakMebibytes()).toBeLessThan(MOST_MEBIBYTES(kind.workers));
       const ends = () =>
-        of
+        target
           .audit()
           .slice(before)
           .filter((record) => record['response.status'] !== 200)
-          // A stream that goes on before it is judged is reset; its client is gone then.
+          // A stream that goes on before it is checked is reset; its client is gone then.
           .map((record) =>
             record['response.status'] === 499 && kind.http2 ? 'body_fragmented' : record.reason,
           );
@@ -139,8 +144,8 @@ describe.each([
 
   it('a body in small pieces, but not that many, goes through as it was', async () => {
     const long = BODY.replace('}', `,"params":{"x":"${'x'.repeat(1_500)}"}}`);
-    of.seen.length = 0;
-    await slowly(of, '/plain', of.credentials(client, '/plain'), long);
-    expect(of.seen.map(String)).toEqual([long]);
+    target.seen.length = 0;
+    await slowly(target, '/plain', target.credentials(client, '/plain'), long);
+    expect(target.seen.map(String)).toEqual([long]);
   });
 });

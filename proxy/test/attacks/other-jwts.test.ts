@@ -5,7 +5,7 @@
  * audience that the route takes.
  */
 import { type GatewayFixture } from '../support/gateway.js';
-import { cnf, LEGACY, startProviderFixture, verdictOf } from '../support/provider-fixture.js';
+import { cnf, LEGACY, startProviderFixture, decisionOf } from '../support/provider-fixture.js';
 import { CLIENT, ISSUERS, mint, PROVIDERS, soundShape, type TokenShape } from '../support/provider-tokens.js';
 
 let fixture: GatewayFixture;
@@ -41,13 +41,13 @@ const idToken = (issuer: Issuer): TokenShape => ({
     ...(issuer === 'keycloak' ? { typ: 'ID', azp: CLIENT } : {}),
   },
 });
-const verdict = async (issuer: Issuer, shape: TokenShape, claims: Claims = {}, header: Claims = {}) =>
-  (await verdictOf(fixture, `/dpop/${issuer}`, mint(fixture.as, shape, { cnf, ...claims }, header))).reason;
+const decision = async (issuer: Issuer, shape: TokenShape, claims: Claims = {}, header: Claims = {}) =>
+  (await decisionOf(fixture, `/dpop/${issuer}`, mint(fixture.as, shape, { cnf, ...claims }, header))).reason;
 const aud = 'api://tools';
 
 describe.each(issuers)('of %s, bound to the key of the proof', (issuer) => {
   it('an access token passes', async () => {
-    expect(await verdict(issuer, good(issuer), { aud })).toBe('ok');
+    expect(await decision(issuer, good(issuer), { aud })).toBe('ok');
   });
   it.each([
     ['an ID token, by its nonce', { nonce: 'n-1' }],
@@ -68,18 +68,18 @@ describe.each(issuers)('of %s, bound to the key of the proof', (issuer) => {
     ['a token whose typ is no text', { typ: ['Bearer'] }],
     ['a nonce that is null', { nonce: null }],
   ])('%s does not pass, whatever else it has of an access token', async (_, claims) => {
-    expect(await verdict(issuer, good(issuer), { aud, ...claims })).toBe('token_type_refused');
+    expect(await decision(issuer, good(issuer), { aud, ...claims })).toBe('token_type_refused');
   });
   it.each(['logout+jwt', 'id+jwt', 'dpop+jwt', 'secevent+jwt', 'token-introspection+jwt', 'jwk+jwt'])(
     'one with typ %s does not pass',
     async (typ) => {
-      expect(await verdict(issuer, good(issuer), { aud }, { typ })).toBe('token_type_refused');
+      expect(await decision(issuer, good(issuer), { aud }, { typ })).toBe('token_type_refused');
     },
   );
   it('a plain ID token does not pass, even for an audience that the route takes', async () => {
     const reason = issuer === 'keycloak' ? 'token_type_refused' : 'token_claim_missing';
     for (const audience of [CLIENT, aud, [CLIENT, aud]])
-      expect(await verdict(issuer, idToken(issuer), { aud: audience })).toBe(reason);
+      expect(await decision(issuer, idToken(issuer), { aud: audience })).toBe(reason);
   });
   it.each(['azp', 'appid', 'cid', 'client_id'])(
     'one for its own client, whose id stands in %s, does not pass where the route takes that id',
@@ -87,21 +87,21 @@ describe.each(issuers)('of %s, bound to the key of the proof', (issuer) => {
       const token = { aud: CLIENT, [name]: CLIENT };
       // Of Keycloak the claim typ says what a token is, and an access token may be for the client that asked.
       const reason = issuer === 'keycloak' ? 'ok' : 'token_audience_refused';
-      expect(await verdict(issuer, good(issuer), token)).toBe(reason);
+      expect(await decision(issuer, good(issuer), token)).toBe(reason);
     },
   );
 });
 
 describe('bound to nothing', () => {
   it.each(issuers)('no token of %s passes with a proof', async (issuer) => {
-    expect(await verdict(issuer, good(issuer), { aud, cnf: undefined })).toBe('token_not_bound');
+    expect(await decision(issuer, good(issuer), { aud, cnf: undefined })).toBe('token_not_bound');
   });
   it.each(issuers)(
     'none of %s passes as Bearer on a mixed route without saying what it is',
     async (issuer) => {
       const bearer = async (claims: Claims) => {
         const token = mint(fixture.as, good(issuer), { aud, ...claims });
-        return (await verdictOf(fixture, `/mixed/${issuer}`, token, 'Bearer')).reason;
+        return (await decisionOf(fixture, `/mixed/${issuer}`, token, 'Bearer')).reason;
       };
       expect(await bearer({ typ: undefined })).toBe('token_type_refused');
       expect(await bearer({ typ: 'ID' })).toBe('token_type_refused');
@@ -113,5 +113,5 @@ describe('bound to nothing', () => {
 });
 
 it('of Keycloak, a token that does not say what it is does not pass', async () => {
-  expect(await verdict('keycloak', good('keycloak'), { aud, typ: undefined })).toBe('token_type_refused');
+  expect(await decision('keycloak', good('keycloak'), { aud, typ: undefined })).toBe('token_type_refused');
 });

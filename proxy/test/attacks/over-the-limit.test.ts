@@ -1,6 +1,6 @@
 /**
  * The attack: a caller who has used up the rate limit of a route goes on sending, each time a sound proof and megabytes
- * of body. The limit was counted after the body was read, judged and its proof claimed, so a refusal cost the gateway
+ * of body. The limit was counted after the body was read, checked and its proof claimed, so a refusal cost the gateway
  * as much as an answer; and whoever was told to come later had spent a proof.
  */
 import net from 'node:net';

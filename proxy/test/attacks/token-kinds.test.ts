@@ -45,7 +45,7 @@ describe.each([1, 2])('over HTTP/%d', (version) => {
   });
 
   /** Why a token of which the server says this was refused, or `ok`. */
-  const verdict = async (path: string, scheme: 'DPoP' | 'Bearer', about: Record<string, unknown>) => {
+  const decision = async (path: string, scheme: 'DPoP' | 'Bearer', about: Record<string, unknown>) => {
     said = { aud: 'all', ...about };
     const token = `opaque-${asked++}`;
     const answer = await fixture.ask({
@@ -75,9 +75,9 @@ describe.each([1, 2])('over HTTP/%d', (version) => {
     ['an ID token of Cognito', { token_use: 'id' }, 'token_type_refused'],
     ['a refresh token of OpenIddict', { token_usage: 'refresh_token' }, 'token_type_refused'],
   ])('with a proof, %s does not pass', async (_, about, reason) => {
-    expect(await verdict('/dpop', 'DPoP', { cnf, ...about })).toBe(reason);
+    expect(await decision('/dpop', 'DPoP', { cnf, ...about })).toBe(reason);
     fixture.seen.length = 0;
-    expect(await verdict('/mixed', 'DPoP', { cnf, ...about })).toBe(reason);
+    expect(await decision('/mixed', 'DPoP', { cnf, ...about })).toBe(reason);
   });
   it.each([
     ['a token of type DPoP, though it names no key', { token_type: 'DPoP' }, 'token_bound'],
@@ -86,7 +86,7 @@ describe.each([1, 2])('over HTTP/%d', (version) => {
     ['a token of another type', { token_type: 'mac' }, 'token_type_refused'],
     ['a refresh token', { token_type: 'Bearer', token_use: 'refresh_token' }, 'token_type_refused'],
   ])('as Bearer, %s does not pass', async (_, about, reason) => {
-    expect(await verdict('/mixed', 'Bearer', about)).toBe(reason);
+    expect(await decision('/mixed', 'Bearer', about)).toBe(reason);
   });
   it.each<['DPoP' | 'Bearer', Record<string, unknown>]>([
     ['DPoP', { cnf }],
@@ -96,6 +96,6 @@ describe.each([1, 2])('over HTTP/%d', (version) => {
     ['Bearer', { token_type: 'bearer', typ: 'Bearer', token_use: 'access' }],
     ['Bearer', { token_type: 'Bearer', token_usage: 'access_token', typ: 'at+jwt' }],
   ])('as %s, an access token with %j passes', async (scheme, about) => {
-    expect(await verdict('/mixed', scheme, about)).toBe('ok');
+    expect(await decision('/mixed', scheme, about)).toBe('ok');
   });
 });

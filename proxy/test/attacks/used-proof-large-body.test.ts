@@ -1,5 +1,5 @@
 /**
- * A proof that was used is refused when it is claimed, which comes after the body was read and judged: 27 requests of
+ * A proof that was used is refused when it is claimed, which comes after the body was read and checked: 27 requests of
  * 4.2 MB with one used proof took the event loop for eight seconds. And what was refused for its body was counted for
  * nobody, so it could go on like that.
  */

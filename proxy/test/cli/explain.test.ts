@@ -111,7 +111,7 @@ it('says which preset of the issuer would have taken the token', async () => {
     'detail: typ must be at+jwt; preset keycloak or entra or auth0 of issuer as would take it',
   );
 });
-it('judges what comes after the proof too: a Secret that is not listed', async () => {
+it('checks what comes after the proof too: a Secret that is not listed', async () => {
   const url = `${ORIGIN}/secrets/other`;
   const at = token({ aud: `${ORIGIN}/secrets` });
   const dpop = proof(client, 'GET', url, at);
@@ -147,7 +147,7 @@ it('knows what the gateway answers itself', async () => {
   });
   expect((await fixture.ask({ path })).status).toBe(200);
 });
-it('judges at the time it is told', async () => {
+it('checks at the time it is told', async () => {
   const at = token();
   const dpop = proof(client, 'POST', HTU, at);
   expect((await run('--method', 'POST', '--token', at, '--proof', dpop, '--at', '1')).lines.join()).toContain(

@@ -4,7 +4,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseJwks, tellIgnored } from '../../src/keys/parse-jwks.js';
+import { parseJwks, reportIgnored } from '../../src/keys/parse-jwks.js';
 import { openFileKeys } from '../../src/keys/file-keys.js';
 import { openRemoteKeys } from '../../src/keys/remote-keys.js';
 import { ORIGIN, startFixture } from '../support/gateway.js';
@@ -59,11 +59,11 @@ describe('a set that others use too', () => {
   ])('ignores %s, says why, and gives us the others', (_, bad, why) => {
     const parsed = parseJwks(setOf(bad, ours));
     const told = [expect.stringContaining(`keys[0]${why}`)];
-    expect(parsed).toMatchObject({ ok: true, keys: [{ kid: 'ours' }], ignored: told, faults: told });
+    expect(parsed).toMatchObject({ ok: true, keys: [{ kid: 'ours' }], ignored: told, invalid: told });
   });
   it('has no fault where a key is for another use, which is told all the same', () => {
     const parsed = parseJwks(setOf({ ...big, use: 'enc' }, ours));
-    expect(parsed).toMatchObject({ ignored: ['keys[0]: use must be sig'], faults: [] });
+    expect(parsed).toMatchObject({ ignored: ['keys[0]: use must be sig'], invalid: [] });
   });
   it('may list one key twice, for RS256 and for PS256, under one kid', () => {
     const parsed = parseJwks(setOf({ ...big, kid: 'a', alg: 'RS256' }, { ...big, kid: 'a', alg: 'PS256' }));
@@ -80,8 +80,8 @@ describe('a set that others use too', () => {
   it('tells of five of its ignored keys, and how many there are more', () => {
     const parsed = parseJwks(setOf(...Array<null>(99).fill(null), ours));
     const told: string[] = [];
-    if (parsed.ok) tellIgnored('x', parsed.ignored, (text) => told.push(text));
-    tellIgnored('y', [], (text) => told.push(text));
+    if (parsed.ok) reportIgnored('x', parsed.ignored, (text) => told.push(text));
+    reportIgnored('y', [], (text) => told.push(text));
     expect(told).toEqual([
       expect.stringMatching(/^x: ignored .*keys\[4\]: [^;]*; and 94 more; the other keys/),
     ]);

@@ -1,7 +1,7 @@
 /** Any single change to a sound request makes it a refused one: ten thousand of them. */
 import { randomInt, randomUUID } from 'node:crypto';
 import fc from 'fast-check';
-import { startJudge, type Judge } from '../support/judge.js';
+import { startPipelineFixture, type PipelineFixture } from '../support/pipeline-fixture.js';
 import { ORIGIN } from '../support/gateway.js';
 import {
   accessToken,
@@ -22,11 +22,11 @@ const as = rsa();
 const client = ec();
 const other = ec();
 const jkt = thumbprint(client);
-let judge: Judge;
+let pipeline: PipelineFixture;
 beforeAll(() => {
-  judge = startJudge(as);
+  pipeline = startPipelineFixture(as);
 });
-afterAll(() => judge.stop());
+afterAll(() => pipeline.stop());
 
 type Json = Record<string, unknown>;
 interface Sound {
@@ -316,7 +316,7 @@ it('a sound request passes, whatever key made its proof', async () => {
       alg,
     );
     expect(
-      await judge.judge('POST', '/mcp', [
+      await pipeline.decide('POST', '/mcp', [
         'Host',
         'gw.example',
         'Authorization',
@@ -326,7 +326,7 @@ it('a sound request passes, whatever key made its proof', async () => {
       ]),
     ).toBe('ok');
   }
-  expect(await judge.judge('POST', '/mcp', build({}).raw)).toBe('ok');
+  expect(await pipeline.decide('POST', '/mcp', build({}).raw)).toBe('ok');
 });
 
 it(`any one change makes it refused: ${CASES} of them, of every kind`, async () => {
@@ -336,8 +336,9 @@ it(`any one change makes it refused: ${CASES} of them, of every kind`, async () 
     fc.asyncProperty(fc.oneof(...kinds), async ({ kind, made }) => {
       fc.pre(made !== undefined);
       counted.set(kind, (counted.get(kind) ?? 0) + 1);
-      if (kind === 'a second use') expect(await judge.judge(made.method, made.target, made.raw)).toBe('ok');
-      expect(await judge.judge(made.method, made.target, made.raw)).not.toBe('ok');
+      if (kind === 'a second use')
+        expect(await pipeline.decide(made.method, made.target, made.raw)).toBe('ok');
+      expect(await pipeline.decide(made.method, made.target, made.raw)).not.toBe('ok');
     }),
     { numRuns: CASES },
   );

@@ -1,13 +1,13 @@
 /**
- * Another implementation as the judge: oauth4webapi's `validateJwtAccessToken`. On thousands of generated
- * requests our verdict is never laxer than its, but for what stands in LAXER with its reason; what is stricter
+ * Another implementation decides too: oauth4webapi's `validateJwtAccessToken`. On thousands of generated
+ * requests our decision is never laxer than its, but for what stands in LAXER with its reason; what is stricter
  * on purpose stands in STRICTER. Every row is seen, so that none outlives its reason.
  */
 import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
 import * as oauth from 'oauth4webapi';
 import { ORIGIN } from '../support/gateway.js';
-import { startJudge, type Judge } from '../support/judge.js';
+import { startPipelineFixture, type PipelineFixture } from '../support/pipeline-fixture.js';
 import {
   ec,
   ed25519,
@@ -236,11 +236,11 @@ function build(
   return { method: p.method, path: p.path, headers: { authorization: `${p.scheme} ${token}`, dpop: proof } };
 }
 
-let judge: Judge;
+let pipeline: PipelineFixture;
 beforeAll(() => {
-  judge = startJudge(as);
+  pipeline = startPipelineFixture(as);
 });
-afterAll(() => judge.stop());
+afterAll(() => pipeline.stop());
 const server: oauth.AuthorizationServer = {
   issuer: 'https://as.example',
   jwks_uri: 'https://as.example/jwks',
@@ -273,7 +273,7 @@ const ours = async ({
   path: string;
   headers: Record<string, string>;
 }): Promise<string> =>
-  judge.judge(method, path, [
+  pipeline.decide(method, path, [
     'Host',
     'gw.example',
     'Authorization',
@@ -297,31 +297,31 @@ it('names every difference of one deviation, and nothing that is none', async ()
   const [laxer, stricter]: [string[], string[]] = [[], []];
   for (const name of Object.keys(DEVIATIONS)) {
     const request = build(0, [name]);
-    const [theirVerdict, ourVerdict] = [await theirs(request), (await ours(request)) === 'ok'];
-    if (ourVerdict && !theirVerdict) laxer.push(name);
-    if (!ourVerdict && theirVerdict) stricter.push(name);
+    const [theirDecision, ourDecision] = [await theirs(request), (await ours(request)) === 'ok'];
+    if (ourDecision && !theirDecision) laxer.push(name);
+    if (!ourDecision && theirDecision) stricter.push(name);
   }
   expect(laxer.sort()).toEqual(Object.keys(LAXER).sort());
   expect(stricter.sort()).toEqual(Object.keys(STRICTER).sort());
 });
 
 it(`is never laxer on ${CASES} requests with up to three deviations, but for the differences that are named`, async () => {
-  const verdicts = { both: 0, neither: 0, laxer: 0, stricter: 0 };
+  const decisions = { both: 0, neither: 0, laxer: 0, stricter: 0 };
   const names = fc.uniqueArray(fc.constantFrom(...Object.keys(DEVIATIONS)), { maxLength: 3 });
   await fc.assert(
     fc.asyncProperty(fc.nat(CLIENTS.length - 1), names, async (which, deviations) => {
       const request = build(which, deviations);
-      const [theirVerdict, ourVerdict] = [await theirs(request), (await ours(request)) === 'ok'];
-      const [ifWeAccept, ifWeRefuse] = theirVerdict
+      const [theirDecision, ourDecision] = [await theirs(request), (await ours(request)) === 'ok'];
+      const [ifWeAccept, ifWeRefuse] = theirDecision
         ? (['both', 'stricter'] as const)
         : (['laxer', 'neither'] as const);
-      verdicts[ourVerdict ? ifWeAccept : ifWeRefuse] += 1;
-      if (ourVerdict && !theirVerdict)
+      decisions[ourDecision ? ifWeAccept : ifWeRefuse] += 1;
+      if (ourDecision && !theirDecision)
         expect(deviations.filter((name) => Object.hasOwn(LAXER, name))).not.toEqual([]);
-      if (!ourVerdict && theirVerdict)
+      if (!ourDecision && theirDecision)
         expect(deviations.filter((name) => Object.hasOwn(STRICTER, name))).not.toEqual([]);
     }),
     { numRuns: CASES },
   );
-  expect(Math.min(...Object.values(verdicts))).toBeGreaterThan(20);
+  expect(Math.min(...Object.values(decisions))).toBeGreaterThan(20);
 }, 180_000);

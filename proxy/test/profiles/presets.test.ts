@@ -1,7 +1,7 @@
 /** The access tokens of known providers: each passes under its preset, and a refusal names the presets that fit. */
 import { ORIGIN, type GatewayFixture } from '../support/gateway.js';
 import { accessToken } from '../support/mint.js';
-import { cnf, LEGACY, startProviderFixture, verdictOf } from '../support/provider-fixture.js';
+import { cnf, LEGACY, startProviderFixture, decisionOf } from '../support/provider-fixture.js';
 import { mint, PROVIDERS, SHAPES, soundShape, type Provider } from '../support/provider-tokens.js';
 
 let fixture: GatewayFixture;
@@ -22,12 +22,12 @@ describe('an access token of a provider', () => {
     const path = `/dpop/${provider}`;
     for (const audience of ['api://tools', aud(path), ['account', aud(path)]]) {
       const token = mint(fixture.as, shape(), { cnf, aud: audience });
-      expect(await verdictOf(fixture, path, token)).toMatchObject({ reason: 'ok' });
+      expect(await decisionOf(fixture, path, token)).toMatchObject({ reason: 'ok' });
     }
   });
   it.each(cases)('%s, %s: is refused under generic, which names the preset', async (provider, _, shape) => {
     const token = mint(fixture.as, shape(), { cnf, aud: 'api://tools', iss: 'https://as.example' });
-    const { reason, detail, answer } = await verdictOf(fixture, '/dpop/generic', token);
+    const { reason, detail, answer } = await decisionOf(fixture, '/dpop/generic', token);
     const { typ } = shape().header;
     // What Auth0 calls its profile RFC 9068 is one.
     if (provider === 'auth0' && typ === 'at+jwt') return expect(reason).toBe('ok');
@@ -38,24 +38,28 @@ describe('an access token of a provider', () => {
   it.each(PROVIDERS)('%s: must have who, for whom and until when', async (provider) => {
     const path = `/dpop/${provider}`;
     for (const name of ['exp', 'iat', 'sub'])
-      expect(await verdictOf(fixture, path, sound(provider, { [name]: undefined }))).toMatchObject({
+      expect(await decisionOf(fixture, path, sound(provider, { [name]: undefined }))).toMatchObject({
         reason: 'token_claim_missing',
         detail: `lacks ${name}, or not of its type`,
       });
     const nobody = { client_id: undefined, azp: undefined, cid: undefined, appid: undefined };
-    expect((await verdictOf(fixture, path, sound(provider, nobody))).reason).toBe('token_claim_missing');
+    expect((await decisionOf(fixture, path, sound(provider, nobody))).reason).toBe('token_claim_missing');
   });
   it.each(PROVIDERS)('%s: need not have a jti, but not one that is none', async (provider) => {
     const path = `/dpop/${provider}`;
-    expect((await verdictOf(fixture, path, sound(provider, { jti: undefined }))).reason).toBe('ok');
+    expect((await decisionOf(fixture, path, sound(provider, { jti: undefined }))).reason).toBe('ok');
     for (const jti of [7, '', null, 'a'.repeat(257)])
-      expect((await verdictOf(fixture, path, sound(provider, { jti }))).reason).toBe('token_claim_missing');
+      expect((await decisionOf(fixture, path, sound(provider, { jti }))).reason).toBe('token_claim_missing');
   });
 });
 
 describe('scopes', () => {
   const scopes = (provider: Provider, claims: Record<string, unknown>) =>
-    verdictOf(fixture, `/dpop/${provider}`, sound(provider, { scope: undefined, scp: undefined, ...claims }));
+    decisionOf(
+      fixture,
+      `/dpop/${provider}`,
+      sound(provider, { scope: undefined, scp: undefined, ...claims }),
+    );
   it.each<[Provider, 'scope' | 'scp']>([
     ['keycloak', 'scope'],
     ['auth0', 'scope'],
@@ -85,14 +89,14 @@ describe('scopes', () => {
       aud: 'api://tools',
       iss: 'https://tools.eu.auth0.com/',
     });
-    expect(await verdictOf(fixture, '/dpop/auth0', entra)).toMatchObject({
+    expect(await decisionOf(fixture, '/dpop/auth0', entra)).toMatchObject({
       reason: 'scope_insufficient',
       detail: 'lacks mcp:read; preset entra of issuer auth0 would take it',
     });
   });
   it('of generic are one string', async () => {
     const token = accessToken(fixture.as, { cnf, aud: 'api://tools', scope: ['mcp:read'] });
-    expect((await verdictOf(fixture, '/dpop/generic', token)).reason).toBe('scope_insufficient');
+    expect((await decisionOf(fixture, '/dpop/generic', token)).reason).toBe('scope_insufficient');
   });
 });
 
@@ -106,20 +110,20 @@ describe('typ', () => {
     for (const typ of good)
       expect([
         typ,
-        (await verdictOf(fixture, `/dpop/${provider}`, sound(provider, {}, { typ }))).reason,
+        (await decisionOf(fixture, `/dpop/${provider}`, sound(provider, {}, { typ }))).reason,
       ]).toEqual([typ, 'ok']);
     for (const typ of bad)
       expect([
         typ,
-        (await verdictOf(fixture, `/dpop/${provider}`, sound(provider, {}, { typ }))).reason,
+        (await decisionOf(fixture, `/dpop/${provider}`, sound(provider, {}, { typ }))).reason,
       ]).toEqual([typ, 'token_type_refused']);
   });
   it('with legacyTyp is any, or none, that is of no other use', async () => {
     const legacy = (typ: unknown) =>
       accessToken(fixture.as, { cnf, iss: LEGACY, aud: 'api://tools', scope: 'mcp:read' }, { typ });
     for (const typ of [undefined, 'JWT', 'foo', 'at+jwt'])
-      expect((await verdictOf(fixture, '/dpop/legacy', legacy(typ))).reason).toBe('ok');
+      expect((await decisionOf(fixture, '/dpop/legacy', legacy(typ))).reason).toBe('ok');
     for (const typ of ['', 7, 'id+jwt', 'logout+jwt', 'dpop+jwt'])
-      expect((await verdictOf(fixture, '/dpop/legacy', legacy(typ))).reason).toBe('token_type_refused');
+      expect((await decisionOf(fixture, '/dpop/legacy', legacy(typ))).reason).toBe('token_type_refused');
   });
 });

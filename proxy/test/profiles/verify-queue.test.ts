@@ -48,30 +48,30 @@ it('looks at no further signature of an address that is not welcome any more', a
     most: 4096,
   });
   const ask = async (network: string, text: string) => {
-    const verdict = await verify(
+    const decision = await verify(
       from(network),
       'ES256',
       key.publicKey,
       text,
       signed(text === 'forged' ? 'another' : text),
     );
-    if (verdict === false) refusals += 1;
-    return verdict;
+    if (decision === false) refusals += 1;
+    return decision;
   };
   const flood = Array.from({ length: 300 }, () => ask('198.51.100.9', 'forged'));
   const good = Array.from({ length: 30 }, () => ask('192.0.2.1', 'good'));
-  expect((await Promise.all(flood)).filter((verdict) => verdict === false)).toHaveLength(5);
+  expect((await Promise.all(flood)).filter((decision) => decision === false)).toHaveLength(5);
   expect(await Promise.all(good)).toEqual(good.map(() => true));
 });
 it('takes no more than it can verify in time', async () => {
   const verify = createVerifyQueue({ isWelcome: () => true, most: 4096 });
   const signature = signed('a');
-  const verdicts = await Promise.all(
+  const decisions = await Promise.all(
     Array.from({ length: 5000 }, () => verify(from('192.0.2.1'), 'ES256', key.publicKey, 'a', signature)),
   );
   expect([
-    verdicts.filter((v) => v === true).length,
-    verdicts.filter((v) => v === 'overloaded').length,
+    decisions.filter((v) => v === true).length,
+    decisions.filter((v) => v === 'overloaded').length,
   ]).toEqual([4096, 904]);
 });
 
@@ -99,10 +99,10 @@ it('lets go of what is verified, also while there is always more', async () => {
 
 it('counts an ES384 signature as eleven of ES256', async () => {
   const verify = createVerifyQueue({ isWelcome: () => true, most: 100 });
-  const verdicts = await Promise.all(
+  const decisions = await Promise.all(
     Array.from({ length: 20 }, () => verify(from('192.0.2.1'), 'ES384', key.publicKey, 'a', 'A'.repeat(128))),
   );
-  expect(verdicts.filter((verdict) => verdict !== 'overloaded')).toHaveLength(9);
+  expect(decisions.filter((decision) => decision !== 'overloaded')).toHaveLength(9);
 });
 
 it('lets networks take turns: whoever sends much waits behind itself', async () => {
@@ -124,9 +124,9 @@ it('where there is no room, what came last of the network that has most goes', a
   const greedy = Array.from({ length: 150 }, () => ask('198.51.100.9'));
   const others = Array.from({ length: 40 }, (_, n) => ask(`192.0.2.${n}`));
   expect(await Promise.all(others)).toEqual(others.map(() => true));
-  const verdicts = await Promise.all(greedy);
-  expect(verdicts.slice(0, 60)).toEqual(Array(60).fill(true));
-  expect(verdicts.slice(60)).toEqual(Array(90).fill('overloaded'));
+  const decisions = await Promise.all(greedy);
+  expect(decisions.slice(0, 60)).toEqual(Array(60).fill(true));
+  expect(decisions.slice(60)).toEqual(Array(90).fill('overloaded'));
 });
 
 it('does not look at a signature whose sender has nothing left when its turn comes', async () => {
@@ -134,12 +134,12 @@ it('does not look at a signature whose sender has nothing left when its turn com
   let left = 20;
   const asker = { network: '192.0.2.1', isLimited: () => left <= 0 };
   const ask = async () => {
-    const verdict = await verify(asker, 'ES256', key.publicKey, 'a', signed('a'));
-    if (verdict === true) left -= 1;
-    return verdict;
+    const decision = await verify(asker, 'ES256', key.publicKey, 'a', signed('a'));
+    if (decision === true) left -= 1;
+    return decision;
   };
-  const verdicts = await Promise.all(Array.from({ length: 100 }, ask));
+  const decisions = await Promise.all(Array.from({ length: 100 }, ask));
   // What is verified in one go is counted after it.
-  expect(verdicts.filter((verdict) => verdict === true).length).toBeLessThanOrEqual(32);
-  expect(verdicts.at(-1)).toBe('limited');
+  expect(decisions.filter((decision) => decision === true).length).toBeLessThanOrEqual(32);
+  expect(decisions.at(-1)).toBe('limited');
 });

@@ -5,7 +5,7 @@ import { ec, proof, thumbprint } from './mint.js';
 import { CLIENT, ISSUERS, PROVIDERS } from './provider-tokens.js';
 
 const client = ec();
-/** Binds a token to the key that `verdictOf` signs proofs with. */
+/** Binds a token to the key that `decisionOf` signs proofs with. */
 export const cnf = { jkt: thumbprint(client) };
 /** What every route takes beside its own URL: the client's id is one of them, as an operator may have it. */
 export const ALIASES = ['api://tools', CLIENT];
@@ -34,19 +34,19 @@ export async function startProviderFixture(): Promise<GatewayFixture> {
   });
 }
 
-export interface Verdict {
+export interface Decision {
   readonly reason: string;
   readonly detail: string | undefined;
   readonly answer: Answer;
 }
 
 /** What the audit record says; a refusal is a 401 or 403, and nothing of it reaches the backend. */
-export async function verdictOf(
+export async function decisionOf(
   fixture: GatewayFixture,
   path: string,
   token: string,
   scheme: 'DPoP' | 'Bearer' = 'DPoP',
-): Promise<Verdict> {
+): Promise<Decision> {
   const before = fixture.seen.length;
   const answer = await fixture.ask({
     method: 'POST',

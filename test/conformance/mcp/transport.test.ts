@@ -1,6 +1,6 @@
 import { conforms, HTU } from '../support.js';
 
-conforms('MCP transports and authorization', ({ fixture, verdict, ask }) => {
+conforms('MCP transports and authorization', ({ fixture, decision, ask }) => {
   it('refuses an Origin that is not listed, before credentials', async () => {
     expect(
       (await fixture().ask({ method: 'POST', path: '/mcp', headers: { origin: 'https://evil.example' } }))
@@ -9,12 +9,12 @@ conforms('MCP transports and authorization', ({ fixture, verdict, ask }) => {
   });
   it('takes a token for the canonical URI of the route, and for no other', async () => {
     expect([
-      await verdict({ token: { aud: HTU } }),
-      await verdict({ token: { aud: 'https://gw.example/self' } }),
+      await decision({ token: { aud: HTU } }),
+      await decision({ token: { aud: 'https://gw.example/self' } }),
     ]).toEqual(['ok', 'token_audience_refused']);
   });
   it("never passes the client's token on", async () => {
-    expect(await verdict()).toBe('ok');
+    expect(await decision()).toBe('ok');
     const names = fixture()
       .seen.at(-1)!
       .rawHeaders.filter((_, i) => i % 2 === 0)

@@ -19,12 +19,12 @@ afterAll(() => {
 
 conforms(
   'RFC 7662 2.2, 4',
-  ({ verdict }) => {
+  ({ decision }) => {
     const opaque = () => `opaque-${Math.random()}`;
     const good = { active: true, aud: HTU, cnf: { jkt } };
     it('takes an active token that is bound to the key (RFC 9449 6.2)', async () => {
       said = good;
-      expect(await verdict({ accessToken: opaque() })).toBe('ok');
+      expect(await decision({ accessToken: opaque() })).toBe('ok');
     });
     it.each([
       [{ active: false }, 'token_inactive'],
@@ -33,16 +33,16 @@ conforms(
       [{ ...good, aud: 'x' }, 'token_audience_refused'],
     ])('refuses %j', async (answer, reason) => {
       said = answer;
-      expect(await verdict({ accessToken: opaque() })).toBe(reason);
+      expect(await decision({ accessToken: opaque() })).toBe(reason);
     });
     it("never keeps an answer past the token's exp", async () => {
       said = { ...good, exp: now() + 1 };
       const token = opaque();
-      expect(await verdict({ accessToken: token })).toBe('ok');
+      expect(await decision({ accessToken: token })).toBe('ok');
       await new Promise((resolve) => setTimeout(resolve, 1200));
       const before = asked;
       said = { active: false };
-      expect(await verdict({ accessToken: token })).toBe('token_inactive');
+      expect(await decision({ accessToken: token })).toBe('token_inactive');
       expect(asked).toBe(before + 1);
     });
   },

@@ -6,9 +6,9 @@ const x5t = sha256(der as unknown as string);
 const shown = ['Client-Cert', `:${der.toString('base64')}:`];
 conforms(
   'RFC 8705 3',
-  ({ verdict }) => {
+  ({ decision }) => {
     const ask = (cnf: unknown, headers: readonly string[]) =>
-      verdict({ scheme: 'Bearer', proof: '', token: { cnf }, headers });
+      decision({ scheme: 'Bearer', proof: '', token: { cnf }, headers });
     it('takes the token with its certificate', async () =>
       expect(await ask({ 'x5t#S256': x5t }, shown)).toBe('ok'));
     it('refuses it with another, with none, and a token that names none', async () => {
@@ -29,10 +29,10 @@ conforms(
 );
 conforms(
   "RFC 9440 3: from anybody but a trusted peer it is the client's own word",
-  ({ verdict }) => {
+  ({ decision }) => {
     it('refuses the token', async () =>
       expect(
-        await verdict({ scheme: 'Bearer', proof: '', token: { cnf: { 'x5t#S256': x5t } }, headers: shown }),
+        await decision({ scheme: 'Bearer', proof: '', token: { cnf: { 'x5t#S256': x5t } }, headers: shown }),
       ).toBe('certificate_missing'));
   },
   (config) => {

@@ -1,10 +1,10 @@
 import { jwkOf, jws, rsa, selfSignedToken } from '../../../proxy/test/support/mint.js';
 import { conforms, jkt, now, ORIGIN } from '../support.js';
 
-conforms('RFC 8725 3.8, 3.10, 3.12', ({ verdict, self, fixture }) => {
+conforms('RFC 8725 3.8, 3.10, 3.12', ({ decision, self, fixture }) => {
   it('3.8: never tries a key of one issuer on a token of another', async () => {
     expect(
-      await verdict({
+      await decision({
         accessToken: jws(
           { typ: 'at+jwt', alg: 'RS256', kid: 'my-key-1' },
           {
@@ -35,26 +35,26 @@ conforms('RFC 8725 3.8, 3.10, 3.12', ({ verdict, self, fixture }) => {
   it('3.12: a proof is no access token, an access token no proof, a self-signed token neither', async () => {
     let proofText = '';
     expect(
-      await verdict({
+      await decision({
         proof: (p) => {
           proofText = p;
           return p;
         },
       }),
     ).toBe('ok');
-    expect(await verdict({ accessToken: proofText })).toBe('token_type_refused');
-    expect(await verdict({ accessToken: selfSignedToken(fixture().self, 'POST', `${ORIGIN}/mcp`) })).toBe(
+    expect(await decision({ accessToken: proofText })).toBe('token_type_refused');
+    expect(await decision({ accessToken: selfSignedToken(fixture().self, 'POST', `${ORIGIN}/mcp`) })).toBe(
       'token_type_refused',
     );
     let token = '';
     expect(
-      await verdict({
+      await decision({
         accessToken: (t) => {
           token = t;
           return t;
         },
       }),
     ).toBe('ok');
-    expect(await verdict({ proof: token })).toBe('dpop_type_refused');
+    expect(await decision({ proof: token })).toBe('dpop_type_refused');
   });
 });

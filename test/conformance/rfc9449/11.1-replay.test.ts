@@ -2,7 +2,7 @@ import { accessToken, proof } from '../../../proxy/test/support/mint.js';
 import { replayKey } from '../../../proxy/src/replay/replay-key.js';
 import { client, conforms, HTU, jkt, now } from '../support.js';
 
-conforms('RFC 9449 11.1', ({ verdict, fixture }) => {
+conforms('RFC 9449 11.1', ({ decision, fixture }) => {
   const ask = (token: string, jti: string, htu = HTU) =>
     fixture().ask({
       method: 'POST',
@@ -48,10 +48,10 @@ conforms('RFC 9449 11.1', ({ verdict, fixture }) => {
       { claims: { ath: 'x' } },
       { tokenHeader: { typ: 'JWT' } },
     ]) {
-      expect(await verdict({ ...shape, claims: { ...shape.claims, jti } })).not.toBe('ok');
+      expect(await decision({ ...shape, claims: { ...shape.claims, jti } })).not.toBe('ok');
     }
-    expect(await verdict({ claims: { jti } })).toBe('ok');
+    expect(await decision({ claims: { jti } })).toBe('ok');
   });
   it('refuses a proof that is older than what the store remembers', async () =>
-    expect(await verdict({ claims: { iat: now() - 250 } })).toBe('dpop_predates_store'));
+    expect(await decision({ claims: { iat: now() - 250 } })).toBe('dpop_predates_store'));
 });

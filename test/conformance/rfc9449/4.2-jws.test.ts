@@ -1,7 +1,7 @@
 import { conforms } from '../support.js';
 
-conforms('RFC 9449 4.3 item 2', ({ verdict }) => {
-  it('takes one compact JWS', async () => expect(await verdict()).toBe('ok'));
+conforms('RFC 9449 4.3 item 2', ({ decision }) => {
+  it('takes one compact JWS', async () => expect(await decision()).toBe('ok'));
   it.each<[string, (p: string) => string]>([
     ['two parts', (p) => p.slice(0, p.lastIndexOf('.'))],
     ['four parts', (p) => `${p}.AA`],
@@ -13,6 +13,6 @@ conforms('RFC 9449 4.3 item 2', ({ verdict }) => {
     ['JSON', () => '{}'],
     ['more than 8192 characters', (p) => p.replace('.', `${'A'.repeat(8192)}.`)],
   ])('refuses %s', async (_, change) =>
-    expect(['dpop_malformed', 'dpop_signature_bad']).toContain(await verdict({ proof: change })),
+    expect(['dpop_malformed', 'dpop_signature_bad']).toContain(await decision({ proof: change })),
   );
 });

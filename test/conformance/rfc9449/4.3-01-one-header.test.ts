@@ -1,9 +1,9 @@
 import { accessToken, proof } from '../../../proxy/test/support/mint.js';
 import { client, conforms, HTU, jkt } from '../support.js';
 
-conforms('RFC 9449 4.3 item 1', ({ verdict, fixture }) => {
+conforms('RFC 9449 4.3 item 1', ({ decision, fixture }) => {
   it('refuses a request without a DPoP field', async () =>
-    expect(await verdict({ proof: '' })).toBe('dpop_missing'));
+    expect(await decision({ proof: '' })).toBe('dpop_missing'));
   it('refuses two DPoP fields, also two equal ones and ones in other cases', async () => {
     for (const name of ['DPoP', 'dpop', 'DPOP']) {
       const token = accessToken(fixture().as, { cnf: { jkt } });

@@ -1,6 +1,6 @@
 import { conforms, now } from '../support.js';
 
-conforms('RFC 9449 4.3 item 3', ({ verdict }) => {
+conforms('RFC 9449 4.3 item 3', ({ decision }) => {
   const wrong: [string, unknown[]][] = [
     ['jti', [undefined, '', 7, null, ['a'], {}, 'a'.repeat(257)]],
     ['htm', [undefined, '', 7, null, ['POST']]],
@@ -11,11 +11,11 @@ conforms('RFC 9449 4.3 item 3', ({ verdict }) => {
   it.each(wrong.flatMap(([name, values]) => values.map((value) => [name, value] as const)))(
     'refuses %s as %j',
     async (name, value) => {
-      expect(await verdict({ claims: { [name]: value } })).toBe('dpop_claim_missing');
+      expect(await decision({ claims: { [name]: value } })).toBe('dpop_claim_missing');
     },
   );
   it('takes a jti of 256 characters and an iat with a fraction', async () => {
-    expect(await verdict({ claims: { jti: `${Math.random()}`.padEnd(256, 'j') } })).toBe('ok');
-    expect(await verdict({ claims: { iat: now() + 0.5 } })).toBe('ok');
+    expect(await decision({ claims: { jti: `${Math.random()}`.padEnd(256, 'j') } })).toBe('ok');
+    expect(await decision({ claims: { iat: now() + 0.5 } })).toBe('ok');
   });
 });

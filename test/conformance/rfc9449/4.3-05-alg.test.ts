@@ -2,7 +2,7 @@ import { createHmac } from 'node:crypto';
 import { ec, ed25519, rsa, thumbprint, type Pair } from '../../../proxy/test/support/mint.js';
 import { client, conforms, part, publicJwk } from '../support.js';
 
-conforms('RFC 9449 4.3 item 5', ({ verdict }) => {
+conforms('RFC 9449 4.3 item 5', ({ decision }) => {
   const pairs: [string, Pair][] = [
     ['ES256', ec()],
     ['ES384', ec('P-384')],
@@ -12,12 +12,12 @@ conforms('RFC 9449 4.3 item 5', ({ verdict }) => {
     ['Ed25519', ed25519()],
   ];
   it.each(pairs)('takes %s', async (alg, pair) =>
-    expect(await verdict({ pair, header: { alg }, token: { cnf: { jkt: thumbprint(pair) } } })).toBe('ok'),
+    expect(await decision({ pair, header: { alg }, token: { cnf: { jkt: thumbprint(pair) } } })).toBe('ok'),
   );
   it.each([undefined, 'none', 'None', 'HS256', 'ES256K', 'RS512', 'es256', '', 7, null, ['ES256']])(
     'refuses %j',
     async (alg) => {
-      expect(await verdict({ header: { alg } })).toBe('dpop_algorithm_refused');
+      expect(await decision({ header: { alg } })).toBe('dpop_algorithm_refused');
     },
   );
   it('refuses an HMAC made with the public key', async () => {
@@ -27,14 +27,14 @@ conforms('RFC 9449 4.3 item 5', ({ verdict }) => {
         .update(input)
         .digest('base64url')}`;
     };
-    expect(await verdict({ proof: forged })).toBe('dpop_algorithm_refused');
+    expect(await decision({ proof: forged })).toBe('dpop_algorithm_refused');
   });
 });
 conforms(
   'RFC 9449 4.3 item 5, per route',
-  ({ verdict }) => {
+  ({ decision }) => {
     it('refuses what this route does not list, though another does', async () =>
-      expect(await verdict()).toBe('dpop_algorithm_refused'));
+      expect(await decision()).toBe('dpop_algorithm_refused'));
   },
   (config) => {
     Object.assign(config.routes[0]!.auth, { proofAlgorithms: ['EdDSA'] });

@@ -1,10 +1,10 @@
 import { conforms } from '../support.js';
 
-conforms('RFC 9449 4.3 item 8', ({ verdict }) => {
+conforms('RFC 9449 4.3 item 8', ({ decision }) => {
   it.each(['GET', 'POST', 'DELETE'])('takes %s for %s', async (method) =>
-    expect(await verdict({ method })).toBe('ok'),
+    expect(await decision({ method })).toBe('ok'),
   );
   it.each(['post', 'Post', 'GET', 'POST ', 'PO'])('refuses htm %j for POST', async (htm) =>
-    expect(await verdict({ htm })).toBe('dpop_htm_mismatch'),
+    expect(await decision({ htm })).toBe('dpop_htm_mismatch'),
   );
 });

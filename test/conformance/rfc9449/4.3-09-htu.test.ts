@@ -4,7 +4,7 @@ import { conforms, HTU } from '../support.js';
 
 const fits = (htu: string, path = '/mcp/a~b') => htuFits(htu, ['https://gw.example'], path, false);
 
-conforms('RFC 9449 4.3 item 9', ({ verdict }) => {
+conforms('RFC 9449 4.3 item 9', ({ decision }) => {
   it.each([
     HTU,
     `${HTU}?a=b`,
@@ -14,7 +14,7 @@ conforms('RFC 9449 4.3 item 9', ({ verdict }) => {
     'https://gw.example/./x/../mcp',
     'https://gw.example/%6dcp',
   ])('takes %s', async (htu) => {
-    expect(await verdict({ htu })).toBe('ok');
+    expect(await decision({ htu })).toBe('ok');
   });
   it.each([
     'http://gw.example/mcp',
@@ -33,11 +33,11 @@ conforms('RFC 9449 4.3 item 9', ({ verdict }) => {
     'ftp://gw.example/mcp',
     'https:gw.example/mcp',
   ])('refuses %j', async (htu) => {
-    expect(await verdict({ htu })).toBe('dpop_htu_mismatch');
+    expect(await decision({ htu })).toBe('dpop_htu_mismatch');
   });
   it('is compared with the configured origin, whatever Host says', async () => {
     expect(
-      await verdict({
+      await decision({
         htu: 'https://evil.example/mcp',
         headers: ['X-Forwarded-Host', 'evil.example', 'Forwarded', 'host=evil.example'],
       }),
@@ -62,12 +62,12 @@ conforms('RFC 9449 4.3 item 9', ({ verdict }) => {
 });
 conforms(
   'RFC 9449 4.2, strictHtu',
-  ({ verdict }) => {
+  ({ decision }) => {
     it('refuses a query and a fragment where the route says so', async () => {
       expect([
-        await verdict({ htu: `${HTU}?a` }),
-        await verdict({ htu: `${HTU}#a` }),
-        await verdict(),
+        await decision({ htu: `${HTU}?a` }),
+        await decision({ htu: `${HTU}#a` }),
+        await decision(),
       ]).toEqual(['dpop_htu_mismatch', 'dpop_htu_mismatch', 'ok']);
     });
   },

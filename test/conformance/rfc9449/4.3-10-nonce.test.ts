@@ -4,17 +4,17 @@ import { conforms } from '../support.js';
 
 conforms(
   'RFC 9449 4.3 item 10',
-  ({ ask, verdict }) => {
+  ({ ask, decision }) => {
     it('refuses a proof without the nonce that was given, and takes it with it', async () => {
       const answer = await ask();
       expect([answer.status, answer.headers['www-authenticate']]).toEqual([
         401,
         expect.stringMatching(/^DPoP error="use_dpop_nonce"/),
       ]);
-      expect(await verdict({ claims: { nonce: answer.headers['dpop-nonce'] } })).toBe('ok');
+      expect(await decision({ claims: { nonce: answer.headers['dpop-nonce'] } })).toBe('ok');
     });
     it('never again takes one without (11.3)', async () =>
-      expect(await verdict()).toBe('dpop_nonce_missing'));
+      expect(await decision()).toBe('dpop_nonce_missing'));
     it('gives one DPoP-Nonce field of NQCHAR (8.1)', async () => {
       const { headers } = await ask();
       expect(headers['dpop-nonce']).toMatch(/^[\x21\x23-\x5b\x5d-\x7e]+$/);

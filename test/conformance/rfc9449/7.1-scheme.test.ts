@@ -1,18 +1,18 @@
 import { accessToken } from '../../../proxy/test/support/mint.js';
 import { conforms, jkt } from '../support.js';
 
-conforms('RFC 9449 7.1', ({ verdict, ask, fixture }) => {
+conforms('RFC 9449 7.1', ({ decision, ask, fixture }) => {
   it.each(['DPoP', 'dpop', 'DPOP'])('takes the scheme name %s (RFC 9110 11.1)', async (scheme) =>
-    expect(await verdict({ scheme })).toBe('ok'),
+    expect(await decision({ scheme })).toBe('ok'),
   );
   it('refuses a bound token as Bearer, with or without a proof', async () => {
-    expect([await verdict({ scheme: 'Bearer' }), await verdict({ scheme: 'Bearer', proof: '' })]).toEqual([
+    expect([await decision({ scheme: 'Bearer' }), await decision({ scheme: 'Bearer', proof: '' })]).toEqual([
       'scheme_refused',
       'scheme_refused',
     ]);
   });
   it.each([undefined, {}, { jkt: '' }, { jkt: 7 }, 'x', []])('refuses a token with cnf %j', async (cnf) =>
-    expect(await verdict({ token: { cnf } })).toBe('token_not_bound'),
+    expect(await decision({ token: { cnf } })).toBe('token_not_bound'),
   );
   it('answers a request without credentials with a challenge without error, and with algs', async () => {
     const answer = await fixture().ask({ method: 'POST', path: '/mcp' });

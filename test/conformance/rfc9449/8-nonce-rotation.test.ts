@@ -9,7 +9,7 @@ const key = createHash('sha256').update(SECRET).digest();
 
 conforms(
   'RFC 9449 8.2',
-  ({ ask, verdict }) => {
+  ({ ask, decision }) => {
     it("gives a fresh nonce on a success at half of the old one's life, uncacheable", async () => {
       const answer = await ask({ claims: { nonce: makeNonce(key, now() - 200) } });
       expect([answer.status, answer.headers['cache-control']]).toEqual([200, 'no-store']);
@@ -21,8 +21,8 @@ conforms(
       ).toBeUndefined());
     it('refuses one that is too old, and one from the future', async () => {
       expect([
-        await verdict({ claims: { nonce: makeNonce(key, now() - 305) } }),
-        await verdict({ claims: { nonce: makeNonce(key, now() + 30) } }),
+        await decision({ claims: { nonce: makeNonce(key, now() - 305) } }),
+        await decision({ claims: { nonce: makeNonce(key, now() + 30) } }),
       ]).toEqual(['dpop_nonce_refused', 'dpop_nonce_refused']);
     });
   },

@@ -30,7 +30,7 @@ const auth = (() => {
   if (!parsed.ok || parsed.config.routes[0]!.auth.profile !== 'dpop') throw new Error('config');
   return parsed.config.routes[0]!.auth;
 })();
-const judge = (at: number, { method = 'GET', path = '/protectedresource', token = TOKEN } = {}) =>
+const check = (at: number, { method = 'GET', path = '/protectedresource', token = TOKEN } = {}) =>
   checkProof(
     RESOURCE,
     { method, publicPath: path, origins: ['https://resource.example.org'], facts: {} } as unknown as Routed,
@@ -47,17 +47,17 @@ const judge = (at: number, { method = 'GET', path = '/protectedresource', token 
 
 describe('RFC 9449, figures 2 and 12', () => {
   it('takes the proof of the example at its time, by the key whose thumbprint figure 6 has', () => {
-    expect(judge(1_562_262_618)).toMatchObject({
+    expect(check(1_562_262_618)).toMatchObject({
       jti: 'e1j3V_bKic8-LAEB',
       jkt: '0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I',
     });
   });
   it('refuses it at another time, for another method, URI or token', () => {
     const reasons = [
-      judge(1_562_263_000),
-      judge(1_562_262_618, { method: 'POST' }),
-      judge(1_562_262_618, { path: '/other' }),
-      judge(1_562_262_618, { token: 'x' }),
+      check(1_562_263_000),
+      check(1_562_262_618, { method: 'POST' }),
+      check(1_562_262_618, { path: '/other' }),
+      check(1_562_262_618, { token: 'x' }),
     ].map((v) => (v instanceof Denial ? v.reason : 'ok'));
     expect(reasons).toEqual(['dpop_expired', 'dpop_htm_mismatch', 'dpop_htu_mismatch', 'dpop_ath_mismatch']);
   });

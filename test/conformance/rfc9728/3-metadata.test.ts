@@ -1,6 +1,6 @@
 import { conforms, HTU } from '../support.js';
 
-conforms('RFC 9728 2, 3, 5.1', ({ fixture, verdict }) => {
+conforms('RFC 9728 2, 3, 5.1', ({ fixture, decision }) => {
   it('3.1: is where the challenge says, for anybody, and names the resource that tokens are for', async () => {
     const challenge = (await fixture().ask({ method: 'POST', path: '/mcp' })).headers['www-authenticate']!;
     const url = /resource_metadata="([^"]+)"/.exec(challenge)![1]!;
@@ -14,7 +14,7 @@ conforms('RFC 9728 2, 3, 5.1', ({ fixture, verdict }) => {
       bearer_methods_supported: ['header'],
       dpop_bound_access_tokens_required: true,
     });
-    expect(await verdict({ token: { aud: metadata.resource } })).toBe('ok');
+    expect(await decision({ token: { aud: metadata.resource } })).toBe('ok');
   });
   it('3: has the root form where one route only has an authorization server', async () => {
     expect((await fixture().ask({ path: '/.well-known/oauth-protected-resource' })).status).toBe(200);

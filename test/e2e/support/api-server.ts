@@ -1,6 +1,6 @@
 /**
  * A real kube-apiserver with its etcd, on the loopback, and a real kube-controller-manager and kube-scheduler
- * where they are asked for; without them objects are judged and stored, and nothing comes of them. There are no
+ * where they are asked for; without them objects are checked and stored, and nothing comes of them. There are no
  * nodes but what a test says is one. Built from source, since releases are not everywhere to be had: some
  * minutes once, then from a cache.
  */

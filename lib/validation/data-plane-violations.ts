@@ -3,7 +3,7 @@ import { agentgatewayYaml } from '../config/agentgateway-config';
 import { configProblems } from '../config/proxy-config';
 import { GatewaySpec, mcpRoutes, McpRouteSpec, usesAgentgateway } from '../spec/gateway-spec';
 import { inlineKeySets, IssuerEntry, issuersOf } from '../spec/issuers';
-import { Fault } from '../support/text';
+import { Violation } from '../support/text';
 import { AgentgatewayVersion } from '../values/data-plane';
 import { OriginSource } from '../values/origin-source';
 
@@ -22,28 +22,28 @@ interface Key {
 
 const NEXT = 'choose DataPlane.direct()';
 
-export function dataPlaneFaults(spec: GatewaySpec): Fault[] {
+export function dataPlaneViolations(spec: GatewaySpec): Violation[] {
   if (!usesAgentgateway(spec)) return [];
   const isOld = spec.dataPlane._version === AgentgatewayVersion.V0_12;
-  const faults = [
-    ...issuersOf(spec).flatMap((entry) => issuerFaults(entry, isOld)),
-    ...keyFaults(spec, isOld),
-    ...originFaults(spec),
+  const violations = [
+    ...issuersOf(spec).flatMap((entry) => issuerViolations(entry, isOld)),
+    ...keyViolations(spec, isOld),
+    ...originViolations(spec),
     ...mcpRoutes(spec).flatMap((route) => [
-      ...propFaults(route),
-      ...literalFaults(route),
-      ...(isOld ? credentialFaults(route) : []),
+      ...propViolations(route),
+      ...literalViolations(route),
+      ...(isOld ? credentialViolations(route) : []),
     ]),
   ];
   // Only a config that the parser accepts can be rendered.
-  return configProblems(spec).length > 0 ? faults : [...faults, ...expansionFaults(spec)];
+  return configProblems(spec).length > 0 ? violations : [...violations, ...expansionViolations(spec)];
 }
 
-function issuerFaults({ issuer, introspection, jwks }: IssuerEntry, isOld: boolean): Fault[] {
+function issuerViolations({ issuer, introspection, jwks }: IssuerEntry, isOld: boolean): Violation[] {
   const { url, options } = jwks._choice;
-  const faults: Fault[] = [];
+  const violations: Violation[] = [];
   if (url !== undefined && isOld) {
-    faults.push({
+    violations.push({
       where: 'jwks',
       want: 'must be a file with agentgateway v0.12, which fetches a URL once and never again',
       got: url,
@@ -51,7 +51,7 @@ function issuerFaults({ issuer, introspection, jwks }: IssuerEntry, isOld: boole
     });
   }
   if (url !== undefined && options?.ca !== undefined) {
-    faults.push({
+    violations.push({
       where: 'jwks.ca',
       want: 'must not be set with agentgateway, which verifies a key set URL against public roots only',
       got: url,
@@ -59,22 +59,22 @@ function issuerFaults({ issuer, introspection, jwks }: IssuerEntry, isOld: boole
     });
   }
   if (introspection !== undefined) {
-    faults.push({
+    violations.push({
       where: 'auth.introspection',
       want: 'must not be used with agentgateway, which reads JWTs only',
       got: issuer,
       next: NEXT,
     });
   }
-  return faults;
+  return violations;
 }
 
-function keyFaults(spec: GatewaySpec, isOld: boolean): Fault[] {
+function keyViolations(spec: GatewaySpec, isOld: boolean): Violation[] {
   const curves = isOld ? ['P-256', 'P-384'] : ['P-256', 'P-384', 'Ed25519'];
   return Object.values(inlineKeySets(spec))
     .flatMap((text) => (JSON.parse(text) as { keys: Key[] }).keys)
     .filter(({ kty, crv }) => kty !== 'RSA' && !curves.includes(crv!))
-    .map(({ kid }): Fault => ({
+    .map(({ kid }): Violation => ({
       where: 'jwks',
       want: `must hold only keys that agentgateway loads: RSA, ${curves.join(', ')}`,
       got: kid,
@@ -82,7 +82,7 @@ function keyFaults(spec: GatewaySpec, isOld: boolean): Fault[] {
     }));
 }
 
-function originFaults({ originFrom }: GatewaySpec): Fault[] {
+function originViolations({ originFrom }: GatewaySpec): Violation[] {
   if (originFrom !== OriginSource.FORWARDED) return [];
   return [
     {
@@ -94,10 +94,10 @@ function originFaults({ originFrom }: GatewaySpec): Fault[] {
   ];
 }
 
-function propFaults(route: McpRouteSpec): Fault[] {
+function propViolations(route: McpRouteSpec): Violation[] {
   return (['endpoints', 'serverName', 'certificateSecret', 'tokenExchange'] as const)
     .filter((key) => route[key] !== undefined)
-    .map((key): Fault => ({
+    .map((key): Violation => ({
       where: `route "${route.name}" ${PROP[key]}`,
       want: 'must be left out with agentgateway, which calls the backend itself',
       got: key === 'tokenExchange' ? route.tokenExchange?.url : route[key],
@@ -105,7 +105,7 @@ function propFaults(route: McpRouteSpec): Fault[] {
     }));
 }
 
-function literalFaults({ name, backendUrl }: McpRouteSpec): Fault[] {
+function literalViolations({ name, backendUrl }: McpRouteSpec): Violation[] {
   if (!new URL(backendUrl).hostname.startsWith('[')) return [];
   return [
     {
@@ -117,7 +117,7 @@ function literalFaults({ name, backendUrl }: McpRouteSpec): Fault[] {
   ];
 }
 
-function credentialFaults({ name, credentialHeader, credentialPrefix }: McpRouteSpec): Fault[] {
+function credentialViolations({ name, credentialHeader, credentialPrefix }: McpRouteSpec): Violation[] {
   if (credentialHeader === undefined && credentialPrefix === undefined) return [];
   return [
     {
@@ -128,7 +128,7 @@ function credentialFaults({ name, credentialHeader, credentialPrefix }: McpRoute
   ];
 }
 
-function expansionFaults(spec: GatewaySpec): Fault[] {
+function expansionViolations(spec: GatewaySpec): Violation[] {
   const line = agentgatewayYaml(spec)
     .split('\n')
     .find((text) => text.includes('$'));

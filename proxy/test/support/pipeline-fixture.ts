@@ -1,5 +1,5 @@
 /**
- * The way of a request up to its verdict, in this process and without sockets: for tests that ask ten thousand
+ * The way of a request up to its decision, in this process and without sockets: for tests that ask ten thousand
  * times.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -25,14 +25,14 @@ import {
 import { ORIGIN } from './gateway.js';
 import { jwkOf, type Pair } from './mint.js';
 
-export interface Judge {
-  /** Replays are judged too: the same request twice is a replay. */
-  judge(method: string, target: string, raw: readonly string[]): Promise<Reason | 'ok'>;
+export interface PipelineFixture {
+  /** Replays are checked too: the same request twice is a replay. */
+  decide(method: string, target: string, raw: readonly string[]): Promise<Reason | 'ok'>;
   stop(): void;
 }
 
-export function startJudge(as: Pair, change?: (config: ConfigInput) => void): Judge {
-  const dir = mkdtempSync(join(tmpdir(), 'agw-judge-'));
+export function startPipelineFixture(as: Pair, change?: (config: ConfigInput) => void): PipelineFixture {
+  const dir = mkdtempSync(join(tmpdir(), 'agw-pipeline-'));
   writeFileSync(
     join(dir, 'as.json'),
     JSON.stringify({ keys: [{ ...jwkOf(as), kid: 'as-1', alg: 'RS256', use: 'sig' }] }),
@@ -57,8 +57,8 @@ export function startJudge(as: Pair, change?: (config: ConfigInput) => void): Ju
   const parsed = parseConfig(input);
   if (!parsed.ok) throw new Error(parsed.problems.join('\n'));
   const { config } = parsed;
-  const parts = createResourceRegistry().begin();
-  const trust = openTrust(config, parts.acquire, {
+  const resources = createResourceRegistry().begin();
+  const trust = openTrust(config, resources.acquire, {
     clock: wallClock,
     warn: (problem) => {
       throw new Error(problem);
@@ -77,7 +77,7 @@ export function startJudge(as: Pair, change?: (config: ConfigInput) => void): Ju
     decide,
   } = createPipeline(config, {
     trust,
-    acquire: parts.acquire,
+    acquire: resources.acquire,
     store,
     sessionKeys: createSessionKeys(newSessionKey(), wallClock),
     buckets: tables.callers,
@@ -85,9 +85,9 @@ export function startJudge(as: Pair, change?: (config: ConfigInput) => void): Ju
     clock: wallClock,
     verify: createVerifyQueue({ isWelcome: () => true, most: 1_000_000 }),
   });
-  const way = then(then(enter, route), decide);
+  const pipeline = then(then(enter, route), decide);
   return {
-    async judge(method, target, raw) {
+    async decide(method, target, raw) {
       const received = {
         id: 'x',
         receivedAt: 0,
@@ -105,11 +105,11 @@ export function startJudge(as: Pair, change?: (config: ConfigInput) => void): Ju
         tlsCertificate: () => undefined,
         readBody: () => Promise.resolve({ bytes: Buffer.alloc(0), release: () => {} }),
       };
-      const verdict = await way(received);
-      return verdict instanceof Denial ? verdict.reason : 'ok';
+      const decision = await pipeline(received);
+      return decision instanceof Denial ? decision.reason : 'ok';
     },
     stop() {
-      parts.rollback();
+      resources.rollback();
       rmSync(dir, { recursive: true });
     },
   };

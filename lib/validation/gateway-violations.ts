@@ -13,30 +13,30 @@ import {
   secretsRoutes,
   SecretsRouteSpec,
 } from '../spec/gateway-spec';
-import { issuerFaults } from '../spec/issuers';
+import { issuerViolations } from '../spec/issuers';
 import { PORT } from '../support/ports-and-paths';
-import { Fault, say } from '../support/text';
+import { Violation, say } from '../support/text';
 import { NetworkPolicyFlavor } from '../values/network';
-import { dataPlaneFaults } from './data-plane-faults';
+import { dataPlaneViolations } from './data-plane-violations';
 
 /** @param others gateways of the same namespace */
-export function gatewayFaults(spec: GatewaySpec, others: readonly GatewaySpec[]): string[] {
+export function gatewayViolations(spec: GatewaySpec, others: readonly GatewaySpec[]): string[] {
   return [
-    ...budgetFaults(spec),
-    ...memoryFaults(spec),
-    ...nodeFaults(spec),
-    ...redisFaults(spec),
-    ...peerFaults(spec),
-    ...fqdnFaults(spec),
-    ...secretsFaults(spec, others),
-    ...purposeFaults(spec),
-    ...issuerFaults(spec),
-    ...loopFaults(spec),
-    ...dataPlaneFaults(spec),
+    ...budgetViolations(spec),
+    ...memoryViolations(spec),
+    ...nodeViolations(spec),
+    ...redisViolations(spec),
+    ...peerViolations(spec),
+    ...fqdnViolations(spec),
+    ...secretsViolations(spec, others),
+    ...purposeViolations(spec),
+    ...issuerViolations(spec),
+    ...loopViolations(spec),
+    ...dataPlaneViolations(spec),
   ].map(say);
 }
 
-function budgetFaults({ podDisruptionBudget, replicas }: GatewaySpec): Fault[] {
+function budgetViolations({ podDisruptionBudget, replicas }: GatewaySpec): Violation[] {
   if (!podDisruptionBudget || replicas > 1) return [];
   return [
     {
@@ -49,9 +49,9 @@ function budgetFaults({ podDisruptionBudget, replicas }: GatewaySpec): Fault[] {
 }
 
 /** A name can be held to only by a CNI that sees the answers of DNS, and only where the gateway is the one who asks. */
-function fqdnFaults(spec: GatewaySpec): Fault[] {
+function fqdnViolations(spec: GatewaySpec): Violation[] {
   const named = flowsOf(spec).flows.filter(({ end }) => end.kind === 'fqdn');
-  return named.flatMap(({ end, way, purpose }): Fault[] => {
+  return named.flatMap(({ end, way, purpose }): Violation[] => {
     const got = end.kind === 'fqdn' ? end.name : undefined;
     if (way === 'ingress' || purpose !== 'other') {
       const who = way === 'ingress' ? 'whoever connects to the gateway' : 'who answers DNS';
@@ -77,7 +77,7 @@ function fqdnFaults(spec: GatewaySpec): Fault[] {
 }
 
 /** A Secret that is written for us is called after what it is for: a route must not be called like another one's. */
-function purposeFaults(spec: GatewaySpec): Fault[] {
+function purposeViolations(spec: GatewaySpec): Violation[] {
   const purposes = secretUses(spec)
     .filter(({ source }) => source._name === undefined)
     .map(({ purpose }) => purpose);
@@ -92,7 +92,7 @@ function purposeFaults(spec: GatewaySpec): Fault[] {
 }
 
 /** A request would go round until the gateway has no connection left. */
-function loopFaults(spec: GatewaySpec): Fault[] {
+function loopViolations(spec: GatewaySpec): Violation[] {
   return mcpRoutes(spec).flatMap((route) =>
     [route.backendUrl, ...(route.endpoints ?? [])]
       .filter((url) => leadsBack(url, route, spec))
@@ -117,7 +117,7 @@ function leadsBack(backend: string, { pathPrefix }: McpRouteSpec, spec: GatewayS
 }
 
 /** Less, and a pod is killed instead of refusing. */
-function memoryFaults(spec: GatewaySpec): Fault[] {
+function memoryViolations(spec: GatewaySpec): Violation[] {
   const [least, got] = [leastMebibytes(spec), spec.memory.toMebibytes()];
   return got >= least
     ? []
@@ -132,7 +132,7 @@ function memoryFaults(spec: GatewaySpec): Fault[] {
 }
 
 /** An API server that does not know a field drops it: what was asked for would be missing in silence. */
-function nodeFaults({ nodeFeatures, kubernetesMinor }: GatewaySpec): Fault[] {
+function nodeViolations({ nodeFeatures, kubernetesMinor }: GatewaySpec): Violation[] {
   if (kubernetesMinor >= 33) return [];
   return (['userNamespace', 'strictSupplementalGroups'] as const)
     .filter((prop) => nodeFeatures[prop])
@@ -145,7 +145,7 @@ function nodeFaults({ nodeFeatures, kubernetesMinor }: GatewaySpec): Fault[] {
 }
 
 /** Sentinels and servers, or members, listen on ports of their own. */
-function redisFaults({ replayStore: { _redis } }: GatewaySpec): Fault[] {
+function redisViolations({ replayStore: { _redis } }: GatewaySpec): Violation[] {
   const several = _redis?.topology !== undefined && _redis.topology._kind !== 'single';
   const port = _redis?.peer._members.map((member) => member.port).find((p) => p !== undefined);
   return several && port !== undefined
@@ -160,7 +160,7 @@ function redisFaults({ replayStore: { _redis } }: GatewaySpec): Fault[] {
 }
 
 /** Each peer refuses to be the whole internet; several can be it together. */
-const peerFaults = (spec: GatewaySpec): Fault[] =>
+const peerViolations = (spec: GatewaySpec): Violation[] =>
   flowsOf(spec)
     .everybody()
     .map(({ where, ranges }) => ({
@@ -171,16 +171,16 @@ const peerFaults = (spec: GatewaySpec): Fault[] =>
     }));
 
 /** Everybody on the path would read the Secrets: the node, the CNI, whoever mirrors traffic. */
-const plain = ({ name }: SecretsRouteSpec): Fault => ({
+const plain = ({ name }: SecretsRouteSpec): Violation => ({
   where: `route "${name}"`,
   want: 'must not answer Secrets over plain HTTP',
   next: 'give the gateway a tlsSecretName, for example with a GatewayCertificate; where something else encrypts all the way to the pod, say insecurePlainHttp: true',
 });
 
-function secretsFaults(spec: GatewaySpec, others: readonly GatewaySpec[]): Fault[] {
+function secretsViolations(spec: GatewaySpec, others: readonly GatewaySpec[]): Violation[] {
   const routes = secretsRoutes(spec);
   const own = [spec, ...others].flatMap(ownSecrets);
-  const unreachable: Fault = {
+  const unreachable: Violation = {
     where: 'apiServer',
     want: 'is required with a SecretsRoute: the NetworkPolicy admits the API server by address',
     next: 'pass ApiServerAccess.of({ serviceIp, endpoints }); "kubectl get endpointslices -l kubernetes.io/service-name=kubernetes" prints both',
@@ -193,7 +193,7 @@ function secretsFaults(spec: GatewaySpec, others: readonly GatewaySpec[]): Fault
     ...routes.flatMap(({ name, secretNames }) =>
       secretNames
         .filter((secret) => own.includes(secret))
-        .map((secret): Fault => ({
+        .map((secret): Violation => ({
           where: `route "${name}" secretNames`,
           want: "must not name a credential of the gateway itself, or of another in the namespace: a caller could then speak to the backend in the gateway's name",
           got: secret,
