@@ -79,8 +79,12 @@ export function openBed({ alg = 'ES256', tokenAlg = 'RS256' } = {}) {
     client,
     start,
     children,
-    /** A gateway as the constructs start it. @param origin of its clients; several gateways may stand for one */
-    async startGateway({ name, backend, origin, assets = ASSETS, ...change }) {
+    /**
+     * A gateway as the constructs start it.
+     * @param origin of its clients; several gateways may stand for one
+     * @param flags more flags of node
+     */
+    async startGateway({ name, backend, origin, assets = ASSETS, flags = [], ...change }) {
       const [port, adminPort] = change.ports ?? [await freePort(), await freePort()];
       delete change.ports;
       const own = origin ?? `http://127.0.0.1:${port}`;
@@ -118,6 +122,7 @@ export function openBed({ alg = 'ES256', tokenAlg = 'RS256' } = {}) {
       const { child, ms } = await start(
         [
           '--max-semi-space-size=8',
+          ...flags,
           join(assets, 'proxy.mjs'),
           'serve',
           '--config',

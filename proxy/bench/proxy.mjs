@@ -1,7 +1,7 @@
 // CPU per proxied request, RFC 9449 profile: ES256 proofs, one reused RS256 access token, memory store, audit
 // and metrics on. Beside it, in the same run and in turn, what it is made of: a bare node:http pass and one
-// P-256 verification; and, on demand, another build of the gateway, or (--peers) the gateway with Redis, two
-// stacks of well-known parts that remember no proof, and what only passes bytes. Medians over the rounds, since
+// P-256 verification; and, on demand, another build of the gateway, or (--peers) the gateway with Redis, Envoy and
+// two stacks of well-known parts that remember no proof, and what only passes bytes. Medians over the rounds, since
 // a shared machine's speed changes from second to second. Prints one JSON object.
 //   npm run bench -- proxy [--requests 20000 --against DIRECTORY_OF_ANOTHER_BUILDS_ASSETS --peers]
 import { spawn } from 'node:child_process';
@@ -10,6 +10,7 @@ import { readFileSync } from 'node:fs';
 import http from 'node:http';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { startEnvoy } from './envoy.mjs';
 import { freePort, get, here, load, median, openBed, postOf, rounded } from './bed.mjs';
 
 const { values } = parseArgs({
@@ -25,6 +26,8 @@ if (!Number.isInteger(REQUESTS) || REQUESTS < 1000 || REQUESTS > 200_000)
 const ROUNDS = 10;
 const WARM_UP = 3000;
 const VERIFIES = 500;
+/** Targets that only pass requests on. */
+const PASSING = ['bare', 'bytes', 'envoyBare'];
 
 const bed = openBed();
 try {
@@ -81,6 +84,9 @@ try {
       replay: { store: 'redis', url: `redis://127.0.0.1:${redisPort}`, epochMarginSeconds: 0 },
     });
     targets.bytes = await startOther('servers.mjs', 'bytes');
+    const jwk = bed.client.publicKey.export({ format: 'jwk' });
+    targets.envoy = await startEnvoy(bed, { name: 'envoy', backend, jwk });
+    targets.envoyBare = await startEnvoy(bed, { name: 'envoy-bare', backend });
     for (const name of ['express', 'fastify'])
       targets[name] = await startOther('peers.mjs', name, `http://127.0.0.1:${jwksPort}/`, `${origin}/mcp`);
   }
@@ -94,10 +100,10 @@ try {
 
   const { host } = new URL(origin); // the peers take it for htu
   const requests = proofs.map((p) => postOf(token, p, host));
-  // Whoever passes what is forged is not measured against.
+  // A peer that takes a forged proof does not do the work that it is compared for.
   const forged = postOf(token, `${proofs[0].slice(0, -8)}AAAAAAAA`, host);
   for (const [name, { port }] of Object.entries(targets)) {
-    if (name !== 'bare' && name !== 'bytes' && (await load(port, [forged], { connections: 1 })).ok !== 0)
+    if (!PASSING.includes(name) && (await load(port, [forged], { connections: 1 })).ok !== 0)
       throw new Error(`${name}: takes a forged proof`);
   }
   const dot = proofs[0].lastIndexOf('.');
@@ -133,8 +139,6 @@ try {
   const ratio = (over, under) => rounded(median(perRound((r) => over(r) / under(r))), 2);
   const of = (name) => (r) => micros[name][r];
   const floor = (r) => micros.bare[r] + micros.verify[r];
-  /** Without HTTP. */
-  const least = (r) => micros.bytes[r] + micros.verify[r];
   process.stdout.write(
     `${JSON.stringify({
       requests: size * ROUNDS,
@@ -156,10 +160,12 @@ try {
               ['express', 'fastify'].flatMap((name) => [
                 [`${name}StackCpuMicros`, rounded(median(micros[name]))],
                 [`${name}StackToOurs`, ratio(of(name), of('ours'))],
-                [`${name}StackToFloor`, ratio(of(name), floor)],
-                [`${name}StackToLeast`, ratio(of(name), least)],
               ]),
             ),
+            envoyCpuMicros: rounded(median(micros.envoy)),
+            envoyBareCpuMicros: rounded(median(micros.envoyBare)),
+            ratioToEnvoy: ratio(of('ours'), of('envoy')),
+            floorToEnvoy: ratio(floor, of('envoy')),
             bytesCpuMicros: rounded(median(micros.bytes)),
           }
         : {}),
