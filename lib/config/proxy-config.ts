@@ -38,6 +38,7 @@ import {
   UPSTREAM,
 } from '../values/config-fields';
 import { DataPlane } from '../values/data-plane';
+import { JwksSource } from '../values/jwks-source';
 import { RedisTopology } from '../values/replay-store';
 import { TokenExchange } from '../values/token-exchange';
 import { Tracing } from '../values/tracing';
@@ -115,9 +116,7 @@ function issuer(
   {
     name,
     issuer: iss,
-    jwks: {
-      _choice: { url, options },
-    },
+    jwks,
     file: jwksFile,
     introspection,
     introspectionOf,
@@ -134,14 +133,21 @@ function issuer(
       clientSecret: file(profileSecretPath(introspectionOf, 'introspection')),
       caFile: introspection.ca && inConfig(caPath(`introspection-${name}`)),
     },
-    jwks:
-      url === undefined
-        ? file(jwksFile)
-        : {
-            ...written({ url, ...options! }, JWKS_URL),
-            caFile: options?.ca && inConfig(caPath(`jwks-${name}`)),
-          },
+    jwks: keySet(name, jwks, jwksFile),
   };
+}
+
+function keySet(
+  name: string,
+  { _choice: choice }: JwksSource,
+  path: string,
+): Model['issuers'][number]['jwks'] {
+  if (choice.url === undefined) return file(path);
+  const { url, ...fetched } = {
+    ...written({ url: choice.url, ...choice.options! }, JWKS_URL),
+    caFile: choice.options?.ca && inConfig(caPath(`jwks-${name}`)),
+  };
+  return choice.discover ? { discover: true, ...fetched } : { url, ...fetched };
 }
 
 function replay({ replayStore: { _memory, _redis } }: GatewaySpec): Model['replay'] {

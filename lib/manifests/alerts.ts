@@ -215,7 +215,7 @@ function gatewayAlerts(spec: GatewaySpec, query: Queries): Alert[] {
 
 function keyAlerts(spec: GatewaySpec, query: Queries): Alert[] {
   const fetched = effectiveConfig(spec).issuers.flatMap(({ name, jwks }) =>
-    jwks !== undefined && 'url' in jwks ? [{ name, after: 3 * jwks.refreshSeconds }] : [],
+    jwks !== undefined && 'refreshSeconds' in jwks ? [{ name, after: 3 * jwks.refreshSeconds }] : [],
   );
   if (fetched.length === 0) return [];
   return [

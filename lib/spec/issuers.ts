@@ -103,6 +103,7 @@ export function issuerViolations(spec: GatewaySpec): Violation[] {
             },
           ];
     return [
+      ...discoveredElsewhere(route.name, entry),
       ...differs('jwks', said.jwks._choice.url ?? said.jwks._choice.object?.name ?? 'another key set'),
       ...(authOf(spec, route)._profile === 'selfSigned'
         ? []
@@ -113,6 +114,20 @@ export function issuerViolations(spec: GatewaySpec): Violation[] {
           ]),
     ];
   });
+}
+
+/** Metadata is of the issuer that it names: tokens of another one have other keys. */
+function discoveredElsewhere(route: string, { issuer, jwks }: IssuerEntry): Violation[] {
+  const { discover, url } = jwks._choice;
+  if (!discover || url === issuer) return [];
+  return [
+    {
+      where: `route "${route}" auth.jwks`,
+      want: `must be discovered from the issuer of its tokens, ${JSON.stringify(issuer)}`,
+      got: url,
+      next: 'give the profile and JwksSource.discover the same issuer',
+    },
+  ];
 }
 
 /** Key sets that travel inside our own ConfigMaps: file name to text. */

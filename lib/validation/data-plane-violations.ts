@@ -40,8 +40,16 @@ export function dataPlaneViolations(spec: GatewaySpec): Violation[] {
 }
 
 function issuerViolations({ issuer, introspection, jwks }: IssuerEntry, isOld: boolean): Violation[] {
-  const { url, options } = jwks._choice;
+  const { url, options, discover } = jwks._choice;
   const violations: Violation[] = [];
+  if (discover) {
+    violations.push({
+      where: 'jwks',
+      want: 'must not be discovered with agentgateway, which takes the URL of a key set',
+      got: url,
+      next: `${NEXT}, JwksSource.fromUrl or JwksSource.fromFile`,
+    });
+  }
   if (url !== undefined && isOld) {
     violations.push({
       where: 'jwks',

@@ -10,7 +10,7 @@ import { Peer } from './peer';
 
 /** How a key set is fetched. */
 export interface JwksUrlOptions {
-  /** Who answers the URL; the NetworkPolicy lets the gateway reach nobody else for keys. */
+  /** Who answers the URL, and has the issuer's keys; the NetworkPolicy lets the gateway reach nobody else for keys. */
   readonly peer: Peer;
 
   /**
@@ -111,6 +111,20 @@ export class JwksSource {
     return new JwksSource({ url, options });
   }
 
+  /**
+   * The key set that the issuer's own metadata names (RFC 8414, else OpenID Connect Discovery), looked up anew with
+   * each refresh. Metadata of another issuer is not used: the names are compared exactly. `DataPlane.direct()` only.
+   *
+   * @param issuer exact `iss` of its tokens, an http(s) URL; the profile must name the same issuer
+   * @see https://www.rfc-editor.org/rfc/rfc8414
+   */
+  public static discover(issuer: string, options: JwksUrlOptions): JwksSource {
+    checkText('jwks.issuer', issuer);
+    OPTIONS.check('jwks', options);
+    checkFields('jwks', { url: issuer, ...options }, JWKS_URL);
+    return new JwksSource({ url: issuer, discover: true, options });
+  }
+
   /** A ConfigMap of the gateway's namespace that somebody else keeps; changes arrive without a restart. */
   public static fromConfigMap(name: string, key: string = 'jwks.json'): JwksSource {
     return new JwksSource({
@@ -136,7 +150,9 @@ export class JwksSource {
 /** @internal exactly one of `inline`, `url` and `object` is set */
 interface JwksChoice {
   readonly inline?: string;
+  /** Of the set; with `discover` of the issuer. */
   readonly url?: string;
+  readonly discover?: boolean;
   readonly options?: JwksUrlOptions;
   readonly object?: { readonly kind: 'configMap' | 'secret'; readonly name: string; readonly key: string };
 }

@@ -24,7 +24,7 @@ function issuerProblems(where: string, { jwks, introspection }: Issuer): string[
   return [
     ...secretProblems(`${where}.introspection.clientSecret`, introspection?.clientSecret),
     ...rootsProblems(`${where}.introspection.caFile`, introspection?.caFile),
-    ...(jwks !== undefined && 'url' in jwks ? rootsProblems(`${where}.jwks.caFile`, jwks.caFile) : []),
+    ...(jwks !== undefined && !('file' in jwks) ? rootsProblems(`${where}.jwks.caFile`, jwks.caFile) : []),
     ...(jwks !== undefined && 'file' in jwks
       ? contentProblems(`${where}.jwks.file`, jwks.file, findJwksProblems)
       : []),

@@ -96,7 +96,7 @@ function mapOf<Item, Value>(
 const openIssuerKeys = ({ issuers }: Config, acquire: Acquire, dependencies: Dependencies): Trust['keys'] =>
   mapOf(issuers, (issuer) => [
     issuer.name,
-    acquire(['keys', issuer.name, issuer.jwks], () =>
+    acquire(['keys', issuer.name, issuer.issuer, issuer.jwks], () =>
       openKeySource(issuer, {
         now: dependencies.clock,
         onIgnored: dependencies.warn,

@@ -175,6 +175,36 @@ describe('AuthProfile', () => {
       'auth.legacyTyp: must not go with issuerPreset "okta", which says which typ its tokens have, got true; leave legacyTyp out',
     );
   });
+  describe('has keys that the metadata of its issuer names', () => {
+    const issuer = 'https://idp.example/realm';
+    const jwks = JwksSource.discover(issuer, {
+      peer: Peer.cidr('203.0.113.7/32'),
+      ca: CaBundle.fromConfigMap('idp-ca'),
+      refresh: Duration.minutes(1),
+    });
+    it('which the proxy looks up, and reaches', () => {
+      const objects = manifests({ gateway: { ...direct, jwks, auth: AuthProfile.dpop({ issuer }) } });
+      const [written] = JSON.parse(dataOf(objects, 'config.json')).issuers;
+      expect(written).toMatchObject({
+        issuer,
+        jwks: { discover: true, refreshSeconds: 60, caFile: expect.stringContaining('jwks-') },
+      });
+      expect(written.jwks.url).toBeUndefined();
+      expect(JSON.stringify(only(objects, 'NetworkPolicy'))).toContain('203.0.113.7/32');
+    });
+    it('and none of another issuer, nor with agentgateway', () => {
+      const says = (gateway: Partial<AgentGatewayProps>) => problems(() => gatewayChart({ gateway })).join();
+      expect(says({ ...direct, jwks, auth: AuthProfile.dpop({ issuer: 'https://other.example' }) })).toMatch(
+        /auth\.jwks: must be discovered from the issuer of its tokens, "https:\/\/other\.example", got "https:\/\/idp/,
+      );
+      expect(says({ jwks, auth: AuthProfile.dpop({ issuer }) })).toMatch(
+        /jwks: must not be discovered with agentgateway, which takes the URL of a key set/,
+      );
+      expect(() => JwksSource.discover('my-app', { peer: backendPeer })).toThrow(
+        /^jwks\.\w+: must be an absolute/,
+      );
+    });
+  });
   describe('says one thing of an issuer', () => {
     const keys = JwksSource.fromUrl('https://idp.example/keys', { peer: backendPeer });
     const built = (

@@ -1,4 +1,5 @@
 import { holdsEverybody } from './cidr.js';
+import { httpUrl } from './fields.js';
 import { duplicate, repeatedProblems, show, type Problem } from './problem.js';
 import { routeProblems } from './route-relations.js';
 import type { Config, Issuer, Route } from './schema.js';
@@ -56,6 +57,7 @@ function issuerProblems({ issuers }: Intact): Problem[] {
     ...issuers.flatMap((issuer, i) => [
       ...keySourceProblems(`issuers[${i}]`, issuer),
       ...legacyTypProblems(`issuers[${i}]`, issuer),
+      ...discoveryProblems(`issuers[${i}]`, issuer),
     ]),
   ];
 }
@@ -67,6 +69,20 @@ function keySourceProblems(where: string, issuer: Issuer | undefined): Problem[]
       where: `${where}.jwks`,
       want: 'is required where there is no introspection: nothing else says which tokens are good',
       got: 'nothing',
+    },
+  ];
+}
+
+/** RFC 8414 2: its metadata is where its name says. */
+function discoveryProblems(where: string, issuer: Issuer | undefined): Problem[] {
+  if (issuer?.jwks === undefined || !('discover' in issuer.jwks)) return [];
+  if (httpUrl.safeParse(issuer.issuer).success) return [];
+  return [
+    {
+      where: `${where}.issuer`,
+      want: 'must be an http(s) URL without credentials, query or fragment where jwks has discover',
+      got: show(issuer.issuer),
+      next: 'give jwks a url',
     },
   ];
 }

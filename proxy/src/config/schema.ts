@@ -28,6 +28,18 @@ import { tracing } from './tracing-schema.js';
 /** Which authorization server signs the tokens of an issuer; docs/guides/identity-providers.md says what follows. */
 const preset = z.enum(['generic', 'keycloak', 'entra', 'okta', 'auth0']);
 
+const fetchedKeys = {
+  caFile: z.optional(filePath),
+  /** A fetched set is used this long before it is fetched again in the background. */
+  refreshSeconds: z._default(seconds(30, 86_400), 600),
+  /** At most one fetch per this time, whatever kids the callers send. */
+  cooldownSeconds: z._default(seconds(1, 3600), 30),
+  /** A set that cannot be refreshed stays in use this long. */
+  maxStaleSeconds: z._default(seconds(0, 604_800), 86_400),
+  /** Patience with one answer. */
+  timeoutSeconds: z._default(seconds(0.1, 60), 5),
+};
+
 const issuer = z.strictObject({
   /** What routes call it. */
   name: label,
@@ -50,19 +62,14 @@ const issuer = z.strictObject({
     z.union(
       [
         fileRef,
+        z.strictObject({ url: httpUrl, ...fetchedKeys }),
         z.strictObject({
-          url: httpUrl,
-          caFile: z.optional(filePath),
-          /** A fetched set is used this long before it is fetched again in the background. */
-          refreshSeconds: z._default(seconds(30, 86_400), 600),
-          /** At most one fetch per this time, whatever kids the callers send. */
-          cooldownSeconds: z._default(seconds(1, 3600), 30),
-          /** A set that cannot be refreshed stays in use this long. */
-          maxStaleSeconds: z._default(seconds(0, 604_800), 86_400),
-          timeoutSeconds: z._default(seconds(0.1, 60), 5),
+          /** The issuer's metadata says where (RFC 8414, OpenID Connect Discovery); `issuer` is its URL then. */
+          discover: z.literal(true),
+          ...fetchedKeys,
         }),
       ],
-      { error: 'must be { file } or { url }' },
+      { error: 'must be { file }, { url } or { discover: true }' },
     ),
   ),
   /** RFC 7662: who is asked about tokens that are not JWTs. */

@@ -25,7 +25,7 @@ export interface KeySourceOptions {
 
 /** One source an issuer: keys are never pooled (RFC 8725 3.8). */
 export function openKeySource(
-  { name, jwks }: Issuer,
+  { name, issuer, jwks }: Issuer,
   { onProblem, onIgnored, ...rest }: KeySourceOptions,
 ): KeySource {
   const told = {
@@ -34,5 +34,6 @@ export function openKeySource(
     onIgnored: (ignored: string) => onIgnored(`issuer ${name}: ${ignored}`),
   };
   if (jwks === undefined) return NO_KEYS;
-  return 'url' in jwks ? openRemoteKeys(jwks, told) : openFileKeys(jwks.file, told);
+  if ('file' in jwks) return openFileKeys(jwks.file, told);
+  return openRemoteKeys('url' in jwks ? jwks : { ...jwks, issuer }, told);
 }

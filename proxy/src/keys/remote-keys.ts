@@ -1,11 +1,15 @@
 import type { Clock } from '../clock.js';
 import type { Issuer } from '../config/index.js';
+import { discoverJwksUri } from './discovery.js';
 import { fetchText } from './fetch-text.js';
 import type { KeySource, VerificationKey } from './key-source.js';
 import { NetworkShare } from './network-share.js';
 import { keysFor, parseJwks, reportIgnored } from './parse-jwks.js';
 
-export type RemoteJwks = Extract<Issuer['jwks'], { url: string }>;
+/** A set at a URL, or where the metadata of its issuer says. */
+export type RemoteJwks =
+  | Extract<Issuer['jwks'], { url: string }>
+  | (Extract<Issuer['jwks'], { discover: true }> & { readonly issuer: string });
 
 export interface RemoteKeysOptions {
   readonly now: Clock;
@@ -20,8 +24,14 @@ const MAX_BYTES = 1 << 20;
 /** Requests that wait for a set at a time. */
 const MAX_WAITING = 256;
 
-const fetchSet = ({ url, caFile, timeoutSeconds }: RemoteJwks): Promise<string> =>
-  fetchText(url, { caFile, timeoutSeconds, maxBytes: MAX_BYTES });
+const placeOf = (jwks: RemoteJwks): string => ('url' in jwks ? jwks.url : jwks.issuer);
+
+async function fetchSet(jwks: RemoteJwks): Promise<string> {
+  const { caFile, timeoutSeconds } = jwks;
+  const limits = { caFile, timeoutSeconds };
+  const url = 'url' in jwks ? jwks.url : await discoverJwksUri(jwks.issuer, limits);
+  return fetchText(url, { ...limits, maxBytes: MAX_BYTES });
+}
 
 /**
  * An issuer's JWK Set over HTTP, rationed: at most one fetch per cooldown counted from the last attempt,
@@ -51,7 +61,7 @@ export function openRemoteKeys(
         if (!parsed.ok) throw new Error(parsed.problems.join('; '));
         keys = parsed.keys;
         ignored = parsed.ignored.length;
-        reportIgnored(jwks.url, parsed.ignored, onIgnored);
+        reportIgnored(placeOf(jwks), parsed.ignored, onIgnored);
         generation += 1;
         lastText = text;
         onLoaded?.();
@@ -59,7 +69,7 @@ export function openRemoteKeys(
       loadedAt = now();
     } catch (cause) {
       onProblem(
-        `${jwks.url}: ${(cause as Error).message}; ${keys.length === 0 ? 'no key is trusted' : 'the keys fetched before stay in use'}`,
+        `${placeOf(jwks)}: ${(cause as Error).message}; ${keys.length === 0 ? 'no key is trusted' : 'the keys fetched before stay in use'}`,
       );
     }
   };

@@ -68,6 +68,21 @@ const refusal = async (
   };
 };
 
+it('openid-client gets a token that passes where the gateway discovered the keys of its server', async () => {
+  const peers = await startPeers({
+    change: (config) => {
+      config.issuers[0]!.jwks = { discover: true, cooldownSeconds: 1 };
+    },
+  });
+  try {
+    const me = await login(peers);
+    const { access_token: token } = await tokenFor(me, `${peers.origin}/mcp`);
+    expect((await call(me, token, `${peers.origin}/mcp`)).status).toBe(200);
+  } finally {
+    await peers.stop();
+  }
+}, 20_000);
+
 describe.each([false, true])(
   'openid-client, an authorization server that wants nonces: %s',
   (requireNonce) => {
