@@ -156,7 +156,8 @@ project.addTask('fuzz', {
 project.addTask('test:e2e', {
   exec: 'npm run --silent test:e2e -w proxy --',
   receiveArgs: true,
-  description: 'the shipped bundle under load, faults and rollouts; bundle first after a change',
+  description:
+    'the shipped bundle under load, faults and rollouts, and with a real Keycloak; bundle first after a change',
 });
 
 project.addTask('test:soak', {
