@@ -22,6 +22,7 @@ import {
   GATEWAY,
   INTROSPECTION,
   ISSUER,
+  JWKS_DISCOVERY,
   JWKS_URL,
   LIMITS,
   MCP_RULE,
@@ -143,11 +144,11 @@ function keySet(
   path: string,
 ): Model['issuers'][number]['jwks'] {
   if (choice.url === undefined) return file(path);
-  const { url, ...fetched } = {
-    ...written({ url: choice.url, ...choice.options! }, JWKS_URL),
-    caFile: choice.options?.ca && inConfig(caPath(`jwks-${name}`)),
-  };
-  return choice.discover ? { discover: true, ...fetched } : { url, ...fetched };
+  const { url, discover, options } = choice;
+  const caFile = options?.ca && inConfig(caPath(`jwks-${name}`));
+  return discover
+    ? { discover: true, ...written(options, JWKS_DISCOVERY), caFile }
+    : { ...written({ url, ...options! }, JWKS_URL), caFile };
 }
 
 function replay({ replayStore: { _memory, _redis } }: GatewaySpec): Model['replay'] {

@@ -41,13 +41,14 @@ export const INTROSPECTION = fields('issuers[].introspection', {
   cache: 'cacheSeconds',
   maxEntries: 'maxEntries',
 });
-export const JWKS_URL = fields('issuers[].jwks', {
-  url: 'url',
+const fetched = {
   refresh: 'refreshSeconds',
   cooldown: 'cooldownSeconds',
   maxStale: 'maxStaleSeconds',
   timeout: 'timeoutSeconds',
-});
+} as const;
+export const JWKS_URL = fields('issuers[].jwks', { url: 'url', ...fetched });
+export const JWKS_DISCOVERY = fields('issuers[].jwks{true}', fetched);
 export const RATE_LIMIT = fields('routes[]{mcp}.rateLimit', {
   maxTokens: 'maxTokens',
   tokensPerFill: 'tokensPerFill',

@@ -4,7 +4,7 @@ import { checkFields } from '../support/fields';
 import { DURATION, instanceOf, optional, Shape, struct } from '../support/kinds';
 import { checkKey, checkObjectName, checkText, refuse } from '../support/text';
 import { CaBundle } from './ca-bundle';
-import { JWKS_URL } from './config-fields';
+import { JWKS_DISCOVERY, JWKS_URL } from './config-fields';
 import { canonicalJwks } from './key-set';
 import { Peer } from './peer';
 
@@ -121,7 +121,8 @@ export class JwksSource {
   public static discover(issuer: string, options: JwksUrlOptions): JwksSource {
     checkText('jwks.issuer', issuer);
     OPTIONS.check('jwks', options);
-    checkFields('jwks', { url: issuer, ...options }, JWKS_URL);
+    checkFields('jwks', { url: issuer }, JWKS_URL);
+    checkFields('jwks', { ...options }, JWKS_DISCOVERY);
     return new JwksSource({ url: issuer, discover: true, options });
   }
 

@@ -16,6 +16,7 @@ const INTERFACES: Record<keyof typeof groups, string> = {
   AUDIENCE: 'AuthProfileOptions',
   INTROSPECTION: 'IntrospectionOptions',
   JWKS_URL: 'JwksUrlOptions',
+  JWKS_DISCOVERY: 'JwksUrlOptions',
   RATE_LIMIT: 'TokenBucketOptions',
   MEMORY_STORE: 'MemoryStoreOptions',
   REDIS_STORE: 'RedisStoreOptions',

@@ -43,6 +43,7 @@ const FACTORIES: Record<Group, readonly [where: string, make: (props: any) => un
     (props) => AuthProfile.dpop({ introspection: { ...server, ...props } }),
   ],
   JWKS_URL: ['jwks.', ({ url = server.url, ...props }) => JwksSource.fromUrl(url, { peer, ...props })],
+  JWKS_DISCOVERY: ['jwks.', (props) => JwksSource.discover(server.url, { peer, ...props })],
   RATE_LIMIT: ['rateLimit.', (props) => RateLimit.tokenBucket({ maxTokens: 1, tokensPerFill: 1, ...props })],
   MEMORY_STORE: ['memory.', (props) => ReplayStore.memory(props)],
   REDIS_STORE: ['redis.', (props) => ReplayStore.redis({ host: 'redis', peer, ...props })],

@@ -63,5 +63,5 @@ function memberOf(schema: Schema, key: string): Schema | undefined {
 
 const isOf = (kind: string) => (option: Schema) =>
   Object.values(option._zod.def.shape ?? {}).some(
-    ({ _zod: { def } }) => def.type === 'literal' && def.values!.includes(kind),
+    ({ _zod: { def } }) => def.type === 'literal' && def.values!.some((value) => String(value) === kind),
   );
