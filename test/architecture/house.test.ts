@@ -115,7 +115,11 @@ const wordsOf = (name: string): string[] =>
 function circles(): number {
   const out = execFileSync(
     join(root, 'node_modules', '.bin', 'depcruise'),
-    ['--config', '.dependency-cruiser.cjs', '--output-type', 'json', 'lib', 'proxy/src'],
+    [
+      ...['--config', '.dependency-cruiser.cjs', '--output-type', 'json'],
+      // What imports.test.ts plants while this runs.
+      ...['--exclude', '/planted/', 'lib', 'proxy/src'],
+    ],
     { cwd: root, maxBuffer: 1 << 26, encoding: 'utf8' },
   );
   const { summary } = JSON.parse(out) as { summary: { violations: { rule: { name: string } }[] } };
