@@ -76,6 +76,7 @@ const project = new cdk8s.ConstructLibraryCdk8s({
         '/build/',
         '/dist/',
         '/manifests/',
+        '/charts/',
         '/coverage/',
         '/test-reports/',
       ],
@@ -93,7 +94,12 @@ const project = new cdk8s.ConstructLibraryCdk8s({
       testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/(e2e|conformance)/'],
       setupFiles: ['<rootDir>/test/support/quiet.ts'],
       globalSetup: '<rootDir>/test/support/fresh-bundle.ts',
-      modulePathIgnorePatterns: ['<rootDir>/build/', '<rootDir>/dist/', '<rootDir>/manifests/'],
+      modulePathIgnorePatterns: [
+        '<rootDir>/build/',
+        '<rootDir>/dist/',
+        '<rootDir>/manifests/',
+        '<rootDir>/charts/',
+      ],
     },
   },
 });
@@ -108,6 +114,7 @@ project.package.addPackageResolutions('unrs-resolver@1.12.2');
 for (const path of [
   '/assets/',
   '/manifests/',
+  '/charts/',
   '/audit/',
   '/.demo/',
   '/proxy/coverage/',
@@ -133,6 +140,16 @@ project.addTask('synth', {
   exec: 'cdk8s synth',
   receiveArgs: true,
   env: { CDK8S_CHECK_UPGRADE: 'false' },
+});
+project.addTask('synth:helm', {
+  description: 'every example app as a Helm chart -> charts/',
+  env: { CDK8S_CHECK_UPGRADE: 'false' },
+  steps: [
+    { exec: BUNDLED },
+    ...['quickstart', 'reference', 'demo'].map((name) => ({
+      exec: `cdk8s synth --app "npx ts-node -T apps/main.ts ${name}" --format helm --chart-version 0.0.0 --output charts/${name}`,
+    })),
+  ],
 });
 // A plain script: a task runner between npm and the demo would swallow the signal that ends it.
 project.package.setScript('demo', 'node test/demo/run.mjs');

@@ -230,7 +230,7 @@ export interface AgentGatewayProps {
   /**
    * Time a pod goes on serving after its deletion began, until every load balancer has forgotten it; whole seconds.
    *
-   * @default Duration.seconds(15)
+   * @default - 15 seconds with a Redis store; none with a memory store, whose next pod begins when this one has ended
    */
   readonly preStop?: Duration;
 

@@ -12,6 +12,7 @@ import {
   emitServiceAccount,
   emitWorkload,
 } from '../manifests/gateway-objects';
+import { isOurs } from '../manifests/k8s';
 import { sayNotes } from '../manifests/notes';
 import { emitOtherHalves } from '../manifests/other-half';
 import { AppRegistry, RegisteredGateway } from '../spec/app-registry';
@@ -107,7 +108,7 @@ export class AgentGateway extends Construct {
     this.node.addValidation({
       validate: () => [
         ...this.violations().ofGateway,
-        ...duplicateViolations(this).map(say),
+        ...duplicateViolations(this, isOurs).map(say),
         ...kubernetesVersionViolations(this).map(say),
       ],
     });

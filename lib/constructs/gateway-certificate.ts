@@ -1,9 +1,11 @@
 import { Duration } from 'cdk8s';
 import { Construct } from 'constructs';
-import { asGiven, emit } from '../manifests/k8s';
+import { asGiven, emit, isOurs } from '../manifests/k8s';
 import { publicHosts, serviceHosts } from '../spec/exposure';
-import { checked, DURATION, FLAG, instanceOf, optional, Shape, struct, TEXT } from '../support/kinds';
+import { GatewaySpec } from '../spec/gateway-spec';
+import { checked, DURATION, FLAG, instanceOf, listOf, optional, Shape, struct, TEXT } from '../support/kinds';
 import { checkObjectName, refuse, say } from '../support/text';
+import { duplicateViolations } from '../validation/duplicates';
 import { AgentGateway } from './agent-gateway';
 
 /** Properties of a `GatewayCertificate`. */
@@ -27,6 +29,14 @@ export interface GatewayCertificateProps {
    * @default - what cert-manager and the issuer agree on, often 90 days
    */
   readonly duration?: Duration;
+
+  /**
+   * Names that the certificate is good for, lower-case; a "*" may stand for the first label. Clients that dial
+   * another name do not trust it.
+   *
+   * @default - the Service's names with its namespace, and the hosts of the gateway's https `publicOrigins`
+   */
+  readonly dnsNames?: string[];
 }
 
 const SHAPE: Shape<GatewayCertificateProps> = {
@@ -34,6 +44,7 @@ const SHAPE: Shape<GatewayCertificateProps> = {
   issuer: TEXT,
   clusterIssuer: optional(FLAG),
   duration: optional(DURATION),
+  dnsNames: optional(listOf(TEXT)),
 };
 const PROPS = struct('GatewayCertificateProps', SHAPE);
 
@@ -49,6 +60,7 @@ export class GatewayCertificate extends Construct {
     super(scope, id);
     const { gateway, issuer, clusterIssuer = false, duration } = checked(props, PROPS);
     checkObjectName('issuer', issuer);
+    const dnsNames = props.dnsNames && checkedNames(props.dnsNames);
     const seconds = duration?.toSeconds({ integral: false });
     if (seconds !== undefined && !(Number.isInteger(seconds) && seconds >= 3600)) {
       refuse({
@@ -66,7 +78,7 @@ export class GatewayCertificate extends Construct {
     emit(this, 'Resource', asGiven({ apiVersion: 'cert-manager.io/v1', kind: 'Certificate' }), meta, () => ({
       spec: {
         secretName: gateway._spec().tlsSecretName,
-        dnsNames: [...new Set([...serviceHosts(gateway._spec()), ...publicHosts(gateway._spec())])],
+        dnsNames: dnsNames ?? namesOf(gateway._spec()),
         issuerRef: {
           name: issuer,
           kind: clusterIssuer ? 'ClusterIssuer' : 'Issuer',
@@ -77,6 +89,7 @@ export class GatewayCertificate extends Construct {
         ...(seconds === undefined ? {} : { duration: `${seconds}s` }),
       },
     }));
+    this.node.addValidation({ validate: () => duplicateViolations(this, isOurs).map(say) });
     this.node.addValidation({
       validate: () =>
         gateway._spec().tlsSecretName !== undefined
@@ -90,4 +103,22 @@ export class GatewayCertificate extends Construct {
             ],
     });
   }
+}
+
+const namesOf = (spec: GatewaySpec) => [...new Set([...serviceHosts(spec), ...publicHosts(spec)])];
+
+/** RFC 1123, and the wildcard of RFC 6125. */
+const DNS_NAME = /^(\*\.)?[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/;
+
+function checkedNames(names: string[]): string[] {
+  const wrong = names.findIndex(
+    (name, at) => !DNS_NAME.test(name) || name.length > 253 || names.indexOf(name) < at,
+  );
+  if (names.length > 0 && wrong < 0) return names;
+  return refuse({
+    where: wrong < 0 ? 'dnsNames' : `dnsNames[${wrong}]`,
+    want: 'must be one or more lower-case host names, each once; "*." may begin one',
+    got: wrong < 0 ? names : names[wrong],
+    next: 'for example ["gateway.example.com"]',
+  });
 }

@@ -1,5 +1,5 @@
 import { Construct } from 'constructs';
-import { asGiven, emit } from '../manifests/k8s';
+import { asGiven, emit, isOurs } from '../manifests/k8s';
 import { exposureViolations, httpRouteSpec } from '../spec/exposure';
 import { checked, instanceOf, listOf, optional, Shape, struct, TEXT } from '../support/kinds';
 import { checkLabel, checkObjectName, refuse, say } from '../support/text';
@@ -111,13 +111,18 @@ export class GatewayExposure extends Construct {
       meta,
       () => ({
         spec: {
-          parentRefs: parents.map((parent) => ({ ...parent })),
+          parentRefs: parents.map((parent) => ({
+            group: 'gateway.networking.k8s.io',
+            kind: 'Gateway',
+            ...parent,
+          })),
           ...httpRouteSpec(gateway._spec(), names),
         },
       }),
     );
     this.node.addValidation({
-      validate: () => [...exposureViolations(gateway._spec(), names), ...duplicateViolations(this)].map(say),
+      validate: () =>
+        [...exposureViolations(gateway._spec(), names), ...duplicateViolations(this, isOurs)].map(say),
     });
   }
 }

@@ -1,7 +1,7 @@
 import { Duration } from 'cdk8s';
 import { Construct } from 'constructs';
 import { alertRules } from '../manifests/alerts';
-import { asGiven, emit } from '../manifests/k8s';
+import { asGiven, emit, isOurs } from '../manifests/k8s';
 import {
   checked,
   DURATION,
@@ -15,6 +15,7 @@ import {
   TEXT,
 } from '../support/kinds';
 import { refuse, say } from '../support/text';
+import { duplicateViolations } from '../validation/duplicates';
 import { GatewayAlert } from '../values/gateway-alert';
 import { AgentGateway } from './agent-gateway';
 
@@ -104,6 +105,7 @@ export class GatewayMonitoring extends Construct {
         ],
       },
     }));
+    this.node.addValidation({ validate: () => duplicateViolations(this, isOurs).map(say) });
     this.node.addValidation({
       validate: () =>
         gateway._spec().metricsPeer !== undefined

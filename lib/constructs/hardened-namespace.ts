@@ -1,7 +1,8 @@
 import { Lazy, Size } from 'cdk8s';
 import { Construct } from 'constructs';
 import { oneReplicaSpec, policySpecs } from '../manifests/admission-policies';
-import { clusterScoped, emit, emitRaw, k8s } from '../manifests/k8s';
+import { chartDirectory, saveNotes } from '../manifests/helm-chart';
+import { clusterScoped, emit, emitRaw, isOurs, k8s } from '../manifests/k8s';
 import { emitOtherHalves } from '../manifests/other-half';
 import { AppRegistry } from '../spec/app-registry';
 import { unpinnedImages } from '../spec/gateway-spec';
@@ -11,6 +12,7 @@ import {
   kubernetesVersionViolations,
 } from '../spec/kubernetes-version';
 import { checked, instanceOf, NUMBER, optional, recordOf, Shape, SIZE, struct, TEXT } from '../support/kinds';
+import { mebibytes, millicores } from '../support/quantity';
 import { checkNamespace, refuse, say } from '../support/text';
 import { duplicateViolations } from '../validation/duplicates';
 import { Admission, AdmissionRule } from '../values/admission';
@@ -100,6 +102,11 @@ function checkedQuota({
   return { maxPods, maxCpu, maxMemory };
 }
 
+/** A command for what the chart cannot own. */
+const defaultAccountNote = (namespace: string) =>
+  `Have pods of ${namespace} that name no ServiceAccount get no API token:\n` +
+  `  kubectl patch serviceaccount default --namespace ${namespace} --patch '{"automountServiceAccountToken":false}'`;
+
 const quantity = (text: string) => k8s.Quantity.fromString(text);
 
 /**
@@ -135,10 +142,11 @@ export class HardenedNamespace extends Construct {
     registry.addHardened(this);
     this._gatewayCame();
     for (const gateway of registry.allGateways()) emitOtherHalves(gateway, this);
+    this.node.addValidation({ validate: () => this.saveNotes() });
     this.node.addValidation({
       validate: () => [
         ...this.refusedImages(),
-        ...duplicateViolations(this).map(say),
+        ...duplicateViolations(this, isOurs).map(say),
         ...kubernetesVersionViolations(this).map(say),
       ],
     });
@@ -167,14 +175,7 @@ export class HardenedNamespace extends Construct {
     emit(this, 'default-deny', k8s.KubeNetworkPolicy, this.named('default-deny'), () => ({
       spec: { podSelector: {}, policyTypes: ['Ingress', 'Egress'] },
     }));
-    emit(
-      this,
-      'default-service-account',
-      k8s.KubeServiceAccount,
-      this.named('default'),
-      () => ({ automountServiceAccountToken: false }),
-      ['automountServiceAccountToken'],
-    );
+    this.emitDefaultServiceAccount();
     // No CPU limit: it throttles where it is not needed.
     const container = {
       type: 'Container',
@@ -190,13 +191,38 @@ export class HardenedNamespace extends Construct {
     }));
   }
 
+  /**
+   * Kubernetes makes it with the namespace. `kubectl apply` changes it; Helm wants to create what it installs, and
+   * fails, so that a chart leaves it to a command in its notes.
+   */
+  private emitDefaultServiceAccount(): void {
+    if (chartDirectory(this) !== undefined) return;
+    emit(
+      this,
+      'default-service-account',
+      k8s.KubeServiceAccount,
+      this.named('default'),
+      () => ({ automountServiceAccountToken: false }),
+      ['automountServiceAccountToken'],
+    );
+  }
+
+  private saveNotes(): string[] {
+    const directory = chartDirectory(this);
+    const names = AppRegistry.of(this)
+      .allHardened()
+      .map(({ namespaceName }) => namespaceName);
+    if (directory !== undefined) saveNotes(directory, names.map(defaultAccountNote));
+    return [];
+  }
+
   private emitQuota({ maxPods, maxCpu, maxMemory }: Quota): void {
     emit(this, 'quota', k8s.KubeResourceQuota, this.named('quota'), () => ({
       spec: {
         hard: {
           pods: quantity(String(maxPods)),
-          'requests.cpu': quantity(String(maxCpu)),
-          'limits.memory': quantity(`${maxMemory.toMebibytes()}Mi`),
+          'requests.cpu': quantity(millicores(Math.ceil(maxCpu * 1000))),
+          'limits.memory': quantity(mebibytes(maxMemory.toMebibytes())),
           'services.nodeports': quantity('0'),
           'services.loadbalancers': quantity('0'),
         },

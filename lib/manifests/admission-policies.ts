@@ -85,6 +85,8 @@ const matching = (match: Match, part: string) => ({
       apiVersions: ['v1'],
       resources,
       operations: ['CREATE', 'UPDATE'],
+      // As the API server fills it in: a second `kubectl apply` then finds nothing to change.
+      scope: '*',
     })),
   },
   matchConditions: [

@@ -7,7 +7,7 @@ import { inlineKeySets } from '../spec/issuers';
 import { contentHash } from '../support/json';
 import { oncePer } from '../support/memo';
 import { assets } from '../support/parser';
-import { k8s } from './k8s';
+import { emitNamed, k8s } from './k8s';
 
 /** What each ConfigMap of a gateway is called after the gateway's name, and what is in it. */
 export const CONTENT = {
@@ -74,6 +74,16 @@ const optionalKinds = (spec: GatewaySpec): ContentKind[] => [
 ];
 
 /**
+ * Pods of the version before still mount the maps of that version. Argo CD removes them last, once the new pods
+ * are there. Flux has no such order: it keeps them, for `agw prune`; nor may it replace `${…}`, which code is full of.
+ */
+const GITOPS = {
+  'argocd.argoproj.io/sync-options': 'PruneLast=true',
+  'kustomize.toolkit.fluxcd.io/prune': 'disabled',
+  'kustomize.toolkit.fluxcd.io/substitute': 'disabled',
+};
+
+/**
  * The name changes with the content: a new config is a new object and so a rollout, and no edit can reach a
  * running pod.
  */
@@ -81,13 +91,14 @@ export const configMapName = (spec: GatewaySpec, kind: ContentKind) =>
   `${spec.name}-${SUFFIX[kind]}-${contentHash(CONTENT[kind](spec))}`;
 
 export function emitConfigMap(scope: Construct, kind: ContentKind, spec: () => GatewaySpec): ApiObject {
-  // The name depends on routes that are added later; metadata takes a Lazy although its type does not say so.
-  const name = Lazy.any({ produce: () => configMapName(spec(), kind) }) as unknown as string;
+  // It depends on routes that are added later.
+  const name = () => configMapName(spec(), kind);
   const { namespace, labels } = spec();
-  return new ApiObject(scope, `${SUFFIX[kind]}-config-map`, {
-    ...k8s.KubeConfigMap.GVK,
-    metadata: { name, namespace, labels },
-    data: Lazy.any({ produce: () => CONTENT[kind](spec()) }) as unknown,
-    immutable: true,
-  });
+  return emitNamed(
+    scope,
+    `${SUFFIX[kind]}-config-map`,
+    k8s.KubeConfigMap.GVK,
+    { name, namespace, labels, annotations: GITOPS },
+    { data: Lazy.any({ produce: () => CONTENT[kind](spec()) }) as unknown, immutable: true },
+  );
 }

@@ -1,5 +1,6 @@
 import { GatewaySpec, heapMebibytes, secretsRoutes } from '../spec/gateway-spec';
 import { DIR, PORT } from '../support/ports-and-paths';
+import { mebibytes, millicores } from '../support/quantity';
 import { k8s } from './k8s';
 
 /**
@@ -47,7 +48,7 @@ export function proxyContainer(spec: GatewaySpec): k8s.Container {
       { name: 'admin', containerPort: PORT.admin, protocol: 'TCP' },
     ],
     securityContext: SECURITY,
-    resources: resources(spec, `${100 * (spec.workers ?? 1)}m`, `${spec.memory.toMebibytes()}Mi`),
+    resources: resources(spec, millicores(100 * (spec.workers ?? 1)), mebibytes(spec.memory.toMebibytes())),
     // May it get traffic, must it be restarted. Only the first asks a dependency: a pod that waits for one is
     // not restarted for it.
     startupProbe: probe('/livez', { periodSeconds: 1, failureThreshold: 60, timeoutSeconds: 2 }),
@@ -97,11 +98,11 @@ function resources({ ephemeralStorage }: GatewaySpec, cpu: string, memory: strin
     requests: {
       cpu: quantity(cpu),
       memory: quantity(memory),
-      'ephemeral-storage': quantity(`${LOG_REQUEST_MEBIBYTES}Mi`),
+      'ephemeral-storage': quantity(mebibytes(LOG_REQUEST_MEBIBYTES)),
     },
     limits: {
       memory: quantity(memory),
-      'ephemeral-storage': quantity(`${ephemeralStorage.toMebibytes()}Mi`),
+      'ephemeral-storage': quantity(mebibytes(ephemeralStorage.toMebibytes())),
     },
   };
 }

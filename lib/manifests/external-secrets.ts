@@ -26,7 +26,7 @@ export function emitExternalSecret(
   const { namespace, labels } = owner;
   const spec = {
     refreshInterval: `${(options.refreshInterval ?? Duration.minutes(10)).toSeconds()}s`,
-    secretStoreRef: { name: options.store.name, kind: options.store.kind },
+    secretStoreRef: { name: options.store._nameIn(namespace), kind: options.store.kind },
     target: {
       name: secretName,
       creationPolicy: options.creationPolicy ?? SecretCreationPolicy.OWNER,
@@ -38,6 +38,10 @@ export function emitExternalSecret(
         secretKey: source._key,
         remoteRef: {
           key: options.remoteKey,
+          // As the operator's defaults are: a second `kubectl apply` then finds nothing to change.
+          conversionStrategy: 'Default',
+          decodingStrategy: 'None',
+          metadataPolicy: 'None',
           ...(options.property === undefined ? {} : { property: options.property }),
         },
       },
@@ -77,21 +81,22 @@ const EMITTED = new WeakMap<IConstruct, Map<string, string>>();
 function emitStore(scope: Construct, store: SecretStoreRef, vault: VaultStoreOptions, owner: Owner): void {
   const place = vault.clusterScoped === true ? '' : `${owner.namespace}/`;
   const spec = storeSpec(vault, owner);
-  const as = emittedAs(scope, `${store.kind} ${place}${store.name}`, spec);
+  const name = store._nameIn(owner.namespace);
+  const as = emittedAs(scope, `${store.kind} ${place}${name}`, spec);
   if (as === 'same') return;
   if (as === 'other') {
     refuse({
       where: 'vault.name',
       want: `must differ from that of another ${store.kind} with other settings`,
-      got: store.name,
+      got: name,
       next: "give each a name of its own, or both the same serviceAccountName, which is else the gateway's",
     });
   }
   const object = emitRaw(
     Chart.of(scope),
-    `${store.kind}-${place.replace('/', '-')}${store.name}`,
+    `${store.kind}-${place.replace('/', '-')}${name}`,
     { apiVersion: API_VERSION, kind: store.kind },
-    { name: store.name, namespace: owner.namespace, labels: owner.labels },
+    { name, namespace: owner.namespace, labels: owner.labels },
     { spec },
   );
   if (vault.clusterScoped === true) clusterScoped(object);

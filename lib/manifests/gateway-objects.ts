@@ -7,8 +7,10 @@ import { Construct } from 'constructs';
 import { GatewaySpec, secretsRoutes, unpinnedImages } from '../spec/gateway-spec';
 import { PORT } from '../support/ports-and-paths';
 import { NetworkPolicyFlavor } from '../values/network';
+import { chartSettings } from './chart-settings';
 import { deploymentSpec } from './deployment';
-import { asGiven, emit, k8s } from './k8s';
+import { saveSettings, templated, withSettings } from './helm-chart';
+import { asGiven, emit, inChart, k8s } from './k8s';
 import { ciliumPolicySpec, networkPolicySpec } from './network-policies';
 
 type Spec = () => GatewaySpec;
@@ -23,6 +25,12 @@ export function emitWorkload(scope: Construct, spec: Spec): ApiObject {
   if (reasons.length > 0) {
     object.metadata.addAnnotation('cdk8s-agentgateway/unpinned-image', reasons.join('; '));
   }
+  inChart(object, (json, directory) => {
+    const { namespace, name } = spec();
+    const settings = chartSettings(spec(), json);
+    saveSettings(object, directory, [namespace, name], settings);
+    return withSettings(templated(json), [namespace, name], settings);
+  });
   return object;
 }
 

@@ -1,13 +1,56 @@
 /** The only door to cdk8s-plus-28: its typed Kubernetes objects, none of its own abstractions. */
-import { ApiObject, ApiObjectMetadata, GroupVersionKind, JsonPatch, Lazy } from 'cdk8s';
+import { ApiObject, ApiObjectMetadata, ApiObjectProps, GroupVersionKind, JsonPatch, Lazy } from 'cdk8s';
 import { k8s } from 'cdk8s-plus-28';
 import { Construct } from 'constructs';
+import { VERSION } from '../support/package';
+import { chartDirectory, templated } from './helm-chart';
 
 export { k8s };
 
 interface Kind {
   readonly GVK: GroupVersionKind;
   manifest(props: object): Record<string, unknown>;
+}
+
+/** What every object says of where it comes from, unless its construct says otherwise. */
+const LIBRARY_LABELS: Readonly<Record<string, string>> = {
+  'app.kubernetes.io/managed-by': 'cdk8s',
+  'app.kubernetes.io/part-of': 'cdk8s-agentgateway',
+  'app.kubernetes.io/version': VERSION,
+};
+
+const OURS = new WeakSet<ApiObject>();
+
+/** Whether a construct of this library emits it. */
+export const isOurs = (object: ApiObject): boolean => OURS.has(object);
+
+/** What becomes of an object in a Helm chart, given what it is elsewhere. */
+type ToTemplate = (json: object, directory: string) => object;
+
+const TEMPLATES = new WeakMap<ApiObject, ToTemplate>();
+
+/** Of objects that can be set by values of the chart. */
+export function inChart(object: ApiObject, toTemplate: ToTemplate): void {
+  TEMPLATES.set(object, toTemplate);
+}
+
+/** An object of this library: labelled as one, and a template where the app is synthesized as a Helm chart. */
+class EmittedObject extends ApiObject {
+  constructor(scope: Construct, id: string, props: ApiObjectProps) {
+    super(scope, id, props);
+    OURS.add(this);
+    for (const [label, value] of Object.entries(LIBRARY_LABELS)) {
+      if (this.metadata.getLabel(label) === undefined) this.metadata.addLabel(label, value);
+    }
+  }
+
+  /** Renders the object to Kubernetes JSON, or to a template that Helm renders to it. */
+  public toJson(): ReturnType<ApiObject['toJson']> {
+    const json = super.toJson() as object;
+    const directory = chartDirectory(this);
+    if (directory === undefined) return json;
+    return (TEMPLATES.get(this) ?? templated)(json, directory);
+  }
 }
 
 /**
@@ -25,7 +68,7 @@ export function emit(
   const lazy = Object.fromEntries(
     fields.map((field) => [field, Lazy.any({ produce: () => kind.manifest(produce())[field] })]),
   );
-  return new ApiObject(scope, id, { ...kind.GVK, metadata, ...lazy });
+  return new EmittedObject(scope, id, { ...kind.GVK, metadata, ...lazy });
 }
 
 /** A kind whose fields are written as they are: it is not known to cdk8s-plus-28, or not all of them are. */
@@ -42,7 +85,24 @@ export function emitRaw(
   metadata: ApiObjectMetadata,
   fields: object,
 ): ApiObject {
-  return new ApiObject(scope, id, { ...gvk, metadata, ...fields });
+  return new EmittedObject(scope, id, { ...gvk, metadata, ...fields });
+}
+
+/**
+ * An object whose name is known at synth only, as a Lazy is. But cdk8s also names files after `metadata.name`, where a
+ * Lazy is no name: there it is asked.
+ */
+export function emitNamed(
+  scope: Construct,
+  id: string,
+  gvk: GroupVersionKind,
+  { name: produce, ...metadata }: Omit<ApiObjectMetadata, 'name'> & { readonly name: () => string },
+  fields: object,
+): ApiObject {
+  const name = Lazy.any({ produce }) as unknown as string;
+  const object = emitRaw(scope, id, gvk, { ...metadata, name }, fields);
+  Object.defineProperty(object.metadata, 'name', { get: produce, enumerable: true });
+  return object;
 }
 
 /** A cluster-scoped object would inherit the namespace of its chart. */

@@ -49,7 +49,7 @@ export class AppRegistry {
 
   private readonly gateways: RegisteredGateway[] = [];
   private readonly namespaces = new Map<string, NamespaceEntry>();
-  private objectsByIdentity = new Map<string, ApiObject>();
+  private objectsByIdentity = new Map<string, ApiObject[]>();
 
   private constructor(root: IConstruct) {
     // Validation begins at the root. Objects of any construct may have come since the last one.
@@ -73,6 +73,10 @@ export class AppRegistry {
 
   public addHardened(construct: HardenedScope): void {
     this.entry(construct.namespaceName).hardened.push(construct);
+  }
+
+  public allHardened(): readonly HardenedScope[] {
+    return [...this.namespaces.values()].flatMap(({ hardened }) => hardened.filter(isAttached));
   }
 
   /** The construct that denies every pod of this namespace all traffic. */
@@ -108,9 +112,9 @@ export class AppRegistry {
     );
   }
 
-  /** The object that the app emits first under this identity, as of the start of the validation. */
-  public firstObject(identity: string): ApiObject | undefined {
-    return this.objectsByIdentity.get(identity);
+  /** The objects that the app emits under this identity, in its order, as of the start of the validation. */
+  public objectsCalled(identity: string): readonly ApiObject[] {
+    return this.objectsByIdentity.get(identity) ?? [];
   }
 
   private entry(namespace: string): NamespaceEntry {
@@ -123,7 +127,7 @@ export class AppRegistry {
 }
 
 /**
- * An object as kubectl names it. Absent for a name that depends on the object's content.
+ * An object as kubectl names it. Absent for a name that is no text before it is written.
  * The metadata of a cluster-scoped object still carries its chart's namespace, which does not count.
  */
 export const identityOf = oncePer(({ kind, name, metadata }: ApiObject): string | undefined => {
@@ -133,12 +137,15 @@ export const identityOf = oncePer(({ kind, name, metadata }: ApiObject): string 
   return `${kind} ${[namespace, name].filter(Boolean).join('/')}`;
 });
 
-function indexObjects(root: IConstruct): Map<string, ApiObject> {
-  const index = new Map<string, ApiObject>();
+function indexObjects(root: IConstruct): Map<string, ApiObject[]> {
+  const index = new Map<string, ApiObject[]>();
   for (const construct of root.node.findAll()) {
     if (!ApiObject.isApiObject(construct)) continue;
     const identity = identityOf(construct);
-    if (identity !== undefined && !index.has(identity)) index.set(identity, construct);
+    if (identity === undefined) continue;
+    const called = index.get(identity);
+    if (called === undefined) index.set(identity, [construct]);
+    else called.push(construct);
   }
   return index;
 }

@@ -38,7 +38,8 @@ export function publicHosts(spec: GatewaySpec): string[] {
 
 /** `hostnames` and `rules` of the HTTPRoute. */
 export function httpRouteSpec(spec: GatewaySpec, names: readonly string[] | undefined): object {
-  const backendRefs = [{ name: spec.name, port: PORT.traffic }];
+  // What the API server fills in is written here too: a second `kubectl apply` then finds nothing to change.
+  const backendRefs = [{ group: '', kind: 'Service', name: spec.name, port: PORT.traffic, weight: 1 }];
   const routes = exposed(spec, names);
   const prefix = spec.publicPathPrefix ?? '';
   const rewrite = (path: string) =>

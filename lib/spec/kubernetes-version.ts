@@ -17,7 +17,7 @@ export interface VersionedField {
 export const FIELDS: readonly VersionedField[] = [
   {
     field: 'Deployment: `lifecycle.preStop.sleep`',
-    emitted: 'always, without `preStop: Duration.seconds(0)`',
+    emitted: 'with a Redis store, and wherever `preStop` is given; not with `preStop: Duration.seconds(0)`',
     since: 30,
     nodes: 'kubelet 1.30',
   },

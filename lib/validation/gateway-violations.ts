@@ -18,6 +18,7 @@ import { PORT } from '../support/ports-and-paths';
 import { Violation, say } from '../support/text';
 import { NetworkPolicyFlavor } from '../values/network';
 import { dataPlaneViolations } from './data-plane-violations';
+import { sizeViolations } from './size-violations';
 
 /** @param others gateways of the same namespace */
 export function gatewayViolations(spec: GatewaySpec, others: readonly GatewaySpec[]): string[] {
@@ -33,6 +34,7 @@ export function gatewayViolations(spec: GatewaySpec, others: readonly GatewaySpe
     ...issuerViolations(spec),
     ...loopViolations(spec),
     ...dataPlaneViolations(spec),
+    ...sizeViolations(spec),
   ].map(say);
 }
 

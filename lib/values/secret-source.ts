@@ -25,7 +25,8 @@ export interface VaultStoreOptions {
   /**
    * Name of the store object.
    *
-   * @default 'vault-backend'
+   * @default - 'vault-backend'; of a ClusterSecretStore, which all namespaces share, 'vault-backend-' and the
+   *   gateway's namespace
    */
   readonly name?: string;
 
@@ -103,7 +104,7 @@ export class SecretStoreRef {
     return new SecretStoreRef(checkObjectName('store.name', name), true);
   }
 
-  /** Name of the store object. */
+  /** Name of the store object; of a ClusterSecretStore with no name of its own the beginning. */
   public readonly name: string;
 
   /** `SecretStore` or `ClusterSecretStore`. */
@@ -111,6 +112,12 @@ export class SecretStoreRef {
 
   /** @internal */
   public readonly _vault?: VaultStoreOptions;
+
+  /** @internal what it is called for a gateway of this namespace */
+  public _nameIn(namespace: string): string {
+    const shared = this._vault?.clusterScoped === true && this._vault.name === undefined;
+    return shared ? `${this.name}-${namespace}` : this.name;
+  }
 
   private constructor(name: string, clusterScoped: boolean, vault?: VaultStoreOptions) {
     this.name = name;

@@ -152,7 +152,7 @@ describe('the pod', () => {
     ]);
     expect(storage(manifests({ gateway: { ephemeralStorage: Size.gibibytes(2) } }))[0]).toEqual([
       '64Mi',
-      '2048Mi',
+      '2Gi',
     ]);
     expect(() => newGateway(newChart(), { ephemeralStorage: Size.mebibytes(63) })).toThrow(
       'ephemeralStorage: must be whole MiB, 64 or more: kubelet counts the log, 5 files of 10 MiB or what the nodes set, got "63 MiB"',

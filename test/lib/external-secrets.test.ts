@@ -117,6 +117,26 @@ describe('a credential from Vault', () => {
     expect(metadata.namespace).toBeUndefined();
     expect(spec.conditions).toEqual([{ namespaces: ['aiops'] }]);
   });
+  it('from a cluster-wide store names one of its own namespace, unless it is given a name', () => {
+    const of = (name?: string) => {
+      const store = SecretStoreRef.vault({
+        server: 'https://vault',
+        path: 'secret',
+        role: 'x',
+        clusterScoped: true,
+        name,
+      });
+      const emitted = manifests({
+        mcp: { credential: SecretSource.externalSecret({ store, remoteKey: 'k' }) },
+      });
+      return [
+        only(emitted, 'ClusterSecretStore').metadata.name,
+        only(emitted, 'ExternalSecret').spec.secretStoreRef.name,
+      ];
+    };
+    expect(of()).toEqual(['vault-backend-aiops', 'vault-backend-aiops']);
+    expect(of('vault')).toEqual(['vault', 'vault']);
+  });
 });
 
 describeCrds('the CRDs of External Secrets 2.9', () => {

@@ -49,6 +49,19 @@ describe('GatewayCertificate', () => {
       issuerRef: { kind: 'Issuer' },
     });
   });
+  it('is for the names that are asked for instead', () => {
+    const dnsNames = ['gateway.example.com', '*.gateway.example.com'];
+    expect(only(synth(certified({}, { dnsNames })), 'Certificate').spec.dnsNames).toEqual(dnsNames);
+    for (const wrong of [
+      [],
+      ['a', 'a'],
+      ['A.example'],
+      ['https://a.example'],
+      ['a.*.example'],
+      ['a.example:443'],
+    ])
+      expect(() => certified({}, { dnsNames: wrong })).toThrow('must be one or more lower-case host names');
+  });
   it('refuses a gateway that does not end TLS, and a certificate that is over at once', () => {
     expect(problems(() => certified({ tlsSecretName: undefined })).join('\n')).toContain(
       'gateway.tlsSecretName: must be given: it names the Secret that cert-manager writes; for example tlsSecretName: "agentgateway-tls"',

@@ -46,20 +46,21 @@ const exposed = (
   return chart;
 };
 const specOf = (...args: Parameters<typeof exposed>) => only(synth(exposed(...args)), 'HTTPRoute').spec;
+const backendRefs = [{ group: '', kind: 'Service', name: 'agentgateway', port: 8080, weight: 1 }];
 const metadata = (path: string) => ({
   matches: [{ path: { type: 'Exact', value: `/.well-known/oauth-protected-resource${path}` } }],
-  backendRefs: [{ name: 'agentgateway', port: 8080 }],
+  backendRefs,
 });
 
 describe('GatewayExposure', () => {
   it('exposes the MCP routes and their metadata, without a limit in time, and nothing else', () => {
     expect(specOf()).toEqual({
-      parentRefs: parents,
+      parentRefs: [{ group: 'gateway.networking.k8s.io', kind: 'Gateway', ...parents[0] }],
       hostnames: ['gateway.example.com'],
       rules: [
         {
           matches: [{ path: { type: 'PathPrefix', value: '/mcp' } }],
-          backendRefs: [{ name: 'agentgateway', port: 8080 }],
+          backendRefs,
           timeouts: { request: '0s' },
         },
         metadata('/mcp'),

@@ -22,6 +22,9 @@ describe('HardenedNamespace', () => {
         'pod-security.kubernetes.io/warn-version': 'latest',
         'pod-security.kubernetes.io/audit': 'restricted',
         'pod-security.kubernetes.io/audit-version': 'latest',
+        'app.kubernetes.io/managed-by': 'cdk8s',
+        'app.kubernetes.io/part-of': 'cdk8s-agentgateway',
+        'app.kubernetes.io/version': expect.stringMatching(/^\d/),
       },
     });
   });

@@ -6,6 +6,7 @@ import { explain } from './explain.js';
 import { jwksAdd, jwksCreate, jwksRetire } from './jwks.js';
 import { keysGenerate } from './keys.js';
 import { proofMint } from './proof.js';
+import { prune } from './prune.js';
 import { tokenMint } from './token.js';
 
 /** The bundle beside this one; it acts on process.argv. */
@@ -19,6 +20,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   'token mint': tokenMint,
   'proof mint': proofMint,
   explain,
+  prune,
 };
 
 const USAGE = [

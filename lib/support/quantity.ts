@@ -1,0 +1,25 @@
+/**
+ * Quantities in the form in which the API server stores them, so that a second `kubectl apply` finds nothing to
+ * change.
+ *
+ * @see https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/
+ */
+const UNITS = ['Mi', 'Gi', 'Ti', 'Pi'];
+
+/** 32768 is "32Gi". */
+export function mebibytes(count: number): string {
+  let [amount, unit] = [count, 0];
+  while (amount > 0 && amount % 1024 === 0 && unit < UNITS.length - 1) {
+    [amount, unit] = [amount / 1024, unit + 1];
+  }
+  return `${amount}${UNITS[unit]}`;
+}
+
+/** The number of MiB that such a text says. */
+export function mebibytesIn(text: string): number | undefined {
+  const [, amount, unit] = /^(\d+)([MGTP]i)$/.exec(text) ?? [];
+  return unit === undefined ? undefined : Number(amount) * 1024 ** UNITS.indexOf(unit);
+}
+
+/** 1500 is "1500m", 2000 is "2". */
+export const millicores = (count: number): string => (count % 1000 === 0 ? `${count / 1000}` : `${count}m`);

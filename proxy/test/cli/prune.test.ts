@@ -1,0 +1,52 @@
+/**
+ * What `agw prune` calls unused is removed by whoever pipes it to kubectl: never what a pod, now or after an undo,
+ * mounts.
+ */
+import { unusedConfigMaps } from '../../src/cli/prune.js';
+
+const hash = (digit: string) => digit.repeat(10);
+const map = (name: string, change: object = {}) => ({
+  kind: 'ConfigMap',
+  metadata: { name, namespace: 'aiops', labels: { 'app.kubernetes.io/name': 'agentgateway' } },
+  immutable: true,
+  ...change,
+});
+const holder = (kind: string, ...names: string[]) => ({
+  kind,
+  metadata: { name: kind, namespace: 'aiops' },
+  spec: {
+    template: {
+      spec: { volumes: [{ projected: { sources: names.map((name) => ({ configMap: { name } })) } }] },
+    },
+  },
+});
+const of = (letter: string) => `agentgateway-config-${hash(letter)}`;
+
+describe('agw prune', () => {
+  it('names what nothing mounts, and keeps what a Deployment, an old ReplicaSet or a pod does', () => {
+    const items = [
+      ...['a', 'b', 'c', 'd'].map((letter) => map(of(letter))),
+      holder('Deployment', of('a')),
+      holder('ReplicaSet', of('b')),
+      holder('Pod', of('c')),
+    ];
+    expect(unusedConfigMaps(items)).toEqual([`configmap/${of('d')}`]);
+  });
+  it('leaves what is not of a gateway, can change, or has another kind of name', () => {
+    const others = [
+      map(of('a'), { metadata: { name: of('a'), namespace: 'aiops', labels: {} } }),
+      map(of('b'), { immutable: undefined }),
+      map('agentgateway-settings'),
+    ];
+    expect(unusedConfigMaps([...others, holder('Deployment'), holder('ReplicaSet')])).toEqual([]);
+  });
+  it('refuses a list in which it could not see what is used', () => {
+    expect(() => unusedConfigMaps([map(of('a')), holder('Deployment')])).toThrow(
+      'input: must list the Deployments and ReplicaSets of the namespace, got no ReplicaSet',
+    );
+    const elsewhere = map(of('a'), { metadata: { name: of('a'), namespace: 'b', labels: {} } });
+    expect(() => unusedConfigMaps([elsewhere, holder('Deployment'), holder('ReplicaSet')])).toThrow(
+      'input: must be of one namespace',
+    );
+  });
+});

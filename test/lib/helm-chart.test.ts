@@ -1,0 +1,119 @@
+/** What `cdk8s synth --format helm` gets of the constructs; that Helm takes it, test/e2e/cluster/helm.test.ts shows. */
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { App, Chart, Yaml, YamlOutputType } from 'cdk8s';
+import { GatewayMonitoring, HardenedNamespace, McpRoute, Peer, ReplayStore } from '../../lib';
+import { templated } from '../../lib/manifests/helm-chart';
+import { backendPeer, Manifest, newGateway, only } from '../support/synth';
+
+/** What Helm makes of a template whose only actions print raw strings; any other is an error to it. */
+const rendered = (template: string) =>
+  template.replace(/\{\{(?:`([^`]*)`\}\})?/g, (action, text: string | undefined) => {
+    if (text === undefined) throw new Error(`function not defined: ${action}`);
+    return text;
+  });
+
+let dir: string;
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'agw-chart-'));
+  // As `cdk8s synth --format helm` has it when it runs the app.
+  writeFileSync(join(dir, 'Chart.yaml'), 'apiVersion: v2\n');
+  mkdirSync(join(dir, 'templates'));
+});
+afterEach(() => rmSync(dir, { recursive: true }));
+
+const synthesize = (outdir: string, redis: boolean): Manifest[] => {
+  const app = new App({ outdir, yamlOutputType: YamlOutputType.FILE_PER_APP });
+  const chart = new Chart(app, 'test', { namespace: 'aiops' });
+  new HardenedNamespace(chart, 'Namespace', { name: 'aiops' });
+  const peer = Peer.pods({ app: 'redis' });
+  const replayStore = redis ? ReplayStore.redis({ host: 'redis', peer }) : ReplayStore.memory();
+  const gateway = newGateway(chart, { replayStore, metricsPeer: peer });
+  new McpRoute(chart, 'Mcp', { gateway, backend: 'mcp:5000', backendPeer });
+  new GatewayMonitoring(chart, 'Monitoring', { gateway });
+  app.synth();
+  return Yaml.load(join(outdir, 'app.k8s.yaml')) as Manifest[];
+};
+const chart = (redis = true) => synthesize(join(dir, 'templates'), redis);
+const file = (name: string) => readFileSync(join(dir, name), 'utf8');
+
+describe('a text in a template', () => {
+  it.each([
+    '{{',
+    '{{{',
+    '{{{{',
+    '{{}}',
+    '{}}',
+    '{{ .Values.x }}',
+    '{{`{{`}}',
+    '{{- a -}} {{{ b }}}',
+    'plain',
+    '',
+  ])('is what Helm renders to %j', (text) => {
+    expect(rendered(templated(text))).toBe(text);
+    expect(templated({ a: [text, { b: text }], c: 1, d: null })).toEqual({
+      a: [templated(text), { b: templated(text) }],
+      c: 1,
+      d: null,
+    });
+  });
+});
+
+describe('an app as a chart', () => {
+  it('says the same as its manifests, but for what can be set, and for the default ServiceAccount', () => {
+    const plain = synthesize(join(dir, 'plain'), true).filter(
+      ({ kind, metadata }) => !(kind === 'ServiceAccount' && metadata.name === 'default'),
+    );
+    const templates = chart();
+    expect(() => rendered(JSON.stringify(plain))).toThrow('function not defined');
+    const others = (objects: Manifest[]) => objects.filter(({ kind }) => kind !== 'Deployment');
+    expect(JSON.parse(rendered(JSON.stringify(others(templates))))).toEqual(others(plain));
+    expect(templates).toHaveLength(plain.length);
+  });
+  it('has values for replicas, images and resources, and a schema that says what they may be', () => {
+    chart();
+    const { spec } = only(synthesize(join(dir, 'plain'), true), 'Deployment');
+    const [proxy, dataPlane] = spec.template.spec.containers as Manifest[];
+    const resources = { cpu: '100m', ephemeralStorageMebibytes: 512 };
+    expect(Yaml.load(join(dir, 'values.yaml'))).toEqual([
+      {
+        aiops: {
+          agentgateway: {
+            replicas: 2,
+            image: proxy.image,
+            resources: { ...resources, memoryMebibytes: 256 },
+            dataPlane: { image: dataPlane.image, resources: { ...resources, memoryMebibytes: 128 } },
+          },
+        },
+      },
+    ]);
+    const { properties } = JSON.parse(file('values.schema.json'));
+    const settings = properties.aiops.properties.agentgateway;
+    expect(settings.additionalProperties).toBe(false);
+    expect(settings.properties.replicas).toEqual({ type: 'integer', minimum: 1, maximum: 1000 });
+    expect(settings.properties.image.pattern).toContain('sha256');
+    expect(settings.properties.resources.properties.memoryMebibytes).toEqual({
+      type: 'integer',
+      minimum: 256,
+    });
+  });
+  it('has no replicas to set where a second pod would take each proof once more', () => {
+    const { spec } = only(chart(false), 'Deployment');
+    expect(spec.replicas).toBe(1);
+    expect(file('values.yaml')).not.toContain('replicas');
+  });
+  it('says in its notes what it leaves to the user', () => {
+    chart();
+    expect(file('templates/NOTES.txt')).toContain(
+      `kubectl patch serviceaccount default --namespace aiops --patch '{"automountServiceAccountToken":false}'`,
+    );
+  });
+  it('is none where no chart is made', () => {
+    rmSync(join(dir, 'Chart.yaml'));
+    expect(only(chart(), 'ServiceAccount', 'default').automountServiceAccountToken).toBe(false);
+    expect(
+      ['values.yaml', 'values.schema.json', 'templates/NOTES.txt'].filter((f) => existsSync(join(dir, f))),
+    ).toEqual([]);
+  });
+});
