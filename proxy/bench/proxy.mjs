@@ -5,7 +5,7 @@
 // a shared machine's speed changes from second to second. Prints one JSON object.
 //   npm run bench -- proxy [--requests 20000 --against DIRECTORY_OF_ANOTHER_BUILDS_ASSETS --peers]
 import { spawn } from 'node:child_process';
-import { verify } from 'node:crypto';
+import { sign, verify } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import http from 'node:http';
 import { join, resolve } from 'node:path';
@@ -106,13 +106,10 @@ try {
     if (!PASSING.includes(name) && (await load(port, [forged], { connections: 1 })).ok !== 0)
       throw new Error(`${name}: takes a forged proof`);
   }
-  const dot = proofs[0].lastIndexOf('.');
-  const [signed, signature] = [
-    Buffer.from(proofs[0].slice(0, dot)),
-    Buffer.from(proofs[0].slice(dot + 1), 'base64url'),
-  ];
-  const verifyOnce = () =>
-    verify('sha256', signed, { key: bed.client.publicKey, dsaEncoding: 'ieee-p1363' }, signature);
+  // As cheap as Node can: its own conversion of `r || s`, and a key among options, cost up to a fifth more.
+  const signed = Buffer.from(proofs[0].slice(0, proofs[0].lastIndexOf('.')));
+  const signature = sign('sha256', signed, bed.client.privateKey);
+  const verifyOnce = () => verify('sha256', signed, bed.client.publicKey, signature);
   const seconds = [];
   const micros = { verify: [], ...Object.fromEntries(Object.keys(targets).map((name) => [name, []])) };
   /** One round: every target gets the same requests, one after the other, so that a slow second hits all of them. */

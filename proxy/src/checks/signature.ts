@@ -8,7 +8,8 @@ interface Scheme {
   readonly bytes?: number;
   /** Present: ECDSA, whose `r` and `s` are at least 1 and below this order of the curve (FIPS 186-5 6.4.2). */
   readonly order?: Buffer;
-  readonly options: { padding?: number; saltLength?: number };
+  /** Of RSA, where they are not what Node takes for a key of RSA by itself. */
+  readonly options?: { readonly padding: number; readonly saltLength: number };
 }
 
 /** SEC 2 2.4.2, 2.5.1: `n` of P-256 and of P-384. */
@@ -19,15 +20,15 @@ const P384_ORDER = Buffer.from(
 );
 
 const SCHEMES: Record<Algorithm, Scheme> = {
-  ES256: { hash: 'sha256', bytes: 64, order: P256_ORDER, options: {} },
-  ES384: { hash: 'sha384', bytes: 96, order: P384_ORDER, options: {} },
-  RS256: { hash: 'sha256', options: { padding: constants.RSA_PKCS1_PADDING } },
+  ES256: { hash: 'sha256', bytes: 64, order: P256_ORDER },
+  ES384: { hash: 'sha384', bytes: 96, order: P384_ORDER },
+  RS256: { hash: 'sha256' },
   PS256: {
     hash: 'sha256',
     options: { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: constants.RSA_PSS_SALTLEN_DIGEST },
   },
-  EdDSA: { hash: null, bytes: 64, options: {} },
-  Ed25519: { hash: null, bytes: 64, options: {} },
+  EdDSA: { hash: null, bytes: 64 },
+  Ed25519: { hash: null, bytes: 64 },
 };
 
 /**
@@ -43,7 +44,10 @@ export function verifies(alg: Algorithm, key: KeyObject, signed: string, signatu
   const encoded = order === undefined ? decoded : derOf(decoded, order);
   if (encoded === undefined) return false;
   try {
-    return verify(hash, Buffer.from(signed, 'latin1'), { key, ...options }, encoded);
+    // The key itself where that is possible: for a key among options Node throws and catches two errors of its own
+    // before it looks there, a tenth of a request (24.21, measured).
+    const keyInput = options === undefined ? key : { key, ...options };
+    return verify(hash, Buffer.from(signed, 'latin1'), keyInput, encoded);
   } catch {
     // OpenSSL throws on some signatures that are out of range; that is a bad signature, not a fault of ours.
     return false;
