@@ -50,137 +50,186 @@ const MAX_REQUESTS = 4 * MAX_STREAMS;
 
 const { NGHTTP2_NO_ERROR, NGHTTP2_PROTOCOL_ERROR } = http2.constants;
 
-interface Member {
-  readonly session: ServerHttp2Session;
+/** One session: its streams, the resets that it may still cause, and until when it may stay. */
+class Session {
   readonly socket: TLSSocket;
   readonly blocks: HeaderBlocks;
-  streams: number;
+  readonly #session: ServerHttp2Session;
+  readonly #stallMs: number;
+  #streams = 0;
   /** Of `performance.now()`: without a stream, until when; over, until when the connection may stay. */
-  until: number;
-  over: boolean;
-  /** Resets that it may still cause, as of `resetAt`. */
-  resets: number;
-  resetAt: number;
-}
+  #until: number;
+  #isOver = false;
+  /** Resets that it may still cause, as of `#resetsAt`. */
+  #resets = RESET_BURST;
+  #resetsAt = performance.now();
 
-/** @param onDropped a request was dropped that never showed as one */
-// eslint-disable-next-line max-lines-per-function -- one closure; to be cut into named steps
-export function createHttp2Sessions(
-  limits: Config['limits'],
-  handle: Handle,
-  onDropped: (reason: Reason, socket: TLSSocket) => void,
-): Http2Sessions {
-  const members = new Map<TLSSocket, Member>();
-  let closing = false;
-  const server = createServer(limits);
-  const facts = new WeakMap<ServerHttp2Stream, Http2Facts>();
-  const take = (message: http2.Http2ServerRequest) => {
-    const { stream } = message;
-    // Reset before anybody looked at it: there is nobody to answer, and no address to count it by.
-    if (stream.destroyed || stream.closed) return;
-    const known = facts.get(stream);
-    if (known === undefined) return stream.close(NGHTTP2_PROTOCOL_ERROR);
-    if (!stream.endAfterHeaders) gatherFrames(message);
-    handle(Object.assign(message, { http2: known }), stream);
-  };
-  // CONNECT has no path (RFC 9113 8.5), and is refused for that; an unknown expectation by accept.
-  server.on('request', take).on('connect', take).on('checkExpectation', take);
+  constructor(session: ServerHttp2Session, socket: TLSSocket, blocks: HeaderBlocks, stallMs: number) {
+    this.socket = socket;
+    this.blocks = blocks;
+    this.#session = session;
+    this.#stallMs = stallMs;
+    this.#until = performance.now() + stallMs;
+  }
 
-  const end = (member: Member) => {
-    member.over = true;
-    member.until = performance.now() + LEAVE_MS;
-    member.session.destroy();
-  };
-  const endOf = (socket: TLSSocket) => {
-    const member = members.get(socket);
-    if (member?.over === false) end(member);
-  };
-  const close = (member: Member) => {
-    if (member.streams === 0) end(member);
-    else member.session.close();
-  };
+  beginStream(): void {
+    this.#streams += 1;
+  }
+
+  endStream(failed: boolean): void {
+    this.#streams -= 1;
+    this.#until = performance.now() + IDLE_MS;
+    if (failed) this.#countReset();
+  }
+
+  /** GOAWAY; what is open goes on. */
+  close(): void {
+    if (this.#streams === 0) this.end();
+    else this.#session.close();
+  }
+
+  /** No stream goes on; the client has `LEAVE_MS` to see it. */
+  end(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#until = performance.now() + LEAVE_MS;
+    this.#session.destroy();
+  }
+
+  destroy(): void {
+    this.#session.destroy();
+    this.socket.destroy();
+  }
+
+  /** Ends what is stalled or idle, and lets go of what is over. */
+  sweep(now: number, onDropped: DropHandler): void {
+    if (this.#isOver) {
+      if (this.#until <= now) this.socket.destroy();
+      return;
+    }
+    const isDue = this.#isStalled(now) || (this.#streams === 0 && this.#until <= now);
+    if (!isDue && !this.#session.destroyed) return;
+    const isDropped = isDue && !this.#session.destroyed && this.blocks.openSince !== undefined;
+    if (isDropped) onDropped('headers_stalled', this.socket);
+    this.end();
+  }
+
+  /** A header block has begun, and nothing else can come before it is whole. */
+  #isStalled(now: number): boolean {
+    const { openSince } = this.blocks;
+    return openSince !== undefined && now - openSince >= this.#stallMs;
+  }
+
   /**
    * However a stream fails its client, by RST_STREAM or by frames that make us send one (CVE-2025-8671), it has
    * cost us a request.
    */
-  const countReset = (member: Member) => {
+  #countReset(): void {
     const now = performance.now();
-    member.resets =
-      Math.min(RESET_BURST, member.resets + ((now - member.resetAt) / 1000) * RESETS_PER_SECOND) - 1;
-    member.resetAt = now;
-    if (member.resets < 0) member.session.close();
-  };
-  /** A header block has begun, and nothing else can come before it is whole. */
-  const isStalled = ({ blocks: { openSince } }: Member, now: number): boolean =>
-    openSince !== undefined && now - openSince >= limits.headersTimeoutSeconds * 1000;
-  const timer = setInterval(() => {
-    const now = performance.now();
-    for (const member of members.values()) {
-      if (member.over) {
-        if (member.until <= now) member.socket.destroy();
-      } else if (member.session.destroyed) end(member);
-      else if (isStalled(member, now) || (member.streams === 0 && member.until <= now)) {
-        if (member.blocks.openSince !== undefined) onDropped('headers_stalled', member.socket);
-        end(member);
-      }
-    }
-  }, SWEEP_MS);
-  timer.unref();
-
-  const admit = (session: ServerHttp2Session, socket: TLSSocket, blocks: HeaderBlocks) => {
-    session.setLocalWindowSize(4 * STREAM_WINDOW_BYTES);
-    const member: Member = {
-      session,
-      socket,
-      blocks,
-      streams: 0,
-      until: performance.now() + limits.headersTimeoutSeconds * 1000,
-      over: false,
-      resets: RESET_BURST,
-      resetAt: performance.now(),
-    };
-    members.set(socket, member);
-    socket.once('close', () => members.delete(socket));
-    // Before node:http2 makes a request of it.
-    session.prependListener('stream', (stream, _headers, _flags, raw) => {
-      member.streams += 1;
-      stream.once('close', () => {
-        blocks.closed(stream.id!);
-        member.streams -= 1;
-        member.until = performance.now() + IDLE_MS;
-        if (stream.aborted || stream.rstCode !== NGHTTP2_NO_ERROR) countReset(member);
-      });
-      const shown = blocks.shown(stream.id!, raw.length / 2);
-      if (shown === 'dropped') return;
-      facts.set(stream, { connection: socket, lacksFields: shown === 'lacking' });
-      stream.on('trailers', (_trailers: IncomingHttpHeaders, _trailerFlags: number, lines: string[]) => {
-        if (!blocks.trailersShown(stream.id!, lines.length / 2)) stream.close(NGHTTP2_PROTOCOL_ERROR);
-      });
-    });
-    if (closing) close(member);
-  };
-  return {
-    take(socket) {
-      const blocks = new HeaderBlocks(
-        { maxBytes: shownBytes(limits), maxRequests: MAX_REQUESTS },
-        { onDropped: (reason) => onDropped(reason, socket), onOver: () => setImmediate(endOf, socket) },
-      );
-      server.once('session', (session) => admit(session, socket, blocks));
-      server.emit('connection', new WatchedSocket(socket, blocks));
-    },
-    close() {
-      closing = true;
-      for (const member of members.values()) close(member);
-    },
-    destroy() {
-      clearInterval(timer);
-      for (const { session, socket } of members.values()) {
-        session.destroy();
-        socket.destroy();
-      }
-    },
-  };
+    const regained = ((now - this.#resetsAt) / 1000) * RESETS_PER_SECOND;
+    this.#resets = Math.min(RESET_BURST, this.#resets + regained) - 1;
+    this.#resetsAt = now;
+    if (this.#resets < 0) this.#session.close();
+  }
 }
+
+class Sessions implements Http2Sessions {
+  readonly #limits: Config['limits'];
+  readonly #handle: Handle;
+  readonly #onDropped: DropHandler;
+  readonly #server: Http2Server;
+  readonly #sessions = new Map<TLSSocket, Session>();
+  readonly #facts = new WeakMap<ServerHttp2Stream, Http2Facts>();
+  readonly #timer: NodeJS.Timeout;
+  #isClosing = false;
+
+  constructor(limits: Config['limits'], handle: Handle, onDropped: DropHandler) {
+    this.#limits = limits;
+    this.#handle = handle;
+    this.#onDropped = onDropped;
+    const onRequest = (message: http2.Http2ServerRequest) => this.#begin(message);
+    // CONNECT has no path (RFC 9113 8.5), and is refused for that; an unknown expectation by accept.
+    this.#server = createServer(limits)
+      .on('request', onRequest)
+      .on('connect', onRequest)
+      .on('checkExpectation', onRequest);
+    this.#timer = setInterval(() => this.#sweep(), SWEEP_MS).unref();
+  }
+
+  take(socket: TLSSocket): void {
+    const blocks = new HeaderBlocks(
+      { maxBytes: shownBytes(this.#limits), maxRequests: MAX_REQUESTS },
+      {
+        onDropped: (reason) => this.#onDropped(reason, socket),
+        onOver: () => setImmediate(() => this.#sessions.get(socket)?.end()),
+      },
+    );
+    this.#server.once('session', (session) => this.#admit(session, socket, blocks));
+    this.#server.emit('connection', new WatchedSocket(socket, blocks));
+  }
+
+  close(): void {
+    this.#isClosing = true;
+    for (const session of this.#sessions.values()) session.close();
+  }
+
+  destroy(): void {
+    clearInterval(this.#timer);
+    for (const session of this.#sessions.values()) session.destroy();
+  }
+
+  #begin(message: http2.Http2ServerRequest): void {
+    const { stream } = message;
+    // Reset before anybody looked at it: there is nobody to answer, and no address to count it by.
+    if (stream.destroyed || stream.closed) return;
+    const known = this.#facts.get(stream);
+    if (known === undefined) return stream.close(NGHTTP2_PROTOCOL_ERROR);
+    if (!stream.endAfterHeaders) gatherFrames(message);
+    this.#handle(Object.assign(message, { http2: known }), stream);
+  }
+
+  #admit(http2Session: ServerHttp2Session, socket: TLSSocket, blocks: HeaderBlocks): void {
+    http2Session.setLocalWindowSize(4 * STREAM_WINDOW_BYTES);
+    const session = new Session(http2Session, socket, blocks, this.#limits.headersTimeoutSeconds * 1000);
+    this.#sessions.set(socket, session);
+    socket.once('close', () => this.#sessions.delete(socket));
+    // Before node:http2 makes a request of it.
+    http2Session.prependListener('stream', (stream, _headers, _flags, raw) =>
+      this.#watch(stream, raw.length / 2, session),
+    );
+    if (this.#isClosing) session.close();
+  }
+
+  /** Follows one stream of a session, and notes what its header block lacked. */
+  #watch(stream: ServerHttp2Stream, fields: number, session: Session): void {
+    const { blocks, socket } = session;
+    session.beginStream();
+    stream.once('close', () => {
+      blocks.closed(stream.id!);
+      session.endStream(stream.aborted || stream.rstCode !== NGHTTP2_NO_ERROR);
+    });
+    const shown = blocks.shown(stream.id!, fields);
+    if (shown === 'dropped') return;
+    this.#facts.set(stream, { connection: socket, lacksFields: shown === 'lacking' });
+    stream.on('trailers', (_trailers: IncomingHttpHeaders, _flags: number, lines: string[]) => {
+      if (!blocks.trailersShown(stream.id!, lines.length / 2)) stream.close(NGHTTP2_PROTOCOL_ERROR);
+    });
+  }
+
+  #sweep(): void {
+    const now = performance.now();
+    for (const session of this.#sessions.values()) session.sweep(now, this.#onDropped);
+  }
+}
+
+type DropHandler = (reason: Reason, socket: TLSSocket) => void;
+
+/** @param onDropped a request was dropped that never showed as one */
+export const createHttp2Sessions = (
+  limits: Config['limits'],
+  handle: Handle,
+  onDropped: DropHandler,
+): Http2Sessions => new Sessions(limits, handle, onDropped);
 
 const shownBytes = ({ maxHeaderBytes }: Config['limits']): number =>
   Math.max(SHOWN_HEADER_BYTES, maxHeaderBytes);

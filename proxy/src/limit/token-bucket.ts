@@ -18,16 +18,64 @@ export interface TokenBucketOptions {
 }
 
 /** Buckets by key, filled in whole steps as agentgateway's localRateLimit does. A clock that goes back adds nothing. */
-// eslint-disable-next-line max-lines-per-function -- one closure; to be cut into named steps
-export function createTokenBuckets({
-  maxTokens,
-  tokensPerFill,
-  fillIntervalSeconds,
-  table,
-  name,
-  now,
-}: TokenBucketOptions): LocalRateLimiter {
-  const filled = (bucket: Bucket, at: number): Bucket => {
+class TokenBuckets implements LocalRateLimiter {
+  readonly #options: TokenBucketOptions;
+
+  constructor(options: TokenBucketOptions) {
+    this.#options = options;
+  }
+
+  take(key: string, cost = 1): Permit {
+    return this.#use(key, (bucket, at) => {
+      const taken = Math.min(cost, this.#options.maxTokens);
+      const answer = this.#permit(bucket, at, taken, taken);
+      if (answer.allowed) bucket.tokens -= taken;
+      return answer;
+    });
+  }
+
+  drain(key: string, cost: number): void {
+    this.#use(key, (bucket) => {
+      bucket.tokens = Math.max(0, bucket.tokens - cost);
+    });
+  }
+
+  peek(key: string, cost = 1): Permit {
+    const { table, now, maxTokens, fillIntervalSeconds } = this.#options;
+    const bucket = table.look(this.#keyOf(key));
+    const at = now();
+    if (bucket === undefined)
+      return {
+        allowed: true,
+        remaining: maxTokens,
+        fillSeconds: Math.max(1, Math.ceil(fillIntervalSeconds)),
+      };
+    this.#fill(bucket, at);
+    return this.#permit(bucket, at, Math.min(cost, maxTokens), 0);
+  }
+
+  close(): void {}
+
+  /** Runs `work` on the bucket of `key`, filled, and notes when it will be full. */
+  #use<T>(key: string, work: (bucket: Bucket, at: number) => T): T {
+    const { table, now, maxTokens, tokensPerFill, fillIntervalSeconds } = this.#options;
+    const at = now();
+    return table.use(this.#keyOf(key), at, { tokens: maxTokens, filledAt: at, fullAt: at }, (bucket) => {
+      this.#fill(bucket, at);
+      const result = work(bucket, at);
+      const fills = Math.ceil((maxTokens - bucket.tokens) / tokensPerFill);
+      bucket.fullAt = bucket.filledAt + fills * fillIntervalSeconds;
+      return result;
+    });
+  }
+
+  #keyOf(key: string): string {
+    return `${this.#options.name}\0${key}`;
+  }
+
+  /** Adds what has come since it was filled last. */
+  #fill(bucket: Bucket, at: number): void {
+    const { maxTokens, tokensPerFill, fillIntervalSeconds } = this.#options;
     const fills = Math.floor((at - bucket.filledAt) / fillIntervalSeconds);
     if (fills > 0) {
       bucket.tokens = Math.min(maxTokens, bucket.tokens + fills * tokensPerFill);
@@ -35,49 +83,25 @@ export function createTokenBuckets({
     } else if (at < bucket.filledAt) {
       bucket.filledAt = at;
     }
-    return bucket;
-  };
-  const secondsUntil = (fills: number, { filledAt }: Bucket, at: number) =>
-    Math.max(1, Math.ceil(filledAt + fills * fillIntervalSeconds - at));
-  const permit = (bucket: Bucket, at: number, cost: number, taken: number): Permit => {
+  }
+
+  /** Whether `cost` tokens are there, and what is left once `taken` of them are gone. */
+  #permit(bucket: Bucket, at: number, cost: number, taken: number): Permit {
     const missing = cost - bucket.tokens;
-    if (missing > 0)
+    if (missing <= 0)
       return {
-        allowed: false,
-        retryAfterSeconds: secondsUntil(Math.ceil(missing / tokensPerFill), bucket, at),
+        allowed: true,
+        remaining: bucket.tokens - taken,
+        fillSeconds: this.#secondsUntil(1, bucket, at),
       };
-    return { allowed: true, remaining: bucket.tokens - taken, fillSeconds: secondsUntil(1, bucket, at) };
-  };
-  const keyOf = (key: string) => `${name}\0${key}`;
-  /** Runs `work` on the bucket of `key`, filled, and notes when it will be full. */
-  const use = <T>(key: string, work: (bucket: Bucket, at: number) => T): T => {
-    const at = now();
-    return table.use(keyOf(key), at, { tokens: maxTokens, filledAt: at, fullAt: at }, (bucket) => {
-      const result = work(filled(bucket, at), at);
-      bucket.fullAt =
-        bucket.filledAt + Math.ceil((maxTokens - bucket.tokens) / tokensPerFill) * fillIntervalSeconds;
-      return result;
-    });
-  };
-  return {
-    take: (key, cost = 1) =>
-      use(key, (bucket, at) => {
-        const taken = Math.min(cost, maxTokens);
-        const answer = permit(bucket, at, taken, taken);
-        if (answer.allowed) bucket.tokens -= taken;
-        return answer;
-      }),
-    drain: (key, cost) =>
-      use(key, (bucket) => {
-        bucket.tokens = Math.max(0, bucket.tokens - cost);
-      }),
-    peek(key, cost = 1) {
-      const bucket = table.look(keyOf(key));
-      const at = now();
-      return bucket === undefined
-        ? { allowed: true, remaining: maxTokens, fillSeconds: Math.max(1, Math.ceil(fillIntervalSeconds)) }
-        : permit(filled(bucket, at), at, Math.min(cost, maxTokens), 0);
-    },
-    close() {},
-  };
+    const fills = Math.ceil(missing / this.#options.tokensPerFill);
+    return { allowed: false, retryAfterSeconds: this.#secondsUntil(fills, bucket, at) };
+  }
+
+  #secondsUntil(fills: number, { filledAt }: Bucket, at: number): number {
+    return Math.max(1, Math.ceil(filledAt + fills * this.#options.fillIntervalSeconds - at));
+  }
 }
+
+export const createTokenBuckets = (options: TokenBucketOptions): LocalRateLimiter =>
+  new TokenBuckets(options);

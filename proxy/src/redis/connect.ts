@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import type { Cluster, Redis } from 'ioredis';
+import type { Cluster, Redis, RedisOptions } from 'ioredis';
 import type { ReplayConfig } from '../config/index.js';
 
 export type RedisConfig = Extract<ReplayConfig, { store: 'redis' }>;
@@ -28,28 +28,53 @@ const address = (text: string) => {
  * A connection that never queues and never repeats a command: while it is down, asking fails at once. It comes
  * back by itself, with the password as the file then has it. Rejects only for files that cannot be read.
  */
-// eslint-disable-next-line max-lines-per-function -- one closure; to be cut into named steps
 export async function connectRedis(
   config: RedisConfig,
   report: (cause: unknown) => void,
 ): Promise<Redis | Cluster> {
   // a chunk of its own, mounted only where a gateway uses Redis
   const { Redis: Single, Cluster: Clustered } = await import('ioredis');
-  const { host: hostPort, protocol, pathname } = new URL(config.url);
-  const first = address(hostPort);
-  const password = () => {
-    const secret = secretOf(config.password);
-    return secret === undefined ? {} : { password: secret };
-  };
-  const tls =
-    protocol === 'rediss:'
-      ? { tls: config.caFile === undefined ? {} : { ca: readFileSync(config.caFile, 'utf8') } }
-      : {};
-  const options = {
-    db: Number(pathname.slice(1) || 0),
+  const { topology } = config;
+  const [first, options] = [address(new URL(config.url).host), connectionOptions(config)];
+  if (topology.kind === 'cluster') {
+    const cluster = new Clustered([first, ...topology.nodes.map(address)], clusterOptions(config, options));
+    return cluster.on('error', report);
+  }
+  const redis: Redis = new Single({
+    ...options,
+    ...(topology.kind === 'single' ? first : sentinelOptions(config, first, topology)),
+    retryStrategy: (attempt) => {
+      try {
+        Object.assign(redis.options, passwordOf(config)); // rotated, maybe: that is why we were thrown out
+      } catch (cause) {
+        report(cause);
+      }
+      return backoff(attempt);
+    },
+  });
+  return redis.on('error', report);
+}
+
+type Topology = RedisConfig['topology'];
+
+const backoff = (attempt: number) => Math.min(50 * 2 ** Math.min(attempt, 6), MAX_BACKOFF_MS);
+
+const isOverTls = ({ url }: RedisConfig) => new URL(url).protocol === 'rediss:';
+
+function passwordOf({ password }: RedisConfig): { readonly password?: string } {
+  const secret = secretOf(password);
+  return secret === undefined ? {} : { password: secret };
+}
+
+const tlsOf = ({ caFile }: RedisConfig) => (caFile === undefined ? {} : { ca: readFileSync(caFile, 'utf8') });
+
+/** Of every connection to a server, whatever the topology. */
+function connectionOptions(config: RedisConfig) {
+  return {
+    db: Number(new URL(config.url).pathname.slice(1) || 0),
     ...(config.username === undefined ? {} : { username: config.username }),
-    ...password(),
-    ...tls,
+    ...passwordOf(config),
+    ...(isOverTls(config) ? { tls: tlsOf(config) } : {}),
     enableOfflineQueue: false,
     maxRetriesPerRequest: 0,
     autoResendUnfulfilledCommands: false,
@@ -58,43 +83,33 @@ export async function connectRedis(
     connectTimeout: CONNECT_TIMEOUT_MS,
     // After a failover the old primary still answers, and refuses to write: look the name up again.
     reconnectOnError: (cause: Error) => cause.message.startsWith('READONLY'),
-  };
-  const backoff = (attempt: number) => Math.min(50 * 2 ** Math.min(attempt, 6), MAX_BACKOFF_MS);
-  const { topology } = config;
-  if (topology.kind === 'cluster') {
-    const cluster = new Clustered([first, ...topology.nodes.map(address)], {
-      redisOptions: options,
-      enableOfflineQueue: false,
-      clusterRetryStrategy: backoff,
-      slotsRefreshTimeout: 1_000,
-      slotsRefreshInterval: SLOTS_REFRESH_MS,
-      scaleReads: 'master',
-      ...(protocol === 'rediss:'
-        ? { dnsLookup: (name: string, found: (cause: null, ip: string) => void) => found(null, name) }
-        : {}),
-    });
-    return cluster.on('error', report);
-  }
-  const sentinelPassword = topology.kind === 'sentinel' ? secretOf(topology.password) : undefined;
-  const redis: Redis = new Single({
-    ...options,
-    ...(topology.kind === 'single'
-      ? first
-      : {
-          sentinels: [first, ...topology.sentinels.map(address)],
-          name: topology.master,
-          ...(sentinelPassword === undefined ? {} : { sentinelPassword }),
-          ...(protocol === 'rediss:' ? { enableTLSForSentinelMode: true, sentinelTLS: tls.tls! } : {}),
-          sentinelRetryStrategy: backoff,
-        }),
-    retryStrategy: (attempt) => {
-      try {
-        Object.assign(redis.options, password()); // rotated, maybe: that is why we were thrown out
-      } catch (cause) {
-        report(cause);
-      }
-      return backoff(attempt);
-    },
-  });
-  return redis.on('error', report);
+  } satisfies RedisOptions;
+}
+
+const clusterOptions = (config: RedisConfig, redisOptions: ReturnType<typeof connectionOptions>) => ({
+  redisOptions,
+  enableOfflineQueue: false,
+  clusterRetryStrategy: backoff,
+  slotsRefreshTimeout: 1_000,
+  slotsRefreshInterval: SLOTS_REFRESH_MS,
+  scaleReads: 'master' as const,
+  // Certificates have names: a name is not looked up before it is connected to.
+  ...(isOverTls(config)
+    ? { dnsLookup: (name: string, found: (cause: null, ip: string) => void) => found(null, name) }
+    : {}),
+});
+
+function sentinelOptions(
+  config: RedisConfig,
+  first: { readonly host: string; readonly port: number },
+  { master, sentinels, password }: Extract<Topology, { kind: 'sentinel' }>,
+) {
+  const secret = secretOf(password);
+  return {
+    sentinels: [first, ...sentinels.map(address)],
+    name: master,
+    ...(secret === undefined ? {} : { sentinelPassword: secret }),
+    ...(isOverTls(config) ? { enableTLSForSentinelMode: true, sentinelTLS: tlsOf(config) } : {}),
+    sentinelRetryStrategy: backoff,
+  } satisfies RedisOptions;
 }

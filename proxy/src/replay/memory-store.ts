@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Clock } from '../clock.js';
 import { ClaimTable, wordsFor, type KeyWords } from './claim-table.js';
 import { EPOCH_WORDS, MemoryEpoch } from './memory-epoch.js';
-import { secondAfter, type ReplayStore } from './replay-store.js';
+import { secondAfter, type ClaimResult, type ProofTime, type ReplayStore } from './replay-store.js';
 
 export interface MemoryStoreOptions {
   /** Live claims at most; then `full`. */
@@ -103,85 +103,114 @@ function tablesOf(
  * (`full`) rather than forget. Its memory is this process's: a restart forgets, and two replicas do not share it;
  * threads do. Spread over many small tables, of which no claim rebuilds more than it must.
  */
-// eslint-disable-next-line max-lines-per-function -- one closure; to be cut into named steps
-export function createMemoryStore({
-  maxEntries,
-  windowSeconds,
-  now,
-  remembersSince,
-  shared,
-}: MemoryStoreOptions): MemoryStore {
-  const { held, epoch: epochWords, tables } = tablesOf(maxEntries, shared);
-  const count = tables.length;
-  if (shared === undefined)
-    MemoryEpoch.begin(epochWords, remembersSince ?? secondAfter(now()), windowSeconds);
-  const epoch = new MemoryEpoch(epochWords, shared?.seed ?? randomUUID(), now);
-  let claims = 0;
-  let next = 0;
+class TableStore implements MemoryStore {
+  readonly #maxEntries: number;
+  /** Live claims of all tables, of every thread. */
+  readonly #held: Int32Array;
+  readonly #tables: readonly ClaimTable[];
+  readonly #epoch: MemoryEpoch;
+  #claims = 0;
+  /** The table that is tidied next. */
+  #next = 0;
 
-  const purge = (table: ClaimTable, at: number) => {
+  constructor({ maxEntries, windowSeconds, now, remembersSince, shared }: MemoryStoreOptions) {
+    const { held, epoch, tables } = tablesOf(maxEntries, shared);
+    if (shared === undefined) MemoryEpoch.begin(epoch, remembersSince ?? secondAfter(now()), windowSeconds);
+    this.#maxEntries = maxEntries;
+    this.#held = held;
+    this.#tables = tables;
+    this.#epoch = new MemoryEpoch(epoch, shared?.seed ?? randomUUID(), now);
+  }
+
+  claim(key: Buffer, proof: ProofTime): ClaimResult {
+    const at = this.#epoch.time();
+    if (this.#epoch.mayHaveForgotten(proof, at)) return 'forgotten';
+    // The first whole second at which no route takes the proof any more.
+    const until = secondAfter(proof.madeAt + this.#epoch.windowSeconds);
+    const words = wordsOf(key);
+    const table = this.#tableOf(key);
+    this.#claims += 1;
+    if (this.#claims % TIDY_EVERY === 0) this.#tidy(1, at);
+    if (this.#isFull()) this.#makeRoom(at);
+    table.lock();
+    const known = table.renew(words, at, until);
+    const isFullNow = known === 'absent' && this.#isFull();
+    const grown = known === 'absent' && !isFullNow ? table.insert(words, at, until) : 0;
+    table.unlock();
+    if (isFullNow || grown === undefined) return 'full';
+    Atomics.add(this.#held, 0, grown);
+    return known === 'seen' ? 'seen' : 'first';
+  }
+
+  release(key: Buffer): void {
+    const table = this.#tableOf(key);
+    table.lock();
+    table.expire(wordsOf(key));
+    table.unlock();
+  }
+
+  peek(key: Buffer): boolean {
+    const table = this.#tableOf(key);
+    table.lock();
+    const known = table.has(wordsOf(key), this.#epoch.time());
+    table.unlock();
+    return known;
+  }
+
+  nonce(): string | undefined {
+    return this.#epoch.nonce();
+  }
+
+  cover(windowSeconds: number): void {
+    this.#epoch.cover(windowSeconds);
+  }
+
+  ready(): boolean {
+    return true;
+  }
+
+  size(): number {
+    this.#tidy(TIDY_FOR_SIZE, this.#epoch.time());
+    return Atomics.load(this.#held, 0);
+  }
+
+  bytes(): number {
+    return this.#tables.reduce((sum, table) => sum + table.bytes, 0);
+  }
+
+  async close(): Promise<void> {}
+
+  #tableOf(key: Buffer): ClaimTable {
+    return this.#tables[key.readUInt32LE(16) % this.#tables.length]!;
+  }
+
+  #isFull(): boolean {
+    return Atomics.load(this.#held, 0) >= this.#maxEntries;
+  }
+
+  /** Forgets the expired claims of the next tables. */
+  #tidy(howMany: number, at: number): void {
+    const count = this.#tables.length;
+    for (let i = 0; i < Math.min(howMany, count); i++) {
+      this.#purge(this.#tables[this.#next]!, at);
+      this.#next = (this.#next + 1) % count;
+    }
+  }
+
+  /** Forgets the expired claims of the first table that has any. */
+  #makeRoom(at: number): void {
+    for (const table of this.#tables) {
+      if (!this.#isFull()) return;
+      this.#purge(table, at);
+    }
+  }
+
+  #purge(table: ClaimTable, at: number): void {
     if (table.soonest > at) return;
     table.lock();
-    Atomics.sub(held, 0, table.purge(at));
+    Atomics.sub(this.#held, 0, table.purge(at));
     table.unlock();
-  };
-  const isFull = () => Atomics.load(held, 0) >= maxEntries;
-  const tidy = (howMany: number, at: number) => {
-    for (let i = 0; i < Math.min(howMany, count); i++) {
-      purge(tables[next]!, at);
-      next = (next + 1) % count;
-    }
-  };
-  /** Forgets the expired claims of the first table that has any. */
-  const makeRoom = (at: number) => {
-    for (const table of tables) {
-      if (!isFull()) return;
-      purge(table, at);
-    }
-  };
-  const tableOf = (key: Buffer) => tables[key.readUInt32LE(16) % count]!;
-
-  return {
-    claim(key, proof) {
-      const at = epoch.time();
-      if (epoch.mayHaveForgotten(proof, at)) return 'forgotten';
-      // The first whole second at which no route takes the proof any more.
-      const until = secondAfter(proof.madeAt + epoch.windowSeconds);
-      const words = wordsOf(key);
-      const table = tableOf(key);
-      claims += 1;
-      if (claims % TIDY_EVERY === 0) tidy(1, at);
-      if (isFull()) makeRoom(at);
-      table.lock();
-      const known = table.renew(words, at, until);
-      const isFullNow = known === 'absent' && isFull();
-      const grown = known === 'absent' && !isFullNow ? table.insert(words, at, until) : 0;
-      table.unlock();
-      if (isFullNow || grown === undefined) return 'full';
-      Atomics.add(held, 0, grown);
-      return known === 'seen' ? 'seen' : 'first';
-    },
-    release(key) {
-      const table = tableOf(key);
-      table.lock();
-      table.expire(wordsOf(key));
-      table.unlock();
-    },
-    peek(key) {
-      const table = tableOf(key);
-      table.lock();
-      const known = table.has(wordsOf(key), epoch.time());
-      table.unlock();
-      return known;
-    },
-    nonce: () => epoch.nonce(),
-    cover: (longest) => epoch.cover(longest),
-    ready: () => true,
-    size() {
-      tidy(TIDY_FOR_SIZE, epoch.time());
-      return Atomics.load(held, 0);
-    },
-    bytes: () => tables.reduce((sum, table) => sum + table.bytes, 0),
-    async close() {},
-  };
+  }
 }
+
+export const createMemoryStore = (options: MemoryStoreOptions): MemoryStore => new TableStore(options);

@@ -51,8 +51,7 @@ export async function openReplayStore(
   const openLocal = (maxEntries: number) =>
     createMemoryStore({ maxEntries, windowSeconds, now, remembersSince, shared });
   if (replay.store === 'memory') return openLocal(replay.maxEntries);
-  const redis = await createRedisStore(replay, { now, windowSeconds, onProblem });
-  const store = timed(redis, onClaimed ?? (() => {}));
+  const store = await createRedisStore(replay, { now, windowSeconds, onProblem, onClaimed });
   switch (replay.onStoreFailure) {
     case 'deny':
       return store;
@@ -96,18 +95,6 @@ function backed(store: ReplayStore, local: ReplayStore | undefined, onUnchecked:
     ready: () => true,
     async close() {
       await store.close();
-    },
-  };
-}
-
-function timed(store: ReplayStore, tell: (result: ClaimResult, seconds: number) => void): ReplayStore {
-  return {
-    ...store,
-    async claim(key, proof) {
-      const began = performance.now();
-      const result = await store.claim(key, proof);
-      tell(result, (performance.now() - began) / 1000);
-      return result;
     },
   };
 }

@@ -44,16 +44,6 @@ export interface ServersOptions {
   readonly onDoubt: () => void;
 }
 
-export interface Servers {
-  /** Asks all of them who they are. Rejects if none answers. */
-  look(): Promise<void>;
-  /** @param slot in a cluster: the server that has it; absent: one is unknown, silent, or may throw out claims */
-  of(slot: number): Server | undefined;
-  /** Some server can be claimed from. */
-  any(): boolean;
-  forget(): void;
-}
-
 /** A server that has not said for so long how it is may be another. */
 const SILENT_MS = 5_000;
 /** A clock that is set back by less does not matter: claims are held for longer than needed. */
@@ -77,71 +67,95 @@ const serverOf = ({ runId, evictedKeys }: ServerInfo, offsetSeconds: number): Se
   now: () => performance.now() / 1000 + offsetSeconds,
 });
 
-// eslint-disable-next-line max-lines-per-function -- one closure; to be cut into named steps
-export function createServers(
-  redis: Redis | Cluster,
-  { clustered, now, onProblem, onDoubt }: ServersOptions,
-): Servers {
+/** The servers behind a connection: who they are, and whether they can be claimed from. */
+export class RedisServers {
+  readonly #redis: Redis | Cluster;
+  readonly #options: ServersOptions;
   /** By host:port in a cluster, else by nothing. */
-  const seen = new Map<string, Seen>();
-  const followed = new WeakSet<Redis>();
-  const told = new Set<string>();
-  const tell = (about: string, problem: string | undefined) => {
-    if (problem === undefined) return void told.delete(about);
-    if (!told.has(about)) onProblem(problem);
-    told.add(about);
-  };
-  const addressOf = ({ options: { host, port } }: Redis) => (clustered ? `${host}:${port}` : '');
+  readonly #seen = new Map<string, Seen>();
+  /** Nodes of a cluster that are forgotten when their connection closes. */
+  readonly #followed = new WeakSet<Redis>();
+  /** What there is a problem with that was reported. */
+  readonly #reported = new Set<string>();
 
-  const lookAt = async (node: Redis) => {
-    const address = addressOf(node);
-    if (clustered && !followed.has(node)) {
-      followed.add(node);
-      node.on('close', () => seen.delete(address));
-    }
+  constructor(redis: Redis | Cluster, options: ServersOptions) {
+    this.#redis = redis;
+    this.#options = options;
+  }
+
+  /** Asks all of them who they are. Rejects if none answers. */
+  async look(): Promise<void> {
+    const nodes = this.#options.clustered ? (this.#redis as Cluster).nodes('master') : [this.#redis as Redis];
+    const looked = await Promise.allSettled(nodes.map((node) => this.#lookAt(node)));
+    const failed = looked.find((each) => each.status === 'rejected');
+    if (failed !== undefined && !looked.some((each) => each.status === 'fulfilled')) throw failed.reason;
+  }
+
+  /** @param slot in a cluster: the server that has it; absent: one is unknown, silent, or may throw out claims */
+  ofSlot(slot: number): Server | undefined {
+    const address = this.#options.clustered ? (this.#redis as Cluster).slots[slot]?.[0] : '';
+    return address === undefined ? undefined : this.#knownAt(address)?.server;
+  }
+
+  /** Some server can be claimed from. */
+  any(): boolean {
+    return [...this.#seen.keys()].some((address) => this.#knownAt(address) !== undefined);
+  }
+
+  forget(): void {
+    this.#seen.clear();
+  }
+
+  async #lookAt(node: Redis): Promise<void> {
+    const { clustered, now, onDoubt } = this.#options;
+    const { host, port } = node.options;
+    const address = clustered ? `${host}:${port}` : '';
+    if (clustered) this.#follow(node, address);
     const info = readServerInfo(String(await node.info()));
     const atMs = performance.now();
     const timeSeconds = info.timeSeconds ?? now();
-    const before = seen.get(address);
+    const before = this.#seen.get(address);
     const offsetSeconds = timeSeconds - atMs / 1000;
-    seen.set(address, { info, server: serverOf(info, offsetSeconds), offsetSeconds, atMs });
-    tell(
-      `policy ${address}`,
-      info.mayForget &&
-        `replay store: maxmemory-policy must be noeviction, got ${info.mayForget}: Redis would forget proofs that can still be used, so requests are refused; set it on the server`,
-    );
-    const ahead = timeSeconds - now();
-    tell(
-      `clock ${address}`,
-      Math.abs(ahead) > CLOCKS_SECONDS
-        ? `replay store: the clock of Redis is ${Math.round(ahead)} s ahead of the gateway's: proofs are good for a shorter time, or held for a longer one; set the clocks`
-        : undefined,
-    );
+    this.#seen.set(address, { info, server: serverOf(info, offsetSeconds), offsetSeconds, atMs });
+    this.#report(`policy ${address}`, policyProblem(info));
+    this.#report(`clock ${address}`, clockProblem(timeSeconds - now()));
     const setBack = before !== undefined && offsetSeconds < before.offsetSeconds - STEP_SECONDS;
     const forgetsNoMore = before?.info.mayForget !== undefined && info.mayForget === undefined;
     if (setBack || forgetsNoMore) onDoubt();
-  };
-  const knownAt = (address: string): Seen | undefined => {
-    const known = seen.get(address);
+  }
+
+  #follow(node: Redis, address: string): void {
+    if (this.#followed.has(node)) return;
+    this.#followed.add(node);
+    node.on('close', () => this.#seen.delete(address));
+  }
+
+  /** Reports a problem when it begins, and again only after it was gone. */
+  #report(about: string, problem: string | undefined): void {
+    if (problem === undefined) {
+      this.#reported.delete(about);
+      return;
+    }
+    if (!this.#reported.has(about)) this.#options.onProblem(problem);
+    this.#reported.add(about);
+  }
+
+  #knownAt(address: string): Seen | undefined {
+    const known = this.#seen.get(address);
     return known === undefined ||
       known.info.mayForget !== undefined ||
       performance.now() - known.atMs > SILENT_MS
       ? undefined
       : known;
-  };
-
-  return {
-    async look() {
-      const nodes = clustered ? (redis as Cluster).nodes('master') : [redis as Redis];
-      const looked = await Promise.allSettled(nodes.map(lookAt));
-      const failed = looked.find((each) => each.status === 'rejected');
-      if (failed !== undefined && !looked.some((each) => each.status === 'fulfilled')) throw failed.reason;
-    },
-    of(slot) {
-      const address = clustered ? (redis as Cluster).slots[slot]?.[0] : '';
-      return address === undefined ? undefined : knownAt(address)?.server;
-    },
-    any: () => [...seen.keys()].some((address) => knownAt(address) !== undefined),
-    forget: () => seen.clear(),
-  };
+  }
 }
+
+const policyProblem = ({ mayForget }: ServerInfo): string | undefined =>
+  mayForget &&
+  `replay store: maxmemory-policy must be noeviction, got ${mayForget}: Redis would forget proofs that can still be used, so requests are refused; set it on the server`;
+
+/** @param ahead seconds */
+const clockProblem = (ahead: number): string | undefined =>
+  Math.abs(ahead) > CLOCKS_SECONDS
+    ? `replay store: the clock of Redis is ${Math.round(ahead)} s ahead of the gateway's: proofs are good for a shorter time, or held for a longer one; set the clocks`
+    : undefined;

@@ -1,8 +1,8 @@
 import type { Cluster, Redis } from 'ioredis';
 import type { Clock } from '../clock.js';
 import { connectRedis, type RedisConfig } from '../redis/connect.js';
-import { BUCKETS, createEpochs, type Epoch } from './redis-epoch.js';
-import { createServers } from './redis-servers.js';
+import { BUCKETS, RedisEpochs, type Epoch } from './redis-epoch.js';
+import { RedisServers } from './redis-servers.js';
 import { predates, type ProofTime, type ReplayStore, type ClaimResult } from './replay-store.js';
 
 export interface RedisStoreOptions {
@@ -11,6 +11,8 @@ export interface RedisStoreOptions {
   readonly windowSeconds: number;
   /** Once for each spell of trouble. */
   readonly onProblem: (problem: string) => void;
+  /** A claim was answered, or not in time. */
+  readonly onClaimed?: ((result: ClaimResult, seconds: number) => void) | undefined;
 }
 
 const SETTLE_AGAIN_MS = 500;
@@ -24,198 +26,266 @@ const CLOCK_MARGIN_SECONDS = 5;
 
 /**
  * Claims shared by all replicas: `SET key 1 PX ttl NX`, one atomic act, with a look at the epoch in the same round
- * trip (see `createEpochs`). They end by the server's clock, and a proof
- * is refused by the same clock, so that the clocks of gateways do not matter. No queue and no retry: while the
- * connection is down the answer is `down` at once, and a claim
- * without an answer in time is `down` too, though Redis may have taken it; that proof is then spent. Rejects only for
- * files that cannot be read.
+ * trip (see `RedisEpochs`). They end by the server's clock, and a proof is refused by the same clock, so that the
+ * clocks of gateways do not matter. No queue and no retry: while the connection is down the answer is `down` at once,
+ * and a claim without an answer in time is `down` too, though Redis may have taken it; that proof is then spent.
+ * Rejects only for files that cannot be read.
  */
-// eslint-disable-next-line max-lines-per-function -- one closure; to be cut into named steps
 export async function createRedisStore(
   config: RedisConfig,
-  { now, windowSeconds, onProblem }: RedisStoreOptions,
+  options: RedisStoreOptions,
 ): Promise<ReplayStore> {
-  let troubled = false;
-  const report = (cause: unknown) => {
-    if (!troubled)
-      onProblem(
-        `replay store ${config.url}: ${(cause as Error).message}; requests are refused until it answers`,
-      );
-    troubled = true;
-  };
-  const redis = await connectRedis(config, report);
-  const clustered = config.topology.kind === 'cluster';
-  const servers = createServers(redis, {
-    clustered,
-    now,
-    onProblem,
-    onDoubt: () => void epochs.renew().catch(report),
-  });
-  const epochs = createEpochs(redis, {
-    prefix: config.keyPrefix,
-    clustered,
-    servers,
-    windowSeconds,
-    now,
-    onProblem,
-  });
-  const ask = gathering(redis, (bucket) => epochs.markerOf(bucket));
-  const nameOf = (bucket: string, key: Buffer) => `${config.keyPrefix}${bucket}${key.toString('base64url')}`;
+  const troubles = new Troubles(config.url, options.onProblem);
+  const redis = await connectRedis(config, (cause) => troubles.report(cause));
+  return new RedisStore(config, redis, troubles, options);
+}
+
+/** Reports the first of what goes wrong until all is well again. */
+class Troubles {
+  readonly #url: string;
+  readonly #onProblem: (problem: string) => void;
+  #isReported = false;
+
+  constructor(url: string, onProblem: (problem: string) => void) {
+    this.#url = url;
+    this.#onProblem = onProblem;
+  }
+
+  report(cause: unknown): void {
+    const { message } = cause as Error;
+    if (!this.#isReported)
+      this.#onProblem(`replay store ${this.#url}: ${message}; requests are refused until it answers`);
+    this.#isReported = true;
+  }
+
+  clear(): void {
+    this.#isReported = false;
+  }
+}
+
+class RedisStore implements ReplayStore {
+  readonly #prefix: string;
+  readonly #clustered: boolean;
+  readonly #redis: Redis | Cluster;
+  readonly #troubles: Troubles;
+  readonly #servers: RedisServers;
+  readonly #epochs: RedisEpochs;
+  readonly #claims: ClaimBatches;
+  readonly #onClaimed: NonNullable<RedisStoreOptions['onClaimed']>;
   /** Buckets whose last claim failed: of a server without memory, one that may not write, one that hangs. */
-  const failing = new Set<string>();
-  const hold = (name: string, ttlMs: number) => redis.set(name, '1', 'PX', ttlMs, 'XX');
+  readonly #failing = new Set<string>();
+  #isClosed = false;
+  #looking: NodeJS.Timeout | undefined;
 
-  let closed = false;
-  let looking: NodeJS.Timeout | undefined;
-  const settle = () => {
-    if (closed || redis.status !== 'ready') return;
-    clearTimeout(looking);
-    epochs.settle().then(
-      () => {
-        troubled = false;
-        lookAgain();
-      },
-      (cause: unknown) => {
-        report(cause);
-        looking = setTimeout(settle, SETTLE_AGAIN_MS).unref();
-      },
-    );
-  };
-  const lookAgain = () => {
-    clearTimeout(looking);
-    looking = setTimeout(() => void look(), LOOK_MS).unref();
-  };
-  const look = async () => {
-    if (closed || redis.status !== 'ready') return;
-    await servers.look().catch(report);
-    for (const bucket of failing)
-      await ask(bucket, `${config.keyPrefix}${bucket}probe`, 1).then(
-        () => failing.delete(bucket),
-        () => {},
-      );
-    lookAgain();
-  };
-  redis.on('ready', settle);
-  redis.on('close', () => epochs.forget());
+  constructor(
+    config: RedisConfig,
+    redis: Redis | Cluster,
+    troubles: Troubles,
+    { now, windowSeconds, onProblem, onClaimed = () => {} }: RedisStoreOptions,
+  ) {
+    const clustered = config.topology.kind === 'cluster';
+    this.#prefix = config.keyPrefix;
+    this.#clustered = clustered;
+    this.#redis = redis;
+    this.#troubles = troubles;
+    this.#onClaimed = onClaimed;
+    const onDoubt = () => void this.#epochs.renew().catch((cause: unknown) => troubles.report(cause));
+    this.#servers = new RedisServers(redis, { clustered, now, onProblem, onDoubt });
+    this.#epochs = new RedisEpochs(redis, {
+      prefix: config.keyPrefix,
+      clustered,
+      servers: this.#servers,
+      windowSeconds,
+      now,
+      onProblem,
+    });
+    this.#claims = new ClaimBatches(redis, (bucket) => this.#epochs.markerOf(bucket));
+    redis.on('ready', () => this.#settle());
+    redis.on('close', () => this.#epochs.forget());
+  }
 
-  const decide = async (
-    proof: ProofTime,
-    {
-      name,
-      set,
-      heldSeconds,
-    }: { readonly name: string; readonly set: unknown; readonly heldSeconds: number },
-    epoch: Epoch | undefined,
-    ttlMs: (windowSeconds: number) => number,
-  ): Promise<ClaimResult> => {
-    const first = set === 'OK';
+  async claim(key: Buffer, proof: ProofTime): Promise<ClaimResult> {
+    const began = performance.now();
+    const result = await this.#claim(key, proof);
+    this.#onClaimed(result, (performance.now() - began) / 1000);
+    return result;
+  }
+
+  async release(key: Buffer): Promise<void> {
+    await this.#redis.del(this.#nameOf(this.#epochs.bucketOf(key), key)).catch(() => {}); // it stays spent
+  }
+
+  async peek(key: Buffer): Promise<boolean> {
+    if (this.#redis.status !== 'ready') return false;
+    try {
+      return (await this.#redis.get(this.#nameOf(this.#epochs.bucketOf(key), key))) !== null;
+    } catch {
+      return false; // the claim will ask again, and report
+    }
+  }
+
+  nonce(): string | undefined {
+    return this.#clustered ? undefined : this.#epochs.known('')?.nonce;
+  }
+
+  cover(windowSeconds: number): void {
+    this.#epochs.cover(windowSeconds);
+  }
+
+  ready(): boolean {
+    return this.#isSettled() && this.#servers.any() && this.#failing.size < (this.#clustered ? BUCKETS : 1);
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    clearTimeout(this.#looking);
+    this.#redis.disconnect();
+  }
+
+  async #claim(key: Buffer, proof: ProofTime): Promise<ClaimResult> {
+    const epochs = this.#epochs;
+    const bucket = epochs.bucketOf(key);
+    const server = this.#isSettled() ? epochs.serverOf(bucket) : undefined;
+    if (server === undefined) return 'down';
+    const known = epochs.known(bucket);
+    const time = server.now();
+    if (proof.madeAt + epochs.windowSeconds < time) return 'forgotten';
+    if (known !== undefined && predates(proof, known.since, known.nonce)) return 'forgotten';
+    const heldSeconds = Math.max(epochs.windowSeconds, known?.windowSeconds ?? 0);
+    const claim: Claim = { name: this.#nameOf(bucket, key), proof, time, heldSeconds };
+    try {
+      const { set, marker } = await this.#claims.add(bucket, claim.name, ttlMs(claim, heldSeconds));
+      if (this.#failing.size > 0) this.#failing.delete(bucket);
+      return await this.#resultOf(claim, set === 'OK', await epochs.current(bucket, marker));
+    } catch (cause) {
+      this.#failing.add(bucket);
+      this.#troubles.report(cause);
+      return 'down';
+    }
+  }
+
+  async #resultOf(claim: Claim, isFirst: boolean, epoch: Epoch | undefined): Promise<ClaimResult> {
+    const { name, proof, heldSeconds } = claim;
     if (epoch === undefined || predates(proof, epoch.since, epoch.nonce)) {
-      if (first) await redis.del(name); // it was used by nobody
+      if (isFirst) await this.#redis.del(name); // it was used by nobody
       return epoch === undefined ? 'down' : 'forgotten';
     }
     // Another replica has routes with a longer window: this one learned of it with this claim.
-    if (first && epoch.windowSeconds > heldSeconds) await hold(name, ttlMs(epoch.windowSeconds));
-    return first ? 'first' : 'seen';
-  };
+    if (isFirst && epoch.windowSeconds > heldSeconds)
+      await this.#redis.set(name, '1', 'PX', ttlMs(claim, epoch.windowSeconds), 'XX');
+    return isFirst ? 'first' : 'seen';
+  }
 
-  return {
-    async claim(key, proof): Promise<ClaimResult> {
-      const bucket = epochs.bucketOf(key);
-      if (redis.status !== 'ready' || !epochs.settled()) return 'down';
-      const server = epochs.serverOf(bucket);
-      if (server === undefined) return 'down';
-      const known = epochs.known(bucket);
-      const time = server.now();
-      if (proof.madeAt + epochs.windowSeconds < time) return 'forgotten';
-      if (known !== undefined && predates(proof, known.since, known.nonce)) return 'forgotten';
-      const heldSeconds = Math.max(epochs.windowSeconds, known?.windowSeconds ?? 0);
-      const ttlMs = (seconds: number) =>
-        Math.max(1, Math.ceil((proof.madeAt + seconds + CLOCK_MARGIN_SECONDS - time) * 1000));
-      const name = nameOf(bucket, key);
-      try {
-        const { set, marker } = await ask(bucket, name, ttlMs(heldSeconds));
-        if (failing.size > 0) failing.delete(bucket);
-        const epoch = await epochs.of(bucket, marker);
-        return await decide(proof, { name, set, heldSeconds }, epoch, ttlMs);
-      } catch (cause) {
-        failing.add(bucket);
-        report(cause);
-        return 'down';
-      }
-    },
-    async release(key) {
-      await redis.del(nameOf(epochs.bucketOf(key), key)).catch(() => {}); // it stays spent
-    },
-    async peek(key) {
-      if (redis.status !== 'ready') return false;
-      try {
-        return (await redis.get(nameOf(epochs.bucketOf(key), key))) !== null;
-      } catch {
-        return false; // the claim will ask again, and report
-      }
-    },
-    nonce: () => (clustered ? undefined : epochs.known('')?.nonce),
-    cover: (seconds) => epochs.cover(seconds),
-    ready: () =>
-      redis.status === 'ready' &&
-      epochs.settled() &&
-      servers.any() &&
-      failing.size < (clustered ? BUCKETS : 1),
-    async close() {
-      closed = true;
-      clearTimeout(looking);
-      redis.disconnect();
-    },
-  };
+  #nameOf(bucket: string, key: Buffer): string {
+    return `${this.#prefix}${bucket}${key.toString('base64url')}`;
+  }
+
+  #isSettled(): boolean {
+    return this.#redis.status === 'ready' && this.#epochs.isSettled();
+  }
+
+  /** After a connect: learns who answers, and asks again until somebody does. */
+  #settle(): void {
+    if (this.#isClosed || this.#redis.status !== 'ready') return;
+    clearTimeout(this.#looking);
+    this.#epochs.settle().then(
+      () => {
+        this.#troubles.clear();
+        this.#lookLater();
+      },
+      (cause: unknown) => {
+        this.#troubles.report(cause);
+        this.#looking = setTimeout(() => this.#settle(), SETTLE_AGAIN_MS).unref();
+      },
+    );
+  }
+
+  #lookLater(): void {
+    clearTimeout(this.#looking);
+    this.#looking = setTimeout(() => void this.#look(), LOOK_MS).unref();
+  }
+
+  /** Asks the servers how they are, and whether those that failed work again. */
+  async #look(): Promise<void> {
+    if (this.#isClosed || this.#redis.status !== 'ready') return;
+    await this.#servers.look().catch((cause: unknown) => this.#troubles.report(cause));
+    for (const bucket of this.#failing)
+      await this.#claims.add(bucket, `${this.#prefix}${bucket}probe`, 1).then(
+        () => this.#failing.delete(bucket),
+        () => {},
+      );
+    this.#lookLater();
+  }
 }
-interface Asked {
+
+/** A claim on its way to Redis. */
+interface Claim {
+  readonly name: string;
+  readonly proof: ProofTime;
+  /** When it was made, by the server's clock. */
+  readonly time: number;
+  readonly heldSeconds: number;
+}
+
+/** How long Redis holds a claim whose proof passes for so many seconds after it was made. */
+const ttlMs = ({ proof, time }: Claim, windowSeconds: number): number =>
+  Math.max(1, Math.ceil((proof.madeAt + windowSeconds + CLOCK_MARGIN_SECONDS - time) * 1000));
+
+interface AskedClaim {
   readonly key: string;
-  readonly ttlMs: number;
-  readonly resolve: (said: Said) => void;
+  readonly ttlMillis: number;
+  readonly resolve: (answer: ClaimAnswer) => void;
   readonly reject: (cause: unknown) => void;
 }
 
 /** What Redis said of a claim, and the marker of the epoch, read after it. */
-interface Said {
+interface ClaimAnswer {
   readonly set: unknown;
   readonly marker: string | undefined;
 }
 
 /**
  * What is claimed in one turn of the event loop goes out together, and looks at the epoch once, after the last claim:
- * proofs are verified in rounds, so several usually come at once. One pipeline a
- * bucket, since those of a cluster are in different places.
+ * proofs are verified in rounds, so several usually come at once. One pipeline a bucket, since those of a cluster are
+ * in different places.
  */
-function gathering(
-  redis: Redis | Cluster,
-  markerOf: (bucket: string) => string,
-): (bucket: string, key: string, ttlMs: number) => Promise<Said> {
-  const open = new Map<string, Asked[]>();
-  const send = async (bucket: string) => {
-    const asked = open.get(bucket)!;
-    open.delete(bucket);
+class ClaimBatches {
+  readonly #redis: Redis | Cluster;
+  readonly #markerOf: (bucket: string) => string;
+  readonly #open = new Map<string, AskedClaim[]>();
+
+  constructor(redis: Redis | Cluster, markerOf: (bucket: string) => string) {
+    this.#redis = redis;
+    this.#markerOf = markerOf;
+  }
+
+  add(bucket: string, key: string, ttlMillis: number): Promise<ClaimAnswer> {
+    return new Promise((resolve, reject) => {
+      const asked = { key, ttlMillis, resolve, reject };
+      const others = this.#open.get(bucket);
+      if (others !== undefined) return void others.push(asked);
+      this.#open.set(bucket, [asked]);
+      queueMicrotask(() => void this.#send(bucket)); // after the others of this turn, which are queued before it
+    });
+  }
+
+  async #send(bucket: string): Promise<void> {
+    const batch = this.#open.get(bucket)!;
+    this.#open.delete(bucket);
     try {
-      const pipeline = redis.pipeline();
-      for (const { key, ttlMs } of asked) pipeline.set(key, '1', 'PX', ttlMs, 'NX');
-      const results = await pipeline.get(markerOf(bucket)).exec();
+      const pipeline = this.#redis.pipeline();
+      for (const { key, ttlMillis } of batch) pipeline.set(key, '1', 'PX', ttlMillis, 'NX');
+      const results = await pipeline.get(this.#markerOf(bucket)).exec();
       if (results === null) throw new Error('no answer');
       const [markerFailed, marker] = results.at(-1)!;
-      asked.forEach(({ resolve, reject }, i) => {
+      batch.forEach(({ resolve, reject }, i) => {
         const [setFailed, set] = results[i]!;
         const failed = setFailed ?? markerFailed;
         if (failed !== null) reject(failed);
         else resolve({ set, marker: typeof marker === 'string' ? marker : undefined });
       });
     } catch (cause) {
-      for (const { reject } of asked) reject(cause);
+      for (const { reject } of batch) reject(cause);
     }
-  };
-  return (bucket, key, ttlMs) =>
-    new Promise((resolve, reject) => {
-      const asked = { key, ttlMs, resolve, reject };
-      const others = open.get(bucket);
-      if (others !== undefined) return void others.push(asked);
-      open.set(bucket, [asked]);
-      queueMicrotask(() => void send(bucket)); // after the others of this turn, which are in the queue before it
-    });
+  }
 }
