@@ -168,8 +168,9 @@ describe('a session', () => {
   });
   it('has a hundred streams, and no more', async () => {
     fixture.answer = () => {};
+    const requests = Array.from({ length: 101 }, (_, i) => headers(1 + 2 * i, signed([], 'GET')));
     const one = await raw();
-    for (let i = 0; i < 101; i++) one.write(headers(1 + 2 * i, signed([], 'GET')));
+    one.write(...requests);
     await until(() => code(one, FRAME.RST_STREAM, 201) === REFUSED_STREAM);
     await until(() => fixture.seen.length === 100, 3_000);
     one.socket.destroy();

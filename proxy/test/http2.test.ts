@@ -587,7 +587,7 @@ describe('back-pressure', () => {
     });
     await new Promise((resolve) => slow.once('end', resolve));
     expect(bytes).toBe(MEGABYTES * MIB);
-  }, 15_000);
+  }, 60_000);
   it('a body that its backend does not read is not taken either', async () => {
     const unread: net.Socket[] = [];
     const backend = net.createServer({ pauseOnConnect: true }, (socket) => {
@@ -731,7 +731,10 @@ describe('mtls (RFC 8705 3)', () => {
         headers: { authorization: `Bearer ${accessToken(fixture.as, { cnf: { 'x5t#S256': x5t } })}` },
       });
       one.destroy();
-      return [answer.status, (await lastAudit())['reason']];
+      const isOf = (record: Record<string, unknown>) =>
+        record['request.id'] === answer.headers['x-request-id'];
+      await until(async () => (await fixture.audit()).some(isOf));
+      return [answer.status, (await fixture.audit()).find(isOf)!['reason']];
     };
     expect(await with_(own)).toEqual([200, 'ok']);
     expect(await with_(thief)).toEqual([401, 'certificate_mismatch']);

@@ -121,6 +121,7 @@ it('counts what the parser counts, of blocks in any shape and in any pieces', as
     }
     one.socket.destroy();
   }
+  await until(async () => (await fixture.audit()).length >= want.length);
   expect((await fixture.audit()).map(({ reason }) => reason)).toEqual(want);
   expect(new Set(want).size).toBe(2);
 }, 60_000);
