@@ -189,6 +189,12 @@ project.addTask('test:cluster', {
     'synthesized manifests and the shipped bundle against a real kube-apiserver, which is built once; bundle first after a change',
 });
 
+project.addTask('test:node', {
+  exec: 'node test/node/run.mjs',
+  receiveArgs: true,
+  description: 'the tests of the rooms that touch Node itself, on the newest Node 24 and 26',
+});
+
 const SOURCES = "'**/*.{ts,mts,cts,mjs,cjs,js}' .projenrc.ts .dependency-cruiser.cjs";
 project.addTask('format', {
   exec: `prettier --write ${SOURCES}`,
@@ -214,6 +220,7 @@ const bundled = [
   'test:e2e',
   'test:soak',
   'test:cluster',
+  'test:node',
 ];
 for (const name of bundled) project.tasks.tryFind(name)?.prependExec(BUNDLED);
 for (const name of ['docgen', 'package:js']) {
