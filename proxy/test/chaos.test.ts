@@ -178,13 +178,13 @@ describe('a backend without an answer', () => {
     const { got, line } = await through(misdeed);
     expect(got.status).toBe(504);
     expect(line).toMatchObject({ reason: 'upstream_timeout' });
-    expect(performance.now() - began).toBeLessThan((FIRST_BYTE_SECONDS + 1.5) * 1000);
+    expect(performance.now() - began).toBeLessThan((FIRST_BYTE_SECONDS + 5) * 1000);
   });
 });
 
 describe('a backend that is slow', () => {
   it('with its header block, byte after byte, is waited for while there is time', async () => {
-    const { got } = await through(drips('HTTP/1.1 204 None\r\n\r\n', 50));
+    const { got } = await through(drips('HTTP/1.1 204 None\r\n\r\n', 25));
     expect(got).toMatchObject({ status: 204, whole: true });
   });
   it('with its body is passed on byte after byte', async () => {
