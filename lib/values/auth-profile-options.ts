@@ -93,6 +93,14 @@ export interface IntrospectionOptions {
   /** Client id that the gateway authenticates with. */
   readonly clientId: string;
 
+  /**
+   * Ask about JWTs too, after they verified under the issuer's keys: for issuers that revoke them. One question per
+   * token and `cache`; while nobody answers, no token passes.
+   *
+   * @default false - only about tokens that are not JWTs
+   */
+  readonly always?: boolean;
+
   /** Client secret, as a mounted file. */
   readonly clientSecret: SecretSource;
 

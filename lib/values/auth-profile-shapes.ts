@@ -46,6 +46,7 @@ const INTROSPECTION: Shape<IntrospectionOptions> = {
   timeout: optional(DURATION),
   cache: optional(DURATION),
   maxEntries: optional(NUMBER),
+  always: optional(FLAG),
 };
 
 const ACCESS_TOKEN: Shape<AccessTokenOptions> = {

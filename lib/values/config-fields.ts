@@ -36,6 +36,7 @@ export const AUDIENCE = fields('routes[]{mcp}.auth{selfSigned}', { audience: 'au
 
 export const INTROSPECTION = fields('issuers[].introspection', {
   url: 'url',
+  always: 'always',
   clientId: 'clientId',
   timeout: 'timeoutSeconds',
   cache: 'cacheSeconds',

@@ -40,23 +40,29 @@ beforeEach(async () => {
     change: (config, { backendPort, dir }) => {
       config.upstream = { expiryGraceSeconds: GRACE, totalTimeoutSeconds: TOTAL, idleTimeoutSeconds: 1.2 };
       writeFileSync(join(dir, 'secret'), 'x');
-      config.issuers.push({
-        name: 'opaque',
-        issuer: 'https://opaque.example',
-        introspection: {
-          url: `http://127.0.0.1:${(introspection.address() as net.AddressInfo).port}`,
-          clientId: 'gw',
-          clientSecret: { file: join(dir, 'secret') },
-          cacheSeconds: 0,
+      const asked = {
+        url: `http://127.0.0.1:${(introspection.address() as net.AddressInfo).port}`,
+        clientId: 'gw',
+        clientSecret: { file: join(dir, 'secret') },
+        cacheSeconds: 0,
+      };
+      config.issuers.push(
+        { name: 'opaque', issuer: 'https://opaque.example', introspection: asked },
+        {
+          name: 'asked',
+          issuer: 'https://asked.example',
+          jwks: { file: join(dir, 'as.json') },
+          introspection: { ...asked, always: true },
         },
-      });
-      config.routes.push({
-        kind: 'mcp',
-        name: 'opaque',
-        pathPrefix: '/opaque',
-        auth: { profile: 'dpop', issuers: ['opaque'] },
-        backend: { url: `http://127.0.0.1:${backendPort}` },
-      });
+      );
+      for (const name of ['opaque', 'asked'])
+        config.routes.push({
+          kind: 'mcp',
+          name,
+          pathPrefix: `/${name}`,
+          auth: { profile: 'dpop', issuers: [name] },
+          backend: { url: `http://127.0.0.1:${backendPort}` },
+        });
     },
   });
 });
@@ -165,14 +171,23 @@ describe('an event stream', () => {
     expect(await stream.ended).toBe('whole');
     expect(await lastOf()).toMatchObject({ ended: 'token_withdrawn' });
   });
-  it('ends when the authorization server says that its opaque token is not active any more', async () => {
-    beats('data: one\n\n');
-    const stream = await open({ path: '/opaque', token: 'opaque-1' });
-    expect(await Promise.race([stream.ended, sleep(1_500, 'open')])).toBe('open');
-    active = false;
-    expect(await stream.ended).toBe('whole');
-    expect(await lastOf()).toMatchObject({ ended: 'token_withdrawn' });
-  });
+  it.each<[string, () => string]>([
+    ['opaque', () => 'opaque-1'],
+    [
+      'asked',
+      () => accessToken(fixture.as, { iss: 'https://asked.example', aud: `${ORIGIN}/asked`, cnf: { jkt } }),
+    ],
+  ])(
+    'ends when the authorization server says that its token is not active any more: %s',
+    async (name, token) => {
+      beats('data: one\n\n');
+      const stream = await open({ path: `/${name}`, token: token() });
+      expect(await Promise.race([stream.ended, sleep(1_500, 'open')])).toBe('open');
+      active = false;
+      expect(await stream.ended).toBe('whole');
+      expect(await lastOf()).toMatchObject({ ended: 'token_withdrawn' });
+    },
+  );
   it('ends at the total time that the config allows', async () => {
     beats('data: one\n\n');
     const stream = await open({

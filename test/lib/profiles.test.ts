@@ -145,11 +145,13 @@ describe('AuthProfile', () => {
     );
   });
   it('with introspection reaches the authorization server and nobody else, and mounts the client secret', () => {
-    const options = { gateway: { ...direct, auth: AuthProfile.dpop({ introspection, legacyTyp: true }) } };
+    const asked = AuthProfile.dpop({ introspection: { ...introspection, always: true }, legacyTyp: true });
+    const options = { gateway: { ...direct, auth: asked } };
     expect(config(options).issuers[0]).toMatchObject({
       legacyTyp: true,
       introspection: {
         url: introspection.url,
+        always: true,
         clientId: 'gateway',
         clientSecret: { file: '/etc/gateway/credentials/introspection' },
       },

@@ -63,7 +63,17 @@ function issuerProblems({ issuers }: Intact): Problem[] {
 }
 
 function keySourceProblems(where: string, issuer: Issuer | undefined): Problem[] {
-  if (issuer === undefined || issuer.jwks !== undefined || issuer.introspection !== undefined) return [];
+  if (issuer === undefined || issuer.jwks !== undefined) return [];
+  if (issuer.introspection?.always)
+    return [
+      {
+        where: `${where}.introspection.always`,
+        want: 'must go with jwks: a JWT is verified before it is asked about',
+        got: 'true',
+        next: 'give the issuer jwks, or leave always out: its tokens are asked about that are not JWTs',
+      },
+    ];
+  if (issuer.introspection !== undefined) return [];
   return [
     {
       where: `${where}.jwks`,

@@ -75,6 +75,8 @@ const issuer = z.strictObject({
   /** RFC 7662: who is asked about tokens that are not JWTs. */
   introspection: z.optional(
     z.strictObject({
+      /** About JWTs too, after they verified under `jwks`: for issuers that revoke them. */
+      always: z._default(z.boolean(), false),
       url: httpUrl,
       clientId: z.string().check(must('must not be empty', (v: string) => v !== '')),
       clientSecret: fileRef,

@@ -78,7 +78,14 @@ export function checkAccessToken(
 ): CheckedToken | Denial | Promise<CheckedToken | Denial> {
   const known = context.cache.get(hash);
   if (known !== undefined && isStillVerified(known, context))
-    return checkVerified(known, now, request, context);
+    return checkActive(
+      checkVerified(known, now, request, context),
+      known.from,
+      token,
+      hash,
+      request,
+      context,
+    );
   const jws = splitJws(token);
   const header = jws === undefined ? undefined : decodeJsonPart(jws.header);
   if (jws === undefined || header === undefined) {
@@ -87,7 +94,7 @@ export function checkAccessToken(
       ? deny('token_malformed', 'not a JWT')
       : askIssuer(from, token, hash, now, request, context);
   }
-  return checkJwt(jws, header, hash, now, request, context);
+  return checkJwt(token, jws, header, hash, now, request, context);
 }
 
 /** A token is good for the issuers of this route, whichever route verified it first. */
@@ -95,6 +102,7 @@ const isStillVerified = ({ from, generation }: VerifiedToken, { issuers }: Acces
   generation === from.keys.generation() && from.keys.ready() && issuers.includes(from);
 
 function checkJwt(
+  token: string,
   jws: JwsParts,
   header: JsonObject,
   hash: string,
@@ -113,11 +121,12 @@ function checkJwt(
   if (from === undefined) return deny('token_issuer_unknown');
   const alg = from.issuer.algorithms.find((a) => a === header.alg);
   if (alg === undefined) return deny('token_algorithm_refused');
-  const check = (key: Denial | VerificationKey): CheckedToken | Denial => {
+  const check = (key: Denial | VerificationKey) => {
     if (key instanceof Denial) return key;
     const verified = verifiedToken(use, from, key);
     context.cache.set(hash, verified);
-    return checkVerified(verified, now, request, context);
+    const checked = checkVerified(verified, now, request, context);
+    return checkActive(checked, from, token, hash, request, context);
   };
   const key = verifyUnder(from, jws, alg, header.kid, request.network);
   return key instanceof Promise ? key.then(check) : check(key);
@@ -211,6 +220,29 @@ function audienceOf({ claims, isDeclared }: CheckedToken, accepted: readonly str
 const lacking = (scopes: readonly string[], required: readonly string[]): readonly string[] =>
   required.length === 0 ? required : required.filter((s) => !scopes.includes(s));
 
+/** RFC 7662 4: of an issuer that revokes, a JWT that verified is good while the issuer says that it is active. */
+function checkActive(
+  checked: CheckedToken | Denial,
+  from: TrustedIssuer,
+  token: string,
+  hash: string,
+  request: Routed,
+  context: AccessTokenContext,
+): CheckedToken | Denial | Promise<CheckedToken | Denial> {
+  if (checked instanceof Denial || !from.issuer.introspection?.always) return checked;
+  const introspector = from.introspector!;
+  const { expiresAt } = checked.validity;
+  const check = (said: Introspection): CheckedToken | Denial => {
+    const active = activeToken(said, from, context.tokenType);
+    if (active instanceof Denial) return active;
+    const asked = activeAt(introspector, token, hash, expiresAt);
+    const isActive = () => checked.validity.isActive() && asked.isActive();
+    return { ...checked, validity: { expiresAt, isActive } };
+  };
+  const said = introspector.introspect(token, hash, request.network);
+  return said instanceof Promise ? said.then(check) : check(said);
+}
+
 /** RFC 7662 2.2: the issuer's word for a token that we cannot read. */
 function askIssuer(
   from: TrustedIssuer,
@@ -222,26 +254,14 @@ function askIssuer(
 ): CheckedToken | Denial | Promise<CheckedToken | Denial> {
   const introspector = from.introspector!;
   const check = (said: Introspection): CheckedToken | Denial => {
-    if (said === 'unavailable')
-      return deny('introspection_unavailable', `issuer ${from.issuer.name}`, {
-        retryAfterSeconds: RETRY_AFTER_SECONDS,
-      });
-    if (said === 'busy')
-      return deny('introspection_unavailable', 'too many requests of this network wait for an answer', {
-        retryAfterSeconds: RETRY_AFTER_SECONDS,
-        addressIsToBlame: true,
-      });
-    if (said === 'inactive') return deny('token_inactive');
-    if (said.iss !== undefined && said.iss !== from.issuer.issuer)
-      return deny('token_issuer_unknown', 'the introspection names another issuer');
+    const active = activeToken(said, from, context.tokenType);
+    if (active instanceof Denial) return active;
     request.facts.issuer = from.issuer.issuer;
-    const odd = introspectedProblem(said, context.tokenType);
-    if (odd !== undefined) return odd;
     return checkUse(
       {
-        ...readIntrospection(said),
-        claims: said,
-        validity: activeAt(introspector, token, hash, isDate(said.exp) ? said.exp : Infinity),
+        ...readIntrospection(active),
+        claims: active,
+        validity: activeAt(introspector, token, hash, isDate(active.exp) ? active.exp : Infinity),
       },
       now,
       request,
@@ -250,6 +270,23 @@ function askIssuer(
   };
   const said = introspector.introspect(token, hash, request.network);
   return said instanceof Promise ? said.then(check) : check(said);
+}
+
+/** What an issuer said of an active token of its own, which is used as its type says. */
+function activeToken(said: Introspection, from: TrustedIssuer, used: TokenType): JsonObject | Denial {
+  if (said === 'unavailable')
+    return deny('introspection_unavailable', `issuer ${from.issuer.name}`, {
+      retryAfterSeconds: RETRY_AFTER_SECONDS,
+    });
+  if (said === 'busy')
+    return deny('introspection_unavailable', 'too many requests of this network wait for an answer', {
+      retryAfterSeconds: RETRY_AFTER_SECONDS,
+      addressIsToBlame: true,
+    });
+  if (said === 'inactive') return deny('token_inactive');
+  if (said.iss !== undefined && said.iss !== from.issuer.issuer)
+    return deny('token_issuer_unknown', 'the introspection names another issuer');
+  return introspectedProblem(said, used) ?? said;
 }
 
 /**

@@ -11,7 +11,7 @@ const RETRY_AFTER_SECONDS = 1;
 export interface TrustedIssuer {
   readonly issuer: Issuer;
   readonly keys: KeySource;
-  /** For tokens of this issuer that are not JWTs. */
+  /** For tokens of this issuer that are not JWTs, and for all where `introspection.always` is set. */
   readonly introspector: Introspector | undefined;
 }
 
