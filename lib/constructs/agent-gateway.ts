@@ -12,6 +12,7 @@ import {
   emitServiceAccount,
   emitWorkload,
 } from '../manifests/gateway-objects';
+import { chartDirectory } from '../manifests/helm-chart';
 import { isOurs } from '../manifests/k8s';
 import { sayNotes } from '../manifests/notes';
 import { emitOtherHalves } from '../manifests/other-half';
@@ -23,7 +24,7 @@ import {
   kubernetesVersionViolations,
 } from '../spec/kubernetes-version';
 import { checked, instanceOf } from '../support/kinds';
-import { checkLabel, checkNamespace, refuse, say } from '../support/text';
+import { checkLabel, checkNamespace, refuse, say, Violation } from '../support/text';
 import { duplicateViolations } from '../validation/duplicates';
 import { gatewayViolations } from '../validation/gateway-violations';
 import { inPropWords } from '../validation/prop-words';
@@ -109,6 +110,7 @@ export class AgentGateway extends Construct {
       validate: () => [
         ...this.violations().ofGateway,
         ...duplicateViolations(this, isOurs).map(say),
+        ...this.chartViolations().map(say),
         ...kubernetesVersionViolations(this).map(say),
       ],
     });
@@ -182,6 +184,21 @@ export class AgentGateway extends Construct {
       clients: this.clients,
       routes: this.routes.map((route) => route._spec()),
     });
+  }
+
+  /** Helm keeps a release with all its templates in a Secret of at most 1 MiB, of which a gateway takes over half. */
+  private chartViolations(): Violation[] {
+    const gateways = this.registry.allGateways();
+    if (gateways.length < 2 || gateways[0].construct !== this || chartDirectory(this) === undefined)
+      return [];
+    return [
+      {
+        where: 'app',
+        want: 'must have one gateway to be a Helm chart: a release with more of them is too long for a Secret',
+        got: gateways.map(({ construct }) => construct.node.path),
+        next: 'give each gateway an app of its own, or apply the manifests with kubectl',
+      },
+    ];
   }
 
   /** Every violation of the gateway and its routes: the config is parsed once for all of them. */

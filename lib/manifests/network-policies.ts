@@ -7,11 +7,13 @@ import { LabelSelector, PolicyPeer } from '../values/peer-end';
 /** `spec` of the gateway's NetworkPolicy. A rule always has its peer, because one without admits everybody. */
 export function networkPolicySpec(spec: GatewaySpec): object {
   const flows = flowsOf(spec).flows.filter((flow) => !isCiliums(spec, flow));
+  const [ingress, egress] = [policyRules(flows, 'ingress'), policyRules(flows, 'egress')];
   return {
     podSelector: { matchLabels: spec.selectorLabels },
     policyTypes: ['Ingress', 'Egress'],
-    ingress: policyRules(flows, 'ingress'),
-    egress: policyRules(flows, 'egress'),
+    // No rule is no connection of that type. The API server drops an empty list; a second apply would send it again.
+    ...(ingress.length > 0 ? { ingress } : {}),
+    ...(egress.length > 0 ? { egress } : {}),
   };
 }
 

@@ -109,6 +109,15 @@ describe('an app as a chart', () => {
       `kubectl patch serviceaccount default --namespace aiops --patch '{"automountServiceAccountToken":false}'`,
     );
   });
+  it('is refused with two gateways, whose release Helm could not keep', () => {
+    const app = new App({ outdir: join(dir, 'templates') });
+    const both = new Chart(app, 'test', { namespace: 'aiops' });
+    for (const name of ['one', 'two']) {
+      const gateway = newGateway(both, { name }, name);
+      new McpRoute(both, `Mcp-${name}`, { gateway, backend: 'mcp:5000', backendPeer });
+    }
+    expect(() => app.synth()).toThrow('app: must have one gateway to be a Helm chart');
+  });
   it('is none where no chart is made', () => {
     rmSync(join(dir, 'Chart.yaml'));
     expect(only(chart(), 'ServiceAccount', 'default').automountServiceAccountToken).toBe(false);

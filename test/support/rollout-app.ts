@@ -1,6 +1,6 @@
 /**
- * An app of its own for test/e2e/cluster/controllers.test.ts, which is ESM: a gateway with a shared replay
- * store and one without, whose configs carry the last argument.
+ * An app of its own for test/e2e/cluster, which is ESM: a gateway with a shared replay store, unless it is to be left
+ * out, and one without. Their configs carry the second argument.
  */
 import { App, Chart } from 'cdk8s';
 import {
@@ -14,7 +14,7 @@ import {
   ReplayStore,
 } from '../../lib';
 
-const [jwks, audience] = process.argv.slice(2) as [string, string];
+const [jwks, audience, alone] = process.argv.slice(2) as [string, string, 'alone' | undefined];
 const app = new App();
 const chart = new Chart(app, 'rollout', { namespace: 'aiops' });
 new HardenedNamespace(chart, 'Namespace', { name: 'aiops' });
@@ -31,9 +31,11 @@ const gateway = (name: string, props: Partial<AgentGatewayProps>) =>
     backend: 'mcp:5000',
     backendPeer,
   });
-gateway('shared', {
-  replayStore: ReplayStore.redis({ host: 'redis.aiops.svc', peer: Peer.pods({ app: 'redis' }) }),
-});
+if (alone === undefined) {
+  gateway('shared', {
+    replayStore: ReplayStore.redis({ host: 'redis.aiops.svc', peer: Peer.pods({ app: 'redis' }) }),
+  });
+}
 gateway('single', {});
 new HardenedNamespace(new Chart(app, 'plain'), 'Namespace', {
   name: 'plain',

@@ -8,9 +8,9 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { needs, programOf } from '../support/daemon.js';
+import { goProgram } from '../support/go-program.js';
 import { synthesized } from '../support/synthesized.js';
 
-const module = join(import.meta.dirname, 'kubectl');
 const ANNOTATION = 'kubectl.kubernetes.io/last-applied-configuration';
 /** `apply` writes it, and `create`, whose object is a Go struct that leaves out what is empty, does not. */
 const ONLY_BY_APPLY = '"annotations":{},';
@@ -39,9 +39,7 @@ needs('kubectl create', missing);
   let program: string;
   beforeAll(() => {
     dir = mkdtempSync(join(tmpdir(), 'agw-kubectl-'));
-    program = join(dir, 'create');
-    const args = ['build', '-trimpath', '-buildvcs=false', '-ldflags', '-s -w', '-o', program, '.'];
-    execFileSync('go', args, { cwd: module, stdio: ['ignore', 'inherit', 'inherit'] });
+    program = goProgram('kubectl');
   }, BUILD_MS);
   afterAll(() => rmSync(dir, { recursive: true }));
 
@@ -49,7 +47,15 @@ needs('kubectl create', missing);
     const files = join(dir, name);
     mkdirSync(files);
     for (const [file, text] of Object.entries(data)) writeFileSync(join(files, file), text);
-    const args = ['configmap', name, `--from-file=${files}`, '--save-config', '--dry-run=client', '-o=json'];
+    const args = [
+      'create',
+      'configmap',
+      name,
+      `--from-file=${files}`,
+      '--save-config',
+      '--dry-run=client',
+      '-o=json',
+    ];
     return JSON.parse(execFileSync(program, args, { maxBuffer: 2 ** 24 }).toString()) as Created;
   };
   const bytesOf = ({ metadata: { annotations } }: Created): number =>

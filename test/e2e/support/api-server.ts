@@ -4,19 +4,16 @@
  * nodes but what a test says is one. Built from source, since releases are not everywhere to be had: some
  * minutes once, then from a cache.
  */
-import { execFileSync } from 'node:child_process';
-import { createHash, generateKeyPairSync, randomUUID } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { generateKeyPairSync, randomUUID } from 'node:crypto';
+import { existsSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import https from 'node:https';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort } from '../../../proxy/test/support/free-port.js';
 import { Daemon, programOf } from './daemon.js';
+import { goProgram, KUBERNETES_VERSION } from './go-program.js';
 
-const root = join(import.meta.dirname, '..', '..', '..');
-const module = join(import.meta.dirname, '..', 'cluster', 'controlplane');
 const READY_MS = 60_000;
-const VERSION = /k8s\.io\/kubernetes v(\d+)\.(\d+)\.(\d+)/;
 
 export type Json = Readonly<Record<string, unknown>>;
 export interface Answer {
@@ -49,6 +46,8 @@ export interface ApiServer {
   /** PEM, with which its certificate verifies. */
   readonly caFile: string;
   readonly auditFile: string;
+  /** The administrator's, for kubectl and helm. */
+  readonly kubeconfig: string;
   call(call: Call): Promise<Answer>;
   /** Creates the object, or makes it what is given (server-side apply); unknown and repeated fields are errors. */
   apply(object: Json, query?: string): Promise<Answer>;
@@ -60,51 +59,15 @@ export interface ApiServer {
 export const missingForApiServer = (): string[] =>
   ['go', 'etcd'].filter((name) => programOf(name) === undefined);
 
-/** One program, which is what it is called; built where it is not yet. */
-function build(): {
-  readonly programs: Readonly<Record<'server' | 'manager' | 'scheduler', string>>;
-  readonly version: string;
-} {
-  const sources = ['go.mod', 'go.sum', 'main.go'].map((name) => readFileSync(join(module, name)));
-  const [, major, minor, patch] = VERSION.exec(sources[0]!.toString())!;
-  const version = `v${major}.${minor}.${patch}`;
-  const dir = join(
-    root,
-    'node_modules',
-    '.cache',
-    'controlplane',
-    createHash('sha256').update(Buffer.concat(sources)).digest('hex').slice(0, 16),
-  );
-  const programs = {
-    server: join(dir, 'kube-apiserver'),
-    manager: join(dir, 'kube-controller-manager'),
-    scheduler: join(dir, 'kube-scheduler'),
+/** One program, which is what it is called. */
+function build(): Readonly<Record<'server' | 'manager' | 'scheduler', string>> {
+  const server = goProgram('kube-apiserver');
+  const called = (name: string) => {
+    const path = join(dirname(server), name);
+    if (!existsSync(path)) symlinkSync(basename(server), path);
+    return path;
   };
-  if (existsSync(programs.scheduler)) return { programs, version };
-  mkdirSync(dir, { recursive: true });
-  const said = (name: string, value: string) => `-X k8s.io/component-base/version.${name}=${value}`;
-  const began = performance.now();
-  process.stderr.write(`kube-apiserver ${version}: building it, which takes some minutes\n`);
-  execFileSync(
-    'go',
-    [
-      'build',
-      '-trimpath',
-      '-buildvcs=false',
-      '-ldflags',
-      ['-s -w', said('gitVersion', version), said('gitMajor', major!), said('gitMinor', minor!)].join(' '),
-      '-o',
-      programs.server,
-      '.',
-    ],
-    { cwd: module, stdio: ['ignore', 'inherit', 'inherit'] },
-  );
-  process.stderr.write(
-    `kube-apiserver ${version}: built in ${Math.round((performance.now() - began) / 1000)} s\n`,
-  );
-  symlinkSync('kube-apiserver', programs.manager);
-  symlinkSync('kube-apiserver', programs.scheduler);
-  return { programs, version };
+  return { server, manager: called('kube-controller-manager'), scheduler: called('kube-scheduler') };
 }
 
 export interface ApiServerOptions {
@@ -118,7 +81,6 @@ export interface ApiServerOptions {
   readonly scheduler?: boolean;
 }
 
-// eslint-disable-next-line complexity -- optional parts of one start: each adds its flags
 export async function startApiServer({
   dir,
   auditPolicy,
@@ -126,7 +88,8 @@ export async function startApiServer({
   scheduler = false,
 }: ApiServerOptions): Promise<ApiServer> {
   const file = (name: string) => join(dir, name);
-  const { programs, version } = build();
+  const programs = build();
+  const version = KUBERNETES_VERSION;
   const [etcdPort, peerPort, port] = [await freePort(), await freePort(), await freePort()];
   const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   writeFileSync(file('sa.pub'), publicKey.export({ type: 'spki', format: 'pem' }));
@@ -241,21 +204,20 @@ export async function startApiServer({
     }
     await sleep(50);
   }
-  if (controllers || scheduler)
-    writeFileSync(
-      file('kubeconfig'),
-      JSON.stringify({
-        apiVersion: 'v1',
-        kind: 'Config',
-        'current-context': 'c',
-        contexts: [{ name: 'c', context: { cluster: 'c', user: 'u' } }],
-        clusters: [
-          { name: 'c', cluster: { server: `https://127.0.0.1:${port}`, 'certificate-authority': caFile } },
-        ],
-        users: [{ name: 'u', user: { token: admin } }],
-      }),
-      { mode: 0o600 },
-    );
+  writeFileSync(
+    file('kubeconfig'),
+    JSON.stringify({
+      apiVersion: 'v1',
+      kind: 'Config',
+      'current-context': 'c',
+      contexts: [{ name: 'c', context: { cluster: 'c', user: 'u' } }],
+      clusters: [
+        { name: 'c', cluster: { server: `https://127.0.0.1:${port}`, 'certificate-authority': caFile } },
+      ],
+      users: [{ name: 'u', user: { token: admin } }],
+    }),
+    { mode: 0o600 },
+  );
   const alone = ['--kubeconfig', file('kubeconfig'), '--leader-elect=false', '--secure-port', '0'];
   const keys = ['--service-account-private-key-file', file('sa.key'), '--root-ca-file', caFile];
   if (controllers) clients.push(new Daemon(programs.manager, [...alone, ...keys]));
@@ -289,6 +251,7 @@ export async function startApiServer({
     port,
     caFile,
     auditFile: file('audit.log'),
+    kubeconfig: file('kubeconfig'),
     call,
     stop,
     async apply(object, query = '') {

@@ -1,4 +1,6 @@
-// kube-apiserver, kube-controller-manager and kube-scheduler for the tests, by the name it is called by, from the same packages as the released ones: for machines that no release can be downloaded to.
+// kube-apiserver, kube-controller-manager and kube-scheduler for the tests, by the name it is called by, from the same
+// packages as the released ones: for machines that no release can be downloaded to. The module also has kubectl and
+// helm as tools, so that what all of them share is compiled once.
 package main
 
 import (
