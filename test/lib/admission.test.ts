@@ -17,12 +17,12 @@ const bindings = (objects: ReturnType<typeof policies>) => all(objects, 'Validat
 describe('Admission', () => {
   it('binds every policy to the one namespace, denies and audits', () => {
     const objects = policies();
-    const names = all(objects, 'ValidatingAdmissionPolicy').map(({ metadata }) => metadata);
+    const names = all(objects, 'ValidatingAdmissionPolicy').map(({ metadata }) => metadata.name);
     expect(names).toEqual(
-      ['pods', 'workloads', 'cronjobs', 'services'].map((shape) => ({ name: `hardened-aiops-${shape}` })),
+      ['pods', 'workloads', 'cronjobs', 'services'].map((shape) => `hardened-aiops-${shape}`),
     );
     expect(bindings(objects).map(({ spec }) => spec)).toEqual(
-      names.map(({ name }) => ({
+      names.map((name) => ({
         policyName: name,
         validationActions: ['Deny', 'Audit'],
         matchResources: { namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'aiops' } } },
