@@ -2,13 +2,14 @@
  * Tokens of a real Keycloak, got by openid-client and bound by its proofs, against the shipped gateway with the
  * preset `keycloak`.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as client from 'openid-client';
+import type { ConfigInput } from '../../../proxy/src/config/index.js';
 import { freePort, request } from '../../../proxy/test/support/gateway.js';
 import { claimsOf, headerOf, jktOf } from '../peers/peers.js';
 import { startGatewayProcess, type GatewayProcess } from '../support/gateway-process.js';
@@ -31,11 +32,17 @@ let keycloak: Keycloak;
 /** With the preset `keycloak`, and with none: RFC 9068 alone. */
 let gateway: GatewayProcess;
 let strict: GatewayProcess;
+/** Asks Keycloak about each token, too. */
+let asking: GatewayProcess;
 
 const originOf = ({ port }: { readonly port: number }) => `http://127.0.0.1:${port}`;
 const freePorts = async () => ({ port: await freePort(), adminPort: await freePort() });
 
-async function startGateway(name: string, ports: GatewayPorts, preset?: 'keycloak'): Promise<GatewayProcess> {
+async function startGateway(
+  name: string,
+  ports: GatewayPorts,
+  says: Partial<ConfigInput['issuers'][number]> = {},
+): Promise<GatewayProcess> {
   const issuer = issuerOf(keycloak);
   // Found by the issuer's own metadata.
   const jwks = { discover: true as const, cooldownSeconds: 1 };
@@ -43,7 +50,7 @@ async function startGateway(name: string, ports: GatewayPorts, preset?: 'keycloa
     {
       version: 1,
       publicOrigins: [originOf(ports)],
-      issuers: [{ name: 'keycloak', issuer, jwks, ...(preset === undefined ? {} : { preset }) }],
+      issuers: [{ name: 'keycloak', issuer, jwks, ...says }],
       replay: { store: 'memory' },
       routes: [
         {
@@ -102,16 +109,28 @@ const auditOf = (at: GatewayProcess) =>
   beforeAll(async () => {
     keycloak = await Keycloak.start();
     await new Promise<void>((resolve) => backend.listen(0, '127.0.0.1', resolve));
-    const ports = [await freePorts(), await freePorts()] as const;
+    const ports = [await freePorts(), await freePorts(), await freePorts()] as const;
     await createRealm(
       keycloak,
       ports.map((at) => `${originOf(at)}/mcp`),
     );
-    gateway = await startGateway('gateway', ports[0], 'keycloak');
+    gateway = await startGateway('gateway', ports[0], { preset: 'keycloak' });
     strict = await startGateway('strict', ports[1]);
+    const secret = join(dir, 'secret');
+    writeFileSync(secret, REALM.asker.clientSecret);
+    asking = await startGateway('asking', ports[2], {
+      preset: 'keycloak',
+      introspection: {
+        always: true,
+        url: `${issuerOf(keycloak)}/protocol/openid-connect/token/introspect`,
+        clientId: REALM.asker.clientId,
+        clientSecret: { file: secret },
+        cacheSeconds: 1,
+      },
+    });
   }, 300_000);
   afterAll(async () => {
-    await Promise.all([gateway?.stop(), strict?.stop()]);
+    await Promise.all([gateway?.stop(), strict?.stop(), asking?.stop()]);
     await keycloak?.stop();
     backend.close();
   }, 60_000);
@@ -163,6 +182,16 @@ const auditOf = (at: GatewayProcess) =>
     const headers = { authorization: `Bearer ${token}` };
     const { status } = await request(gateway.port, { method: 'POST', path: '/mcp', headers, body: '{}' });
     expect(status).toBe(401);
+  });
+
+  it('revokes a session: its token is refused by a gateway that asks about JWTs, and by no other', async () => {
+    const me = await newCaller();
+    const { access_token: token } = await signIn(me.config, me.handle);
+    expect(await decision(me, token, asking)).toMatchObject({ reason: 'ok' });
+    await keycloak.admin('DELETE', `/${REALM.name}/sessions/${String(claimsOf(token).sid)}`);
+    await sleep(1_100); // What it was told is forgotten.
+    expect(await decision(me, token, asking)).toMatchObject({ reason: 'token_inactive' });
+    expect(await decision(me, token)).toMatchObject({ reason: 'ok' });
   });
 
   it('publishes a key for encryption beside that for signatures, which is ignored and counted', async () => {

@@ -1,10 +1,12 @@
-/** The realm that the tests use: a client that gets bound tokens, by itself and for a user, and that user. */
+/** The realm that the tests use: a client that gets bound tokens, by itself and for a user, that user, and who asks. */
 import * as client from 'openid-client';
 import type { Keycloak } from './keycloak-server.js';
 
 export const REALM = {
   name: 'agents',
   agent: { clientId: 'agent', clientSecret: 'the secret of the agent' },
+  /** The gateway's own, to ask about tokens with. */
+  asker: { clientId: 'gateway', clientSecret: 'the secret of the gateway' },
   user: { username: 'ada', password: 'the password of ada' },
   redirectUri: 'http://127.0.0.1/callback',
 } as const;
@@ -13,7 +15,7 @@ export const issuerOf = ({ origin }: Keycloak) => `${origin}/realms/${REALM.name
 
 /** @param audiences of every access token */
 export async function createRealm(keycloak: Keycloak, audiences: readonly string[]): Promise<void> {
-  const { agent, user } = REALM;
+  const { agent, asker, user } = REALM;
   await keycloak.admin('POST', '', {
     realm: REALM.name,
     enabled: true,
@@ -26,13 +28,15 @@ export async function createRealm(keycloak: Keycloak, audiences: readonly string
         serviceAccountsEnabled: true,
         redirectUris: [REALM.redirectUri],
         attributes: { 'dpop.bound.access.tokens': 'true' },
-        protocolMappers: audiences.map((audience) => ({
+        // Keycloak answers nobody about a token that is not for it: the asking client is an audience, too.
+        protocolMappers: [...audiences, asker.clientId].map((audience) => ({
           name: `audience ${audience}`,
           protocol: 'openid-connect',
           protocolMapper: 'oidc-audience-mapper',
           config: { 'included.custom.audience': audience, 'access.token.claim': 'true' },
         })),
       },
+      { clientId: asker.clientId, secret: asker.clientSecret, serviceAccountsEnabled: true },
     ],
     users: [
       {
