@@ -188,9 +188,9 @@ export class AgentGateway extends Construct {
 
   /** Helm keeps a release with all its templates in a Secret of at most 1 MiB, of which a gateway takes over half. */
   private chartViolations(): Violation[] {
+    if (chartDirectory(this) === undefined) return [];
     const gateways = this.registry.allGateways();
-    if (gateways.length < 2 || gateways[0].construct !== this || chartDirectory(this) === undefined)
-      return [];
+    if (gateways.length < 2 || gateways[0].construct !== this) return [];
     return [
       {
         where: 'app',

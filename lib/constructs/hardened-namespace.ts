@@ -209,10 +209,12 @@ export class HardenedNamespace extends Construct {
 
   private saveNotes(): string[] {
     const directory = chartDirectory(this);
-    const names = AppRegistry.of(this)
-      .allHardened()
-      .map(({ namespaceName }) => namespaceName);
-    if (directory !== undefined) saveNotes(directory, names.map(defaultAccountNote));
+    if (directory === undefined) return [];
+    const namespaces = AppRegistry.of(this).allHardened();
+    saveNotes(
+      directory,
+      namespaces.map(({ namespaceName }) => defaultAccountNote(namespaceName)),
+    );
     return [];
   }
 

@@ -50,12 +50,14 @@ export class AppRegistry {
   private readonly gateways: RegisteredGateway[] = [];
   private readonly namespaces = new Map<string, NamespaceEntry>();
   private objectsByIdentity = new Map<string, ApiObject[]>();
+  private scopesWithDuplicates: ReadonlySet<IConstruct> = new Set();
 
   private constructor(root: IConstruct) {
     // Validation begins at the root. Objects of any construct may have come since the last one.
     root.node.addValidation({
       validate: () => {
         this.objectsByIdentity = indexObjects(root);
+        this.scopesWithDuplicates = scopesOfDuplicates(this.objectsByIdentity);
         return [];
       },
     });
@@ -117,6 +119,11 @@ export class AppRegistry {
     return this.objectsByIdentity.get(identity) ?? [];
   }
 
+  /** Whether the app emits an object of this construct twice, as of the start of the validation. */
+  public hasDuplicates(scope: IConstruct): boolean {
+    return this.scopesWithDuplicates.has(scope);
+  }
+
   private entry(namespace: string): NamespaceEntry {
     const known = this.namespaces.get(namespace);
     if (known !== undefined) return known;
@@ -148,6 +155,14 @@ function indexObjects(root: IConstruct): Map<string, ApiObject[]> {
     else called.push(construct);
   }
   return index;
+}
+
+function scopesOfDuplicates(index: ReadonlyMap<string, readonly ApiObject[]>): Set<IConstruct> {
+  const scopes = new Set<IConstruct>();
+  for (const objects of index.values()) {
+    if (objects.length > 1) for (const { node } of objects) scopes.add(node.scope!);
+  }
+  return scopes;
 }
 
 /** Whether the construct was not taken out of its app again. */

@@ -14,6 +14,7 @@ export function duplicateViolations(
   reportsItself: (object: ApiObject) => boolean,
 ): Violation[] {
   const registry = AppRegistry.of(scope);
+  if (!registry.hasDuplicates(scope)) return [];
   for (const object of scope.node.children.filter(ApiObject.isApiObject)) {
     const identity = identityOf(object);
     const called = identity === undefined ? [] : registry.objectsCalled(identity);
