@@ -147,7 +147,9 @@ project.addTask('synth:helm', {
   steps: [
     { exec: BUNDLED },
     ...['quickstart', 'reference', 'demo'].map((name) => ({
-      exec: `cdk8s synth --app "npx ts-node -T apps/main.ts ${name}" --format helm --chart-version 0.0.0 --output charts/${name}`,
+      exec:
+        `cdk8s synth --app "npx ts-node -T apps/main.ts ${name}" --format helm ` +
+        `--chart-version 0.0.0 --output charts/${name}`,
     })),
   ],
 });

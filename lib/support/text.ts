@@ -10,8 +10,9 @@ export interface Violation {
 
 /** The one form of every error of this library; the proxy's config parser speaks the same. */
 export function say({ where, want, got, next }: Violation): string {
-  const said = `${where}: ${want}${got === undefined ? '' : `, got ${quote(got)}`}${next === undefined ? '' : `; ${next}`}`;
-  return withoutUserinfo(said);
+  const seen = got === undefined ? '' : `, got ${quote(got)}`;
+  const advice = next === undefined ? '' : `; ${next}`;
+  return withoutUserinfo(`${where}: ${want}${seen}${advice}`);
 }
 
 /** Ends a factory: a value that is wrong by itself is refused at once, with the user's own line on the stack. */

@@ -27,7 +27,9 @@ export function sizeViolations(spec: GatewaySpec): Violation[] {
         where: 'routes and jwks',
         want: `must fit into a ConfigMap that kubectl can apply, ${ANNOTATION_LIMIT} bytes`,
         got: `${bytes} (${parts.join(', ')})`,
-        next: 'give some of the routes to another gateway, leave x5c out of the keys, or fetch them: JwksSource.fromUrl',
+        next:
+          'give some of the routes to another gateway, leave x5c out of the keys, or fetch them: ' +
+          'JwksSource.fromUrl',
       },
     ];
   });

@@ -25,6 +25,8 @@ export const row = (...cells) => `| ${cells.join(' | ')} |`;
 
 const goalRow = (what, got, goal, met) =>
   row(what, got, goal, met === undefined ? '' : met ? 'yes' : '**no**');
+const latencyNote = ({ othersFirst }) =>
+  othersFirst ? ' (load and backend do not wait for a core behind it)' : '';
 const today = () => new Date().toISOString().slice(0, 10);
 
 /** Where what Node itself takes is beyond 1.3 times Envoy's, that is what the gateway is held to. */
@@ -45,13 +47,21 @@ function envoyGoal(p) {
     : [floor, goalRow('the gateway over Envoy', p.ratioToEnvoy, '1.4 at most', p.ratioToEnvoy <= 1.4)];
 }
 
-/** The benchmarks' own table. @param v verify @param p proxy with its peers @param l latency @param w workers @param s streams */
+/**
+ * The benchmarks' own table.
+ * @param v verify
+ * @param p proxy, with its peers
+ * @param l latency
+ * @param w workers
+ * @param s streams
+ */
 export function page(v, p, l, w, s) {
   return `# Benchmarks
 
-Measured by \`npm run bench -- docs\` on ${today()}, ${availableParallelism()} cores shared by load, proxy and backend, Node ${p.node}; the command writes this page but for the sections below, nobody else does.
-CPU is user and system time of the proxy's process for one request. Medians of ${p.rounds} rounds in turn; on a shared machine absolute figures move by a third from minute to minute, ratios within one
-run by a tenth.
+Measured by \`npm run bench -- docs\` on ${today()}, ${availableParallelism()} cores shared by load, proxy and backend,
+Node ${p.node}; the command writes this page but for the sections below, nobody else does. CPU is user and system time
+of the proxy's process for one request. Medians of ${p.rounds} rounds in turn; on a shared machine absolute figures move
+by a third from minute to minute, ratios within one run by a tenth.
 
 | what | measured | goal | met |
 |---|---|---|---|
@@ -76,7 +86,7 @@ ${[
     p.redisAddsCpuMicros <= 40,
   ),
   goalRow(
-    'Envoy 1.40, one worker, access log, `jwt_authn` on the header `dpop`: verifies a signature a request, compares no claim, remembers no proof',
+    'Envoy 1.40, one worker, access log, `jwt_authn` on `dpop`: verifies a signature a request, remembers no proof',
     `${p.envoyCpuMicros} µs; without that check ${p.envoyBareCpuMicros} µs`,
     '',
   ),
@@ -105,14 +115,15 @@ ${[
     v.ratioToVerify <= 1.4,
   ),
   goalRow(
-    `what the gateway adds to a request at ${l.perSecond} a second, half of its peak${l.othersFirst ? ' (load and backend do not wait for a core behind it)' : ''}`,
+    `what the gateway adds to a request at ${l.perSecond} a second, half of its peak${latencyNote(l)}`,
     `p50 ${l.addedP50Ms} ms, p99 ${l.addedP99Ms} ms`,
     'p99 2 ms at most',
     l.addedP99Ms <= 2,
   ),
   goalRow(
-    'two workers over one, every request with a token of its own, ES384, without what load and backend take of the same two cores',
-    `${w.ratio} times (${w.twoPerSecond} and ${w.onePerSecond} requests a second, ${w.ratioAsSeen} times with it; CPU per request ${w.twoCpuMicros} and ${w.oneCpuMicros} µs, ${w.othersCpuMicros} µs of load and backend)`,
+    'two workers over one, a token of its own a request, ES384, without what load and backend take of the two cores',
+    `${w.ratio} times (${w.twoPerSecond} and ${w.onePerSecond} requests a second, ${w.ratioAsSeen} times with it; ` +
+      `CPU per request ${w.twoCpuMicros} and ${w.oneCpuMicros} µs, ${w.othersCpuMicros} µs of load and backend)`,
     '1.8 times at least',
     w.ratio >= 1.8,
   ),
@@ -136,8 +147,10 @@ ${[
 
 export function proofs({ proofs: costs, es256CpuMicros, node }) {
   const [dearest] = costs;
-  return `Measured by \`npm run bench -- verify --docs\` on ${today()}, Node ${node}: CPU of one verification of each algorithm that is accepted by default, with the longest
-keys that are, over one of ES256 in the same run (${es256CpuMicros} µs). Limits count a request as what its proof costs (decision 25). The worst of the default set is ${dearest.kind}: ${dearest.ratio} times ES256.
+  return `Measured by \`npm run bench -- verify --docs\` on ${today()}, Node ${node}: CPU of one verification of each
+algorithm that is accepted by default, with the longest keys that are, over one of ES256 in the same run
+(${es256CpuMicros} µs). Limits count a request as what its proof costs (decision 25). The worst of the default set is
+${dearest.kind}: ${dearest.ratio} times ES256.
 
 | algorithm | µs | over ES256 | counted as |
 |---|---|---|---|
@@ -152,10 +165,10 @@ export function rooms({ rooms: shares, requests, cpuMicrosPerRequest, node }) {
     .map(({ room, percent, own, crypto, node: inNode, collecting }) =>
       row(room, `${percent} %`, micros(own), micros(crypto), micros(inNode), micros(collecting)),
     );
-  return `Measured by \`npm run bench -- rooms --docs\` on ${today()}, Node ${node}: ${requests} requests through the shipped
-gateway under the profiler, ${cpuMicrosPerRequest} µs each. A sample counts for the room of proxy/src whose code runs, or has called what
-runs. What a room calls in node:http is what a bare pass calls too: the server's half is in the row of Node's own, the
-client's half in \`upstream\`.
+  return `Measured by \`npm run bench -- rooms --docs\` on ${today()}, Node ${node}: ${requests} requests
+through the shipped gateway under the profiler, ${cpuMicrosPerRequest} µs each. A sample counts for the room of
+proxy/src whose code runs, or has called what runs. What a room calls in node:http is what a bare pass calls too: the
+server's half is in the row of Node's own, the client's half in \`upstream\`.
 
 | room | share | its own code, µs | node:crypto, µs | other calls of Node, µs | collecting garbage, µs |
 |---|---|---|---|---|---|
@@ -164,8 +177,8 @@ ${rows.join('\n')}`;
 
 /** What synth takes, and how it grows. */
 export function synth(s) {
-  return `Measured by \`npm run bench -- synth --docs\` on ${today()}, Node ${s.node}: processes of their own, medians of three rounds. The floor is
-cdk8s alone, which writes the same objects in as many charts.
+  return `Measured by \`npm run bench -- synth --docs\` on ${today()}, Node ${s.node}: processes of their own,
+medians of three rounds. The floor is cdk8s alone, which writes the same objects in as many charts.
 
 | what | measured | goal | met |
 |---|---|---|---|

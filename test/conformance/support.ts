@@ -104,16 +104,11 @@ export function conforms(
       fixture: () => fixture,
       ask,
       decision: (shape) => decisionOf(ask(shape)),
-      self: (claims, header, pair) =>
-        decisionOf(
-          fixture.ask({
-            method: 'POST',
-            path: '/self',
-            headers: {
-              authorization: `Bearer ${selfSignedToken(pair ?? fixture.self, 'POST', `${ORIGIN}/self`, claims, header)}`,
-            },
-          }),
-        ),
+      self: (claims, header, pair = fixture.self) => {
+        const token = selfSignedToken(pair, 'POST', `${ORIGIN}/self`, claims, header);
+        const headers = { authorization: `Bearer ${token}` };
+        return decisionOf(fixture.ask({ method: 'POST', path: '/self', headers }));
+      },
     });
   });
 }

@@ -17,6 +17,9 @@ export type ImportedKey =
  */
 const PRIVATE = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'];
 
+/** The member of a JWK that gives its key away, if it has one. */
+export const privateMember = (jwk: object): string | undefined => PRIVATE.find((name) => name in jwk);
+
 const CURVES: Readonly<Record<string, { readonly bytes: number; readonly algorithm: Algorithm }>> = {
   'P-256': { bytes: 32, algorithm: 'ES256' },
   'P-384': { bytes: 48, algorithm: 'ES384' },
@@ -64,7 +67,7 @@ const refuse = (why: string): ImportedKey => ({ ok: false, why });
 
 /** Why a key, whatever its type, isn't one to verify with. */
 function usageProblem(key: Record<string, unknown>): string | undefined {
-  const secret = PRIVATE.find((name) => name in key);
+  const secret = privateMember(key);
   if (secret !== undefined) return `jwk must be public, got member ${secret}`;
   if (key.use !== undefined && key.use !== 'sig') return 'use must be sig';
   const { key_ops: operations } = key;

@@ -1,5 +1,5 @@
 import { isString } from '../checks/claims.js';
-import { importJwk } from '../checks/jwk.js';
+import { importJwk, privateMember } from '../checks/jwk.js';
 import { parseJsonObject } from '../checks/strict-json.js';
 import type { Algorithm } from '../config/index.js';
 import type { VerificationKey } from './key-source.js';
@@ -15,8 +15,6 @@ export type ParsedJwks =
     }
   | { readonly ok: false; readonly problems: readonly string[] };
 
-/** RFC 7518 6: members that give a key away. One of them in a set refuses all of it, whatever the key is for. */
-const PRIVATE = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'];
 const OURS: Readonly<Record<string, readonly string[]>> = {
   RSA: [],
   EC: ['P-256', 'P-384'],
@@ -66,8 +64,9 @@ export function reportIgnored(where: string, ignored: readonly string[], tell: (
 const membersOf = (jwk: unknown): Record<string, unknown> =>
   (typeof jwk === 'object' ? (jwk ?? {}) : {}) as Record<string, unknown>;
 
+/** A private member refuses the whole set, whatever its key is for. */
 function privateProblem(jwk: unknown, i: number): string[] {
-  const secret = PRIVATE.find((name) => Object.hasOwn(membersOf(jwk), name));
+  const secret = privateMember(membersOf(jwk));
   if (secret === undefined) return [];
   return [`keys[${i}]: must be public, got member ${secret}; the key is burned: replace it`];
 }

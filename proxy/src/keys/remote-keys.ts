@@ -68,9 +68,8 @@ export function openRemoteKeys(
       }
       loadedAt = now();
     } catch (cause) {
-      onProblem(
-        `${placeOf(jwks)}: ${(cause as Error).message}; ${keys.length === 0 ? 'no key is trusted' : 'the keys fetched before stay in use'}`,
-      );
+      const effect = keys.length === 0 ? 'no key is trusted' : 'the keys fetched before stay in use';
+      onProblem(`${placeOf(jwks)}: ${(cause as Error).message}; ${effect}`);
     }
   };
   const refresh = (): Promise<void> => {

@@ -230,17 +230,12 @@ function checkActive(
   context: AccessTokenContext,
 ): CheckedToken | Denial | Promise<CheckedToken | Denial> {
   if (checked instanceof Denial || !from.issuer.introspection?.always) return checked;
-  const introspector = from.introspector!;
-  const { expiresAt } = checked.validity;
-  const check = (said: Introspection): CheckedToken | Denial => {
-    const active = activeToken(said, from, context.tokenType);
-    if (active instanceof Denial) return active;
-    const asked = activeAt(introspector, token, hash, expiresAt);
-    const isActive = () => checked.validity.isActive() && asked.isActive();
-    return { ...checked, validity: { expiresAt, isActive } };
-  };
-  const said = introspector.introspect(token, hash, request.network);
-  return said instanceof Promise ? said.then(check) : check(said);
+  const { validity } = checked;
+  return askActive(from, token, hash, request, context, () => {
+    const asked = activeAt(from.introspector!, token, hash, validity.expiresAt);
+    const isActive = () => validity.isActive() && asked.isActive();
+    return { ...checked, validity: { ...validity, isActive } };
+  });
 }
 
 /** RFC 7662 2.2: the issuer's word for a token that we cannot read. */
@@ -252,23 +247,28 @@ function askIssuer(
   request: Routed,
   context: AccessTokenContext,
 ): CheckedToken | Denial | Promise<CheckedToken | Denial> {
-  const introspector = from.introspector!;
-  const check = (said: Introspection): CheckedToken | Denial => {
-    const active = activeToken(said, from, context.tokenType);
-    if (active instanceof Denial) return active;
+  return askActive(from, token, hash, request, context, (claims) => {
     request.facts.issuer = from.issuer.issuer;
-    return checkUse(
-      {
-        ...readIntrospection(active),
-        claims: active,
-        validity: activeAt(introspector, token, hash, isDate(active.exp) ? active.exp : Infinity),
-      },
-      now,
-      request,
-      context,
-    );
+    const until = isDate(claims.exp) ? claims.exp : Infinity;
+    const validity = activeAt(from.introspector!, token, hash, until);
+    return checkUse({ ...readIntrospection(claims), claims, validity }, now, request, context);
+  });
+}
+
+/** Asks an issuer about a token. @param use of its answer, where that says that the token is active */
+function askActive(
+  from: TrustedIssuer,
+  token: string,
+  hash: string,
+  { network }: Routed,
+  { tokenType }: AccessTokenContext,
+  use: (claims: JsonObject) => CheckedToken | Denial,
+): CheckedToken | Denial | Promise<CheckedToken | Denial> {
+  const check = (said: Introspection) => {
+    const active = activeToken(said, from, tokenType);
+    return active instanceof Denial ? active : use(active);
   };
-  const said = introspector.introspect(token, hash, request.network);
+  const said = from.introspector!.introspect(token, hash, network);
   return said instanceof Promise ? said.then(check) : check(said);
 }
 

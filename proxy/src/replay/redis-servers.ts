@@ -152,10 +152,12 @@ export class RedisServers {
 
 const policyProblem = ({ mayForget }: ServerInfo): string | undefined =>
   mayForget &&
-  `replay store: maxmemory-policy must be noeviction, got ${mayForget}: Redis would forget proofs that can still be used, so requests are refused; set it on the server`;
+  `replay store: maxmemory-policy must be noeviction, got ${mayForget}: Redis would forget proofs that can still be ` +
+    'used, so requests are refused; set it on the server';
 
 /** @param ahead seconds */
 const clockProblem = (ahead: number): string | undefined =>
   Math.abs(ahead) > CLOCKS_SECONDS
-    ? `replay store: the clock of Redis is ${Math.round(ahead)} s ahead of the gateway's: proofs are good for a shorter time, or held for a longer one; set the clocks`
+    ? `replay store: the clock of Redis is ${Math.round(ahead)} s ahead of the gateway's: proofs are good for a ` +
+      'shorter time, or held for a longer one; set the clocks'
     : undefined;

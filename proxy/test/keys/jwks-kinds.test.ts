@@ -147,7 +147,7 @@ describe('a gateway whose issuer has a key that is no good', () => {
 });
 
 describe('keys from a URL, fetched again', () => {
-  it('keep their generation while the set is the same, do not wait for an old time when the clock is set back, and are taken beside one that is no good', async () => {
+  it('are the same while the set is, come after a clock set back, and beside a key that is no good', async () => {
     let text = setOf(ours);
     let count = 0;
     const server = createServer((_, response) => {

@@ -158,10 +158,9 @@ describe('bounds, and one beyond', () => {
     [8192, 200],
     [8193, 414],
   ])('a target of %d bytes: %d', async (length, status) => {
-    const token = accessToken(fixture.as, { cnf: { jkt: thumbprint(client) } });
     const target = `/mcp?${'a'.repeat(length - 5)}`;
     await expectConversation(
-      `POST ${target} HTTP/1.1\r\nHost: gw.example\r\nAuthorization: DPoP ${token}\r\nDPoP: ${proof(client, 'POST', `${ORIGIN}/mcp`, token)}\r\nContent-Length: 0\r\n\r\n`,
+      `POST ${target} HTTP/1.1\r\nHost: gw.example\r\n${credentials()}Content-Length: 0\r\n\r\n`,
       [status],
     );
   });
