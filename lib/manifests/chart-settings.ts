@@ -9,13 +9,18 @@ interface Container {
 }
 
 const CONTAINERS = ['spec', 'template', 'spec', 'containers'];
-const PINNED = '^[^@ ]+@sha256:[0-9a-f]{64}$';
+/** What stands in quotes of YAML once it is set: no quote, backslash or white space ends or changes them. */
+const PINNED = '^[^@\\s"\\\\]+@sha256:[0-9a-f]{64}$';
+const TAGGED = '^[^\\s"\\\\]+$';
 const HEAP = '--max-old-space-size=';
 
-/** @param deployment as the app emits it, with the patches of the user */
+/**
+ * What may be set where it stands: a field that a patch of the user takes out stays out.
+ * @param deployment as the app emits it, with the patches of the user
+ */
 export function chartSettings(spec: GatewaySpec, deployment: object): Setting[] {
   const containers = memberAt(deployment, CONTAINERS) as readonly Container[];
-  return [
+  const settings = [
     ...replicas(spec, deployment),
     ...containers.flatMap((container, at) => {
       const under = { 'dpop-proxy': [], agentgateway: ['dataPlane'] }[container.name];
@@ -26,6 +31,8 @@ export function chartSettings(spec: GatewaySpec, deployment: object): Setting[] 
       }));
     }),
   ];
+  const isThere = ({ path }: { readonly path: Path }) => memberAt(deployment, path) !== undefined;
+  return settings.filter(({ places }) => places.every(isThere));
 }
 
 /** A memory store is one pod's, so that there is nothing to set. */
@@ -52,13 +59,13 @@ function containerSettings(spec: GatewaySpec, deployment: object, container: Pat
     {
       name: ['image'],
       value: image,
-      schema: { type: 'string', pattern: new RegExp(PINNED).test(image) ? PINNED : '^\\S+$' },
+      schema: { type: 'string', pattern: new RegExp(PINNED).test(image) ? PINNED : TAGGED },
       places: [{ path: at('image'), text: print }],
     },
     {
       name: ['resources', 'cpu'],
       value: String(memberAt(deployment, resource('requests', 'cpu'))),
-      schema: { type: ['string', 'number'], pattern: '^[0-9]+(m|\\.[0-9]+)?$' },
+      schema: { type: ['string', 'number'], minimum: 0, pattern: '^[0-9]+(m|\\.[0-9]+)?$' },
       places: [{ path: resource('requests', 'cpu'), text: print }],
     },
     ...mebibytes(deployment, 'memoryMebibytes', [

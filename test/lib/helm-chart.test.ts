@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { App, Chart, Yaml, YamlOutputType } from 'cdk8s';
+import { ApiObject, App, Chart, JsonPatch, Yaml, YamlOutputType } from 'cdk8s';
 import { GatewayMonitoring, HardenedNamespace, McpRoute, Peer, ReplayStore } from '../../lib';
 import { templated } from '../../lib/manifests/helm-chart';
 import { backendPeer, Manifest, newGateway, only } from '../support/synth';
@@ -23,7 +23,11 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(dir, { recursive: true }));
 
-const synthesize = (outdir: string, redis: boolean): Manifest[] => {
+const synthesize = (
+  outdir: string,
+  redis: boolean,
+  patch: (deployment: ApiObject) => void = () => {},
+): Manifest[] => {
   const app = new App({ outdir, yamlOutputType: YamlOutputType.FILE_PER_APP });
   const chart = new Chart(app, 'test', { namespace: 'aiops' });
   new HardenedNamespace(chart, 'Namespace', { name: 'aiops' });
@@ -32,6 +36,7 @@ const synthesize = (outdir: string, redis: boolean): Manifest[] => {
   const gateway = newGateway(chart, { replayStore, metricsPeer: peer });
   new McpRoute(chart, 'Mcp', { gateway, backend: 'mcp:5000', backendPeer });
   new GatewayMonitoring(chart, 'Monitoring', { gateway });
+  patch(gateway.node.children.filter(ApiObject.isApiObject).find(({ kind }) => kind === 'Deployment')!);
   app.synth();
   return Yaml.load(join(outdir, 'app.k8s.yaml')) as Manifest[];
 };
@@ -102,6 +107,26 @@ describe('an app as a chart', () => {
     const { spec } = only(chart(false), 'Deployment');
     expect(spec.replicas).toBe(1);
     expect(file('values.yaml')).not.toContain('replicas');
+  });
+  it('takes no image or CPU that would end the quotes that it is printed in, or is less than nothing', () => {
+    chart();
+    const { properties } = JSON.parse(file('values.schema.json'));
+    const { image, resources } = properties.aiops.properties.agentgateway.properties;
+    const digest = `@sha256:${'0'.repeat(64)}`;
+    expect(`registry.example/proxy:1${digest}`).toMatch(new RegExp(image.pattern));
+    for (const name of ['a"b', 'a\\b', 'a\nb', 'a b'])
+      expect(name + digest).not.toMatch(new RegExp(image.pattern));
+    expect(resources.properties.cpu.minimum).toBe(0);
+    expect('100m"').not.toMatch(new RegExp(resources.properties.cpu.pattern));
+  });
+  it('leaves out what a patch takes out: an autoscaler sets the replicas, and nobody a request', () => {
+    synthesize(join(dir, 'templates'), true, (deployment) => {
+      deployment.addJsonPatch(JsonPatch.remove('/spec/replicas'));
+      deployment.addJsonPatch(JsonPatch.remove('/spec/template/spec/containers/0/resources'));
+    });
+    const [values] = Yaml.load(join(dir, 'values.yaml'));
+    expect(Object.keys(values.aiops.agentgateway)).toEqual(['image', 'dataPlane']);
+    expect(file('templates/app.k8s.yaml')).not.toContain('replicas`');
   });
   it('says in its notes what it leaves to the user', () => {
     chart();

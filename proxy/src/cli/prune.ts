@@ -1,6 +1,7 @@
 /** `agw prune`: which ConfigMaps of gateways nothing mounts any more, by what `kubectl get` says of a namespace. */
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { wallClock } from '../clock.js';
 import { CliError, type Command } from './command.js';
 
 interface Item {
@@ -9,6 +10,7 @@ interface Item {
     readonly name?: unknown;
     readonly namespace?: unknown;
     readonly labels?: Readonly<Record<string, unknown>>;
+    readonly creationTimestamp?: unknown;
   };
   readonly immutable?: unknown;
 }
@@ -17,6 +19,8 @@ interface Item {
 const HOLDERS = ['Deployment', 'ReplicaSet', 'Pod'] as const;
 
 const NAME = 'app.kubernetes.io/name';
+/** A map is applied before what mounts it: one this young may still wait for its Deployment. */
+const YOUNG_SECONDS = 3600;
 /** A name of ours ends in the hash of what the map holds. */
 const HASHED = /-[0-9a-f]{10}$/;
 
@@ -26,12 +30,15 @@ export const prune: Command = {
   async run(args, io) {
     const { values } = parseArgs({ args: [...args], options: { file: { type: 'string' } } });
     const items = itemsOf(readFileSync(values.file ?? 0, 'utf8'));
-    for (const name of unusedConfigMaps(items)) io.out(name);
+    for (const name of unusedConfigMaps(items, wallClock())) io.out(name);
   },
 };
 
-/** Each as kubectl names it, `configmap/NAME`. */
-export function unusedConfigMaps(items: readonly Item[]): string[] {
+/**
+ * Each as kubectl names it, `configmap/NAME`.
+ * @param now seconds since 1970
+ */
+export function unusedConfigMaps(items: readonly Item[], now: number): string[] {
   const missing = HOLDERS.filter((kind) => items.every((item) => item.kind !== kind));
   if (missing.includes('Deployment') || missing.includes('ReplicaSet'))
     throw new CliError(
@@ -45,7 +52,7 @@ export function unusedConfigMaps(items: readonly Item[]): string[] {
     throw new CliError('input', 'must be of one namespace', [...namespaces].join(', '), 'name it with -n');
   const used = new Set(items.filter(({ kind }) => kind !== 'ConfigMap').flatMap(textsIn));
   return items
-    .filter(isOurs)
+    .filter((item) => isOurs(item) && isOld(item, now))
     .map(({ metadata }) => metadata!.name as string)
     .filter((name) => !used.has(name))
     .map((name) => `configmap/${name}`);
@@ -58,6 +65,10 @@ const isOurs = ({ kind, metadata, immutable }: Item): boolean =>
   metadata?.labels?.[NAME] === 'agentgateway' &&
   typeof metadata.name === 'string' &&
   HASHED.test(metadata.name);
+
+/** A map that does not say when it was made counts as young. */
+const isOld = ({ metadata }: Item, now: number): boolean =>
+  now - Date.parse(String(metadata?.creationTimestamp)) / 1000 > YOUNG_SECONDS;
 
 /** Every text in it: whatever may name a ConfigMap, in whatever field, keeps it. */
 function textsIn(value: unknown): string[] {

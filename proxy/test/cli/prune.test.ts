@@ -5,9 +5,18 @@
 import { unusedConfigMaps } from '../../src/cli/prune.js';
 
 const hash = (digit: string) => digit.repeat(10);
+const MADE = '2026-01-02T03:04:05Z';
+const HOUR = 3600;
+const MADE_AT = Date.parse(MADE) / 1000;
+const LATER = MADE_AT + HOUR + 1;
 const map = (name: string, change: object = {}) => ({
   kind: 'ConfigMap',
-  metadata: { name, namespace: 'aiops', labels: { 'app.kubernetes.io/name': 'agentgateway' } },
+  metadata: {
+    name,
+    namespace: 'aiops',
+    labels: { 'app.kubernetes.io/name': 'agentgateway' },
+    creationTimestamp: MADE,
+  },
   immutable: true,
   ...change,
 });
@@ -30,7 +39,18 @@ describe('agw prune', () => {
       holder('ReplicaSet', of('b')),
       holder('Pod', of('c')),
     ];
-    expect(unusedConfigMaps(items)).toEqual([`configmap/${of('d')}`]);
+    expect(unusedConfigMaps(items, LATER)).toEqual([`configmap/${of('d')}`]);
+  });
+  it('keeps what was made within an hour, or does not say when: its Deployment may not be there yet', () => {
+    const { metadata } = map(of('b'));
+    const items = [
+      map(of('a')),
+      map(of('b'), { metadata: { ...metadata, creationTimestamp: undefined } }),
+      holder('Deployment'),
+      holder('ReplicaSet'),
+    ];
+    expect(unusedConfigMaps(items, MADE_AT + HOUR)).toEqual([]);
+    expect(unusedConfigMaps(items, LATER)).toEqual([`configmap/${of('a')}`]);
   });
   it('leaves what is not of a gateway, can change, or has another kind of name', () => {
     const others = [
@@ -38,14 +58,14 @@ describe('agw prune', () => {
       map(of('b'), { immutable: undefined }),
       map('agentgateway-settings'),
     ];
-    expect(unusedConfigMaps([...others, holder('Deployment'), holder('ReplicaSet')])).toEqual([]);
+    expect(unusedConfigMaps([...others, holder('Deployment'), holder('ReplicaSet')], LATER)).toEqual([]);
   });
   it('refuses a list in which it could not see what is used', () => {
-    expect(() => unusedConfigMaps([map(of('a')), holder('Deployment')])).toThrow(
+    expect(() => unusedConfigMaps([map(of('a')), holder('Deployment')], LATER)).toThrow(
       'input: must list the Deployments and ReplicaSets of the namespace, got no ReplicaSet',
     );
     const elsewhere = map(of('a'), { metadata: { name: of('a'), namespace: 'b', labels: {} } });
-    expect(() => unusedConfigMaps([elsewhere, holder('Deployment'), holder('ReplicaSet')])).toThrow(
+    expect(() => unusedConfigMaps([elsewhere, holder('Deployment'), holder('ReplicaSet')], LATER)).toThrow(
       'input: must be of one namespace',
     );
   });

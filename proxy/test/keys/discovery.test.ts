@@ -1,11 +1,17 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
+import https from 'node:https';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { parseConfig } from '../../src/config/index.js';
 import { openRemoteKeys } from '../../src/keys/remote-keys.js';
 import { ec, jwkOf } from '../support/mint.js';
 
 const OAUTH = '/.well-known/oauth-authorization-server/realm';
 const OPENID = '/realm/.well-known/openid-configuration';
+const TIMES = { refreshSeconds: 600, cooldownSeconds: 30, maxStaleSeconds: 60, timeoutSeconds: 1 };
 const keySet = (kid: string) => ({ keys: [{ ...jwkOf(ec()), kid }] });
 
 describe('keys of an issuer that are discovered', () => {
@@ -37,14 +43,7 @@ describe('keys of an issuer that are discovered', () => {
 
   const open = () =>
     openRemoteKeys(
-      {
-        discover: true,
-        issuer,
-        refreshSeconds: 600,
-        cooldownSeconds: 30,
-        maxStaleSeconds: 60,
-        timeoutSeconds: 1,
-      },
+      { discover: true, issuer, ...TIMES },
       { now: () => now, onProblem: (problem) => problems.push(problem), onIgnored: () => {} },
     );
   /** How many keys there are after the first fetch. */
@@ -115,6 +114,54 @@ describe('keys of an issuer that are discovered', () => {
     now += 661;
     expect([keys.find('b').length, keys.ready()]).toEqual([0, false]);
     keys.close();
+  });
+});
+
+describe('keys of an issuer at https', () => {
+  const dir = mkdtempSync(join(tmpdir(), 'agw-discovery-'));
+  const [key, cert] = [join(dir, 'key.pem'), join(dir, 'cert.pem')];
+  const [secure, plain] = [new https.Server(), createServer()];
+  const originOf = (server: Server | https.Server) => {
+    const { port } = server.address() as AddressInfo;
+    return `${server === plain ? 'http' : 'https'}://127.0.0.1:${port}`;
+  };
+  /** Whose key set the metadata names. */
+  let named: Server | https.Server;
+
+  beforeAll(async () => {
+    const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];
+    const subject = ['-subj', '/CN=as', '-addext', 'subjectAltName=IP:127.0.0.1', '-days', '1'];
+    execFileSync('openssl', ['req', '-x509', ...curve, ...subject, '-keyout', key, '-out', cert], {
+      stdio: 'pipe',
+    });
+    secure.setSecureContext({ key: readFileSync(key), cert: readFileSync(cert) });
+    for (const server of [secure, plain]) {
+      server.on('request', ({ url }, response) => {
+        const metadata = { issuer: originOf(secure), jwks_uri: `${originOf(named)}/keys` };
+        response.end(JSON.stringify(url === '/keys' ? keySet('a') : metadata));
+      });
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    }
+  });
+  afterAll(() => {
+    for (const server of [secure, plain]) server.close();
+    rmSync(dir, { recursive: true });
+  });
+
+  it.each([
+    ['come over https', secure, 1, /^$/],
+    ['do not come over http, where anybody on the way could put their own', plain, 0, /must be an https URL/],
+  ] as const)('%s', async (_, from, count, problem) => {
+    named = from;
+    const problems: string[] = [];
+    const keys = openRemoteKeys(
+      { discover: true, issuer: originOf(secure), caFile: cert, ...TIMES },
+      { now: () => 1_000, onProblem: (text) => problems.push(text), onIgnored: () => {} },
+    );
+    await keys.refresh();
+    keys.close();
+    expect(keys.find('a')).toHaveLength(count);
+    expect(problems.join()).toMatch(problem);
   });
 });
 

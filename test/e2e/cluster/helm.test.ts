@@ -178,6 +178,8 @@ needs('helm against a real API server', missing);
       const lint = (set: string) => () =>
         helm(['template', 'x', join(root, 'charts', 'reference'), '--set', `aiops.agentgateway.${set}`]);
       expect(lint('image=node:24')).toThrow(/image/);
+      expect(lint(`image=a"b@sha256:${'0'.repeat(64)}`)).toThrow(/image/);
+      expect(lint('resources.cpu=-1')).toThrow(/cpu/);
       expect(lint('replicas=0')).toThrow(/replicas/);
       expect(lint('resources.memoryMebibytes=64')).toThrow(/memoryMebibytes/);
       expect(lint('replica=3')).toThrow(/replica/);
