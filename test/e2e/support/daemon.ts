@@ -1,6 +1,8 @@
 /** A program of the system that tests run beside the gateway. */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { randomUUID } from 'node:crypto';
+import { existsSync, fstatSync, openSync, readSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 
 /**
@@ -25,17 +27,20 @@ export function needs(what: string, missing: readonly string[]): void {
 
 export class Daemon {
   readonly #child: ChildProcess;
-  #said = '';
+  /** Of a file without a name: a pipe would fill, and stop the program, while a test waits for another one. */
+  readonly #stderr: number;
 
   constructor(path: string, args: readonly string[]) {
-    this.#child = spawn(path, args, { stdio: ['ignore', 'ignore', 'pipe'] });
-    this.#child.stderr!.on('data', (chunk: Buffer) => {
-      this.#said += chunk.toString();
-    });
+    const file = join(tmpdir(), `agw-daemon-${randomUUID()}`);
+    this.#stderr = openSync(file, 'a+', 0o600);
+    rmSync(file);
+    this.#child = spawn(path, args, { stdio: ['ignore', 'ignore', this.#stderr] });
   }
 
   get said(): string {
-    return this.#said;
+    const text = Buffer.alloc(fstatSync(this.#stderr).size);
+    readSync(this.#stderr, text, 0, text.length, 0);
+    return text.toString();
   }
 
   stop(): Promise<void> {
