@@ -1,6 +1,6 @@
 import { Lazy, Size } from 'cdk8s';
 import { Construct } from 'constructs';
-import { oneReplicaSpec, policySpecs } from '../manifests/admission-policies';
+import { matchedBy, oneReplicaSpec, policySpecs } from '../manifests/admission-policies';
 import { chartDirectory, saveNotes } from '../manifests/helm-chart';
 import { clusterScoped, emit, emitRaw, isOurs, k8s } from '../manifests/k8s';
 import { emitOtherHalves } from '../manifests/other-half';
@@ -138,6 +138,7 @@ export class HardenedNamespace extends Construct {
     for (const { construct } of this.gateways()) construct.node.addDependency(this);
     this.admission = props.admission ?? Admission.deny();
     for (const [shape, spec] of Object.entries(policySpecs(this.admission))) this.emitPolicy(shape, spec);
+    this.emitDefaultServiceAccount();
     const registry = AppRegistry.of(this);
     registry.addHardened(this);
     this._gatewayCame();
@@ -170,12 +171,11 @@ export class HardenedNamespace extends Construct {
     clusterScoped(emit(this, 'Resource', k8s.KubeNamespace, metadata, () => ({}), []));
   }
 
-  /** What holds for pods that say nothing else: no traffic, no API token, small requests and limits. */
+  /** What holds for pods that say nothing else: no traffic, small requests and limits. */
   private emitDefaults(): void {
     emit(this, 'default-deny', k8s.KubeNetworkPolicy, this.named('default-deny'), () => ({
       spec: { podSelector: {}, policyTypes: ['Ingress', 'Egress'] },
     }));
-    this.emitDefaultServiceAccount();
     // No CPU limit: it throttles where it is not needed.
     const container = {
       type: 'Container',
@@ -192,8 +192,9 @@ export class HardenedNamespace extends Construct {
   }
 
   /**
-   * Kubernetes makes it with the namespace. `kubectl apply` changes it; Helm wants to create what it installs, and
-   * fails, so that a chart leaves it to a command in its notes.
+   * Kubernetes makes it a moment after the namespace. `kubectl apply` changes it, and fails where it is made between
+   * kubectl's look and its write, so that it comes after all else of the namespace. Helm wants to create what it
+   * installs, and always fails, so that a chart leaves it to a command in its notes.
    */
   private emitDefaultServiceAccount(): void {
     if (chartDirectory(this) !== undefined) return;
@@ -266,9 +267,7 @@ export class HardenedNamespace extends Construct {
           spec: {
             policyName: name,
             validationActions: this.admission._actions,
-            matchResources: {
-              namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': this.namespaceName } },
-            },
+            matchResources: matchedBy({ matchLabels: { 'kubernetes.io/metadata.name': this.namespaceName } }),
           },
         },
       ),

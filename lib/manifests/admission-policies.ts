@@ -70,6 +70,16 @@ const SHAPES = {
   cronjobs: { pod: 'object.spec.jobTemplate.spec.template.spec', match: { batch: ['cronjobs'] } },
 } as const;
 
+/**
+ * A whole `matchConstraints` or `matchResources` is one value to the API server, with what it fills in: an apply
+ * that leaves a default out is another value than the stored one, and conflicts with whoever applied that.
+ */
+export const matchedBy = (namespaceSelector: object) => ({
+  matchPolicy: 'Equivalent',
+  namespaceSelector,
+  objectSelector: {},
+});
+
 /** Resources by their API group; all are of version v1. */
 type Match = Readonly<Record<string, readonly string[]>>;
 
@@ -80,13 +90,13 @@ type Match = Readonly<Record<string, readonly string[]>>;
 const matching = (match: Match, part: string) => ({
   failurePolicy: 'Fail',
   matchConstraints: {
+    ...matchedBy({}),
     resourceRules: Object.entries(match).map(([group, resources]) => ({
       apiGroups: [group],
       apiVersions: ['v1'],
       resources,
       operations: ['CREATE', 'UPDATE'],
-      // As the API server fills it in: a second `kubectl apply` then finds nothing to change.
-      scope: '*',
+      scope: '*', // a default, too
     })),
   },
   matchConditions: [

@@ -25,7 +25,11 @@ describe('Admission', () => {
       names.map((name) => ({
         policyName: name,
         validationActions: ['Deny', 'Audit'],
-        matchResources: { namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'aiops' } } },
+        matchResources: {
+          matchPolicy: 'Equivalent',
+          namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'aiops' } },
+          objectSelector: {},
+        },
       })),
     );
   });

@@ -40,6 +40,11 @@ describe('HardenedNamespace', () => {
       automountServiceAccountToken: false,
     });
   });
+  it('emits the default ServiceAccount last, as Kubernetes makes it while kubectl applies what comes before', () => {
+    const kinds = objects().map(({ kind }) => kind);
+    expect(kinds.length).toBeGreaterThan(10);
+    expect(kinds.indexOf('ServiceAccount')).toBe(kinds.length - 1);
+  });
   it('bounds what its pods may ask for, and has no ports on nodes', () => {
     expect(only(objects(), 'ResourceQuota').spec.hard).toMatchObject({
       pods: '50',

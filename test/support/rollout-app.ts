@@ -1,6 +1,6 @@
 /**
- * An app of its own for test/e2e/cluster, which is ESM: a gateway with a shared replay store, unless it is to be left
- * out, and one without. Their configs carry the second argument.
+ * An app of its own for test/e2e/cluster, which is ESM: a gateway with a memory store and, unless that is to be alone,
+ * one with a shared store, and an empty namespace. Their configs carry the second argument.
  */
 import { App, Chart } from 'cdk8s';
 import {
@@ -35,11 +35,11 @@ if (alone === undefined) {
   gateway('shared', {
     replayStore: ReplayStore.redis({ host: 'redis.aiops.svc', peer: Peer.pods({ app: 'redis' }) }),
   });
+  new HardenedNamespace(new Chart(app, 'plain'), 'Namespace', {
+    name: 'plain',
+    admission: Admission.none(),
+    maxPods: 3,
+  });
 }
 gateway('single', {});
-new HardenedNamespace(new Chart(app, 'plain'), 'Namespace', {
-  name: 'plain',
-  admission: Admission.none(),
-  maxPods: 3,
-});
 app.synth();

@@ -194,7 +194,7 @@ needs('helm against a real API server', missing);
       helm(['rollback', 'gateway', '1', '-n', 'default']);
       expect(configMaps('aiops')).toEqual(before);
       helm(['uninstall', 'gateway', '-n', 'default']);
-      await removed(['aiops', 'plain']);
+      await removed(['aiops']);
     }, 120_000);
   });
 
