@@ -142,7 +142,8 @@ export interface McpRouteProps {
 
   /**
    * Only messages that fit a rule pass; the rest is refused before the MCP server sees it. Headers and body of
-   * a message must agree. Remember `initialize` and `notifications/*`, which clients of revisions before
+   * a message must agree; `explain`, the audit and the error that the client gets say which rule was missing.
+   * Remember `initialize` and `notifications/*`, which clients of revisions before
    * 2026-07-28 send.
    *
    * @default - every message passes
@@ -152,7 +153,7 @@ export interface McpRouteProps {
   /**
    * Revisions that are served, by the client's MCP-Protocol-Version.
    *
-   * @default - all
+   * @default - all but 2024-11-05, which servers must negotiate over Streamable HTTP
    */
   readonly revisions?: McpRevision[];
 }

@@ -119,6 +119,7 @@ export const MCP_RULE = fields('routes[]{mcp}.allow[]', {
   method: 'method',
   names: 'names',
   requiredScopes: 'requiredScopes',
+  when: 'when',
 });
 export const TOKEN_EXCHANGE = fields('routes[]{mcp}.backend.credential{exchange}', {
   url: 'url',

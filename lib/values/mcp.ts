@@ -2,6 +2,8 @@ import { Duration } from 'cdk8s';
 
 /** Revisions of the Model Context Protocol's transports. */
 export enum McpRevision {
+  /** For servers that negotiate it over Streamable HTTP; its own transport, HTTP with SSE, is not served. */
+  V2024_11_05 = '2024-11-05',
   /** The first with Streamable HTTP; also what a request without MCP-Protocol-Version is. */
   V2025_03_26 = '2025-03-26',
   /** The first with MCP-Protocol-Version. */
@@ -29,6 +31,19 @@ export interface OutlierEjection {
   readonly ejectFor?: Duration;
 }
 
+/** Whom a rule is for, by a claim of the caller's token. */
+export interface McpClaimCondition {
+  /**
+   * Name of the claim, or a JSON pointer to it where it lies in another: `groups`, `/realm_access/roles`.
+   *
+   * @see https://www.rfc-editor.org/rfc/rfc6901
+   */
+  readonly claim: string;
+
+  /** Values of which the claim has one: as it is, or among the strings of a list. */
+  readonly oneOf: string[];
+}
+
 /** What JSON-RPC messages a rule lets pass. */
 export interface McpRule {
   /**
@@ -51,4 +66,11 @@ export interface McpRule {
    * @default - none
    */
   readonly requiredScopes?: string[];
+  /**
+   * Only for callers whose token has one of these values in a claim. Refused with `AuthProfile.selfSigned`, whose
+   * callers write the claims of their tokens themselves.
+   *
+   * @default - for every caller
+   */
+  readonly when?: McpClaimCondition;
 }

@@ -2,7 +2,7 @@
 import { DURATION, instanceOf, listOf, NUMBER, optional, Shape, SIZE, struct, TEXT } from '../support/kinds';
 import { CaBundle } from './ca-bundle';
 import { AddressLimit, GatewayLimits, UpstreamTimeouts } from './limits';
-import { McpRule, OutlierEjection } from './mcp';
+import { McpClaimCondition, McpRule, OutlierEjection } from './mcp';
 import { Peer } from './peer';
 import { SecretSource } from './secret-source';
 import { TokenExchange } from './token-exchange';
@@ -48,10 +48,12 @@ const OUTLIER_SHAPE: Shape<OutlierEjection> = {
 };
 export const OUTLIER = struct('OutlierEjection', OUTLIER_SHAPE);
 
+const CONDITION_SHAPE: Shape<McpClaimCondition> = { claim: TEXT, oneOf: listOf(TEXT) };
 const RULE_SHAPE: Shape<McpRule> = {
   method: TEXT,
   names: optional(listOf(TEXT)),
   requiredScopes: optional(listOf(TEXT)),
+  when: optional(struct('McpClaimCondition', CONDITION_SHAPE)),
 };
 export const RULE = struct('McpRule', RULE_SHAPE);
 

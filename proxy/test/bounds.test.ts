@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { wallClock } from '../src/clock.js';
 import { ORIGIN, startFixture, type Answer, type GatewayFixture } from './support/gateway.js';
 import { accessToken, ec, proof, seconds, thumbprint, type Pair } from './support/mint.js';
+import { refusalIn } from './support/refusal.js';
 
 const [alice, bob] = [ec(), ec()];
 let ahead = 0;
@@ -57,7 +58,7 @@ describe('a rate limit', () => {
     });
     expect((await ask(alice)).status).toBe(200);
     const { status, headers, text } = await ask(alice);
-    expect([status, headers['cache-control'], headers['content-type'], JSON.parse(text).error]).toEqual([
+    expect([status, headers['cache-control'], headers['content-type'], refusalIn(text)]).toEqual([
       429,
       'no-store',
       'application/json',
@@ -83,7 +84,7 @@ describe('an address that keeps being refused', () => {
         (await fixture.ask({ method: 'POST', path: '/mcp', headers: { authorization: 'DPoP x' } })).status,
       ).toBe(401);
     const { status, headers, text } = await ask(alice);
-    expect([status, headers['retry-after'], headers['cache-control'], JSON.parse(text).error]).toEqual([
+    expect([status, headers['retry-after'], headers['cache-control'], refusalIn(text)]).toEqual([
       429,
       '1',
       'no-store',
@@ -111,7 +112,7 @@ describe('requests of one address', () => {
     expect((await fixture.ask({ path: '/mcp', headers: other })).status).toBe(401);
     const spared = { method: 'POST', path: '/mcp', headers: { ...credentials(alice), ...other } };
     const { status, headers, text } = await fixture.ask(spared);
-    expect([status, headers['retry-after'], JSON.parse(text).error]).toEqual([429, '1', 'address_limited']);
+    expect([status, headers['retry-after'], refusalIn(text)]).toEqual([429, '1', 'address_limited']);
     for (const bad of ['/nowhere', '/mcp/..%2fx', `/mcp/${'a'.repeat(9000)}`])
       expect((await fixture.ask({ path: bad, headers: other })).status).toBe(429);
     expect((await fixture.audit()).at(-1)).toMatchObject({

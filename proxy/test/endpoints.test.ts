@@ -11,6 +11,7 @@ import { wallClock } from '../src/clock.js';
 import { hasRedis, RedisProcess } from './replay/redis-process.js';
 import { ORIGIN, freePort, startFixture, type GatewayFixture } from './support/gateway.js';
 import { accessToken, ec, proof, thumbprint } from './support/mint.js';
+import { refusalIn } from './support/refusal.js';
 
 const client = ec();
 const ask = (fixture: GatewayFixture, headers: Record<string, string> = {}, method = 'POST') => {
@@ -160,7 +161,7 @@ describe('several endpoints', () => {
     'know no session %j: 404, so that the client begins anew',
     async (session) => {
       const answer = await ask(fixture, { 'mcp-session-id': session });
-      expect([answer.status, JSON.parse(answer.text).error, got]).toEqual([404, 'mcp_session_gone', []]);
+      expect([answer.status, refusalIn(answer.text), got]).toEqual([404, 'mcp_session_gone', []]);
     },
   );
   it('that fail twice in a row are left out for a while, and then tried again', async () => {

@@ -26,6 +26,7 @@ import {
 } from './support/http2.js';
 import { accessToken, ec, proof, thumbprint } from './support/mint.js';
 import { until } from './support/until.js';
+import { refusalIn } from './support/refusal.js';
 
 const client = ec();
 const jkt = thumbprint(client);
@@ -196,7 +197,7 @@ describe('a request', () => {
     const once = post({ body: '{}' });
     expect((await ask(h2, once)).status).toBe(200);
     const again = await ask(h2, once);
-    expect([again.status, JSON.parse(again.text).error, again.headers['www-authenticate']]).toEqual([
+    expect([again.status, refusalIn(again.text), again.headers['www-authenticate']]).toEqual([
       401,
       'invalid_dpop_proof',
       expect.stringContaining('DPoP error="invalid_dpop_proof"'),

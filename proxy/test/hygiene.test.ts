@@ -5,6 +5,7 @@ import { startFixture, ORIGIN, type GatewayFixture } from './support/gateway.js'
 import { startKube, type Kube } from './support/kube.js';
 import { accessToken, ec, proof, selfSignedToken, sha256, thumbprint } from './support/mint.js';
 import { beginSession } from './support/session.js';
+import { refusalIn } from './support/refusal.js';
 
 let fixture: GatewayFixture;
 let kube: Kube;
@@ -293,7 +294,7 @@ describe('towards the Kubernetes API', () => {
     const head = await fixture.ask({ method: 'HEAD', path, headers: headers(path, 'HEAD') });
     expect([head.status, head.text, head.headers['content-length']]).toEqual([200, '', '7']);
     const absent = await fixture.ask({ path: '/keys/db/absent', headers: headers('/keys/db/absent', 'GET') });
-    expect([absent.status, JSON.parse(absent.text).error]).toEqual([404, 'secret_absent']);
+    expect([absent.status, refusalIn(absent.text)]).toEqual([404, 'secret_absent']);
   });
   it.each([
     '/keys/db',
@@ -314,7 +315,7 @@ describe('towards the Kubernetes API', () => {
         path: '/secrets/db',
         headers: headers('/secrets/db', 'GET'),
       });
-      expect([status, JSON.parse(text).error]).toEqual([502, 'upstream_refused']);
+      expect([status, refusalIn(text)]).toEqual([502, 'upstream_refused']);
       expect(text).not.toContain('forbidden');
     } finally {
       kube.status = undefined;

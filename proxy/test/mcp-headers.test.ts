@@ -18,8 +18,14 @@ beforeAll(async () => {
           name: 'ruled',
           pathPrefix: '/ruled',
           auth,
-          allow: [{ method: 'tasks/get' }, { method: 'notifications/*' }],
+          allow: [
+            { method: 'tasks/get', names: ['t'] },
+            { method: 'tools/list' },
+            { method: 'notifications/*' },
+          ],
         },
+        { ...mcp, name: 'older', pathPrefix: '/older', auth, revisions: ['2024-11-05', '2025-03-26'] },
+        { ...mcp, name: 'page', pathPrefix: '/page', auth, allowedOrigins: ['https://app.example'] },
       ] as typeof config.routes;
     },
   });
@@ -97,6 +103,78 @@ describe('from 2026-07-28 on', () => {
       expect(await send(path, get, method)).toBe('mcp_header_missing');
     }
     expect(await send('/ruled', get, { ...method, 'mcp-name': 'u' })).toBe('mcp_header_mismatch');
+    const other = { ...get, params: { taskId: 'u' } };
+    expect(await send('/ruled', other, { ...method, 'mcp-name': 'u' })).toBe('mcp_not_allowed');
+  });
+});
+
+describe('MCP-Protocol-Version and _meta, where the body is read', () => {
+  const META = 'io.modelcontextprotocol/protocolVersion';
+  const list = (meta: object) => ({ ...LIST, params: { _meta: meta } });
+  const stateless = { 'mcp-protocol-version': '2026-07-28', 'mcp-method': 'tools/list' };
+  it('agree', async () => {
+    expect(await send('/ruled', list({ [META]: '2026-07-28' }), stateless)).toBe('ok');
+    expect(await send('/ruled', list({ progressToken: 1 }), { 'mcp-protocol-version': '2025-11-25' })).toBe(
+      'ok',
+    );
+  });
+  it.each<[string, object, Record<string, string>]>([
+    ['name two revisions', list({ [META]: '2025-11-25' }), stateless],
+    [
+      'a stateless message under an older field',
+      list({ [META]: '2026-07-28' }),
+      { 'mcp-protocol-version': '2025-11-25' },
+    ],
+    ['a stateless message without the field', list({ [META]: '2026-07-28' }), {}],
+    ['one of a batch', [LIST, list({ [META]: '2026-07-28' })] as object, {}],
+  ])('%s: refused', async (_, message, headers) => {
+    expect(await send('/ruled', message, headers)).toBe('mcp_header_mismatch');
+  });
+  it('_meta in another case is no message: some readers would take it', async () => {
+    const odd = { ...LIST, params: { _Meta: { [META]: '2026-07-28' } } };
+    expect(await send('/ruled', odd, { 'mcp-protocol-version': '2025-11-25' })).toBe('mcp_body_malformed');
+  });
+});
+
+describe('2024-11-05, which old servers negotiate', () => {
+  it('passes where the route lists it, and is not among the defaults', async () => {
+    const headers = { 'mcp-protocol-version': '2024-11-05' };
+    expect(await send('/older', LIST, headers)).toBe('ok');
+    expect(await send('/mcp', LIST, headers)).toBe('mcp_version_refused');
+  });
+});
+
+describe("a page's preflight", () => {
+  const preflight = async (asked: string) => {
+    const { status, headers } = await fixture.ask({
+      method: 'OPTIONS',
+      path: '/page',
+      headers: {
+        origin: 'https://app.example',
+        'access-control-request-method': 'POST',
+        'access-control-request-headers': asked,
+      },
+    });
+    expect([status, headers.vary]).toEqual([204, 'Origin, Access-Control-Request-Headers']);
+    return String(headers['access-control-allow-headers']).split(', ');
+  };
+  it('is allowed the mirrored parameters that it asks for, and trace context', async () => {
+    expect(await preflight('authorization, mcp-param-tenant_id,mcp-param-a.b')).toEqual(
+      expect.arrayContaining([
+        'Authorization',
+        'DPoP',
+        'traceparent',
+        'tracestate',
+        'mcp-param-tenant_id',
+        'mcp-param-a.b',
+      ]),
+    );
+  });
+  it('is allowed nothing else that it asks for', async () => {
+    const plain = await preflight('authorization');
+    expect(await preflight('cookie, mcp-param-, mcp-session_id, mcp-param-a b, x-mcp-param-c')).toEqual(
+      plain,
+    );
   });
 });
 

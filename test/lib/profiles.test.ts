@@ -325,19 +325,34 @@ describe('AgentGateway behind other proxies', () => {
 
 describe('McpRoute rules', () => {
   it('are written as they are', () => {
+    const when = { claim: '/realm_access/roles', oneOf: ['ops'] };
     const {
       routes: [route],
     } = config({
       gateway: direct,
       mcp: {
-        allow: [{ method: 'initialize' }, { method: 'tools/call', names: ['read'], requiredScopes: ['s'] }],
+        allow: [
+          { method: 'initialize', when },
+          { method: 'tools/call', names: ['read'], requiredScopes: ['s'] },
+        ],
         revisions: [McpRevision.V2026_07_28],
       },
     });
     expect([route.allow, route.revisions]).toEqual([
-      [{ method: 'initialize' }, { method: 'tools/call', names: ['read'], requiredScopes: ['s'] }],
+      [
+        { method: 'initialize', when },
+        { method: 'tools/call', names: ['read'], requiredScopes: ['s'] },
+      ],
       ['2026-07-28'],
     ]);
+  });
+  it('cannot go by what callers write into their tokens themselves', () => {
+    const allow = [{ method: 'tools/call', when: { claim: 'groups', oneOf: ['ops'] } }];
+    expect(
+      problems(() =>
+        gatewayChart({ gateway: direct, mcp: { auth: AuthProfile.selfSigned(), allow } }),
+      ).join(),
+    ).toContain('allow[0].when: must be left out');
   });
   it('say what is wrong with them', () => {
     expect(

@@ -41,7 +41,9 @@ const GATEWAYS: readonly GatewayOptions[] = [
     },
     mcp: {
       auth: AuthProfile.dpop({ introspection: { ...introspection, ca }, nonce, requiredScopes: ['a'] }),
-      allow: [{ method: 'tools/call', names: ['a'], requiredScopes: ['b'] }],
+      allow: [
+        { method: 'tools/call', names: ['a'], requiredScopes: ['b'], when: { claim: 'c', oneOf: ['d'] } },
+      ],
       tokenExchange: { ...tokenExchange, ca, scopes: ['a'] },
       outlierEjection: {},
       backendCertificateSecret: 'client',

@@ -11,8 +11,14 @@ export interface McpCall {
   readonly notification: boolean;
   /** `params.protocolVersion` of initialize, which it has instead of a header field. */
   readonly revision: string | undefined;
+  /** The revision that `params._meta` names, as each request does since 2026-07-28. */
+  readonly metaRevision: string | undefined;
+  /** Of a request: what its answer is for. */
+  readonly id: string | number | undefined;
 }
 
+/** Of `params._meta`: the revision that the message is of (MCP 2026-07-28, basic protocol). */
+const META_REVISION = 'io.modelcontextprotocol/protocolVersion';
 /** The revision from which on every request stands alone: POST only, Mcp-Method and Mcp-Name required. */
 export const STATELESS_SINCE = '2026-07-28';
 /** What a request without MCP-Protocol-Version is (MCP transports 2025-06-18). */
@@ -67,7 +73,8 @@ export function readCalls(body: Buffer): readonly McpCall[] | undefined {
 }
 
 const MEMBERS = ['jsonrpc', 'id', 'method', 'params', 'result', 'error'];
-const NAME_MEMBERS = ['name', 'uri', 'taskId'];
+const META_MEMBERS = ['_meta'];
+const NAME_AND_META_MEMBERS = ['name', 'uri', 'taskId', '_meta'];
 
 /**
  * JSON-RPC 2.0 4 and 5, MCP base protocol: a request or notification has a method and no result; a response has
@@ -80,12 +87,19 @@ function readCall(message: JsonObject): McpCall | undefined {
   if (method === undefined) return isResponse(message) ? RESPONSE : undefined;
   if (typeof method !== 'string' || result !== undefined || error !== undefined) return undefined;
   if (params !== undefined && !isObject(params)) return undefined;
-  return readRequest(method, params, id === undefined);
+  return readRequest(method, params, id);
 }
 
-const RESPONSE: McpCall = { method: undefined, name: undefined, notification: false, revision: undefined };
+const RESPONSE: McpCall = {
+  method: undefined,
+  name: undefined,
+  notification: false,
+  revision: undefined,
+  metaRevision: undefined,
+  id: undefined,
+};
 
-const isId = (id: unknown): boolean => typeof id === 'string' || typeof id === 'number';
+const isId = (id: unknown): id is string | number => typeof id === 'string' || typeof id === 'number';
 
 /** Whether a message without a method is a response: what its id is has been checked. */
 const isResponse = ({ id, params, result, error }: JsonObject): boolean =>
@@ -93,15 +107,23 @@ const isResponse = ({ id, params, result, error }: JsonObject): boolean =>
 
 function readRequest(
   method: string,
-  params: JsonObject | undefined,
-  notification: boolean,
+  params: JsonObject = {},
+  id: string | number | undefined,
 ): McpCall | undefined {
   const member = NAME_PARAMETERS.get(method);
-  if (member !== undefined && params !== undefined && looksLike(params, NAME_MEMBERS)) return undefined;
-  const name = member === undefined ? undefined : params?.[member];
+  if (looksLike(params, member === undefined ? META_MEMBERS : NAME_AND_META_MEMBERS)) return undefined;
+  const name = member === undefined ? undefined : params[member];
   if (name !== undefined && typeof name !== 'string') return undefined;
-  const revision = method === 'initialize' ? params?.protocolVersion : undefined;
-  return { method, name, notification, revision: typeof revision === 'string' ? revision : undefined };
+  const meta = isObject(params._meta) ? params._meta[META_REVISION] : undefined;
+  const revision = method === 'initialize' ? params.protocolVersion : undefined;
+  return {
+    method,
+    name,
+    notification: id === undefined,
+    revision: typeof revision === 'string' ? revision : undefined,
+    metaRevision: typeof meta === 'string' ? meta : undefined,
+    id,
+  };
 }
 
 const isObject = (value: unknown): value is JsonObject =>
@@ -126,7 +148,3 @@ function utf8(bytes: Buffer): string | undefined {
     return undefined; // two readers would fill in different characters
   }
 }
-
-/** Whether a rule's method, exact or `prefix/*`, is this one. */
-export const methodFits = (rule: string, method: string): boolean =>
-  rule.endsWith('/*') ? method.startsWith(rule.slice(0, -1)) : method === rule;

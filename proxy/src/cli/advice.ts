@@ -53,7 +53,7 @@ export const ADVICE: Readonly<Record<Reason, Advice>> = {
   secret_absent: advice('RFC 9110 15.5.5', 'create the Secret in the namespace of the gateway'),
   mcp_version_refused: advice(
     'MCP transports, MCP-Protocol-Version',
-    'send a revision that the route serves, in the header, and in initialize as protocolVersion',
+    'send a revision that the route serves, in the header, and in initialize as protocolVersion; operators: revisions of the route, with 2024-11-05 for a server that negotiates it',
   ),
   mcp_header_missing: advice(
     'MCP 2026-07-28, transports',
@@ -61,7 +61,7 @@ export const ADVICE: Readonly<Record<Reason, Advice>> = {
   ),
   mcp_header_mismatch: advice(
     'MCP 2026-07-28, transports',
-    'make Mcp-Method and Mcp-Name say what the body says',
+    'make MCP-Protocol-Version, Mcp-Method and Mcp-Name say what the body says',
   ),
   mcp_body_malformed: advice(
     'JSON-RPC 2.0',
@@ -71,7 +71,10 @@ export const ADVICE: Readonly<Record<Reason, Advice>> = {
     'MCP transports, session management',
     'send initialize again, without Mcp-Session-Id: a session is for the key and subject that began it; operators: or the endpoint that had it is no longer listed, or the gateway was restarted',
   ),
-  mcp_not_allowed: advice('least privilege', 'add a rule to allow of the route, or use what it allows'),
+  mcp_not_allowed: advice(
+    'least privilege',
+    'add a rule to allow of the route, with a when that the token fulfils, or use what it allows',
+  ),
   credentials_missing: advice(
     'RFC 9449 7.1, RFC 6750 3',
     'send Authorization with the scheme of the challenge',

@@ -29,6 +29,7 @@ const MCP_RULES: readonly RouteRule<McpRoute>[] = [
   backendTlsProblems,
   endpointProblems,
   ruleNameProblems,
+  ruleClaimProblems,
 ];
 
 /** The rules between the fields of one route, and between it and the issuers and the replay store. */
@@ -216,6 +217,22 @@ function ruleNameProblems(where: string, { allow = [] }: McpRoute): Problem[] {
             want: 'must be left out: no message of this method carries a name, so the rule would let none pass',
             got: show(method),
             next: `a name is in ${NAMED_METHODS.join(', ')}`,
+          },
+        ],
+  );
+}
+
+/** What the caller itself wrote into its token proves nothing. */
+function ruleClaimProblems(where: string, { allow = [], auth }: McpRoute): Problem[] {
+  if (auth.profile !== 'selfSigned') return [];
+  return allow.flatMap(({ when }, i) =>
+    when === undefined
+      ? []
+      : [
+          {
+            where: `${where}.allow[${i}].when`,
+            want: 'must be left out on a selfSigned route: its callers write the claims of their tokens themselves',
+            got: show(when.claim),
           },
         ],
   );

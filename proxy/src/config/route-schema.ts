@@ -85,8 +85,10 @@ const credential = z._default(
   { kind: 'none' },
 );
 
-/** Of the Model Context Protocol's transports, oldest first. */
-const REVISIONS = ['2025-03-26', '2025-06-18', '2025-11-25', '2026-07-28'] as const;
+/** Revisions of the Model Context Protocol that have Streamable HTTP, oldest first. */
+const STREAMABLE = ['2025-03-26', '2025-06-18', '2025-11-25', '2026-07-28'] as const;
+/** The first has another transport, but servers negotiate it over this one, and clients name it from then on. */
+const REVISIONS = ['2024-11-05', ...STREAMABLE] as const;
 
 export const mcpRoute = z.strictObject({
   kind: z.literal('mcp'),
@@ -103,9 +105,10 @@ export const mcpRoute = z.strictObject({
   allowedOrigins: z._default(z.array(origin), []),
   /**
    * Revisions of MCP that are served, by the client's MCP-Protocol-Version; a request without one counts as
-   * 2025-03-26, and initialize by its protocolVersion.
+   * 2025-03-26, and initialize by its protocolVersion. 2024-11-05 is for servers that negotiate it over Streamable
+   * HTTP; its own transport is not served.
    */
-  revisions: z._default(nonEmpty(z.enum(REVISIONS)), [...REVISIONS]),
+  revisions: z._default(nonEmpty(z.enum(REVISIONS)), [...STREAMABLE]),
   /** Present: only JSON-RPC messages that fit a rule pass. The body is read for it, up to `limits.maxBodyBytes`. */
   allow: z.optional(
     nonEmpty(
@@ -122,6 +125,20 @@ export const mcpRoute = z.strictObject({
         names: z.optional(nonEmpty(z.string().check(must('must not be empty', (v: string) => v !== '')))),
         /** On top of the route's. */
         requiredScopes: z._default(z.array(scope), []),
+        /** Only for callers whose token has one of these values in a claim, or in the list that it is. */
+        when: z.optional(
+          z.strictObject({
+            /** Its name, or a JSON pointer to it where it lies in another: `/realm_access/roles`. */
+            claim: z
+              .string()
+              .check(
+                must('must be the name of a claim, or a JSON pointer', (v: string) =>
+                  /^(?!\/)[^]+$|^(\/([^~/]|~[01])+)+$/.test(v),
+                ),
+              ),
+            oneOf: nonEmpty(z.string()),
+          }),
+        ),
       }),
     ),
   ),

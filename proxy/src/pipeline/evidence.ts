@@ -110,6 +110,8 @@ export interface Received {
    * Limits count by it.
    */
   verificationCost?: number;
+  /** Of the JSON-RPC request in its body, where that was read: an error names it. */
+  rpcId?: string | number | undefined;
   /**
    * Gives the proof's one use back, which a request that reached nobody has not had. Absent: there is none, or
    * it was not claimed.
@@ -179,6 +181,8 @@ export type Caller =
       /** The key, certificate or subject that limits are counted by. */
       readonly identity: string;
       readonly scopes: readonly string[];
+      /** Of its token, as the issuer says; none of one that the caller made itself. */
+      readonly claims: Readonly<Record<string, unknown>>;
       readonly accessToken: string;
       /** Absent where the credential may be used again by design: certificate-bound and unbound tokens. */
       readonly proofUse: ProofUse | undefined;

@@ -42,7 +42,10 @@ export const REASONS = {
     400,
     'this MCP revision requires Mcp-Method, and Mcp-Name where the method has a name',
   ),
-  mcp_header_mismatch: request(400, 'Mcp-Method or Mcp-Name does not agree with the body'),
+  mcp_header_mismatch: request(
+    400,
+    'MCP-Protocol-Version, Mcp-Method or Mcp-Name does not agree with the body',
+  ),
   mcp_body_malformed: request(400, 'the body is not a JSON-RPC message'),
   mcp_session_gone: request(404, 'the session is gone; begin a new one'),
   mcp_not_allowed: request(403, 'this MCP method or name is not allowed here'),
@@ -171,6 +174,8 @@ export interface DenialOptions {
   readonly scopes?: readonly string[];
   /** True: counted as a refusal of the address, as those of family `auth` are. */
   readonly addressIsToBlame?: boolean;
+  /** For the client, where the answer is a JSON-RPC error: its `data`. */
+  readonly data?: Readonly<Record<string, unknown>>;
   /** Instead of the error that the reason has: there is no nonce to give. */
   readonly error?: Meaning['error'];
 }
@@ -185,10 +190,12 @@ export class Denial {
   readonly addressIsToBlame: boolean;
   /** Of OAuth, for the client. */
   readonly error: Meaning['error'];
+  /** Of JSON-RPC, for the client. */
+  readonly data: Readonly<Record<string, unknown>> | undefined;
   constructor(
     reason: Reason,
     detail?: string,
-    { retryAfterSeconds, scopes, addressIsToBlame = false, error }: DenialOptions = {},
+    { retryAfterSeconds, scopes, addressIsToBlame = false, error, data }: DenialOptions = {},
   ) {
     this.reason = reason;
     this.detail = detail;
@@ -196,6 +203,7 @@ export class Denial {
     this.scopes = scopes;
     this.addressIsToBlame = addressIsToBlame;
     this.error = error ?? meaningOf(reason).error;
+    this.data = data;
   }
 }
 

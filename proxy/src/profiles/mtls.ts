@@ -46,6 +46,7 @@ export function mtls(context: MtlsContext): Stage<Routed, Caller> {
         by: 'mtls',
         identity: certificate,
         scopes: checked.scopes,
+        claims,
         accessToken: token,
         proofUse: undefined,
         validity,

@@ -151,6 +151,7 @@ function callerOf(
     by: 'selfSigned',
     identity: owner,
     scopes: [],
+    claims: {},
     accessToken,
     proofUse: { owner, jti, acceptableUntil, madeAt: iat, aheadSeconds: clockSkewSeconds },
     validity: validityUnder(from, key, exp),

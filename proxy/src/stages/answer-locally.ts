@@ -5,8 +5,27 @@ import type { Accepted, LocalAnswer } from '../pipeline/evidence.js';
 
 /** Browsers keep a preflight and clients the metadata this long. */
 const MAX_AGE_SECONDS = 300;
-const REQUEST_HEADERS =
-  'Authorization, DPoP, Content-Type, Accept, MCP-Protocol-Version, Mcp-Session-Id, Mcp-Method, Mcp-Name, Last-Event-ID';
+const REQUEST_HEADERS = [
+  'Authorization',
+  'DPoP',
+  'Content-Type',
+  'Accept',
+  'MCP-Protocol-Version',
+  'Mcp-Session-Id',
+  'Mcp-Method',
+  'Mcp-Name',
+  'Last-Event-ID',
+  'traceparent',
+  'tracestate',
+];
+/** Names of mirrored parameters are the server's own, and CORS knows no prefixes: what is asked for is allowed. */
+const MIRRORED_PARAMETER = /^mcp-param-[!#$%&'*+.^_`|~0-9a-z-]+$/i;
+
+function allowedHeaders({ headers }: Accepted): string {
+  const asked = headers.get('access-control-request-headers')?.split(',') ?? [];
+  const mirrored = asked.map((name) => name.trim()).filter((name) => MIRRORED_PARAMETER.test(name));
+  return [...REQUEST_HEADERS, ...mirrored].join(', ');
+}
 
 /**
  * What clients must be able to ask before they have a token: protected resource metadata of every route (RFC
@@ -72,11 +91,11 @@ function answerPreflight(x: Accepted, find: ReturnType<typeof routeOf>): LocalAn
       'Access-Control-Allow-Origin',
       origin,
       'Vary',
-      'Origin',
+      'Origin, Access-Control-Request-Headers',
       'Access-Control-Allow-Methods',
       route.methods.join(', '),
       'Access-Control-Allow-Headers',
-      REQUEST_HEADERS,
+      allowedHeaders(x),
       'Access-Control-Max-Age',
       String(MAX_AGE_SECONDS),
     ],

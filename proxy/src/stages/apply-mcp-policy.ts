@@ -1,12 +1,12 @@
 import {
   decodeMcpHeader,
-  methodFits,
   readCalls,
   requiresName,
   STATELESS_SINCE,
   WITHOUT_VERSION,
   type McpCall,
 } from '../checks/mcp.js';
+import { decideCall } from '../checks/mcp-rules.js';
 import type { Config, McpRoute, McpRule } from '../config/index.js';
 import type { Authenticated, Permitted } from '../pipeline/evidence.js';
 import { Denial, deny } from '../pipeline/reason.js';
@@ -40,9 +40,12 @@ export function applyMcpPolicy(
       if (body instanceof Denial) return body;
       const calls = readCalls(body.bytes);
       if (calls === undefined) return mismatch?.denial ?? deny('mcp_body_malformed');
+      x.rpcId = answerableId(calls);
       if (mismatch?.excusedBy !== undefined && !calls.every(mismatch.excusedBy)) return mismatch.denial;
       const refused =
-        disagrees(named, calls) ?? (allow === undefined ? undefined : checkCalls(x, calls, allow, route));
+        disagrees(named, calls) ??
+        revisionDisagrees(x, calls) ??
+        (allow === undefined ? undefined : checkCalls(x, calls, allow, route));
       return refused ?? grow(x, { body });
     };
     return then(beforeBody, checkBody)(x);
@@ -64,7 +67,7 @@ function headerMismatch(
   const stated = headers.get('mcp-protocol-version');
   const version = stated ?? WITHOUT_VERSION;
   if (!serves(route, version)) {
-    const denial = deny('mcp_version_refused', `served: ${route.revisions.join(', ')}`);
+    const denial = versionDenial(version, route);
     if (stated !== undefined || method !== 'POST') return { denial };
     // Who begins a session says in the body what it speaks, and nothing in the header.
     return { denial, excusedBy: ({ revision }) => revision !== undefined && serves(route, revision) };
@@ -75,6 +78,22 @@ function headerMismatch(
     return { denial: deny('mcp_header_missing'), excusedBy: ({ notification }) => notification };
   const unnamed = requiresName(named.method) && named.name === undefined;
   return unnamed ? { denial: deny('mcp_header_missing') } : undefined;
+}
+
+/** Longer than any revision's name: what a client sends is not given back at length. */
+const MAX_ECHO = 128;
+
+const versionDenial = (version: string, { revisions }: McpRoute): Denial =>
+  deny('mcp_version_refused', `served: ${revisions.join(', ')}`, {
+    data: { supported: revisions, requested: version.slice(0, MAX_ECHO) },
+  });
+
+/** Of a single request: where an error goes. A batch has several, and gets one that names none. */
+function answerableId(calls: readonly McpCall[]): string | number | undefined {
+  const id = calls.length === 1 ? calls[0]!.id : undefined;
+  if (typeof id === 'string') return id.length <= MAX_ECHO ? id : undefined;
+  // What JavaScript cannot hold exactly would go back as another number.
+  return Number.isInteger(id) && !Number.isSafeInteger(id) ? undefined : id;
 }
 
 const serves = ({ revisions }: McpRoute, version: string): boolean =>
@@ -117,8 +136,17 @@ function disagrees(named: Named, calls: readonly McpCall[]): Denial | undefined 
 }
 
 /**
- * Every message must fit a rule whose scopes the caller has; answers to the server's own requests name no
- * method and pass.
+ * A server may go by `_meta` where we went by the field (MCP 2026-07-28, transports). A message that names a revision
+ * there has the field, too, and the same in it.
+ */
+function revisionDisagrees({ headers }: Authenticated, calls: readonly McpCall[]): Denial | undefined {
+  const stated = headers.get('mcp-protocol-version');
+  const other = calls.find(({ metaRevision }) => metaRevision !== undefined && metaRevision !== stated);
+  return other && deny('mcp_header_mismatch', `MCP-Protocol-Version ${stated}, _meta ${other.metaRevision}`);
+}
+
+/**
+ * Every message must fit a rule that is for the caller; answers to the server's own requests name no method and pass.
  */
 function checkCalls(
   { caller, facts }: Authenticated,
@@ -126,26 +154,26 @@ function checkCalls(
   allow: readonly McpRule[],
   route: McpRoute,
 ): Denial | undefined {
-  const scopes = caller.kind === 'known' ? caller.scopes : [];
   for (const { method, name } of calls) {
     if (method === undefined) continue;
     facts.mcpMethod = method;
     if (name !== undefined) facts.mcpName = name;
-    const fitting = allow.filter(
-      (rule) =>
-        methodFits(rule.method, method) &&
-        (rule.names === undefined || (name !== undefined && rule.names.includes(name))),
-    );
-    if (fitting.length === 0)
-      return deny('mcp_not_allowed', name === undefined ? method : `${method} ${name}`);
-    if (fitting.some((rule) => rule.requiredScopes.every((scope) => scopes.includes(scope)))) continue;
-    const required = [
-      ...new Set([
-        ...(route.auth.profile === 'selfSigned' ? [] : route.auth.requiredScopes),
-        ...fitting[0]!.requiredScopes,
-      ]),
-    ];
+    const decision = decideCall(allow, caller, method, name);
+    if (decision.kind === 'allowed') continue;
+    if (decision.kind === 'not_allowed') return notAllowed(method, name);
+    const ofRoute = route.auth.profile === 'selfSigned' ? [] : route.auth.requiredScopes;
+    const required = [...new Set([...ofRoute, ...decision.scopes])];
     return deny('scope_insufficient', `${method} needs ${required.join(' ')}`, { scopes: required });
   }
   return undefined;
+}
+
+/** Says which rule the route would need, as its config would have it. */
+function notAllowed(method: string, name: string | undefined): Denial {
+  const rule =
+    name === undefined
+      ? { method: method.slice(0, MAX_ECHO) }
+      : { method: method.slice(0, MAX_ECHO), names: [name.slice(0, MAX_ECHO)] };
+  const detail = name === undefined ? method : `${method} ${name}`;
+  return deny('mcp_not_allowed', detail, { data: { missingRule: rule } });
 }

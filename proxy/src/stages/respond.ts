@@ -4,6 +4,7 @@ import type { Config, Route } from '../config/index.js';
 import { challenges } from '../http/challenge.js';
 import { answerWhole, hasUnreadBody, type ClientAnswer, type ClientMessage } from '../http/exchange.js';
 import { headerFields } from '../http/header-fields.js';
+import { refusalBody } from '../http/refusal-body.js';
 import { replyHeaders } from '../http/reply-headers.js';
 import { metadataUrl } from '../http/resource.js';
 import type { LocalRateLimiter } from '../limit/rate-limiter.js';
@@ -104,16 +105,15 @@ export function createResponder({ config, audit, metrics, clock, refusals }: Res
   const prefixes = new Map(config.routes.map(({ name, pathPrefix }) => [name, pathPrefix]));
   return {
     refuse(received, denial, route, message, response, upstream) {
-      const { reason, detail, retryAfterSeconds, addressIsToBlame, error } = denial;
-      const { status, say, family } = meaningOf(reason);
+      const { reason, detail, retryAfterSeconds, addressIsToBlame } = denial;
+      const { status, family } = meaningOf(reason);
       if (addressIsToBlame || isBlamed(reason, family))
         refusals.drain(received.network, received.verificationCost ?? 1);
       const headers = refusalHeaders(received, denial, route, config);
       if (retryAfterSeconds !== undefined) headers.push('Retry-After', String(retryAfterSeconds));
       // An unread body would be taken for the next request: close rather than guess.
       if (!message.complete || READ_OTHERWISE.includes(reason)) headers.push('Connection', 'close');
-      // RFC 6750 3.1, in the form of RFC 6749 5.2: for clients that read no challenge.
-      const body = JSON.stringify({ error: error ?? reason, error_description: say });
+      const body = refusalBody(denial, route, received.rpcId);
       if (!response.headersSent && !response.destroyed) answerWhole(message, response, status, headers, body);
       const durationSeconds = clock() - received.receivedAt;
       metrics.countRequest(received.facts, status, reason, durationSeconds);

@@ -5,6 +5,7 @@
  */
 import { ORIGIN, startFixture, type GatewayFixture } from '../support/gateway.js';
 import { accessToken, ec, proof, thumbprint } from '../support/mint.js';
+import { refusalIn } from '../support/refusal.js';
 
 const client = ec();
 let fixture: GatewayFixture;
@@ -72,7 +73,7 @@ describe.each([1, 2])('over HTTP/%d', (version) => {
     ['nothing', ''],
   ])('%s does not pass', async (_, body) => {
     const { status, text } = await send(body);
-    expect([status, JSON.parse(text).error, fixture.seen]).toEqual([400, 'mcp_body_malformed', []]);
+    expect([status, refusalIn(text), fixture.seen]).toEqual([400, 'mcp_body_malformed', []]);
   });
   it.each(['constructor', '__proto__', 'toString'])(
     'a method called %s is one that no rule allows',

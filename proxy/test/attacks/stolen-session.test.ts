@@ -5,6 +5,7 @@
  */
 import { ORIGIN, startFixture, type GatewayFixture } from '../support/gateway.js';
 import { accessToken, ec, proof, thumbprint, type Pair } from '../support/mint.js';
+import { refusalIn } from '../support/refusal.js';
 
 const [owner, other] = [ec(), ec()];
 let fixture: GatewayFixture;
@@ -65,7 +66,7 @@ describe.each([1, 2])('over HTTP/%d', (version) => {
       expect((await ask(route, {}, session, method)).status).toBe(200);
       for (const who of [{ pair: other }, { sub: 'agent-8' }, { pair: other, sub: 'agent-8' }]) {
         const { status, text } = await ask(route, who, session, method);
-        expect([status, JSON.parse(text).error]).toEqual([404, 'mcp_session_gone']);
+        expect([status, refusalIn(text)]).toEqual([404, 'mcp_session_gone']);
       }
     }
     expect(seenSessions()).toEqual(['backend-1', 'backend-1', 'backend-1']);

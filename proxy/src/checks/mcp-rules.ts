@@ -1,0 +1,74 @@
+import type { McpRule } from '../config/index.js';
+
+/** Whom rules are for, as far as it was proved. */
+export type RuleSubject =
+  | { readonly kind: 'anonymous' }
+  | {
+      readonly kind: 'known';
+      readonly scopes: readonly string[];
+      readonly claims: Readonly<Record<string, unknown>>;
+    };
+
+export type RuleDecision =
+  | { readonly kind: 'allowed' }
+  /** No rule names it, or none of those is for this caller. */
+  | { readonly kind: 'not_allowed' }
+  /** A rule lets it pass with these scopes, some of which the caller's token lacks. */
+  | { readonly kind: 'lacks_scopes'; readonly scopes: readonly string[] };
+
+const ALLOWED: RuleDecision = { kind: 'allowed' };
+const NOT_ALLOWED: RuleDecision = { kind: 'not_allowed' };
+
+/** Whether a rule of `allow` lets this caller use a method, and a name where the message has one. */
+export function decideCall(
+  allow: readonly McpRule[],
+  caller: RuleSubject,
+  method: string,
+  name: string | undefined,
+): RuleDecision {
+  let nearest: McpRule | undefined;
+  for (const rule of allow) {
+    if (!isAbout(rule, method, name) || !isFor(rule, caller)) continue;
+    if (hasScopes(rule, caller)) return ALLOWED;
+    nearest ??= rule;
+  }
+  return nearest === undefined ? NOT_ALLOWED : { kind: 'lacks_scopes', scopes: nearest.requiredScopes };
+}
+
+const isAbout = (rule: McpRule, method: string, name: string | undefined): boolean =>
+  methodFits(rule.method, method) &&
+  (rule.names === undefined || (name !== undefined && rule.names.includes(name)));
+
+/** Whether a rule's method, exact or `prefix/*`, is this one. */
+export const methodFits = (rule: string, method: string): boolean =>
+  rule.endsWith('/*') ? method.startsWith(rule.slice(0, -1)) : method === rule;
+
+/** Whether the rule is for this caller, by a claim of its token; whoever was not authenticated has none. */
+export function isFor({ when }: McpRule, caller: RuleSubject): boolean {
+  if (when === undefined) return true;
+  if (caller.kind !== 'known') return false;
+  const value = claimAt(caller.claims, when.claim);
+  const has = (one: unknown) => typeof one === 'string' && when.oneOf.includes(one);
+  return Array.isArray(value) ? value.some(has) : has(value);
+}
+
+export const hasScopes = ({ requiredScopes }: McpRule, caller: RuleSubject): boolean =>
+  requiredScopes.length === 0 ||
+  (caller.kind === 'known' && requiredScopes.every((scope) => caller.scopes.includes(scope)));
+
+/** A claim by its name, or by a JSON pointer (RFC 6901) for one that lies in another: `/realm_access/roles`. */
+function claimAt(claims: Readonly<Record<string, unknown>>, claim: string): unknown {
+  const path = claim.startsWith('/')
+    ? claim
+        .slice(1)
+        .split('/')
+        .map((token) => token.replaceAll('~1', '/').replaceAll('~0', '~'))
+    : [claim];
+  let value: unknown = claims;
+  for (const member of path) {
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
+    if (!Object.hasOwn(value, member)) return undefined;
+    value = (value as Record<string, unknown>)[member];
+  }
+  return value;
+}
