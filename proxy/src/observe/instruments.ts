@@ -102,8 +102,11 @@ const QUEUED = {
 
 export type Instruments = ReturnType<typeof createInstruments>;
 
-/** All that the gateway counts itself, in the order in which it is shown. */
-export function createInstruments(registry: Registry, sources: Sources) {
+/**
+ * All that the gateway counts itself, in the order in which it is shown.
+ * @param active backend -> requests and streams open towards it
+ */
+export function createInstruments(registry: Registry, sources: Sources, active: ReadonlyMap<string, number>) {
   const registers = [registry];
   const instruments = {
     authFailures: new Counter({ ...AUTH_FAILURES, registers }),
@@ -121,7 +124,13 @@ export function createInstruments(registry: Registry, sources: Sources) {
     tokenAge: new Histogram({ ...TOKEN_AGE, registers }),
     claims: new Histogram({ ...CLAIMS, registers }),
     spans: new Counter({ ...SPANS, registers }),
-    active: new Gauge({ ...ACTIVE, registers }),
+    active: new Gauge({
+      ...ACTIVE,
+      registers,
+      collect() {
+        for (const [backend, exchanges] of active) this.set({ backend }, exchanges);
+      },
+    }),
     queued: new Gauge({ ...QUEUED, registers }),
   };
   openGauges(registers, sources);

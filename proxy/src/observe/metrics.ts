@@ -95,7 +95,9 @@ export interface MetricsOptions extends Sources {
 export function createMetrics({ thread = false, ...sources }: MetricsOptions): Metrics {
   const registry = new Registry();
   collectOfNode(registry, thread);
-  const instruments = createInstruments(registry, sources);
+  // Counted here and handed to prom-client when it is asked, since that finds a gauge by its labels each time.
+  const active = new Map<string, number>();
+  const instruments = createInstruments(registry, sources, active);
   return {
     countRequest: requestCounter(instruments),
     wouldDeny: (route = NO_ROUTE, reason) => instruments.wouldDeny.inc({ route, reason }),
@@ -107,8 +109,8 @@ export function createMetrics({ thread = false, ...sources }: MetricsOptions): M
     unchecked: () => instruments.unchecked.inc(),
     claimed: (answer, seconds) => instruments.claims.observe({ answer }, seconds),
     spansDropped: (cause, count) => instruments.spans.inc({ cause }, count),
-    upstreamStarted: (backend) => instruments.active.inc({ backend }),
-    upstreamEnded: (backend) => instruments.active.dec({ backend }),
+    upstreamStarted: (backend) => active.set(backend, (active.get(backend) ?? 0) + 1),
+    upstreamEnded: (backend) => active.set(backend, active.get(backend)! - 1),
     upstreamQueued: (backend, change) => instruments.queued.inc({ backend }, change),
     contentType: registry.contentType,
     text: () => registry.metrics(),

@@ -18,7 +18,7 @@ import type { ConnectionSlots, SlotHolder } from './connection-slots.js';
 import type { Deadline, Deadlines } from './deadlines.js';
 import type { Ending, OpenAnswer, OpenAnswers } from './open-answers.js';
 import { neverReuse } from './pool.js';
-import { isEventStream, relay, type Relay } from './relay.js';
+import { acceptsEventStream, isEventStream, relay, type Relay } from './relay.js';
 import { readSecretValue } from './secret-value.js';
 import { sendBody } from './send-body.js';
 
@@ -375,7 +375,12 @@ export class BackendExchange implements SlotHolder {
     this.#deadline?.cancel();
     this.#exchange.response.off('close', this.#onClientClose);
     if (this.#attempt === undefined) this.#context.slots.leave(this);
-    this.#done({ ...result, mayHaveReachedBackend: this.#mayHaveReachedBackend });
+    const mayHaveReachedBackend = this.#mayHaveReachedBackend;
+    // Member by member: a spread of two shapes is a hundredth of a request (measured).
+    if (result.kind === 'refused')
+      return this.#done({ kind: 'refused', denial: result.denial, mayHaveReachedBackend });
+    const { status, bytes, ended, waitedMs } = result;
+    this.#done({ kind: 'answered', status, bytes, ended, waitedMs, mayHaveReachedBackend });
   }
 }
 
@@ -391,9 +396,4 @@ function refusal(status: number, confidential: boolean): Denial | undefined {
   // RFC 9110 15: no such status is valid.
   if (status < 200 || status > 599) return deny('upstream_failed', `status ${status}`);
   return undefined;
-}
-
-function acceptsEventStream(headers: readonly string[]): boolean {
-  const at = headers.findIndex((name, i) => i % 2 === 0 && name.toLowerCase() === 'accept');
-  return at !== -1 && /(^|[\s,])text\/event-stream *($|[;,])/i.test(headers[at + 1]!);
 }

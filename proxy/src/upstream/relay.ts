@@ -89,6 +89,12 @@ export const isEventStream = ({ headers }: IncomingMessage): boolean =>
   /^text\/event-stream *(;|$)/i.test(headers['content-type'] ?? '') &&
   headers['content-encoding'] === undefined;
 
+/** @param headers name, value … of a request */
+export function acceptsEventStream(headers: readonly string[]): boolean {
+  const at = headers.findIndex((name, i) => i % 2 === 0 && name.toLowerCase() === 'accept');
+  return at !== -1 && /(^|[\s,])text\/event-stream *($|[;,])/i.test(headers[at + 1]!);
+}
+
 /**
  * A comment and `retry:`, without the empty line that would hand the reader an event which has come half: what
  * is incomplete at the end of a stream is discarded (HTML, server-sent events, 9.2.6).
