@@ -89,7 +89,6 @@ function matchAndPolicies(spec: GatewaySpec, route: McpRouteSpec, jwtExtra: obje
     file,
   } = issuerOf(spec, route);
   const { methods } = effectiveConfig(spec).routes.find((r) => r.name === route.name)!;
-  const path = new URL(route.backendUrl).pathname;
   return {
     matches: methods.map((method) => ({ path: { pathPrefix: route.pathPrefix }, method })),
     policies: {
@@ -101,9 +100,19 @@ function matchAndPolicies(spec: GatewaySpec, route: McpRouteSpec, jwtExtra: obje
         ...jwtExtra,
       },
       requestHeaderModifier: { remove: ['DPoP'] },
-      ...(path === '/' ? {} : { urlRewrite: { path: { prefix: path } } }),
+      ...urlRewrite(route),
     },
   };
+}
+
+/** Without it agentgateway asks with the backend's name, without a port, and the path that the client sent. */
+function urlRewrite({ backendUrl, backendHost }: McpRouteSpec): object {
+  const { pathname } = new URL(backendUrl);
+  const rewrite = {
+    ...(backendHost === undefined ? {} : { authority: { full: backendHost } }),
+    ...(pathname === '/' ? {} : { path: { prefix: pathname } }),
+  };
+  return Object.keys(rewrite).length === 0 ? {} : { urlRewrite: rewrite };
 }
 
 const mode = (spec: GatewaySpec, route: McpRouteSpec) => authOf(spec, route)._common.mode ?? AuthMode.STRICT;

@@ -20,6 +20,7 @@ import {
   DPOP_NONCE,
   DRAIN,
   GATEWAY,
+  HEARTBEAT,
   INTROSPECTION,
   ISSUER,
   JWKS_DISCOVERY,
@@ -33,6 +34,7 @@ import {
   REDIS_STORE,
   REFUSALS_PER_ADDRESS,
   REQUESTS_PER_ADDRESS,
+  ROUTE_TIMEOUTS,
   SELF_SIGNED,
   TOKEN_EXCHANGE,
   TRACING_FIELDS,
@@ -187,10 +189,12 @@ function mcpRoute(spec: GatewaySpec, route: McpRouteSpec): RouteModel {
     methods: route.methods as ('GET' | 'POST' | 'DELETE')[] | undefined,
     auth: auth(spec, route),
     rateLimit: rateLimit(spec, route),
+    timeouts: route.timeouts && written(route.timeouts, ROUTE_TIMEOUTS),
+    ...written(route, HEARTBEAT),
     allowedOrigins: route.allowedOrigins,
     revisions: words(route.revisions),
     allow: route.allow?.map((rule) => written(rule, MCP_RULE)),
-    backend: usesAgentgateway(spec) ? throughAgentgateway() : direct(route),
+    backend: usesAgentgateway(spec) ? throughAgentgateway(route) : direct(route),
   };
 }
 
@@ -198,15 +202,24 @@ function mcpRoute(spec: GatewaySpec, route: McpRouteSpec): RouteModel {
  * The path stays as it is: agentgateway matches the same prefixes and does the rewriting. It wants the token,
  * and is in the pod.
  */
-const throughAgentgateway = (): Backend<'mcp'> => ({
+const throughAgentgateway = (route: McpRouteSpec): Backend<'mcp'> => ({
   url: `http://127.0.0.1:${PORT.dataPlane}`,
+  host: undefined,
+  redirectBase: redirectBase(route),
   endpoints: undefined,
   outlier: undefined,
   caFile: undefined,
   clientCertificate: undefined,
   serverName: undefined,
-  credential: { kind: 'verifiedToken' },
+  // What the MCP server refuses is agentgateway's credential or none: the client's token ends at agentgateway.
+  credential: { kind: 'verifiedToken', relayChallenge: false },
 });
+
+/** The URL that the MCP server has of itself, by the Host and the path that agentgateway asks it with. */
+function redirectBase({ backendUrl, backendHost }: McpRouteSpec): string {
+  const url = new URL(backendUrl);
+  return `${url.protocol}//${backendHost ?? url.host}${url.pathname}`;
+}
 
 const certificateOf = ({ cert, key }: { cert: string; key: string }) => ({
   certFile: inConfig(cert),
@@ -223,6 +236,8 @@ const direct = (route: McpRouteSpec): Backend<'mcp'> => ({
       ? undefined
       : certificateOf({ cert: routeFile(route, 'client.crt'), key: routeFile(route, 'client.key') }),
   serverName: route.serverName,
+  host: route.backendHost,
+  redirectBase: undefined,
   credential: route.tokenExchange ? exchange(route, route.tokenExchange) : credentialFile(route),
 });
 
@@ -249,6 +264,7 @@ function secretsRoute(spec: GatewaySpec, route: SecretsRouteSpec): RouteModel {
     methods: route.methods as ('GET' | 'HEAD')[] | undefined,
     auth: auth(spec, route),
     rateLimit: rateLimit(spec, route),
+    timeouts: route.timeouts && written(route.timeouts, ROUTE_TIMEOUTS),
     backend: {
       url: API_SERVER,
       caFile: `${DIR.apiToken}/ca.crt`,

@@ -1,17 +1,29 @@
+import { Duration } from 'cdk8s';
 import { Construct } from 'constructs';
 import { portOf } from '../spec/flow-graph';
 import type { RouteSpec } from '../spec/gateway-spec';
 import { checkFields } from '../support/fields';
-import { checked, instanceOf, listOf, oneOf, optional, Shape, struct, TEXT } from '../support/kinds';
+import {
+  checked,
+  DURATION,
+  instanceOf,
+  listOf,
+  oneOf,
+  optional,
+  Shape,
+  struct,
+  TEXT,
+} from '../support/kinds';
 import { refuse } from '../support/text';
 import { AuthProfile } from '../values/auth-profile';
 import { CaBundle } from '../values/ca-bundle';
 import * as fields from '../values/config-fields';
+import { RouteTimeouts } from '../values/limits';
 import { McpRevision, McpRule, OutlierEjection } from '../values/mcp';
 import { Peer } from '../values/peer';
 import { RateLimit } from '../values/rate-limit';
 import { SecretSource } from '../values/secret-source';
-import { EXCHANGE, OUTLIER, RULE } from '../values/shapes';
+import { EXCHANGE, OUTLIER, RULE, TIMEOUTS } from '../values/shapes';
 import { TokenExchange } from '../values/token-exchange';
 import { AgentGateway, GatewayRoute } from './agent-gateway';
 
@@ -44,6 +56,15 @@ export interface McpRouteProps {
   readonly backendServerName?: string;
 
   /**
+   * `Host` of requests to the backend, `name` or `name:port` in lower case, for servers that answer to one name only
+   * (the Python SDK answers 421 to others). With https also SNI and the certificate's name, unless
+   * `backendServerName` says otherwise.
+   *
+   * @default - the host of `backend`
+   */
+  readonly backendHost?: string;
+
+  /**
    * kubernetes.io/tls Secret of the gateway's namespace with the certificate that it shows to the backend; a
    * rotation is followed.
    *
@@ -68,7 +89,8 @@ export interface McpRouteProps {
   readonly outlierEjection?: OutlierEjection;
 
   /**
-   * Canonical path prefix, matched on segment borders: `/mcp` takes `/mcp` and `/mcp/x`, never `/mcpx`.
+   * Canonical path prefix, matched on segment borders: `/mcp` takes `/mcp` and `/mcp/x`, never `/mcpx`; `/` takes
+   * what no other route has.
    *
    * @default '/mcp'
    */
@@ -94,6 +116,21 @@ export interface McpRouteProps {
    * @default - the gateway's limit
    */
   readonly rateLimit?: RateLimit;
+
+  /**
+   * Patience with the backend of this route.
+   *
+   * @default - the gateway's
+   */
+  readonly timeouts?: RouteTimeouts;
+
+  /**
+   * An event stream on which nothing came for so long gets a comment line, between two events, so that what stands in
+   * between does not take it for dead; 1 second to 1 hour, 15 seconds suit most.
+   *
+   * @default - none
+   */
+  readonly heartbeat?: Duration;
 
   /**
    * Credential of the gateway that the MCP server gets. The caller's own token is never passed on.
@@ -164,6 +201,7 @@ const SHAPE: Shape<McpRouteProps> = {
   backendPeer: instanceOf(Peer),
   backendCa: optional(instanceOf(CaBundle)),
   backendServerName: optional(TEXT),
+  backendHost: optional(TEXT),
   backendCertificateSecret: optional(TEXT),
   backendEndpoints: optional(listOf(TEXT)),
   outlierEjection: optional(OUTLIER),
@@ -171,6 +209,8 @@ const SHAPE: Shape<McpRouteProps> = {
   name: optional(TEXT),
   auth: optional(instanceOf(AuthProfile)),
   rateLimit: optional(instanceOf(RateLimit)),
+  timeouts: optional(TIMEOUTS),
+  heartbeat: optional(DURATION),
   credential: optional(instanceOf(SecretSource)),
   tokenExchange: optional(EXCHANGE),
   credentialHeader: optional(TEXT),
@@ -234,11 +274,14 @@ export class McpRoute extends GatewayRoute {
       backendPort: portOf(this.backendUrl),
       ca: props.backendCa,
       serverName: props.backendServerName,
+      backendHost: props.backendHost,
       certificateSecret: props.backendCertificateSecret,
       endpoints: props.backendEndpoints,
       outlier: props.outlierEjection,
       auth: props.auth,
       rateLimit: props.rateLimit,
+      timeouts: props.timeouts,
+      heartbeat: props.heartbeat,
       methods: props.methods,
       allowedOrigins: props.allowedOrigins,
       allow: props.allow,
@@ -253,7 +296,11 @@ export class McpRoute extends GatewayRoute {
 }
 
 /** Values that have no factory are checked where they are handed over. */
-function checkValues({ allow = [], outlierEjection, tokenExchange }: McpRouteProps): void {
+function checkValues(props: McpRouteProps): void {
+  const { allow = [], outlierEjection, tokenExchange, timeouts } = props;
+  checkFields('', props, fields.BACKEND_HOST);
+  checkFields('', props, fields.HEARTBEAT);
+  checkFields('timeouts', timeouts ?? {}, fields.ROUTE_TIMEOUTS);
   allow.forEach((rule, at) => checkFields(`allow[${at}]`, rule, fields.MCP_RULE));
   checkFields('outlierEjection', outlierEjection ?? {}, fields.OUTLIER);
   if (tokenExchange !== undefined) checkFields('tokenExchange', tokenExchange, fields.TOKEN_EXCHANGE);

@@ -1,9 +1,13 @@
 import { Construct } from 'constructs';
 import type { RouteSpec } from '../spec/gateway-spec';
+import { checkFields } from '../support/fields';
 import { checked, FLAG, instanceOf, listOf, optional, recordOf, Shape, struct, TEXT } from '../support/kinds';
 import { checkObjectName, refuse } from '../support/text';
 import { AuthProfile } from '../values/auth-profile';
+import { ROUTE_TIMEOUTS } from '../values/config-fields';
+import { RouteTimeouts } from '../values/limits';
 import { RateLimit } from '../values/rate-limit';
+import { TIMEOUTS } from '../values/shapes';
 import { AgentGateway, GatewayRoute } from './agent-gateway';
 
 /** Properties of a `SecretsRoute`. */
@@ -54,6 +58,13 @@ export interface SecretsRouteProps {
   readonly rateLimit?: RateLimit;
 
   /**
+   * Patience with the API server.
+   *
+   * @default - the gateway's
+   */
+  readonly timeouts?: RouteTimeouts;
+
+  /**
    * WEAKENS the route: Secrets leave the pod unencrypted, and whoever sees the traffic on its way reads them.
    * For a mesh that encrypts from pod to pod, or a laptop. Without it the gateway must have a `tlsSecretName`,
    * or synth refuses.
@@ -71,6 +82,7 @@ const SHAPE: Shape<SecretsRouteProps> = {
   name: optional(TEXT),
   auth: optional(instanceOf(AuthProfile)),
   rateLimit: optional(instanceOf(RateLimit)),
+  timeouts: optional(TIMEOUTS),
   insecurePlainHttp: optional(FLAG),
 };
 const PROPS = struct('SecretsRouteProps', SHAPE);
@@ -90,6 +102,7 @@ export class SecretsRoute extends GatewayRoute {
     if (props.secretNames.length === 0) {
       refuse({ where: 'secretNames', want: 'must list at least one Secret', got: props.secretNames });
     }
+    checkFields('timeouts', props.timeouts ?? {}, ROUTE_TIMEOUTS);
     props.secretNames.forEach((name, at) => checkObjectName(`secretNames[${at}]`, name));
     this.props = props;
     props.gateway.addRoute(this);
@@ -97,13 +110,14 @@ export class SecretsRoute extends GatewayRoute {
 
   /** @internal */
   public _spec(): RouteSpec {
-    const { auth, rateLimit, secretNames, secretKeys, insecurePlainHttp = false } = this.props;
+    const { auth, rateLimit, timeouts, secretNames, secretKeys, insecurePlainHttp = false } = this.props;
     return {
       kind: 'secrets',
       name: this.routeName,
       pathPrefix: this.pathPrefix,
       auth,
       rateLimit,
+      timeouts,
       secretNames: [...new Set(secretNames)].sort(),
       secretKeys,
       insecurePlainHttp,

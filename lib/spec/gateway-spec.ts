@@ -8,7 +8,7 @@ import { CaBundle } from '../values/ca-bundle';
 import { DataPlane } from '../values/data-plane';
 import { Image } from '../values/image';
 import { JwksSource } from '../values/jwks-source';
-import { GatewayLimits, UpstreamTimeouts } from '../values/limits';
+import { GatewayLimits, RouteTimeouts, UpstreamTimeouts } from '../values/limits';
 import { McpRevision, McpRule, OutlierEjection } from '../values/mcp';
 import { IpFamily, NetworkPolicyFlavor } from '../values/network';
 import { OriginSource } from '../values/origin-source';
@@ -26,6 +26,7 @@ interface RouteCommon {
   /** Absent: the gateway's. */
   readonly auth?: AuthProfile;
   readonly rateLimit?: RateLimit;
+  readonly timeouts?: RouteTimeouts;
 }
 
 export interface McpRouteSpec extends RouteCommon {
@@ -35,6 +36,8 @@ export interface McpRouteSpec extends RouteCommon {
   readonly backendPeer: Peer;
   readonly ca?: CaBundle;
   readonly serverName?: string;
+  readonly backendHost?: string;
+  readonly heartbeat?: Duration;
   readonly certificateSecret?: string;
   readonly endpoints?: string[];
   readonly outlier?: OutlierEjection;

@@ -33,6 +33,7 @@ const OF_ROUTE: Names = [
   [/^backend\.caFile\b/, 'backendCa'],
   [/^backend\.clientCertificate\b.*/, 'backendCertificateSecret'],
   [/^backend\.serverName\b/, 'backendServerName'],
+  [/^backend\.host\b/, 'backendHost'],
   [/^backend\.(secretNames|secretKeys)\b/, '$1'],
 ];
 

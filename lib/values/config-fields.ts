@@ -80,6 +80,8 @@ export const LIMITS = fields('limits', {
   maxUrlBytes: 'maxUrlBytes',
   maxBody: 'maxBodyBytes',
   headersTimeout: 'headersTimeoutSeconds',
+  keepAliveTimeout: 'keepAliveTimeoutSeconds',
+  maxIdleConnections: 'maxIdleConnections',
   bodyIdleTimeout: 'bodyIdleTimeoutSeconds',
   minBodyRate: 'minBodyBytesPerSecond',
   answerIdleTimeout: 'answerIdleTimeoutSeconds',
@@ -110,6 +112,15 @@ export const TRACING_FIELDS = fields('tracing', {
   exportInterval: 'exportIntervalSeconds',
   maxQueue: 'maxQueue',
 });
+
+export const ROUTE_TIMEOUTS = fields('routes[]{mcp}.timeouts', {
+  connect: 'connectTimeoutSeconds',
+  firstByte: 'firstByteTimeoutSeconds',
+  idle: 'idleTimeoutSeconds',
+  total: 'totalTimeoutSeconds',
+});
+export const HEARTBEAT = fields('routes[]{mcp}', { heartbeat: 'heartbeatSeconds' });
+export const BACKEND_HOST = fields('routes[]{mcp}.backend', { backendHost: 'host' });
 
 export const OUTLIER = fields('routes[]{mcp}.backend.outlier', {
   consecutiveFailures: 'consecutiveFailures',

@@ -38,6 +38,22 @@ export interface GatewayLimits {
   readonly headersTimeout?: Duration;
 
   /**
+   * How long a client's connection may wait for its next request; 1 second to 1 hour. Longer than the front keeps
+   * its own, or its request meets a connection that is closing: the load balancers of Google Cloud hold 600 seconds
+   * and want 620.
+   *
+   * @default Duration.seconds(65)
+   */
+  readonly keepAliveTimeout?: Duration;
+
+  /**
+   * Connections of one replica that wait so at a time, 1 to 1 000 000; of more, the one that waits longest is closed.
+   *
+   * @default - half of `maxConnections`
+   */
+  readonly maxIdleConnections?: number;
+
+  /**
    * Time without a byte of a request body after which the client is cut off; 1 second to 10 minutes.
    *
    * @default Duration.seconds(15)
@@ -191,4 +207,35 @@ export interface UpstreamTimeouts {
    * @default Duration.minutes(10)
    */
   readonly maxConnectionAge?: Duration;
+}
+
+/** Patience with the backend of one route, instead of the gateway's. */
+export interface RouteTimeouts {
+  /**
+   * Time to connect; 100 milliseconds to 60 seconds.
+   *
+   * @default - the gateway's
+   */
+  readonly connect?: Duration;
+
+  /**
+   * Time from the end of the request to the first byte of the answer; 1 second to 1 hour.
+   *
+   * @default - the gateway's
+   */
+  readonly firstByte?: Duration;
+
+  /**
+   * Time without a byte of the answer after which a stream is ended; 1 second to 1 day.
+   *
+   * @default - the gateway's
+   */
+  readonly idle?: Duration;
+
+  /**
+   * An answer as a whole, event streams too; 1 second to 7 days.
+   *
+   * @default - the gateway's
+   */
+  readonly total?: Duration;
 }

@@ -1,7 +1,7 @@
 /** The props of values that are plain objects, and the kind of each. */
 import { DURATION, instanceOf, listOf, NUMBER, optional, Shape, SIZE, struct, TEXT } from '../support/kinds';
 import { CaBundle } from './ca-bundle';
-import { AddressLimit, GatewayLimits, UpstreamTimeouts } from './limits';
+import { AddressLimit, GatewayLimits, RouteTimeouts, UpstreamTimeouts } from './limits';
 import { McpClaimCondition, McpRule, OutlierEjection } from './mcp';
 import { Peer } from './peer';
 import { SecretSource } from './secret-source';
@@ -16,6 +16,8 @@ const LIMITS_SHAPE: Shape<GatewayLimits> = {
   maxUrlBytes: optional(NUMBER),
   maxBody: optional(SIZE),
   headersTimeout: optional(DURATION),
+  keepAliveTimeout: optional(DURATION),
+  maxIdleConnections: optional(NUMBER),
   bodyIdleTimeout: optional(DURATION),
   minBodyRate: optional(NUMBER),
   answerIdleTimeout: optional(DURATION),
@@ -41,6 +43,14 @@ const UPSTREAM_SHAPE: Shape<UpstreamTimeouts> = {
   maxConnectionAge: optional(DURATION),
 };
 export const UPSTREAM = struct('UpstreamTimeouts', UPSTREAM_SHAPE);
+
+const TIMEOUTS_SHAPE: Shape<RouteTimeouts> = {
+  connect: optional(DURATION),
+  firstByte: optional(DURATION),
+  idle: optional(DURATION),
+  total: optional(DURATION),
+};
+export const TIMEOUTS = struct('RouteTimeouts', TIMEOUTS_SHAPE);
 
 const OUTLIER_SHAPE: Shape<OutlierEjection> = {
   consecutiveFailures: optional(NUMBER),

@@ -1,7 +1,9 @@
 /** What one config makes of requests: a reload makes another of these and lets the requests under way end in theirs. */
+import { isIP } from 'node:net';
 import type { Clock } from './clock.js';
-import type { Config, Route } from './config/index.js';
+import type { Config, McpRoute, Route } from './config/index.js';
 import type { SessionKeys } from './keys/key-source.js';
+import { hostNameOf, metadataUrl, publicPlaceOf } from './http/resource.js';
 import { trustedPeers, type TrustedPeers } from './http/trusted-peers.js';
 import type { AuditLog } from './observe/audit-log.js';
 import type { LineSink } from './observe/line-sink.js';
@@ -16,7 +18,7 @@ import { openTrust, type Dependencies, type Trust } from './trust.js';
 import type { Deadlines } from './upstream/deadlines.js';
 import type { OpenAnswers } from './upstream/open-answers.js';
 import { several, single, type Endpoints } from './upstream/endpoints.js';
-import { createUpstream } from './upstream/upstream.js';
+import { createUpstream, type BackendView } from './upstream/upstream.js';
 import type { BucketTable } from './limit/bucket-table.js';
 import {
   createAddressLimits,
@@ -33,6 +35,7 @@ export interface Generation {
   readonly responder: Responder;
   readonly peers: TrustedPeers;
   readonly endpointsOf: (route: Route) => Endpoints;
+  readonly viewOf: (route: Route) => BackendView | undefined;
   /** By what rules a route lets somebody in, as one word: an answer goes on after a reload while they are the same. */
   readonly policyOf: (route: Route) => string;
   readonly policies: ReadonlySet<string>;
@@ -69,11 +72,13 @@ export function openGeneration(
   const endpoints = new Map(
     config.routes.map((route) => [
       route,
-      acquire(['endpoints', route.name, route.kind, route.backend, config.upstream, config.limits], () =>
-        openEndpoints(route, config, resources, trust, clock),
+      acquire(
+        ['endpoints', route.name, route.kind, route.backend, patienceOf(route, config), config.limits],
+        () => openEndpoints(route, config, resources, trust, clock),
       ),
     ]),
   );
+  const views = new Map(config.routes.map((route) => [route, viewOf(route, config)]));
   const policies = new Map(config.routes.map((route) => [route, policyText(route, config)]));
   return {
     config,
@@ -98,8 +103,34 @@ export function openGeneration(
     responder: createResponder({ config, audit, metrics, clock, refusals: addressLimits.refusals }),
     peers: trustedPeers(config.trustedPeers),
     endpointsOf: (route) => endpoints.get(route)!,
+    viewOf: (route) => views.get(route),
     policyOf: (route) => policies.get(route)!,
     policies: new Set(policies.values()),
+  };
+}
+
+/** What a route says of its own, the config's `upstream` for the rest. */
+function patienceOf({ timeouts }: Route, { upstream }: Config): Config['upstream'] {
+  return {
+    ...upstream,
+    connectTimeoutSeconds: timeouts.connectTimeoutSeconds ?? upstream.connectTimeoutSeconds,
+    firstByteTimeoutSeconds: timeouts.firstByteTimeoutSeconds ?? upstream.firstByteTimeoutSeconds,
+    idleTimeoutSeconds: timeouts.idleTimeoutSeconds ?? upstream.idleTimeoutSeconds,
+    totalTimeoutSeconds: timeouts.totalTimeoutSeconds ?? upstream.totalTimeoutSeconds,
+  };
+}
+
+function viewOf(route: Route, config: Config): BackendView | undefined {
+  if (route.kind !== 'mcp') return undefined;
+  const { credential } = route.backend;
+  const resourceMetadata = metadataUrl(config, route, config.publicOrigins[0]!);
+  return {
+    place: publicPlaceOf(config, route),
+    challenge:
+      credential.kind === 'verifiedToken' && credential.relayChallenge
+        ? { auth: route.auth, resourceMetadata }
+        : undefined,
+    heartbeatSeconds: route.heartbeatSeconds,
   };
 }
 
@@ -121,11 +152,13 @@ function policyText(route: Route, { issuers }: Config): string {
 
 function openEndpoints(
   route: Route,
-  { upstream, limits }: Config,
+  config: Config,
   { deadlines, openAnswers, metrics }: ProcessResources,
   { credentials, clientCertificates, roots }: Trust,
   now: Clock,
 ): Endpoints {
+  const { limits } = config;
+  const upstream = patienceOf(route, config);
   const { caFile } = route.backend;
   const token = route.kind === 'secrets' ? credentials.get(route.backend.tokenFile) : undefined;
   const certificate =
@@ -135,6 +168,7 @@ function openEndpoints(
   const open = (url: string) =>
     createUpstream({
       url,
+      host: route.kind === 'mcp' ? route.backend.host : undefined,
       upstream,
       limits,
       deadlines,
@@ -142,7 +176,7 @@ function openEndpoints(
       onQueued: metrics.upstreamQueued,
       tlsOptions: {
         ca: caFile === undefined ? undefined : () => roots.get(caFile)?.current(),
-        servername: route.kind === 'mcp' ? route.backend.serverName : undefined,
+        servername: route.kind === 'mcp' ? serverNameOf(route.backend) : undefined,
         certificate: certificate === undefined ? undefined : () => certificate.current(),
       },
       renew: (request: UpstreamRequest) => {
@@ -160,6 +194,13 @@ function openEndpoints(
   return several(route.backend.endpoints.map(open), { outlier: route.backend.outlier, now });
 }
 
+/** RFC 9110 4.3.4: who is asked for is who must be there; an address has no SNI (RFC 6066 3). */
+function serverNameOf({ serverName, host }: McpRoute['backend']): string | undefined {
+  if (serverName !== undefined || host === undefined) return serverName;
+  const name = hostNameOf(host);
+  return isIP(name.replace(/^\[|\]$/g, '')) === 0 ? name : undefined;
+}
+
 /** Whether a client may have to show one: bound tokens of every profile may name one. */
 export const asksForCertificate = ({ routes }: Config): boolean =>
   routes.some(({ auth }) => auth.profile !== 'selfSigned');
@@ -175,6 +216,8 @@ const AT_START: readonly (readonly [string, (config: Config) => unknown])[] = [
   ['tracing', (c) => c.tracing],
   ['limits.maxHeaderBytes', (c) => c.limits.maxHeaderBytes],
   ['limits.headersTimeoutSeconds', (c) => c.limits.headersTimeoutSeconds],
+  ['limits.keepAliveTimeoutSeconds', (c) => c.limits.keepAliveTimeoutSeconds],
+  ['limits.maxIdleConnections', (c) => c.limits.maxIdleConnections],
   ['limits.maxConnections', (c) => c.limits.maxConnections],
   ['limits.maxConnectionsPerAddress', (c) => c.limits.maxConnectionsPerAddress],
   [

@@ -20,6 +20,7 @@ import type { ReplayStore } from './replay/replay-store.js';
 import { accept, type AddressLimits } from './stages/accept.js';
 import { answerLocally } from './stages/answer-locally.js';
 import { applyMcpPolicy } from './stages/apply-mcp-policy.js';
+import { awaitEnd } from './stages/await-end.js';
 import { authenticate } from './stages/authenticate.js';
 import { bindSession } from './stages/bind-session.js';
 import type { SessionKeys } from './keys/key-source.js';
@@ -85,7 +86,7 @@ export function createPipeline(
     answerLocally: answerLocally(config),
     matchRoute: matchRoute(config.routes),
     decide: inOrder(
-      authenticate(profiles),
+      then(authenticate(profiles), awaitEnd(config, beforeBody)),
       applyMcpPolicy(config, beforeBody),
       bindSession(sessionKeys),
       rejectReplay(store, { clock, replay: config.replay }),

@@ -106,6 +106,7 @@ class RequestInProgress {
         caller: caller.kind === 'known' ? caller.identity : received.network,
         validity: caller.kind === 'known' ? caller.validity : undefined,
         policy: this.#generation.policyOf(outbound.route),
+        view: this.#generation.viewOf(outbound.route),
       },
       (outcome) => {
         metrics.upstreamEnded(upstream.backend);

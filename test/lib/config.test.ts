@@ -244,6 +244,49 @@ describe("agentgateway's config", () => {
   });
 });
 
+describe('a backend of another name', () => {
+  const mcp = { backend: 'https://mcp.tools.svc:5443/inner/', backendHost: 'localhost:5000' };
+  const backendOf = (options: GatewayOptions) => config(options).routes[0].backend;
+  it('is asked by it, and its path keeps its slash', () => {
+    expect(backendOf({ gateway: { dataPlane: DataPlane.direct() }, mcp })).toEqual({
+      url: mcp.backend,
+      host: mcp.backendHost,
+    });
+  });
+  it('is asked by it through agentgateway, and its redirects are known', () => {
+    expect(backendOf({ mcp })).toMatchObject({
+      redirectBase: 'https://localhost:5000/inner/',
+      credential: { kind: 'verifiedToken', relayChallenge: false },
+    });
+    const { policies } = parse(dataOf(manifests({ mcp }), 'config.yaml')).routes[0];
+    expect(policies.urlRewrite).toEqual({
+      authority: { full: 'localhost:5000' },
+      path: { prefix: '/inner/' },
+    });
+    expect(backendOf({}).redirectBase).toBe(
+      `${backendOf({ gateway: { dataPlane: DataPlane.direct() } }).url}/`,
+    );
+  });
+});
+
+describe('patience and heartbeats of a route', () => {
+  it('reach the config in seconds', () => {
+    const timeouts = { connect: Duration.seconds(1), firstByte: Duration.minutes(10) };
+    const {
+      routes: [mcp],
+      limits,
+    } = config({
+      mcp: { timeouts, heartbeat: Duration.seconds(15) },
+      gateway: { limits: { keepAliveTimeout: Duration.seconds(620), maxIdleConnections: 500 } },
+    });
+    expect(mcp).toMatchObject({
+      timeouts: { connectTimeoutSeconds: 1, firstByteTimeoutSeconds: 600 },
+      heartbeatSeconds: 15,
+    });
+    expect(limits).toMatchObject({ keepAliveTimeoutSeconds: 620, maxIdleConnections: 500 });
+  });
+});
+
 describe('several endpoints, a client certificate, another name', () => {
   const mcp = {
     backend: 'https://mcp.tools.svc:5443',

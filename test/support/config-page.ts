@@ -20,7 +20,7 @@ export function schemaPlaces(): ReadonlyMap<string, Place> {
     [...page.matchAll(ROW)].map(([, place, takes, fallback]) => {
       const [, min, max] = /number.* from ([\d.]+) to ([\d.]+)/.exec(takes) ?? [];
       return [
-        place.replace(/^routes\[\]\{secrets\}\.(auth|rateLimit)/, 'routes[]{mcp}.$1'),
+        place.replace(/^routes\[\]\{secrets\}\.(auth|rateLimit|timeouts)/, 'routes[]{mcp}.$1'),
         {
           takes,
           ...(min === undefined ? {} : { bounds: { min: Number(min), max: Number(max) } }),

@@ -76,7 +76,7 @@ function decoded(path: string): string | undefined {
 const SIMPLE = /^(?:\/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+\/?$/;
 
 /** RFC 3986 5.2.4 on a path that starts with "/". */
-function removeDotSegments(path: string): string {
+export function removeDotSegments(path: string): string {
   if (!path.includes('/.')) return path;
   const out: string[] = [];
   const segments = path.split('/').slice(1);

@@ -10,6 +10,17 @@ export const limits = z.prefault(
     maxBodyBytes: z._default(whole(0, 1_073_741_824, 'bytes'), 4_194_304),
     /** Time a client has to send its header block. */
     headersTimeoutSeconds: z._default(seconds(1, 120), 10),
+    /**
+     * How long a client's connection may wait for its next request. Longer than the front in front keeps its own, or
+     * its request meets a connection that is closing: 65 s suit nginx, Envoy and most load balancers, those of Google
+     * Cloud hold 600 s and want 620.
+     */
+    keepAliveTimeoutSeconds: z._default(seconds(1, 3600), 65),
+    /**
+     * Connections that wait so at a time; of more, the one that waits longest is closed. Absent: half of
+     * `maxConnections`.
+     */
+    maxIdleConnections: z.optional(whole(1, 1_000_000, 'connections')),
     /** Time without a byte of a request body after which the client is cut off. */
     bodyIdleTimeoutSeconds: z._default(seconds(1, 600), 15),
     /**

@@ -108,19 +108,27 @@ export const httpUrl = z.string().check(
   ),
 );
 
+function prefix({ root }: { readonly root: boolean }) {
+  const isPrefix = (v: string) =>
+    (root && v === '/') || (/^(\/[A-Za-z0-9._~-]+)+$/.test(v) && !/\/\.\.?(\/|$)/.test(v));
+  return z.string().check(
+    must(
+      'must start with "/"',
+      (v: string) => v.startsWith('/'),
+      (v) => suggest(`/${v}`, v),
+    ),
+    must(
+      'must be a canonical path: unreserved characters only, no empty or dot segments, no trailing "/"',
+      (v: string) => !v.startsWith('/') || isPrefix(v),
+      (v) => suggest(v.replace(/\/+/g, '/').replace(/\/$/, ''), v),
+    ),
+  );
+}
+
 /** A path prefix that is matched on segment borders: "/mcp" takes /mcp and /mcp/x, never /mcpx. */
-export const pathPrefix = z.string().check(
-  must(
-    'must start with "/"',
-    (v: string) => v.startsWith('/'),
-    (v) => suggest(`/${v}`, v),
-  ),
-  must(
-    'must be a canonical path: unreserved characters only, no empty or dot segments, no trailing "/"',
-    (v: string) => !v.startsWith('/') || (/^(\/[A-Za-z0-9._~-]+)+$/.test(v) && !/\/\.\.?(\/|$)/.test(v)),
-    (v) => suggest(v.replace(/\/+/g, '/').replace(/\/$/, ''), v),
-  ),
-);
+export const pathPrefix = prefix({ root: false });
+/** Of a route: also "/", which is every path that no other route has. */
+export const routePrefix = prefix({ root: true });
 
 export const ASYMMETRIC = ['ES256', 'ES384', 'PS256', 'RS256', 'EdDSA', 'Ed25519'] as const;
 /** Signature algorithms that may be allowed; `none` and HS* cannot be named (RFC 8725 3.1). */

@@ -10,6 +10,7 @@ import {
   nonEmpty,
   origin,
   pathPrefix,
+  routePrefix,
   seconds,
   subdomain,
   suggest,
@@ -31,6 +32,17 @@ const rateLimit = z.strictObject({
   shared: z._default(z.boolean(), false),
 });
 
+/** Instead of those of `upstream`, for the backend of this route. */
+const timeouts = z.prefault(
+  z.strictObject({
+    connectTimeoutSeconds: z.optional(seconds(0.1, 60)),
+    firstByteTimeoutSeconds: z.optional(seconds(1, 3600)),
+    idleTimeoutSeconds: z.optional(seconds(1, 86_400)),
+    totalTimeoutSeconds: z.optional(seconds(1, 604_800)),
+  }),
+  {},
+);
+
 const credential = z._default(
   z.discriminatedUnion('kind', [
     z.strictObject({ kind: z.literal('none') }),
@@ -38,7 +50,14 @@ const credential = z._default(
      * The verified access token as `Authorization: Bearer`; loopback backends only, since MCP forbids token
      * passthrough.
      */
-    z.strictObject({ kind: z.literal('verifiedToken') }),
+    z.strictObject({
+      kind: z.literal('verifiedToken'),
+      /**
+       * Whether a backend that refuses the token says so to the client: 401 and 403 with its challenge. false: it is
+       * about a credential that the client does not have, and 401 is answered as 502.
+       */
+      relayChallenge: z._default(z.boolean(), true),
+    }),
     /** `<header>: <prefix><content of file>`; the file is read again when it changes. */
     z.strictObject({
       kind: z.literal('file'),
@@ -93,11 +112,17 @@ const REVISIONS = ['2024-11-05', ...STREAMABLE] as const;
 export const mcpRoute = z.strictObject({
   kind: z.literal('mcp'),
   name: label,
-  pathPrefix,
+  pathPrefix: routePrefix,
   /** Streamable HTTP: POST sends, GET opens the server's stream, DELETE ends a session. */
   methods: z._default(nonEmpty(z.enum(['GET', 'POST', 'DELETE'])), ['POST', 'GET', 'DELETE']),
   auth,
   rateLimit: z.optional(rateLimit),
+  timeouts,
+  /**
+   * An event stream on which nothing came for so long gets a comment line, between two events, so that what stands in
+   * between does not take it for dead. Absent: none.
+   */
+  heartbeatSeconds: z.optional(seconds(1, 3600)),
   /**
    * Origin header values of browsers that may call; a request with any other Origin is refused (MCP transports,
    * DNS rebinding).
@@ -172,6 +197,27 @@ export const mcpRoute = z.strictObject({
           ),
         ),
     ),
+    /**
+     * `Host` of requests to the backend, `name` or `name:port`, for servers that answer to one name only; with https
+     * also SNI and the certificate's name, unless `serverName` says otherwise. Absent: the host of the URL.
+     */
+    host: z.optional(
+      z
+        .string()
+        .check(
+          must(
+            'must be "name" or "name:port", in lower case',
+            (v: string) =>
+              /^(?:[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?|\[[0-9a-f:.]+\])(?::[1-9]\d{0,4})?$/.test(v) &&
+              URL.canParse(`http://${v}`),
+          ),
+        ),
+    ),
+    /**
+     * URL that the backend's own redirects begin with, where it is not `url`: behind a further proxy that sets the
+     * Host or rewrites the path. A Location under it is given to clients as one under the route.
+     */
+    redirectBase: z.optional(httpUrl),
     credential,
   }),
 });
@@ -183,6 +229,7 @@ export const secretsRoute = z.strictObject({
   methods: z._default(nonEmpty(z.enum(['GET', 'HEAD'])), ['GET', 'HEAD']),
   auth,
   rateLimit: z.optional(rateLimit),
+  timeouts,
   backend: z.strictObject({
     /** Origin of the Kubernetes API server. */
     url: httpUrl.check(

@@ -18,6 +18,35 @@ const SCHEMES: Readonly<Record<Auth['profile'], readonly Scheme[]>> = {
   selfSigned: ['Bearer'],
 };
 
+/** Errors of RFC 6750 3.1 and RFC 9470 3 that speak of the client's token. */
+const OF_TOKEN = /^(?:invalid_request|invalid_token|insufficient_scope|insufficient_user_authentication)$/;
+/** RFC 6749 3.3: scope-tokens with spaces between. */
+const SCOPES = /^[\x21\x23-\x5b\x5d-\x7e]+(?: [\x21\x23-\x5b\x5d-\x7e]+)*$/;
+
+/**
+ * The challenge of a backend that got the client's token, as the client can use it: its error and its scopes, in the
+ * scheme that the client used, with the metadata of this route. What else the backend says stays here: its own
+ * metadata would send the client to a name that only the pod knows.
+ */
+export function relayedChallenge(said: string, { auth, resourceMetadata, scheme }: ChallengeContext): string {
+  const offered = SCHEMES[auth.profile];
+  const name = offered.find((each) => each.toLowerCase() === scheme) ?? offered[0]!;
+  const params: string[] = [];
+  const error = paramOf(said, 'error');
+  const scopes = paramOf(said, 'scope');
+  if (error !== undefined && OF_TOKEN.test(error)) params.push(`error="${error}"`);
+  if (scopes !== undefined && SCOPES.test(scopes)) params.push(`scope="${scopes}"`);
+  if (name === 'DPoP' && 'proofAlgorithms' in auth) params.push(`algs="${auth.proofAlgorithms.join(' ')}"`);
+  if (resourceMetadata !== undefined) params.push(`resource_metadata="${resourceMetadata}"`);
+  return `${name} ${params.length === 0 ? 'realm="agentgateway"' : params.join(', ')}`;
+}
+
+/** RFC 9110 11.2: a parameter as a token or a quoted string; the first one of that name. */
+const paramOf = (challenge: string, name: string): string | undefined => {
+  const found = new RegExp(`(?:^|[\\s,])${name}\\s*=\\s*(?:"([^"\\\\]*)"|([^\\s",]+))`, 'i').exec(challenge);
+  return found?.[1] ?? found?.[2];
+};
+
 /** The scheme whose challenge carries the error. */
 function blamedScheme(error: string | undefined, used: string | undefined): string | undefined {
   if (error === 'invalid_dpop_proof' || error === 'use_dpop_nonce') return 'DPoP';

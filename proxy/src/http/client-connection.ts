@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import type { Reason } from '../pipeline/reason.js';
 import { hasUnreadBody } from './exchange.js';
 import { gatherPieces } from './gather-pieces.js';
+import type { IdleConnection, IdleConnections } from './idle-connections.js';
 import { isRtsp, reasonOf, unreadableAnswer } from './unreadable.js';
 
 /** Requests that may wait on one connection for the answer before theirs. */
@@ -33,6 +34,7 @@ export interface ClientConnectionOptions {
   /** Bytes came that are no request; returns the id of the record that was made of it. */
   readonly onUnreadable: (reason: Reason, socket: Socket) => string;
   readonly maxBodyBytes: number;
+  readonly idle: IdleConnections;
 }
 
 const CONNECTION = Symbol('client connection');
@@ -47,7 +49,7 @@ type Owned = Socket & { [CONNECTION]?: ClientConnection };
  * After an answer with `Connection: close` nothing is handled (RFC 9112 9.6), and the close comes in stages: our side
  * is shut down, what the client still sends is read and dropped, so that no reset destroys the answer on its way.
  */
-export class ClientConnection {
+export class ClientConnection implements IdleConnection {
   private readonly socket: Socket;
   private readonly options: ClientConnectionOptions;
   private phase: Phase = 'idle';
@@ -71,6 +73,7 @@ export class ClientConnection {
     this.options = options;
     // node:http calls this when an answer that closes the connection has gone out.
     Object.assign(socket, { destroySoon: () => this.closeInStages() });
+    socket.once('close', () => options.idle.delete(this));
   }
 
   /** A request was parsed. */
@@ -105,6 +108,10 @@ export class ClientConnection {
     this.serve(message, response);
   }
 
+  closeIdle(): void {
+    this.socket.destroy();
+  }
+
   /** The parser could not go on, or the connection failed. */
   failed(cause: NodeJS.ErrnoException): void {
     // What follows a request that announced the end is none, and takes nothing from the answer before it.
@@ -124,6 +131,7 @@ export class ClientConnection {
 
   private serve(message: IncomingMessage, response: ServerResponse): void {
     this.phase = 'serving';
+    this.options.idle.delete(this);
     this.inService = response;
     response.once('close', () => this.answered());
     this.options.handle(message, response);
@@ -134,7 +142,7 @@ export class ClientConnection {
     if (this.phase === 'over' || this.socket.destroyed) return this.end();
     this.phase = 'idle';
     const next = this.waiting.shift();
-    if (next === undefined) return;
+    if (next === undefined) return this.options.idle.add(this);
     if (next.kind === 'unreadable') return this.refuse(next.reason);
     this.serve(next.message, next.response);
     this.goOn();

@@ -10,6 +10,7 @@ import type { TLSSocket } from 'node:tls';
 import type { Config } from '../config/index.js';
 import { ClientConnection, type ClientConnectionOptions } from './client-connection.js';
 import { createHttp2Sessions, type Http2Sessions } from './http2-sessions.js';
+import { IdleConnections } from './idle-connections.js';
 import { createIntake, type Handle } from './intake.js';
 import type { Reason } from '../pipeline/reason.js';
 import { networkOf, plainAddress, type TrustedPeers } from './trusted-peers.js';
@@ -52,7 +53,7 @@ export function createEdgeServer(
     requestTimeout: 0, // bodies have a bound on silence instead: a long upload is not an attack
     // often, so that thousands of slow clients are not all closed in one turn of the event loop
     connectionsCheckingInterval: 250,
-    keepAliveTimeout: 65_000,
+    keepAliveTimeout: limits.keepAliveTimeoutSeconds * 1000,
     rejectNonStandardBodyWrites: true,
     requireHostHeader: false, // accept refuses it, with a record
   };
@@ -68,16 +69,18 @@ export function createEdgeServer(
           requestCert: askForCertificate,
           rejectUnauthorized: false,
         });
+  const idle = new IdleConnections(limits.maxIdleConnections ?? Math.ceil(limits.maxConnections / 2));
   const sessions =
     tls === undefined
       ? undefined
-      : createHttp2Sessions(limits, handle, (reason, socket) => {
+      : createHttp2Sessions(limits, idle, handle, (reason, socket) => {
           onUnreadable(reason, plainAddress(socket.remoteAddress ?? 'unknown'));
         });
   if (sessions !== undefined) divert(server, sessions);
   serveHttp1(server, {
     handle,
     maxBodyBytes: limits.maxBodyBytes,
+    idle,
     onUnreadable: (reason, socket) => onUnreadable(reason, plainAddress(socket.remoteAddress ?? 'unknown')),
   });
   server.maxConnections = limits.maxConnections;

@@ -10,6 +10,7 @@ import type { Reason } from '../pipeline/reason.js';
 import type { Http2Facts } from './exchange.js';
 import { gatherFrames } from './gather-pieces.js';
 import { HeaderBlocks } from './header-blocks.js';
+import type { IdleConnection, IdleConnections } from './idle-connections.js';
 import type { Handle } from './intake.js';
 import { WatchedSocket } from './watched-socket.js';
 
@@ -31,11 +32,6 @@ const RESET_BURST = 2 * MAX_STREAMS;
 const RESETS_PER_SECOND = 33;
 /** Of a body that its backend does not take; what a connection may have on its way is four of them. */
 const STREAM_WINDOW_BYTES = 1 << 18;
-/**
- * Without a stream, as long as HTTP/1.1 keeps a connection alive; before the first one `headersTimeoutSeconds`.
- * Bytes that begin no stream do not count: neither pings nor half a header block hold a session.
- */
-const IDLE_MS = 65_000;
 /** How long a client may take to see that its session is over. */
 const LEAVE_MS = 2_000;
 const SWEEP_MS = 250;
@@ -51,11 +47,17 @@ const MAX_REQUESTS = 4 * MAX_STREAMS;
 const { NGHTTP2_NO_ERROR, NGHTTP2_PROTOCOL_ERROR } = http2.constants;
 
 /** One session: its streams, the resets that it may still cause, and until when it may stay. */
-class Session {
+class Session implements IdleConnection {
   readonly socket: TLSSocket;
   readonly blocks: HeaderBlocks;
   readonly #session: ServerHttp2Session;
   readonly #stallMs: number;
+  /**
+   * Without a stream, as long as HTTP/1.1 keeps a connection alive; before the first one `headersTimeoutSeconds`.
+   * Bytes that begin no stream do not count: neither pings nor half a header block hold a session.
+   */
+  readonly #idleMs: number;
+  readonly #idle: IdleConnections;
   #streams = 0;
   /** Of `performance.now()`: without a stream, until when; over, until when the connection may stay. */
   #until: number;
@@ -64,21 +66,31 @@ class Session {
   #resets = RESET_BURST;
   #resetsAt = performance.now();
 
-  constructor(session: ServerHttp2Session, socket: TLSSocket, blocks: HeaderBlocks, stallMs: number) {
+  constructor(
+    session: ServerHttp2Session,
+    socket: TLSSocket,
+    blocks: HeaderBlocks,
+    { headersTimeoutSeconds, keepAliveTimeoutSeconds }: Config['limits'],
+    idle: IdleConnections,
+  ) {
     this.socket = socket;
     this.blocks = blocks;
     this.#session = session;
-    this.#stallMs = stallMs;
-    this.#until = performance.now() + stallMs;
+    this.#stallMs = headersTimeoutSeconds * 1000;
+    this.#idleMs = keepAliveTimeoutSeconds * 1000;
+    this.#idle = idle;
+    this.#until = performance.now() + this.#stallMs;
   }
 
   beginStream(): void {
+    if (this.#streams === 0) this.#idle.delete(this);
     this.#streams += 1;
   }
 
   endStream(failed: boolean): void {
     this.#streams -= 1;
-    this.#until = performance.now() + IDLE_MS;
+    this.#until = performance.now() + this.#idleMs;
+    if (this.#streams === 0 && !this.#isOver) this.#idle.add(this);
     if (failed) this.#countReset();
   }
 
@@ -92,8 +104,20 @@ class Session {
   end(): void {
     if (this.#isOver) return;
     this.#isOver = true;
+    this.#idle.delete(this);
     this.#until = performance.now() + LEAVE_MS;
     this.#session.destroy();
+  }
+
+  /** It is over for others, too: nothing is open, and nothing on its way that was seen. */
+  closeIdle(): void {
+    this.end();
+  }
+
+  /** Its connection is gone. */
+  left(): void {
+    this.#isOver = true;
+    this.#idle.delete(this);
   }
 
   destroy(): void {
@@ -135,6 +159,7 @@ class Session {
 
 class Sessions implements Http2Sessions {
   readonly #limits: Config['limits'];
+  readonly #idle: IdleConnections;
   readonly #handle: Handle;
   readonly #onDropped: DropHandler;
   readonly #server: Http2Server;
@@ -143,8 +168,9 @@ class Sessions implements Http2Sessions {
   readonly #timer: NodeJS.Timeout;
   #isClosing = false;
 
-  constructor(limits: Config['limits'], handle: Handle, onDropped: DropHandler) {
+  constructor(limits: Config['limits'], idle: IdleConnections, handle: Handle, onDropped: DropHandler) {
     this.#limits = limits;
+    this.#idle = idle;
     this.#handle = handle;
     this.#onDropped = onDropped;
     const onRequest = (message: http2.Http2ServerRequest) => this.#begin(message);
@@ -190,9 +216,12 @@ class Sessions implements Http2Sessions {
 
   #admit(http2Session: ServerHttp2Session, socket: TLSSocket, blocks: HeaderBlocks): void {
     http2Session.setLocalWindowSize(4 * STREAM_WINDOW_BYTES);
-    const session = new Session(http2Session, socket, blocks, this.#limits.headersTimeoutSeconds * 1000);
+    const session = new Session(http2Session, socket, blocks, this.#limits, this.#idle);
     this.#sessions.set(socket, session);
-    socket.once('close', () => this.#sessions.delete(socket));
+    socket.once('close', () => {
+      this.#sessions.delete(socket);
+      session.left();
+    });
     // Before node:http2 makes a request of it.
     http2Session.prependListener('stream', (stream, _headers, _flags, raw) =>
       this.#watch(stream, raw.length / 2, session),
@@ -227,9 +256,10 @@ type DropHandler = (reason: Reason, socket: TLSSocket) => void;
 /** @param onDropped a request was dropped that never showed as one */
 export const createHttp2Sessions = (
   limits: Config['limits'],
+  idle: IdleConnections,
   handle: Handle,
   onDropped: DropHandler,
-): Http2Sessions => new Sessions(limits, handle, onDropped);
+): Http2Sessions => new Sessions(limits, idle, handle, onDropped);
 
 const shownBytes = ({ maxHeaderBytes }: Config['limits']): number =>
   Math.max(SHOWN_HEADER_BYTES, maxHeaderBytes);

@@ -1,10 +1,36 @@
-import type { Config, Route } from '../config/index.js';
+import type { PublicPlace } from '../checks/location.js';
+import type { Config, McpRoute, Route } from '../config/index.js';
 
-/** Path of a route as clients see it. */
+/** A path without the "/" at its end; of the root nothing is left. */
+const trimmed = (path: string): string => path.replace(/\/$/, '');
+
+/** Path of a route as clients see it; of a route at "/" empty, as RFC 3986 6.2.3 takes both for the same. */
 export const publicPathOf = (
   config: Pick<Config, 'publicPathPrefix'>,
   route: Pick<Route, 'pathPrefix'>,
-): string => (config.publicPathPrefix ?? '') + route.pathPrefix;
+): string => (config.publicPathPrefix ?? '') + trimmed(route.pathPrefix);
+
+/** Path that takes the place of `pathPrefix` in requests to `url`; a URL without a path changes none. */
+const pathAt = (url: string, { pathPrefix }: Pick<Route, 'pathPrefix'>): string => {
+  const { pathname } = new URL(url);
+  return trimmed(pathname === '/' ? pathPrefix : pathname);
+};
+
+/** Under which names and path the backend of a route speaks of itself, and where clients reach it. */
+export function publicPlaceOf(config: Pick<Config, 'publicPathPrefix'>, route: McpRoute): PublicPlace {
+  const { url, endpoints = [], host, redirectBase = url } = route.backend;
+  const urls = [url, redirectBase, ...endpoints].map((each) => new URL(each));
+  const names = urls.flatMap((each) => [each.host, each.hostname]);
+  return {
+    authorities: new Set(host === undefined ? names : [...names, host, hostNameOf(host)]),
+    sentPath: pathAt(url, route),
+    backendPath: pathAt(redirectBase, route),
+    publicPath: publicPathOf(config, route),
+  };
+}
+
+/** Of `host:port`, without the port. */
+export const hostNameOf = (host: string): string => host.replace(/:\d+$/, '');
 
 /** The canonical URI of a route: its `resource` of RFC 9728 and RFC 8707, and the audience of tokens for it (MCP). */
 export const resourceOf = (

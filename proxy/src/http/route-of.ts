@@ -19,13 +19,14 @@ export function routeOf(routes: readonly Route[]): (path: string) => Found | und
     longestFirst.map((route) => [
       route,
       longestFirst
-        .filter(({ pathPrefix }) => pathPrefix.toLowerCase().startsWith(`${route.pathPrefix.toLowerCase()}/`))
+        .filter((other) => other !== route && isBelow(other.pathPrefix, route.pathPrefix))
         .map((longer) => ({ longer, pattern: tolerantPattern(longer.pathPrefix) })),
     ]),
   );
   return (path) => {
     const route = longestFirst.find(
       (r) =>
+        r.pathPrefix === '/' ||
         path === r.pathPrefix ||
         (path.startsWith(r.pathPrefix) && path.charCodeAt(r.pathPrefix.length) === 0x2f),
     );
@@ -37,6 +38,9 @@ export function routeOf(routes: readonly Route[]): (path: string) => Found | und
     return lured === undefined ? { route } : { route, lured };
   };
 }
+
+const isBelow = (path: string, prefix: string): boolean =>
+  prefix === '/' || path.toLowerCase().startsWith(`${prefix.toLowerCase()}/`);
 
 /** Each name of the prefix, whatever stands around it that is no part of a name. */
 function tolerantPattern(pathPrefix: string): RegExp {

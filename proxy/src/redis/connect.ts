@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { Cluster, Redis, RedisOptions } from 'ioredis';
 import type { ReplayConfig } from '../config/index.js';
+import { nameNodes, namingConnector, withServerName } from './server-names.js';
 
 export type RedisConfig = Extract<ReplayConfig, { store: 'redis' }>;
 
@@ -33,16 +34,19 @@ export async function connectRedis(
   report: (cause: unknown) => void,
 ): Promise<Redis | Cluster> {
   // a chunk of its own, mounted only where a gateway uses Redis
-  const { Redis: Single, Cluster: Clustered } = await import('ioredis');
+  const { Redis: Single, Cluster: Clustered, SentinelConnector } = await import('ioredis');
   const { topology } = config;
   const [first, options] = [address(new URL(config.url).host), connectionOptions(config)];
   if (topology.kind === 'cluster') {
     const cluster = new Clustered([first, ...topology.nodes.map(address)], clusterOptions(config, options));
+    nameNodes(cluster);
     return cluster.on('error', report);
   }
   const redis: Redis = new Single({
     ...options,
-    ...(topology.kind === 'single' ? first : sentinelOptions(config, first, topology)),
+    ...(topology.kind === 'single'
+      ? { ...first, ...(options.tls && { tls: withServerName(options.tls, first.host) }) }
+      : { ...sentinelOptions(config, first, topology), Connector: namingConnector(SentinelConnector) }),
     retryStrategy: (attempt) => {
       try {
         Object.assign(redis.options, passwordOf(config)); // rotated, maybe: that is why we were thrown out

@@ -17,8 +17,8 @@ export function matchRoute(routes: readonly Route[]): Stage<Accepted, Routed> {
     if (!(route.methods as readonly string[]).includes(x.method))
       return deny('method_not_allowed', `got ${x.method}, allowed ${route.methods.join(', ')}`);
     // RFC 9110 9.3.1, 9.3.5: content there has no meaning, so no two readers need agree on it; no rule for
-    // messages would see it.
-    if (x.method !== 'POST' && x.framing !== undefined && Number(x.framing) !== 0)
+    // messages would see it. Of a body without a length await-end sees whether it is empty.
+    if (x.method !== 'POST' && x.framing !== undefined && x.framing !== 'chunked' && Number(x.framing) !== 0)
       return deny('malformed_request', `a body in ${x.method}`);
     // MCP transports: an Origin that is not listed is a browser under somebody else's control (DNS rebinding).
     const origin = x.headers.get('origin');

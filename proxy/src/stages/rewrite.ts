@@ -67,7 +67,7 @@ function rewriteMcp(
   credentialOf: CredentialOf,
   exchanged: string | undefined,
 ): Outbound | Denial {
-  const { credential, url } = route.backend;
+  const { credential } = route.backend;
   const headers = ['X-Request-Id', x.id];
   forwardHeaders(x, credential, headers);
   if (x.body !== undefined) headers.push('Content-Type', 'application/json');
@@ -79,8 +79,7 @@ function rewriteMcp(
     headers.push('Authorization', `Bearer ${x.caller.accessToken}`);
   }
   if (exchanged !== undefined) headers.push('Authorization', `Bearer ${exchanged}`);
-  const base = new URL(url).pathname.replace(/\/$/, '');
-  const path = base === '' ? x.path : base + x.path.slice(route.pathPrefix.length);
+  const path = backendPath(x.path, route);
   const framing = x.body !== undefined ? String(x.body.bytes.length) : x.framing;
   return grow(x, {
     upstream: {
@@ -93,6 +92,20 @@ function rewriteMcp(
       confidential: false,
     },
   });
+}
+
+const PATHS = new WeakMap<McpRoute, string>();
+
+/**
+ * The path of the backend's URL in place of the prefix, if the URL has one. Its "/" at the end stays where nothing
+ * follows: to some servers `/mcp/` is another resource than `/mcp`.
+ */
+function backendPath(path: string, route: McpRoute): string {
+  let base = PATHS.get(route);
+  if (base === undefined) PATHS.set(route, (base = new URL(route.backend.url).pathname));
+  if (base === '/') return path;
+  const rest = route.pathPrefix === '/' ? path : path.slice(route.pathPrefix.length);
+  return base.endsWith('/') && rest.startsWith('/') ? base + rest.slice(1) : base + rest;
 }
 
 /** Adds to `headers` those of the client that a backend may see. */

@@ -1,8 +1,9 @@
+import { publicLocation, type PublicPlace } from '../checks/location.js';
 import { deny, type Denial } from '../pipeline/reason.js';
 
 /**
- * Fields of a backend's answer that stay here: hop-by-hop (RFC 9110 7.6.1), its cookies and its name, and
- * challenges, which speak of a credential that the client does not have.
+ * Fields of a backend's answer that stay here: hop-by-hop (RFC 9110 7.6.1), its cookies and its name, challenges,
+ * which speak of a credential that the client does not have, and `Refresh`, which is a redirect to browsers.
  */
 const KEPT_BACK = new Set([
   'connection',
@@ -21,6 +22,7 @@ const KEPT_BACK = new Set([
   'dpop-nonce',
   'x-request-id',
   'alt-svc',
+  'refresh',
 ]);
 
 export interface AnswerHeaders {
@@ -29,38 +31,64 @@ export interface AnswerHeaders {
   readonly length: string | undefined;
 }
 
-/**
- * Reads the raw lines once: Node's own object is made at its first use and costs more than all of this. A
- * Secret's answer carries its type and length alone, and is never cached.
- *
- * @param extra what the gateway adds: name, value …
- * @param nameSession makes the id of a session its caller's
- */
-export function answerHeaders(
-  raw: readonly string[],
-  confidential: boolean,
-  extra: readonly string[],
-  nameSession: ((id: string) => string) | undefined,
-): AnswerHeaders {
+export interface AnswerContext {
+  /** A Secret's answer carries its type and length alone, and is never cached. */
+  readonly confidential: boolean;
+  /** What the gateway adds: name, value … */
+  readonly extra: readonly string[];
+  /** Makes the id of a session its caller's. */
+  readonly nameSession: ((id: string) => string) | undefined;
+  /** That was asked of the backend: its relative locations begin there. */
+  readonly requestPath: string;
+  /** Where clients find what the backend speaks of. */
+  readonly place: PublicPlace | undefined;
+  /** Of the backend, as the client can use it. */
+  readonly challenge: string | undefined;
+  readonly isEventStream: boolean;
+}
+
+/** Reads the raw lines once: Node's own object is made at its first use and costs more than all of this. */
+export function answerHeaders(raw: readonly string[], context: AnswerContext): AnswerHeaders {
+  const { confidential, extra, challenge, isEventStream } = context;
   const ours = ownFields(extra);
   const headers: string[] = [];
   let length: string | undefined;
   let listed: string[] | undefined;
   for (let i = 0; i < raw.length; i += 2) {
     const name = raw[i]!.toLowerCase();
-    const value = raw[i + 1]!;
-    if (name === 'content-length') length = value;
-    if (name === 'connection') listed = [...(listed ?? []), ...connectionOptions(value)];
-    if (KEPT_BACK.has(name) || isReplaced(name, ours) || isForeignLocation(name, value)) continue;
-    headers.push(
-      raw[i]!,
-      name === 'mcp-session-id' && nameSession !== undefined ? nameSession(value) : value,
-    );
+    if (name === 'content-length') length = raw[i + 1]!;
+    if (name === 'connection') listed = [...(listed ?? []), ...connectionOptions(raw[i + 1]!)];
+    if (KEPT_BACK.has(name) || isReplaced(name, ours)) continue;
+    const value = shownValue(name, raw[i + 1]!, context);
+    if (value !== undefined) headers.push(raw[i]!, value);
   }
   if (confidential) return { headers: confidentialHeaders(extra, length), length };
   headers.push(...extra);
   if (ours.nonce) headers.push('Cache-Control', 'no-store');
+  if (challenge !== undefined) headers.push('WWW-Authenticate', challenge);
+  // nginx, and what speaks its language, would hold events until a buffer is full.
+  if (isEventStream) headers.push('X-Accel-Buffering', 'no');
   return { headers: withoutListed(headers, listed), length };
+}
+
+/** A field as the client gets it; `undefined`: it doesn't. */
+function shownValue(
+  name: string,
+  value: string,
+  { nameSession, requestPath, place, isEventStream }: AnswerContext,
+): string | undefined {
+  switch (name) {
+    case 'location':
+    case 'content-location':
+      // Else it would name what only the backend's network knows, or send a browser elsewhere in our name.
+      return place && publicLocation(value, requestPath, place);
+    case 'mcp-session-id':
+      return nameSession === undefined ? value : nameSession(value);
+    case 'x-accel-buffering':
+      return isEventStream ? undefined : value;
+    default:
+      return value;
+  }
 }
 
 /** Which of the fields that the gateway adds take the place of the backend's. */
@@ -81,10 +109,6 @@ const isReplaced = (name: string, { nonce, rateLimit, cors }: OwnFields): boolea
   (nonce && name === 'cache-control') ||
   (rateLimit && name.startsWith('ratelimit')) ||
   (cors && name.startsWith('access-control-'));
-
-/** A location with a name that only the backend's network knows. */
-const isForeignLocation = (name: string, value: string): boolean =>
-  (name === 'location' || name === 'content-location') && !/^\/(?!\/)/.test(value);
 
 /** RFC 9110 7.6.1: names of fields, among others, in any case. */
 const connectionOptions = (value: string): string[] =>
@@ -113,9 +137,20 @@ function without(headers: readonly string[], names: readonly string[]): string[]
 }
 
 /** What the Kubernetes API said, mapped: its own text could name objects that the caller may not know of. */
-export function confidentialAnswer(status: number): Denial | undefined {
+function confidentialAnswer(status: number): Denial | undefined {
   if (status === 200) return undefined;
   if (status === 404) return deny('secret_absent');
   if (status === 401 || status === 403) return deny('upstream_refused', `status ${status}`);
   return deny('upstream_failed', `status ${status}`);
+}
+
+/** What the client is told instead of the backend's answer; absent: it gets that. */
+export function refusedAnswer(status: number, confidential: boolean): Denial | undefined {
+  if (confidential) return confidentialAnswer(status);
+  // The backend's quarrel is with our credential, not with the client's proof: a 401 would send the client for
+  // a new token.
+  if (status === 401 || status === 407) return deny('upstream_refused', `status ${status}`);
+  // RFC 9110 15: no such status is valid.
+  if (status < 200 || status > 599) return deny('upstream_failed', `status ${status}`);
+  return undefined;
 }

@@ -1,82 +1,20 @@
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
-import type { Config } from '../config/index.js';
 import { bodyPace } from '../http/body-pace.js';
-import {
-  answerWhole,
-  cameWhole,
-  giveUp,
-  onceGone,
-  type ClientAnswer,
-  type ClientMessage,
-} from '../http/exchange.js';
-import type { TokenValidity, UpstreamRequest } from '../pipeline/evidence.js';
+import { relayedChallenge } from '../http/challenge.js';
+import { answerWhole, cameWhole, giveUp, onceGone } from '../http/exchange.js';
+import type { UpstreamRequest } from '../pipeline/evidence.js';
 import { Denial, deny } from '../pipeline/reason.js';
-import { answerHeaders, confidentialAnswer } from './answer.js';
+import { answerHeaders, refusedAnswer } from './answer.js';
+import type { BackendContext, Exchange, Outcome, Result } from './backend-context.js';
 import { ClientProgress } from './client-progress.js';
-import type { ConnectionSlots, SlotHolder } from './connection-slots.js';
-import type { Deadline, Deadlines } from './deadlines.js';
-import type { Ending, OpenAnswer, OpenAnswers } from './open-answers.js';
+import type { SlotHolder } from './connection-slots.js';
+import type { Deadline } from './deadlines.js';
+import type { OpenAnswer } from './open-answers.js';
 import { neverReuse } from './pool.js';
 import { acceptsEventStream, isEventStream, relay, type Relay } from './relay.js';
 import { readSecretValue } from './secret-value.js';
 import { sendBody } from './send-body.js';
-
-/**
- * How a forwarded request ended. `refused`: nothing was sent to the client yet, so it can still be answered.
- * `mayHaveReachedBackend`: false only where no byte of the request was written to a connection, so that the
- * backend cannot have acted on it: no connection was free, or none came about.
- */
-export type Outcome = Result & { readonly mayHaveReachedBackend: boolean };
-
-type Result =
-  | {
-      readonly kind: 'answered';
-      readonly status: number;
-      readonly bytes: number;
-      /** Absent: its backend ended it. */
-      readonly ended: Ending | undefined;
-      /** From the request's end to the answer's header block; absent: there was none. */
-      readonly waitedMs: number | undefined;
-    }
-  | { readonly kind: 'refused'; readonly denial: Denial };
-
-/** A client's request and what its answer needs. */
-export interface Exchange {
-  readonly request: UpstreamRequest;
-  /** What the client knows a session by that the backend begins; absent: as the backend does. */
-  readonly nameSession: ((id: string) => string) | undefined;
-  readonly message: ClientMessage;
-  readonly response: ClientAnswer;
-  /** name, value … of fields of ours in the answer; a DPoP-Nonce among them forbids caching (RFC 9449 8.2). */
-  readonly extra: readonly string[];
-  /** Whose request it is, or from which network, where nobody was authenticated: shares are counted by it. */
-  readonly caller: string;
-  /** Absent: nobody was authenticated. */
-  readonly validity: TokenValidity | undefined;
-  /** By which rules it was let in: see OpenAnswer. */
-  readonly policy: string;
-  /** Seconds since the epoch. */
-  readonly receivedAt: number;
-}
-
-/** What all exchanges with one backend have in common. */
-export interface BackendContext {
-  readonly upstream: Config['upstream'];
-  readonly limits: Config['limits'];
-  readonly deadlines: Deadlines;
-  readonly openAnswers: OpenAnswers;
-  readonly slots: ConnectionSlots;
-  /** Event of a new connection after which a request is written to it. */
-  readonly connected: 'connect' | 'secureConnect';
-  /** Begins a request; `fresh`: on a connection that was not used before. */
-  readonly open: (request: UpstreamRequest, fresh: boolean) => ClientRequest;
-  /**
-   * Asked when the backend refused a confidential request with 401: the request with the credential of now, if
-   * that is another one.
-   */
-  readonly renew: (request: UpstreamRequest) => UpstreamRequest | undefined;
-}
 
 /**
  * queued: all connections are in use. sending: the client's body is on its way. waiting: for the answer's first byte.
@@ -126,6 +64,9 @@ export class BackendExchange implements SlotHolder {
   #relay: Relay | undefined;
   /** When the backend sent a byte of its answer last. */
   #flowedAt = 0;
+  #isEventStream = false;
+  /** When it got a comment of ours last, or could have. */
+  #heartbeatAt = 0;
   #progress: ClientProgress | undefined;
 
   constructor(context: BackendContext, exchange: Exchange, done: (outcome: Outcome) => void) {
@@ -252,15 +193,27 @@ export class BackendExchange implements SlotHolder {
         return;
       }
     }
-    const denial = refusal(answer.statusCode!, request.confidential);
+    const challenge = this.#challengeOf(answer);
+    const denial =
+      challenge === undefined ? refusedAnswer(answer.statusCode!, request.confidential) : undefined;
     if (denial !== undefined) {
       answer.resume();
       return this.#fail(denial);
     }
     // An answer may come before the request has ended.
     const waitedMs = this.#phase === 'sending' ? 0 : performance.now() - this.#sentAt;
-    if (request.secretKey === undefined) this.#relayAnswer(answer, waitedMs);
+    if (request.secretKey === undefined) this.#relayAnswer(answer, challenge, waitedMs);
     else this.#answerSecret(answer, request.secretKey, waitedMs);
+  }
+
+  /** Of a backend that refuses the client's own token, in the client's words. */
+  #challengeOf({ statusCode, headers }: IncomingMessage): string | undefined {
+    const { view, message } = this.#exchange;
+    if (view?.challenge === undefined || (statusCode !== 401 && statusCode !== 403)) return undefined;
+    const said = headers['www-authenticate'];
+    if (said === undefined) return undefined;
+    const scheme = message.headers.authorization?.split(' ', 1)[0]!.toLowerCase();
+    return relayedChallenge(said, { ...view.challenge, scheme });
   }
 
   #answerSecret(answer: IncomingMessage, key: string, waitedMs: number): void {
@@ -275,15 +228,23 @@ export class BackendExchange implements SlotHolder {
       .catch((cause: unknown) => this.#fail(deny('internal_error', String(cause))));
   }
 
-  #relayAnswer(answer: IncomingMessage, waitedMs: number): void {
+  #relayAnswer(answer: IncomingMessage, challenge: string | undefined, waitedMs: number): void {
     const { openAnswers, slots } = this.#context;
-    const { request, message, response, extra, nameSession } = this.#exchange;
+    const { request, message, response, extra, nameSession, view } = this.#exchange;
     const stream = isEventStream(answer);
     this.#phase = 'relaying';
     this.#flowedAt = performance.now();
     this.#progress = new ClientProgress(response);
     this.#deadline!.extend(LOOK_SECONDS);
-    const headers = answerHeaders(answer.rawHeaders, request.confidential, extra, nameSession);
+    const headers = answerHeaders(answer.rawHeaders, {
+      confidential: request.confidential,
+      extra,
+      nameSession,
+      requestPath: request.path,
+      place: view?.place,
+      challenge,
+      isEventStream: stream,
+    });
     const entry = this.#openAnswer(stream);
     const relayed = relay(answer, response, headers, {
       flowing: () => {
@@ -298,6 +259,7 @@ export class BackendExchange implements SlotHolder {
     });
     this.#relay = relayed;
     openAnswers.add(entry);
+    this.#isEventStream = stream;
     if (!stream || this.isStream) return;
     this.isStream = true;
     slots.becomeStream(this);
@@ -327,7 +289,18 @@ export class BackendExchange implements SlotHolder {
     if (this.#progress!.stalledSeconds(relayed.bytes()) >= patience) return relayed.end('client_stalled');
     const quietSeconds = (performance.now() - this.#flowedAt) / 1000;
     if (quietSeconds >= upstream.idleTimeoutSeconds) return relayed.end('idle');
+    this.#keepStreamAlive(relayed);
     this.#deadline = deadlines.start(LOOK_SECONDS, this.#onLate);
+  }
+
+  /** Counted from the last byte that the client got, whoever sent it: what stands in between sees no difference. */
+  #keepStreamAlive(relayed: Relay): void {
+    const { view } = this.#exchange;
+    if (view?.heartbeatSeconds === undefined || !this.#isEventStream) return;
+    const now = performance.now();
+    if (now - Math.max(this.#flowedAt, this.#heartbeatAt) < view.heartbeatSeconds * 1000) return;
+    this.#heartbeatAt = now;
+    relayed.heartbeat();
   }
 
   /**
@@ -386,14 +359,3 @@ export class BackendExchange implements SlotHolder {
 
 const busy = (detail: string): Denial =>
   deny('upstream_busy', detail, { retryAfterSeconds: RETRY_AFTER_SECONDS });
-
-/** What the client is told instead of the backend's answer; absent: it gets that. */
-function refusal(status: number, confidential: boolean): Denial | undefined {
-  if (confidential) return confidentialAnswer(status);
-  // The backend's quarrel is with our credential, not with the client's proof: a 401 would send the client for
-  // a new token.
-  if (status === 401 || status === 407) return deny('upstream_refused', `status ${status}`);
-  // RFC 9110 15: no such status is valid.
-  if (status < 200 || status > 599) return deny('upstream_failed', `status ${status}`);
-  return undefined;
-}

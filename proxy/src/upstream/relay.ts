@@ -1,11 +1,14 @@
 import type { IncomingMessage } from 'node:http';
 import { beginAnswer, cutOff, flushHead, whenFinished, type ClientAnswer } from '../http/exchange.js';
 import type { AnswerHeaders } from './answer.js';
+import { isBetweenEvents, isLineStart, START, tailAfter } from './event-tail.js';
 import type { Ending } from './open-answers.js';
 
 export interface Relay {
   /** Of the body, so far. */
   readonly bytes: () => number;
+  /** A comment line, where the client has taken what there was and no event has come half; else nothing. */
+  heartbeat(): void;
   /** Ends the answer before its backend does. */
   end(why: Ending): void;
 }
@@ -23,8 +26,8 @@ const RETRY_MS = 1_000;
 const FAREWELL_MS = 5_000;
 /** Endings after which there is nobody to say last words to, or nothing whole to add them to. */
 const UNHEARD: readonly Ending[] = ['client_gone', 'client_stalled', 'backend_cut'];
-const LF = 10;
-const CR = 13;
+/** HTML, server-sent events, 9.2.6: a line that begins with a colon is ignored. */
+const HEARTBEAT = Buffer.from(':\n');
 
 /**
  * A backend's answer to the client, piece by piece, with back-pressure: what one side does not take the other
@@ -37,7 +40,7 @@ export function relay(
   { flowing, ended }: RelayEvents,
 ): Relay {
   let bytes = 0;
-  let last = LF;
+  let tail = START;
   let over = false;
   const finish = (why: Ending | undefined) => {
     if (over) return;
@@ -56,7 +59,7 @@ export function relay(
   answer.on('data', (chunk: Buffer) => {
     flowing();
     bytes += chunk.length;
-    last = chunk[chunk.length - 1] ?? last;
+    tail = tailAfter(tail, chunk);
     if (!response.write(chunk)) answer.pause();
   });
   response.on('drain', () => answer.resume());
@@ -72,12 +75,18 @@ export function relay(
   });
   return {
     bytes: () => bytes,
+    heartbeat() {
+      if (over || length !== undefined || response.writableEnded || response.writableLength > 0) return;
+      if (!isBetweenEvents(tail)) return;
+      bytes += HEARTBEAT.length;
+      response.write(HEARTBEAT);
+    },
     end(why) {
       if (over || (why === 'backend_cut' && answer.complete)) return;
       finish(why);
       answer.destroy();
       if (UNHEARD.includes(why) || response.writableEnded || !isEventStream(answer)) return cutOff(response);
-      response.end(farewell(why, last === LF || last === CR));
+      response.end(farewell(why, isLineStart(tail)));
       setTimeout(() => {
         if (!response.writableFinished) cutOff(response);
       }, FAREWELL_MS).unref();

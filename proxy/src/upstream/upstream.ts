@@ -1,13 +1,14 @@
 import http from 'node:http';
 import https from 'node:https';
 import type { Config } from '../config/index.js';
-import { BackendExchange, type BackendContext, type Exchange, type Outcome } from './backend-exchange.js';
+import type { BackendContext, Exchange, Outcome } from './backend-context.js';
+import { BackendExchange } from './backend-exchange.js';
 import { ConnectionSlots } from './connection-slots.js';
 import type { Deadlines } from './deadlines.js';
 import type { OpenAnswers } from './open-answers.js';
 import { createPool, FRESH, type FreshOption, type PoolTls } from './pool.js';
 
-export type { Exchange, Outcome } from './backend-exchange.js';
+export type { BackendView, Exchange, Outcome } from './backend-context.js';
 
 export interface Upstream {
   /** host:port, for metrics. */
@@ -25,6 +26,8 @@ export interface Upstream {
 export interface UpstreamOptions {
   /** Origin. */
   readonly url: string;
+  /** Of its requests; absent: the one of the URL. */
+  readonly host: string | undefined;
   readonly upstream: Config['upstream'];
   readonly limits: Config['limits'];
   readonly deadlines: Deadlines;
@@ -37,6 +40,7 @@ export interface UpstreamOptions {
 
 export function createUpstream({
   url: text,
+  host: said,
   upstream,
   limits,
   deadlines,
@@ -49,12 +53,13 @@ export function createUpstream({
   const tls = url.protocol === 'https:';
   const { agent, close } = createPool({ tls, tlsOptions, ...upstream });
   const host = url.hostname.replace(/^\[|\]$/g, '');
+  const hostField = said ?? url.host;
   const usualPort = tls ? 443 : 80;
   const port = url.port === '' ? usualPort : Number(url.port);
   const start = tls ? https.request : http.request;
 
   const open: BackendContext['open'] = (request, fresh) => {
-    const headers = ['Host', url.host, ...request.headers];
+    const headers = ['Host', hostField, ...request.headers];
     if (request.framing === 'chunked') headers.push('Transfer-Encoding', 'chunked');
     else if (request.framing !== undefined) headers.push('Content-Length', request.framing);
     const { method, path } = request;

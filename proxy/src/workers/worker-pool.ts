@@ -135,6 +135,7 @@ export function shareOf(config: Config): Config {
       ...limits,
       maxConnections: share(limits.maxConnections),
       maxConnectionsPerAddress: share(limits.maxConnectionsPerAddress),
+      maxIdleConnections: limits.maxIdleConnections && share(limits.maxIdleConnections),
     },
     upstream: {
       ...upstream,

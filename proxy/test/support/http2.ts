@@ -5,8 +5,12 @@ import http2, { type ClientHttp2Session, type ClientHttp2Stream, type IncomingHt
 import { join } from 'node:path';
 import tls from 'node:tls';
 
-/** Of `dir`: a certificate for 127.0.0.1 and its key, as `name`.crt and `name`.key. */
-export function makeCertificate(dir: string, name: string): { certFile: string; keyFile: string } {
+/** Of `dir`: a certificate, for 127.0.0.1 where nothing else is said, and its key, as `name`.crt and `name`.key. */
+export function makeCertificate(
+  dir: string,
+  name: string,
+  names = 'IP:127.0.0.1',
+): { certFile: string; keyFile: string } {
   const [certFile, keyFile] = [join(dir, `${name}.crt`), join(dir, `${name}.key`)];
   execFileSync(
     'openssl',
@@ -23,7 +27,7 @@ export function makeCertificate(dir: string, name: string): { certFile: string; 
       '-subj',
       `/CN=${name}`,
       '-addext',
-      'subjectAltName=IP:127.0.0.1',
+      `subjectAltName=${names}`,
       '-keyout',
       keyFile,
       '-out',

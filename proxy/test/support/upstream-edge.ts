@@ -46,6 +46,7 @@ export async function edge(port: number, change: Partial<(typeof bounds.upstream
   const openAnswers = createOpenAnswers({ now: () => 0, allowed: () => true });
   const upstream: Upstream = createUpstream({
     url: `http://127.0.0.1:${port}`,
+    host: undefined,
     upstream: bounds.upstream.parse(change),
     limits: bounds.limits.parse({}),
     deadlines,
@@ -74,6 +75,7 @@ export async function edge(port: number, change: Partial<(typeof bounds.upstream
         caller: message.url!,
         validity: undefined,
         policy: '',
+        view: undefined,
         receivedAt: 0,
       },
       (outcome) => {
