@@ -75,7 +75,13 @@ module.exports = {
     only('keys', [CONFIG, CLOCK, room('checks')], 'where keys and credentials come from'),
     only(
       'upstream',
-      [CONFIG, CLOCK, room('pipeline'), '^proxy/src/http/(body-pace|exchange|gather-pieces)\\.ts$'],
+      [
+        CONFIG,
+        CLOCK,
+        room('pipeline'),
+        '^proxy/src/http/(body-pace|challenge|exchange|gather-pieces)\\.ts$',
+        '^proxy/src/checks/location\\.ts$',
+      ],
       'towards backends',
     ),
     only('observe', [CONFIG, room('pipeline')], 'what operators see'),
