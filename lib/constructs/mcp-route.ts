@@ -178,10 +178,10 @@ export interface McpRouteProps {
   readonly allowedOrigins?: string[];
 
   /**
-   * Only messages that fit a rule pass; the rest is refused before the MCP server sees it. Headers and body of
-   * a message must agree; `explain`, the audit and the error that the client gets say which rule was missing.
-   * Remember `initialize` and `notifications/*`, which clients of revisions before
-   * 2026-07-28 send.
+   * Only messages that fit a rule pass; the rest is refused before the MCP server sees it, with an error that names
+   * the rule that is missing. Headers and body of a message must agree. Lists of tools, prompts and resources show
+   * each caller those that the rules let it use. Remember `initialize` and `notifications/*`, which clients of
+   * revisions before 2026-07-28 send.
    *
    * @default - every message passes
    */

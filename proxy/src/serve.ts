@@ -2,11 +2,12 @@
 import { randomUUID } from 'node:crypto';
 import type { Route } from './config/index.js';
 import type { Generation, ProcessResources } from './generation.js';
+import type { ListCutting } from './http/answer-filter.js';
 import type { BodyPool } from './http/body-pool.js';
 import { answerWhole, hasUnreadBody, type ClientAnswer, type ClientMessage } from './http/exchange.js';
 import { receive } from './http/receive.js';
 import { replyHeaders } from './http/reply-headers.js';
-import type { Outbound, Received } from './pipeline/evidence.js';
+import { callerName, type Outbound, type Received } from './pipeline/evidence.js';
 import { Denial, deny } from './pipeline/reason.js';
 import type { Dependencies } from './trust.js';
 import type { Outcome } from './upstream/upstream.js';
@@ -107,6 +108,8 @@ class RequestInProgress {
         validity: caller.kind === 'known' ? caller.validity : undefined,
         policy: this.#generation.policyOf(outbound.route),
         view: this.#generation.viewOf(outbound.route),
+        lists: this.#listCutting(outbound),
+        rpcId: received.rpcId,
       },
       (outcome) => {
         metrics.upstreamEnded(upstream.backend);
@@ -115,6 +118,13 @@ class RequestInProgress {
         this.#end(outbound, outcome, upstream.backend);
       },
     );
+  }
+
+  #listCutting({ cutLists, caller }: Outbound): ListCutting | undefined {
+    if (cutLists === undefined) return undefined;
+    const { limits } = this.#generation.config;
+    const holder = { network: this.#received.network, caller: callerName(caller) };
+    return { cut: cutLists, openLease: (end) => this.#context.bodies.lease(holder, limits, end) };
   }
 
   #end({ route, caller }: Outbound, outcome: Outcome, backend: string): void {

@@ -46,7 +46,7 @@ const BOUNDS: JsonBounds = { depth: 128, nodes: 50_000 };
  * Whether a member would be one of these to a reader that ignores case (Go's encoding/json, which also folds
  * U+017F to "s" and U+212A to "k") and takes the last.
  */
-const looksLike = (object: object, names: readonly string[]): boolean =>
+export const looksLike = (object: object, names: readonly string[]): boolean =>
   Object.keys(object).some(
     (key) =>
       !names.includes(key) && names.some((name) => name.toLowerCase() === key.toUpperCase().toLowerCase()),
@@ -126,7 +126,7 @@ function readRequest(
   };
 }
 
-const isObject = (value: unknown): value is JsonObject =>
+export const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /**

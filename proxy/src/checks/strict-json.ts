@@ -9,6 +9,9 @@ export interface JsonBounds {
   readonly nodes: number;
 }
 
+/** As that of JSON.parse. @param context with the value's own text, where it has no members (ECMAScript 2026) */
+export type Revive = (name: string, value: unknown, context: { readonly source?: string }) => unknown;
+
 /** Deeper than any JWT needs; as many nodes as fit a header block of the usual size. */
 const JWT_BOUNDS: JsonBounds = { depth: 8, nodes: 16_384 };
 
@@ -16,12 +19,15 @@ const JWT_BOUNDS: JsonBounds = { depth: 8, nodes: 16_384 };
  * Parses a JSON object and refuses what parsers disagree about: a member that stands twice (RFC 7515 4, RFC
  * 7519 4), and nesting deeper than any JWT needs. `undefined` for anything else than such an object.
  */
-export function parseJsonObject(text: string, bounds = JWT_BOUNDS): JsonObject | undefined {
+export function parseJsonObject(text: string, bounds = JWT_BOUNDS, revive?: Revive): JsonObject | undefined {
   let value: unknown;
   try {
     const escaped = escapedNames(text, bounds);
     if (escaped === undefined) return undefined;
-    value = JSON.parse(escaped.length === 0 ? text : respelled(text, escaped));
+    value = JSON.parse(
+      escaped.length === 0 ? text : respelled(text, escaped),
+      revive as Parameters<typeof JSON.parse>[1],
+    );
   } catch {
     return undefined;
   }

@@ -134,7 +134,10 @@ export const mcpRoute = z.strictObject({
    * HTTP; its own transport is not served.
    */
   revisions: z._default(nonEmpty(z.enum(REVISIONS)), [...STREAMABLE]),
-  /** Present: only JSON-RPC messages that fit a rule pass. The body is read for it, up to `limits.maxBodyBytes`. */
+  /**
+   * Present: only JSON-RPC messages that fit a rule pass, and lists in answers show what the caller may use. The body
+   * is read for it, up to `limits.maxBodyBytes`.
+   */
   allow: z.optional(
     nonEmpty(
       z.strictObject({

@@ -85,7 +85,7 @@ export const AUDIT_FIELDS = {
   'response.bytes': 'of the body, as they went to the client',
   complete: 'false: the answer ended early',
   ended:
-    'why it did: `token_expired`, `token_withdrawn`, `config_changed`, `too_long`, `idle`, `client_stalled`, `made_room`, `shutdown`, `client_gone`, `backend_cut`',
+    'why it did: `token_expired`, `token_withdrawn`, `config_changed`, `too_long`, `idle`, `client_stalled`, `made_room`, `shutdown`, `client_gone`, `unreadable` (for the lists that the rules cut), `backend_cut`',
   duration_ms: "from the request's header block to the end of the answer",
 } as const;
 

@@ -189,6 +189,10 @@ export type Caller =
       readonly validity: TokenValidity;
     };
 
+/** By whom what is held for a caller counts; absent: nobody was authenticated. */
+export const callerName = (caller: Caller): string | undefined =>
+  caller.kind === 'known' ? `${caller.by} ${caller.identity}` : undefined;
+
 export interface Authenticated extends Routed {
   readonly caller: Caller;
   /** It was counted against the rate limit of its route already, before its body was read. */
@@ -198,6 +202,8 @@ export interface Authenticated extends Routed {
 /** Its JSON-RPC messages are allowed on the route, or the route has no rules. */
 export interface Permitted extends Authenticated {
   readonly body: WholeBody | undefined;
+  /** Present: the rules keep entries of lists from some callers, and this cuts them out of an answer's messages. */
+  readonly cutLists?: (text: string) => string | undefined;
   /** Present: sessions of this route belong to the caller that began them. */
   readonly session?: CallersSession;
 }

@@ -6,9 +6,10 @@ import {
   WITHOUT_VERSION,
   type McpCall,
 } from '../checks/mcp.js';
+import { cutLists, hidesSome } from '../checks/mcp-lists.js';
 import { decideCall } from '../checks/mcp-rules.js';
 import type { Config, McpRoute, McpRule } from '../config/index.js';
-import type { Authenticated, Permitted } from '../pipeline/evidence.js';
+import { callerName, type Authenticated, type Permitted, type WholeBody } from '../pipeline/evidence.js';
 import { Denial, deny } from '../pipeline/reason.js';
 import { grow, then, type Stage } from '../pipeline/stage.js';
 
@@ -20,9 +21,16 @@ import { grow, then, type Stage } from '../pipeline/stage.js';
  * @param beforeBody what a request must pass before its body is read for that
  */
 export function applyMcpPolicy(
-  { limits }: Pick<Config, 'limits'>,
+  { limits, routes }: Pick<Config, 'limits' | 'routes'>,
   beforeBody: Stage<Authenticated, Authenticated>,
 ): Stage<Authenticated, Permitted> {
+  const hiding = new Set(routes.filter((route) => route.kind === 'mcp' && hidesSome(route.allow)));
+  const permit = (x: Authenticated, body: WholeBody | undefined): Permitted => {
+    const { allow } = x.route as McpRoute;
+    return hiding.has(x.route)
+      ? grow(x, { body, cutLists: (text: string) => cutLists(text, allow!, x.caller) })
+      : grow(x, { body });
+  };
   return (x) => {
     const { route } = x;
     if (route.kind !== 'mcp') return grow(x, { body: undefined });
@@ -31,12 +39,11 @@ export function applyMcpPolicy(
     const mismatch = headerMismatch(x, route, named);
     if (mismatch !== undefined && mismatch.excusedBy === undefined) return mismatch.denial;
     const { allow } = route;
-    if (x.method !== 'POST' || (allow === undefined && mismatch === undefined))
-      return grow(x, { body: undefined });
+    if (x.method !== 'POST' || (allow === undefined && mismatch === undefined)) return permit(x, undefined);
     const odd = unreadable(x);
     if (odd !== undefined) return deny('mcp_body_malformed', odd);
     const checkBody = async (): Promise<Permitted | Denial> => {
-      const body = await x.readBody(limits, callerOf(x));
+      const body = await x.readBody(limits, callerName(x.caller));
       if (body instanceof Denial) return body;
       const calls = readCalls(body.bytes);
       if (calls === undefined) return mismatch?.denial ?? deny('mcp_body_malformed');
@@ -46,7 +53,7 @@ export function applyMcpPolicy(
         disagrees(named, calls) ??
         revisionDisagrees(x, calls) ??
         (allow === undefined ? undefined : checkCalls(x, calls, allow, route));
-      return refused ?? grow(x, { body });
+      return refused ?? permit(x, body);
     };
     return then(beforeBody, checkBody)(x);
   };
@@ -98,9 +105,6 @@ function answerableId(calls: readonly McpCall[]): string | number | undefined {
 
 const serves = ({ revisions }: McpRoute, version: string): boolean =>
   (revisions as readonly string[]).includes(version);
-
-const callerOf = ({ caller }: Authenticated): string | undefined =>
-  caller.kind === 'known' ? `${caller.by} ${caller.identity}` : undefined;
 
 /** Rules are for what the backend reads: UTF-8 as it is, whatever the client would like it to be. */
 function unreadable({ headers }: Authenticated): string | undefined {

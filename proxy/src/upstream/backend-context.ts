@@ -3,6 +3,7 @@ import type { ClientRequest } from 'node:http';
 import type { PublicPlace } from '../checks/location.js';
 import type { Config } from '../config/index.js';
 import type { ChallengeContext } from '../http/challenge.js';
+import type { ListCutting } from '../http/answer-filter.js';
 import type { ClientAnswer, ClientMessage } from '../http/exchange.js';
 import type { TokenValidity, UpstreamRequest } from '../pipeline/evidence.js';
 import type { Denial } from '../pipeline/reason.js';
@@ -46,6 +47,10 @@ export interface Exchange {
   readonly policy: string;
   /** Absent: of its backend nothing is shown but what was asked for. */
   readonly view: BackendView | undefined;
+  /** Absent: an answer goes to the client as it comes. */
+  readonly lists: ListCutting | undefined;
+  /** Of the JSON-RPC request that is answered, where it is known. */
+  readonly rpcId: string | number | undefined;
   /** Seconds since the epoch. */
   readonly receivedAt: number;
 }
@@ -57,6 +62,15 @@ export interface BackendView {
   readonly challenge: Omit<ChallengeContext, 'scheme'> | undefined;
   /** Present: how long an event stream is quiet before it gets a comment. */
   readonly heartbeatSeconds: number | undefined;
+}
+
+/** What is known of an answer when it begins. */
+export interface Answered {
+  /** As the client's are made from them. */
+  readonly rawHeaders: readonly string[];
+  /** Present: the backend refuses the client's own token. */
+  readonly challenge: string | undefined;
+  readonly waitedMs: number;
 }
 
 /** What all exchanges with one backend have in common. */

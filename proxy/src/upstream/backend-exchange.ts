@@ -1,18 +1,28 @@
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
+import type { ListCutting } from '../http/answer-filter.js';
 import { bodyPace } from '../http/body-pace.js';
 import { relayedChallenge } from '../http/challenge.js';
 import { answerWhole, cameWhole, giveUp, onceGone } from '../http/exchange.js';
 import type { UpstreamRequest } from '../pipeline/evidence.js';
 import { Denial, deny } from '../pipeline/reason.js';
 import { answerHeaders, refusedAnswer } from './answer.js';
-import type { BackendContext, Exchange, Outcome, Result } from './backend-context.js';
+import type { Answered, BackendContext, Exchange, Outcome, Result } from './backend-context.js';
 import { ClientProgress } from './client-progress.js';
 import type { SlotHolder } from './connection-slots.js';
 import type { Deadline } from './deadlines.js';
 import type { OpenAnswer } from './open-answers.js';
 import { neverReuse } from './pool.js';
-import { acceptsEventStream, isEventStream, relay, type Relay } from './relay.js';
+import { filterAnswer, type FilteredAnswer } from './filter-answer.js';
+import {
+  acceptsEventStream,
+  isEventStream,
+  relay,
+  type AnswerSource,
+  type Filtering,
+  type Relay,
+  type RelayEvents,
+} from './relay.js';
 import { readSecretValue } from './secret-value.js';
 import { sendBody } from './send-body.js';
 
@@ -202,8 +212,27 @@ export class BackendExchange implements SlotHolder {
     }
     // An answer may come before the request has ended.
     const waitedMs = this.#phase === 'sending' ? 0 : performance.now() - this.#sentAt;
-    if (request.secretKey === undefined) this.#relayAnswer(answer, challenge, waitedMs);
-    else this.#answerSecret(answer, request.secretKey, waitedMs);
+    const { lists } = this.#exchange;
+    const answered: Answered = { rawHeaders: answer.rawHeaders, challenge, waitedMs };
+    if (request.secretKey !== undefined) this.#answerSecret(answer, request.secretKey, waitedMs);
+    else if (lists !== undefined) this.#filterAnswer(answer, lists, answered);
+    else this.#relayAnswer(answer, answered);
+  }
+
+  #filterAnswer(answer: IncomingMessage, lists: ListCutting, answered: Answered): void {
+    const settle = (filtered: FilteredAnswer | Denial) => {
+      if (filtered instanceof Denial) return this.#fail(filtered);
+      const { source, rawHeaders, filtering } = filtered;
+      if (this.#phase === 'ended') return filtering?.filter.release();
+      this.#relayAnswer(source, { ...answered, rawHeaders }, filtering);
+    };
+    const filtered = filterAnswer(answer, lists, {
+      rpcId: this.#exchange.rpcId,
+      flowing: () => this.#deadline!.extend(this.#context.upstream.idleTimeoutSeconds),
+      makeRoom: () => this.makeRoom(),
+    });
+    if (!(filtered instanceof Promise)) return settle(filtered);
+    filtered.then(settle).catch((cause: unknown) => this.#fail(deny('internal_error', String(cause))));
   }
 
   /** Of a backend that refuses the client's own token, in the client's words. */
@@ -228,7 +257,11 @@ export class BackendExchange implements SlotHolder {
       .catch((cause: unknown) => this.#fail(deny('internal_error', String(cause))));
   }
 
-  #relayAnswer(answer: IncomingMessage, challenge: string | undefined, waitedMs: number): void {
+  #relayAnswer(
+    answer: AnswerSource,
+    { rawHeaders, challenge, waitedMs }: Answered,
+    filtering?: Filtering,
+  ): void {
     const { openAnswers, slots } = this.#context;
     const { request, message, response, extra, nameSession, view } = this.#exchange;
     const stream = isEventStream(answer);
@@ -236,7 +269,7 @@ export class BackendExchange implements SlotHolder {
     this.#flowedAt = performance.now();
     this.#progress = new ClientProgress(response);
     this.#deadline!.extend(LOOK_SECONDS);
-    const headers = answerHeaders(answer.rawHeaders, {
+    const headers = answerHeaders(rawHeaders, {
       confidential: request.confidential,
       extra,
       nameSession,
@@ -246,7 +279,7 @@ export class BackendExchange implements SlotHolder {
       isEventStream: stream,
     });
     const entry = this.#openAnswer(stream);
-    const relayed = relay(answer, response, headers, {
+    const events: RelayEvents = {
       flowing: () => {
         this.#flowedAt = performance.now();
       },
@@ -256,7 +289,8 @@ export class BackendExchange implements SlotHolder {
         this.#settle({ kind: 'answered', status: answer.statusCode!, bytes, ended: why, waitedMs });
         if (!message.complete) this.#awaitRest();
       },
-    });
+    };
+    const relayed = relay(answer, response, headers, events, filtering);
     this.#relay = relayed;
     openAnswers.add(entry);
     this.#isEventStream = stream;

@@ -13,6 +13,7 @@ export type Ending =
   | 'made_room'
   | 'shutdown'
   | 'client_gone'
+  | 'unreadable'
   | 'backend_cut';
 
 /** An answer on its way to a client. */

@@ -1,8 +1,22 @@
 import type { IncomingMessage } from 'node:http';
+import type { Readable } from 'node:stream';
+import type { AnswerFilter } from '../http/answer-filter.js';
 import { beginAnswer, cutOff, flushHead, whenFinished, type ClientAnswer } from '../http/exchange.js';
 import type { AnswerHeaders } from './answer.js';
 import { isBetweenEvents, isLineStart, START, tailAfter } from './event-tail.js';
 import type { Ending } from './open-answers.js';
+
+/** A backend's answer, as it comes, or after it was held. */
+export type AnswerSource = Readable & Pick<IncomingMessage, 'statusCode' | 'headers' | 'complete'>;
+
+/** What decides what of the body passes. */
+export interface Filtering {
+  readonly filter: AnswerFilter;
+  /** What it let pass already. */
+  readonly first: Buffer;
+  /** Said to the client, as an event of its stream, where an answer ends since it cannot be read; absent: nothing. */
+  readonly apology: string | undefined;
+}
 
 export interface Relay {
   /** Of the body, so far. */
@@ -34,17 +48,20 @@ const HEARTBEAT = Buffer.from(':\n');
  * is not asked for.
  */
 export function relay(
-  answer: IncomingMessage,
+  answer: AnswerSource,
   response: ClientAnswer,
-  { headers, length }: AnswerHeaders,
+  head: AnswerHeaders,
   { flowing, ended }: RelayEvents,
+  filtering?: Filtering,
 ): Relay {
+  const filter = filtering?.filter;
   let bytes = 0;
   let tail = START;
   let over = false;
   const finish = (why: Ending | undefined) => {
     if (over) return;
     over = true;
+    filter?.release();
     ended(why);
   };
   const cut = () => {
@@ -53,48 +70,94 @@ export function relay(
     cutOff(response);
     finish('backend_cut');
   };
+  const send = (piece: Buffer) => {
+    bytes += piece.length;
+    tail = tailAfter(tail, piece);
+    if (!response.write(piece)) answer.pause();
+  };
+  const sendFiltered = (piece: Buffer) => {
+    if (over) return;
+    if (piece.length > 0) send(piece);
+    if (filter!.refused) end('unreadable');
+  };
+  const heartbeat = () => {
+    if (over || !isQuiet(response, head) || !isBetweenEvents(tail)) return;
+    bytes += HEARTBEAT.length;
+    response.write(HEARTBEAT);
+  };
+  const end = (why: Ending) => {
+    if (over || (why === 'backend_cut' && answer.complete)) return;
+    finish(why);
+    answer.destroy();
+    sayLast(response, isEventStream(answer) ? lastWords(why, isLineStart(tail), filtering) : undefined);
+  };
+  begin(answer, response, head);
+  listenTo(answer, response, {
+    cut,
+    piece: (piece) => {
+      flowing();
+      if (filter === undefined) send(piece);
+      else sendFiltered(filter.push(piece));
+    },
+    whole: () => {
+      if (filter !== undefined) sendFiltered(filter.end());
+      if (!over) conclude(response, finish);
+    },
+  });
+  if (filtering !== undefined) sendFiltered(filtering.first);
+  return { bytes: () => bytes, heartbeat, end };
+}
+
+/** A stream whose reader has taken what there was. */
+const isQuiet = ({ writableEnded, writableLength }: ClientAnswer, { length }: AnswerHeaders): boolean =>
+  length === undefined && !writableEnded && writableLength === 0;
+
+function begin(answer: AnswerSource, response: ClientAnswer, { headers, length }: AnswerHeaders): void {
   beginAnswer(response, answer.statusCode!, headers);
   // A body of unknown length is a stream: its reader waits for the header block, maybe long before the first event.
   if (length === undefined) flushHead(response);
-  answer.on('data', (chunk: Buffer) => {
-    flowing();
-    bytes += chunk.length;
-    tail = tailAfter(tail, chunk);
-    if (!response.write(chunk)) answer.pause();
-  });
+}
+
+interface AnswerEvents {
+  readonly piece: (piece: Buffer) => void;
+  readonly whole: () => void;
+  /** Maybe more than once. */
+  readonly cut: () => void;
+}
+
+function listenTo(answer: AnswerSource, response: ClientAnswer, { piece, whole, cut }: AnswerEvents): void {
+  answer.on('data', piece);
   response.on('drain', () => answer.resume());
-  answer.once('end', () => {
-    if (!answer.complete) return cut();
-    // Over when the client's side has taken all of it: until then it can still stall, and be given up.
-    whenFinished(response, () => finish(undefined));
-    response.end();
-  });
+  // It was held.
+  if (answer.isPaused()) answer.resume();
+  answer.once('end', () => (answer.complete ? whole() : cut()));
   answer.once('error', cut);
   answer.once('close', () => {
     if (!answer.complete) cut();
   });
-  return {
-    bytes: () => bytes,
-    heartbeat() {
-      if (over || length !== undefined || response.writableEnded || response.writableLength > 0) return;
-      if (!isBetweenEvents(tail)) return;
-      bytes += HEARTBEAT.length;
-      response.write(HEARTBEAT);
-    },
-    end(why) {
-      if (over || (why === 'backend_cut' && answer.complete)) return;
-      finish(why);
-      answer.destroy();
-      if (UNHEARD.includes(why) || response.writableEnded || !isEventStream(answer)) return cutOff(response);
-      response.end(farewell(why, isLineStart(tail)));
-      setTimeout(() => {
-        if (!response.writableFinished) cutOff(response);
-      }, FAREWELL_MS).unref();
-    },
-  };
 }
 
-export const isEventStream = ({ headers }: IncomingMessage): boolean =>
+/** Over when the client's side has taken all of it: until then it can still stall, and be given up. */
+function conclude(response: ClientAnswer, finish: (why: undefined) => void): void {
+  whenFinished(response, () => finish(undefined));
+  response.end();
+}
+
+/** What the reader of a stream is told; absent: nothing, it is cut off. */
+function lastWords(why: Ending, atLineStart: boolean, filtering: Filtering | undefined): string | undefined {
+  if (why === 'unreadable') return filtering?.filter.betweenEvents ? filtering.apology : undefined;
+  return UNHEARD.includes(why) ? undefined : farewell(why, atLineStart);
+}
+
+function sayLast(response: ClientAnswer, words: string | undefined): void {
+  if (words === undefined || response.writableEnded) return cutOff(response);
+  response.end(words);
+  setTimeout(() => {
+    if (!response.writableFinished) cutOff(response);
+  }, FAREWELL_MS).unref();
+}
+
+export const isEventStream = ({ headers }: Pick<IncomingMessage, 'headers'>): boolean =>
   /^text\/event-stream *(;|$)/i.test(headers['content-type'] ?? '') &&
   headers['content-encoding'] === undefined;
 

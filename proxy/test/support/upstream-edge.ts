@@ -76,6 +76,8 @@ export async function edge(port: number, change: Partial<(typeof bounds.upstream
         validity: undefined,
         policy: '',
         view: undefined,
+        lists: undefined,
+        rpcId: undefined,
         receivedAt: 0,
       },
       (outcome) => {
