@@ -1,6 +1,6 @@
 /**
- * Programs of Kubernetes for the tests, built from source, since releases are not everywhere to be had. They are of
- * one Go module, so that what they share is compiled once: some minutes, then from a cache.
+ * Programs of Kubernetes for the tests, built from source, since releases are not everywhere to be had. Those of one
+ * Go module compile once what they share: some minutes, then from a cache.
  */
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -8,29 +8,37 @@ import { existsSync, mkdirSync, readFileSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 
 const root = join(import.meta.dirname, '..', '..', '..');
-const module = join(import.meta.dirname, '..', 'cluster', 'controlplane');
+const cluster = join(import.meta.dirname, '..', 'cluster');
 const VERSION = /k8s\.io\/kubernetes v(\d+)\.(\d+)\.(\d+)/;
+/** A module of programs of others has no `main.go`. */
+const SOURCES = ['go.mod', 'go.sum', 'main.go'];
 
-const sources = ['go.mod', 'go.sum', 'main.go'].map((name) => readFileSync(join(module, name)));
-const [, major, minor, patch] = VERSION.exec(sources[0]!.toString())!;
+const [, major, minor, patch] = VERSION.exec(readFileSync(join(cluster, 'controlplane', 'go.mod'), 'utf8'))!;
 
 /** Of Kubernetes, as all of them report it. */
 export const KUBERNETES_VERSION = `v${major}.${minor}.${patch}`;
 
-/** By the name of the file; each is a package of the module. */
-const PACKAGES = {
-  'kube-apiserver': '.',
-  kubectl: 'k8s.io/kubernetes/cmd/kubectl',
-  helm3: 'helm.sh/helm/v3/cmd/helm',
-  helm4: 'helm.sh/helm/v4/cmd/helm',
+/** By the name of the file: the folder of its module, and its package. */
+const PROGRAMS = {
+  'kube-apiserver': ['controlplane', '.'],
+  kubectl: ['controlplane', 'k8s.io/kubernetes/cmd/kubectl'],
+  helm3: ['controlplane', 'helm.sh/helm/v3/cmd/helm'],
+  helm4: ['controlplane', 'helm.sh/helm/v4/cmd/helm'],
+  // They need older packages of Kubernetes.
+  'kubectl-validate': ['kubectl-validate', 'sigs.k8s.io/kubectl-validate'],
+  'kube-score': ['kube-score', 'github.com/zegl/kube-score/cmd/kube-score'],
 } as const;
 
-export type GoProgram = keyof typeof PACKAGES;
+export type GoProgram = keyof typeof PROGRAMS;
 
 /** Its path; built where it is not yet. */
 export function goProgram(name: GoProgram): string {
-  const hash = createHash('sha256').update(Buffer.concat(sources)).digest('hex').slice(0, 16);
-  const dir = join(root, 'node_modules', '.cache', 'controlplane', hash);
+  const [module, main] = PROGRAMS[name];
+  const place = join(cluster, module);
+  const sources = SOURCES.map((file) => join(place, file)).filter(existsSync);
+  const text = Buffer.concat(sources.map((file) => readFileSync(file)));
+  const hash = createHash('sha256').update(text).digest('hex').slice(0, 16);
+  const dir = join(root, 'node_modules', '.cache', module, hash);
   const program = join(dir, name);
   if (existsSync(program)) return program;
   mkdirSync(dir, { recursive: true });
@@ -46,8 +54,8 @@ export function goProgram(name: GoProgram): string {
   process.stderr.write(`${name}: building it, which takes some minutes\n`);
   execFileSync(
     'go',
-    ['build', '-trimpath', '-buildvcs=false', '-ldflags', flags.join(' '), '-o', made, PACKAGES[name]],
-    { cwd: module, stdio: ['ignore', 'inherit', 'inherit'] },
+    ['build', '-trimpath', '-buildvcs=false', '-ldflags', flags.join(' '), '-o', made, main],
+    { cwd: place, stdio: ['ignore', 'inherit', 'inherit'] },
   );
   renameSync(made, program);
   process.stderr.write(`${name}: built in ${Math.round((performance.now() - began) / 1000)} s\n`);
