@@ -3,6 +3,7 @@ import { ApiServerAccess } from '../values/api-server-access';
 import { AuthProfile } from '../values/auth-profile';
 import { SigningAlgorithm } from '../values/auth-profile-options';
 import { DataPlane } from '../values/data-plane';
+import { ForwardedHeader } from '../values/forwarded-header';
 import { Image } from '../values/image';
 import { JwksSource } from '../values/jwks-source';
 import { GatewayLimits, UpstreamTimeouts } from '../values/limits';
@@ -75,8 +76,8 @@ export interface AgentGatewayProps {
   readonly publicPathPrefix?: string;
 
   /**
-   * Address ranges, in CIDR notation, of proxies in front. Their X-Forwarded-For gives the client's address and
-   * their Client-Cert its certificate; nobody else's is read.
+   * Address ranges, in CIDR notation, of proxies in front. Their `forwardedHeader` gives the client's address,
+   * their Client-Cert or X-Forwarded-Client-Cert its certificate; nobody else's is read.
    *
    * @default - none
    */
@@ -88,6 +89,15 @@ export interface AgentGatewayProps {
    * @default OriginSource.CONFIG
    */
   readonly originFrom?: OriginSource;
+
+  /**
+   * In which field `trustedPeers` say for whom they speak: addresses with and without a port, IPv6 with and without
+   * brackets. It must be one that the front writes itself: the other it may pass on as its client made it.
+   *
+   * @default ForwardedHeader.X_FORWARDED
+   * @see docs/guides/fronts.md
+   */
+  readonly forwardedHeader?: ForwardedHeader;
 
   /**
    * Secret of type `kubernetes.io/tls` in the gateway's namespace, with which the gateway ends TLS itself,

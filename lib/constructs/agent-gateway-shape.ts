@@ -16,6 +16,7 @@ import { ApiServerAccess } from '../values/api-server-access';
 import { AuthProfile } from '../values/auth-profile';
 import { SigningAlgorithm } from '../values/auth-profile-options';
 import { DataPlane } from '../values/data-plane';
+import { ForwardedHeader } from '../values/forwarded-header';
 import { Image } from '../values/image';
 import { JwksSource } from '../values/jwks-source';
 import { IpFamily, NetworkPolicyFlavor } from '../values/network';
@@ -38,6 +39,7 @@ const SHAPE: Shape<AgentGatewayProps> = {
   publicPathPrefix: optional(TEXT),
   trustedPeers: optional(listOf(TEXT)),
   originFrom: optional(oneOf(OriginSource)),
+  forwardedHeader: optional(oneOf(ForwardedHeader)),
   tlsSecretName: optional(TEXT),
   algorithms: optional(listOf(oneOf(SigningAlgorithm))),
   auth: optional(instanceOf(AuthProfile)),

@@ -83,6 +83,7 @@ function edge(props: AgentGatewayProps, { name, namespace }: GatewayState) {
     publicPathPrefix: props.publicPathPrefix,
     trustedPeers: props.trustedPeers,
     originFrom: props.originFrom,
+    forwardedHeader: props.forwardedHeader,
     tlsSecretName:
       props.tlsSecretName === undefined ? undefined : checkObjectName('tlsSecretName', props.tlsSecretName),
     ipFamilies: props.ipFamilies && checkedFamilies(props.ipFamilies),

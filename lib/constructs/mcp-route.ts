@@ -171,7 +171,8 @@ export interface McpRouteProps {
   readonly methods?: string[];
 
   /**
-   * Origins of browsers that may call, without wildcards; a request with any other Origin header is refused.
+   * Origins of browsers that may call, exactly: of http(s), chrome-extension, moz-extension, app, tauri or
+   * vscode-webview, without wildcards; a request with any other Origin header is refused.
    *
    * @default - none: no browser may call
    */

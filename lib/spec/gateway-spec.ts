@@ -6,6 +6,7 @@ import { AuthProfile } from '../values/auth-profile';
 import { SigningAlgorithm } from '../values/auth-profile-options';
 import { CaBundle } from '../values/ca-bundle';
 import { DataPlane } from '../values/data-plane';
+import { ForwardedHeader } from '../values/forwarded-header';
 import { Image } from '../values/image';
 import { JwksSource } from '../values/jwks-source';
 import { GatewayLimits, RouteTimeouts, UpstreamTimeouts } from '../values/limits';
@@ -79,6 +80,7 @@ export interface GatewaySpec {
   readonly publicPathPrefix?: string;
   readonly trustedPeers?: string[];
   readonly originFrom?: OriginSource;
+  readonly forwardedHeader?: ForwardedHeader;
   readonly tlsSecretName?: string;
   readonly issuer: string;
   readonly audience: string;

@@ -238,6 +238,11 @@ export enum CertificateSource {
   TLS = 'tls',
   /** In `Client-Cert` of one of the gateway's `trustedPeers`, which ends TLS. */
   HEADER = 'header',
+  /**
+   * In `X-Forwarded-Client-Cert` of one of the gateway's `trustedPeers`, as Envoy writes it with `SANITIZE_SET`: one
+   * element with `Hash` or `Cert`. One of several is refused: it may be the client's own.
+   */
+  XFCC = 'xfcc',
 }
 
 /** Options of the RFC 8705 profile. */

@@ -149,6 +149,7 @@ export const GATEWAY = fields('', {
   publicPathPrefix: 'publicPathPrefix',
   trustedPeers: 'trustedPeers',
   originFrom: 'originFrom',
+  forwardedHeader: 'forwardedHeader',
   replicas: 'replicas',
   workers: 'workers',
 });

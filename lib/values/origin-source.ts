@@ -2,9 +2,6 @@
 export enum OriginSource {
   /** One of the gateway's `publicOrigins`. */
   CONFIG = 'config',
-  /**
-   * The one of `publicOrigins` that X-Forwarded-Proto and X-Forwarded-Host of one of the `trustedPeers` name;
-   * any other is refused.
-   */
+  /** The one of `publicOrigins` that the `forwardedHeader` of one of the `trustedPeers` names; any other is refused. */
   FORWARDED = 'forwarded',
 }

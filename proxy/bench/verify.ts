@@ -149,6 +149,7 @@ const received = (lines: readonly string[], address = '192.0.2.1', target = '/mc
   address,
   network: address,
   fromTrustedPeer: false,
+  forwarded: undefined,
   version: '1.1',
   method: 'POST',
   target,

@@ -45,7 +45,13 @@ class RequestInProgress {
     this.#response = response;
     const { resources, dependencies, bodies } = context;
     const now = dependencies.clock();
-    this.#received = receive(message, response, { id: randomUUID(), now, peers: generation.peers, bodies });
+    this.#received = receive(message, response, {
+      id: randomUUID(),
+      now,
+      peers: generation.peers,
+      forwardedHeader: generation.config.forwardedHeader,
+      bodies,
+    });
     const { tracer } = resources;
     if (tracer !== undefined)
       this.#received.trace = tracer.start(this.#received, generation.config.publicOrigins[0]!);

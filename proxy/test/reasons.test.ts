@@ -291,6 +291,17 @@ const rpc = (method: string, params?: unknown) => JSON.stringify({ jsonrpc: '2.0
 
 const cases: Record<Reason, () => Promise<Answer>> = {
   malformed_request: () => rawAsk('GET /mcp HTTP/1.0\r\n\r\n'),
+  proxy_protocol: () => rawAsk('PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\nGET /mcp HTTP/1.1\r\nHost: a\r\n\r\n'),
+  not_tls: async () => {
+    const secure = await startFixture({ http2: true });
+    try {
+      await secure.raw('GET /mcp HTTP/1.1\r\nHost: a\r\n\r\n', 200);
+      const [line] = await secure.audit();
+      return { status: Number(line!['response.status']), headers: {}, text: String(line!.reason) };
+    } finally {
+      await secure.stop();
+    }
+  },
   bad_path: () => fixture.ask({ path: '/mcp/..%2fsecrets' }),
   upgrade_refused: () =>
     rawAsk('GET /mcp HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n'),
@@ -634,6 +645,7 @@ describe('every reason is given for its cause', () => {
       const elsewhere = [
         'body_fragmented',
         'headers_stalled',
+        'not_tls',
         'address_limited',
         'overloaded',
         'replay_store_down',

@@ -16,6 +16,12 @@ export const ADVICE: Readonly<Record<Reason, Advice>> = {
     'RFC 9112 3, 6; RFC 9113 8',
     'send HTTP/1.1 with one Host, one body length or chunked, and a path in origin-form; on HTTP/2 an :authority, and no other Host',
   ),
+  proxy_protocol: server(
+    'the front sends the PROXY protocol before its requests: turn it off there (haproxy send-proxy, nginx proxy_protocol, Envoy upstream proxy_protocol, AWS NLB proxy_protocol_v2), and let it set X-Forwarded-For or Forwarded',
+  ),
+  not_tls: server(
+    'what came first is no TLS: let the front speak https to the gateway, without the PROXY protocol, or leave out listen.tls',
+  ),
   bad_path: advice(
     'RFC 3986 3.3',
     'send the path without dot segments, empty segments, encoded slashes, parameters or controls, and the name of a route exactly as it is configured',

@@ -112,6 +112,7 @@ function received(
     address: '127.0.0.1',
     network: '127.0.0.1',
     fromTrustedPeer: false,
+    forwarded: undefined,
     version: '1.1',
     method,
     target,

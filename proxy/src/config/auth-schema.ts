@@ -60,9 +60,9 @@ const mtlsAuth = z.strictObject({
   ...accessTokenAuth,
   /**
    * `tls`: of the connection, which `listen.tls` ends; `header`: `Client-Cert` (RFC 9440) of a trusted peer
-   * that ends it.
+   * that ends it; `xfcc`: `X-Forwarded-Client-Cert` of one, as Envoy writes it: one element with Hash or Cert.
    */
-  certificateFrom: z._default(z.enum(['tls', 'header']), 'tls'),
+  certificateFrom: z._default(z.enum(['tls', 'header', 'xfcc']), 'tls'),
 });
 
 const selfSignedAuth = z.strictObject({

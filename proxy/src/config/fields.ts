@@ -82,17 +82,29 @@ export function isCidr(value: string): boolean {
 
 function originNext(value: string): string | undefined {
   if (value.includes('*')) return 'name each origin: a wildcard matches nothing';
+  if (value === 'null') return 'pages without an origin all send it: name none of them';
   if (URL.canParse(value) && /^https?:/.test(value)) return suggest(new URL(value).origin, value);
   return 'for example "https://gateway.example.com"';
 }
 
+const isOrigin = (v: string): boolean =>
+  URL.canParse(v) && /^https?:/.test(v) && new URL(v).origin === v && !v.includes('*');
+
 /** scheme://authority and nothing after it, already in the normal form of RFC 3986 6.2. */
 export const origin = z
   .string()
+  .check(must('must be an http(s) origin: scheme, host and port, nothing else', isOrigin, originNext));
+/** What browsers and shells around them send as Origin for pages that were not fetched: RFC 6454 6.2. */
+const SHELL_ORIGIN =
+  /^(?:chrome-extension|moz-extension|app|tauri|vscode-webview):\/\/[a-z0-9._-]+(?::\d{1,5})?$/;
+
+/** An Origin that may call, exactly: of a website, of an extension or of an app. */
+export const callingOrigin = z
+  .string()
   .check(
     must(
-      'must be an http(s) origin: scheme, host and port, nothing else',
-      (v: string) => URL.canParse(v) && /^https?:/.test(v) && new URL(v).origin === v && !v.includes('*'),
+      'must be an origin: of http(s), chrome-extension, moz-extension, app, tauri or vscode-webview, and nothing after it',
+      (v: string) => isOrigin(v) || SHELL_ORIGIN.test(v),
       originNext,
     ),
   );

@@ -110,13 +110,21 @@ function legacyTypProblems(where: string, issuer: Issuer | undefined): Problem[]
 }
 
 /** What the gateway believes of the peers in front of it. */
-function edgeProblems({ originFrom, trustedPeers }: Intact): Problem[] {
+function edgeProblems({ originFrom, forwardedHeader, trustedPeers }: Intact): Problem[] {
   const problems: Problem[] = [];
   if (originFrom === 'forwarded' && trustedPeers?.length === 0) {
     problems.push({
       where: 'originFrom',
       want: "must go with trustedPeers: from anybody else X-Forwarded-Host is the client's own word",
       got: show(originFrom),
+      next: 'list the ranges of the ingress',
+    });
+  }
+  if (forwardedHeader === 'forwarded' && trustedPeers?.length === 0) {
+    problems.push({
+      where: 'forwardedHeader',
+      want: "must go with trustedPeers: from anybody else Forwarded is the client's own word",
+      got: show(forwardedHeader),
       next: 'list the ranges of the ingress',
     });
   }
@@ -145,11 +153,11 @@ function certificateProblems({ trustedPeers, listen, routes }: Intact): Problem[
         got: '"tls"',
         next: 'set listen.tls, or use "header" behind a trusted peer',
       });
-    if (certificateFrom === 'header' && trustedPeers?.length === 0)
+    if (certificateFrom !== 'tls' && trustedPeers?.length === 0)
       problems.push({
         where,
-        want: "must go with trustedPeers: from anybody else Client-Cert is the client's own word",
-        got: '"header"',
+        want: "must go with trustedPeers: from anybody else the field is the client's own word",
+        got: show(certificateFrom),
         next: 'list the ranges of the proxy that ends TLS',
       });
   });

@@ -2,6 +2,7 @@
 import * as z from 'zod/mini';
 import { auth, scope } from './auth-schema.js';
 import {
+  callingOrigin,
   fileRef,
   filePath,
   httpUrl,
@@ -127,7 +128,7 @@ export const mcpRoute = z.strictObject({
    * Origin header values of browsers that may call; a request with any other Origin is refused (MCP transports,
    * DNS rebinding).
    */
-  allowedOrigins: z._default(z.array(origin), []),
+  allowedOrigins: z._default(z.array(callingOrigin), []),
   /**
    * Revisions of MCP that are served, by the client's MCP-Protocol-Version; a request without one counts as
    * 2025-03-26, and initialize by its protocolVersion. 2024-11-05 is for servers that negotiate it over Streamable

@@ -198,8 +198,8 @@ export const configSchema = z.strictObject({
    */
   publicPathPrefix: z.optional(pathPrefix),
   /**
-   * CIDR ranges of proxies in front: their X-Forwarded-For gives the client's address, their Client-Cert its
-   * certificate. Nobody else's is read.
+   * CIDR ranges of proxies in front: their `forwardedHeader` gives the client's address, their Client-Cert or
+   * X-Forwarded-Client-Cert its certificate. Nobody else's is read.
    */
   trustedPeers: z._default(
     z.array(
@@ -216,10 +216,16 @@ export const configSchema = z.strictObject({
     [],
   ),
   /**
-   * `forwarded`: X-Forwarded-Proto and -Host of a trusted peer say which of `publicOrigins` was asked for; any
-   * other is refused.
+   * `forwarded`: the `forwardedHeader` of a trusted peer (X-Forwarded-Proto and -Host, or proto and host) says which
+   * of `publicOrigins` was asked for; any other is refused.
    */
   originFrom: z._default(z.enum(['config', 'forwarded']), 'config'),
+  /**
+   * In which field `trustedPeers` say for whom they speak: `x-forwarded` X-Forwarded-For, -Proto and -Host,
+   * `forwarded` the one of RFC 7239. The other is not read: a front that doesn't write it passes on what its client
+   * made up.
+   */
+  forwardedHeader: z._default(z.enum(['x-forwarded', 'forwarded']), 'x-forwarded'),
   /** Replicas that share this config; more than one needs a shared replay store. */
   replicas: z._default(whole(1, 1000, 'replicas'), 1),
   /**

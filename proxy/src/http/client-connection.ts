@@ -4,7 +4,7 @@ import type { Reason } from '../pipeline/reason.js';
 import { hasUnreadBody } from './exchange.js';
 import { gatherPieces } from './gather-pieces.js';
 import type { IdleConnection, IdleConnections } from './idle-connections.js';
-import { isRtsp, reasonOf, unreadableAnswer } from './unreadable.js';
+import { isRtsp, reasonOf, unreadableAnswer, type ParserError } from './unreadable.js';
 
 /** Requests that may wait on one connection for the answer before theirs. */
 const MOST_AHEAD = 32;
@@ -113,12 +113,12 @@ export class ClientConnection implements IdleConnection {
   }
 
   /** The parser could not go on, or the connection failed. */
-  failed(cause: NodeJS.ErrnoException): void {
+  failed(cause: ParserError): void {
     // What follows a request that announced the end is none, and takes nothing from the answer before it.
     if (cause.code === 'HPE_CLOSED_CONNECTION') return this.drop();
     if (cause.code === 'HPE_INVALID_EOF_STATE' && this.phase === 'serving') return this.clientLeft();
     if (this.input === 'dropped') return;
-    const reason = reasonOf(cause.code);
+    const reason = reasonOf(cause, this.last === undefined);
     if (reason === undefined || !this.socket.writable) return void this.socket.destroy();
     if (this.last?.complete === false) {
       const spoilt = this.waiting.at(-1);

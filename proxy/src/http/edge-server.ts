@@ -13,6 +13,7 @@ import { createHttp2Sessions, type Http2Sessions } from './http2-sessions.js';
 import { IdleConnections } from './idle-connections.js';
 import { createIntake, type Handle } from './intake.js';
 import type { Reason } from '../pipeline/reason.js';
+import { isNotTls } from './unreadable.js';
 import { networkOf, plainAddress, type TrustedPeers } from './trusted-peers.js';
 
 export interface EdgeServerOptions {
@@ -107,6 +108,9 @@ function serveHttp1(server: Server, options: ClientConnectionOptions): void {
   server.on('connect', (message: IncomingMessage, socket: Socket, head: Buffer) =>
     ClientConnection.of(socket, options).arrivedConnect(message, head),
   );
+  server.on('tlsClientError', (cause: Error, socket: Socket) => {
+    if (isNotTls(cause)) options.onUnreadable('not_tls', socket);
+  });
   server.on('clientError', (cause: NodeJS.ErrnoException, socket: Socket) =>
     ClientConnection.of(socket, options).failed(cause),
   );

@@ -1,8 +1,10 @@
-import { isIP, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
+import type { Config } from '../config/index.js';
 import type { HeaderFields, Received } from '../pipeline/evidence.js';
 import type { BodyPool } from './body-pool.js';
 import { streamOf, type ClientAnswer, type ClientMessage } from './exchange.js';
+import { readForwarded } from './forwarded.js';
 import { headerFields } from './header-fields.js';
 import { readBody } from './read-body.js';
 import { networkOf, plainAddress, type TrustedPeers } from './trusted-peers.js';
@@ -12,6 +14,7 @@ export interface Reception {
   /** Seconds since the epoch. */
   readonly now: number;
   readonly peers: TrustedPeers;
+  readonly forwardedHeader: Config['forwardedHeader'];
   /** Where bodies are held that are read as a whole. */
   readonly bodies: BodyPool;
 }
@@ -22,14 +25,15 @@ type Connection = Socket & Partial<Pick<TLSSocket, 'getPeerX509Certificate'>>;
 export function receive(
   message: ClientMessage,
   response: ClientAnswer,
-  { id, now, peers, bodies: pool }: Reception,
+  { id, now, peers, forwardedHeader, bodies: pool }: Reception,
 ): Received {
   const stream = streamOf(message);
-  const headers = headerFields(stream === undefined ? message.rawHeaders : http2Fields(message.rawHeaders));
+  const headers = fieldsOf(message.rawHeaders, stream);
   const connection: Connection = message.http2?.connection ?? message.socket;
   const peer = plainAddress(connection.remoteAddress ?? 'unknown');
   const fromTrustedPeer = peers.has(peer);
-  const address = fromTrustedPeer ? (forwardedFor(headers, peers) ?? peer) : peer;
+  const forwarded = fromTrustedPeer ? readForwarded(headers, peers, forwardedHeader) : undefined;
+  const address = forwarded?.client ?? peer;
   const network = networkOf(address);
   return {
     id,
@@ -37,6 +41,7 @@ export function receive(
     address,
     network,
     fromTrustedPeer,
+    forwarded,
     version: stream === undefined ? message.httpVersion : '2',
     method: message.method ?? '',
     target: message.url ?? '',
@@ -49,6 +54,9 @@ export function receive(
     readBody: (limits, caller) => readBody({ message, response, limits, pool, holder: { network, caller } }),
   };
 }
+
+const fieldsOf = (raw: readonly string[], stream: ReturnType<typeof streamOf>): HeaderFields =>
+  headerFields(stream === undefined ? raw : http2Fields(raw));
 
 /** How its body is delimited: chunked, or this many bytes; undefined: it has none. */
 function framingOf(headers: HeaderFields, stream: ReturnType<typeof streamOf>): string | undefined {
@@ -70,15 +78,4 @@ function http2Fields(raw: readonly string[]): string[] {
     fields.push(raw[i]!, raw[i + 1]!);
   }
   return authority === undefined ? fields : ['host', authority, ...fields];
-}
-
-/** The last address of X-Forwarded-For that no trusted peer has: what stands before it is the client's own word. */
-function forwardedFor(headers: HeaderFields, peers: TrustedPeers): string | undefined {
-  const hops = headers.raw
-    .flatMap((name, i) =>
-      i % 2 === 0 && name.toLowerCase() === 'x-forwarded-for' ? headers.raw[i + 1]!.split(',') : [],
-    )
-    .map((hop) => plainAddress(hop.trim()));
-  const client = hops.findLast((hop) => !peers.has(hop));
-  return client !== undefined && isIP(client) !== 0 ? client : undefined;
 }

@@ -9,11 +9,29 @@ const REASONS: Readonly<Record<string, Reason>> = {
   ERR_HTTP_REQUEST_TIMEOUT: 'headers_stalled',
 };
 
-/** Absent: the connection failed, and nobody is there to answer. */
-export const reasonOf = (code: string | undefined): Reason | undefined =>
-  code === undefined
-    ? undefined
-    : (REASONS[code] ?? (code.startsWith('HPE_') ? 'malformed_request' : undefined));
+/** What node:http says of bytes that it could not parse. */
+export interface ParserError extends NodeJS.ErrnoException {
+  readonly rawPacket?: Buffer;
+}
+
+/** Absent: the connection failed, and nobody is there to answer. @param isFirst nothing came before */
+export function reasonOf({ code, rawPacket }: ParserError, isFirst: boolean): Reason | undefined {
+  if (code === undefined) return undefined;
+  if (!code.startsWith('HPE_')) return REASONS[code];
+  if (isFirst && rawPacket !== undefined && beginsProxyProtocol(rawPacket)) return 'proxy_protocol';
+  return REASONS[code] ?? 'malformed_request';
+}
+
+/** haproxy's proxy-protocol.txt 2.1 and 2.2. */
+const PROXY_V1 = Buffer.from('PROXY ');
+const PROXY_V2 = Buffer.from('\r\n\r\n\0\r\nQUIT\n', 'latin1');
+const beginsProxyProtocol = (bytes: Buffer): boolean =>
+  [PROXY_V1, PROXY_V2].some((signature) => bytes.subarray(0, signature.length).equals(signature));
+
+/** What OpenSSL says of bytes that are no TLS: HTTP, the PROXY protocol, or anything. */
+const NOT_TLS = ['ERR_SSL_WRONG_VERSION_NUMBER', 'ERR_SSL_HTTP_REQUEST', 'ERR_SSL_HTTPS_PROXY_REQUEST'];
+export const isNotTls = ({ code }: NodeJS.ErrnoException): boolean =>
+  code !== undefined && NOT_TLS.includes(code);
 
 /**
  * The answer to what node:http cannot make a request of, with the fields that every refusal has: its own answer has

@@ -76,6 +76,17 @@ export interface RequestEnd {
   readonly cutShort?: string | undefined;
 }
 
+/** What a trusted peer says about a request that it passes on. */
+export interface Forwarded {
+  /** Present: nobody can say what it says. */
+  readonly problem?: string;
+  /** Address of the client; absent: the peer doesn't say. */
+  readonly client?: string | undefined;
+  /** Of `Forwarded`: where the client thought to be. */
+  readonly host?: string | undefined;
+  readonly proto?: string | undefined;
+}
+
 /** What is known of a request before it is checked: enough to answer and to audit it. */
 export interface Received {
   readonly id: string;
@@ -90,6 +101,8 @@ export interface Received {
   readonly network: string;
   /** The peer is in `trustedPeers`. */
   readonly fromTrustedPeer: boolean;
+  /** Absent: nobody who may says anything. */
+  readonly forwarded: Forwarded | undefined;
   /** Of HTTP, as it stood in the request line; '2' of HTTP/2, which has none. */
   readonly version: string;
   readonly method: string;

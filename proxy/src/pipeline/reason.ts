@@ -19,6 +19,8 @@ const proof = (say: string): Meaning => ({ status: 401, error: 'invalid_dpop_pro
 
 export const REASONS = {
   malformed_request: request(400, 'the request is not well-formed HTTP'),
+  proxy_protocol: request(400, 'the PROXY protocol is not spoken here; turn it off in what stands in front'),
+  not_tls: request(400, 'TLS is spoken here'),
   bad_path: request(400, 'the path is not in canonical form'),
   upgrade_refused: request(400, 'protocol upgrades are not served here; send the request without Upgrade'),
   header_repeated: request(400, 'a header that may stand once stands twice'),

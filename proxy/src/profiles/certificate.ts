@@ -1,4 +1,4 @@
-import { certificateThumbprint, readClientCert } from '../checks/certificate.js';
+import { certificateThumbprint, readClientCert, readForwardedClientCert } from '../checks/certificate.js';
 import type { Received } from '../pipeline/evidence.js';
 
 /** Thumbprint of the certificate that the TLS connection's client holds. */
@@ -15,4 +15,10 @@ export function fromHeader(request: Received): string | undefined {
   if (!request.fromTrustedPeer || request.headers.repeated('client-cert')) return undefined;
   const der = readClientCert(request.headers.get('client-cert') ?? '');
   return der === undefined ? undefined : certificateThumbprint(der);
+}
+
+/** The same, as Envoy says it. */
+export function fromForwardedClientCert({ fromTrustedPeer, headers }: Received): string | undefined {
+  if (!fromTrustedPeer || headers.repeated('x-forwarded-client-cert')) return undefined;
+  return readForwardedClientCert(headers.get('x-forwarded-client-cert') ?? '');
 }

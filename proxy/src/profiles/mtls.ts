@@ -12,16 +12,26 @@ import {
   type AccessTokenContext,
   type CheckedToken,
 } from './access-token.js';
-import { fromHeader, fromTls } from './certificate.js';
+import { fromForwardedClientCert, fromHeader, fromTls } from './certificate.js';
 
 export type MtlsContext = AccessTokenContext & { readonly auth: MtlsAuth; readonly clock: Clock };
+
+/** Where a client's certificate is seen, and what an operator reads where it is not. */
+const SOURCES = {
+  tls: { certificateOf: fromTls, none: 'none on the connection' },
+  header: { certificateOf: fromHeader, none: 'no one Client-Cert of a trusted peer in the form of RFC 9440' },
+  xfcc: {
+    certificateOf: fromForwardedClientCert,
+    none: 'no one X-Forwarded-Client-Cert of a trusted peer with one element that has Hash or Cert',
+  },
+} as const;
 
 /**
  * RFC 8705 3: an access token that is good only with the client certificate it names (`cnf.x5t#S256`). It may
  * be used again: the handshake is the proof.
  */
 export function mtls(context: MtlsContext): Stage<Routed, Caller> {
-  const certificateOf = context.auth.certificateFrom === 'tls' ? fromTls : fromHeader;
+  const { certificateOf, none } = SOURCES[context.auth.certificateFrom];
   return (request) => {
     const credentials = readCredentials(request.headers);
     if (credentials === undefined) return deny('credentials_missing');
@@ -38,7 +48,7 @@ export function mtls(context: MtlsContext): Stage<Routed, Caller> {
       if (!isString(wanted)) return deny('token_not_bound', 'no cnf.x5t#S256');
       if (cnf.jkt !== undefined)
         return deny('token_bound', 'it names a DPoP key too, which this profile does not check');
-      if (certificate === undefined) return deny('certificate_missing');
+      if (certificate === undefined) return deny('certificate_missing', none);
       request.facts.certificate = certificate;
       if (certificate !== wanted) return deny('certificate_mismatch'); // RFC 8705 3
       return {

@@ -28,6 +28,9 @@ const CHECKED = new Set([
   'dpop',
   'expect',
   'content-encoding',
+  'client-cert',
+  'forwarded',
+  'x-forwarded-client-cert',
   'x-forwarded-for',
   'x-forwarded-host',
   'x-forwarded-proto',
@@ -47,7 +50,7 @@ export interface AddressLimits {
  */
 export const accept =
   (
-    { limits, publicOrigins, originFrom, publicPathPrefix = '' }: Config,
+    { limits, publicOrigins, originFrom, forwardedHeader, publicPathPrefix = '' }: Config,
     addressLimits: AddressLimits,
   ): Stage<Received, Accepted> =>
   (received) => {
@@ -62,8 +65,8 @@ export const accept =
     if (/[?&]access_token=/i.test(normalisePercent(query)))
       return deny('credentials_ambiguous', 'access_token in the query');
 
-    const forwarded = originFrom === 'forwarded' && received.fromTrustedPeer;
-    const origins = forwarded ? forwardedOrigins(received.headers, publicOrigins) : publicOrigins;
+    const isForwarded = originFrom === 'forwarded' && received.fromTrustedPeer;
+    const origins = isForwarded ? forwardedOrigins(received, forwardedHeader, publicOrigins) : publicOrigins;
     if (origins instanceof Denial) return origins;
     return grow(received, { path, query, origins, publicPath: publicPathPrefix + path });
   };
@@ -97,7 +100,8 @@ function sizeDenial({ headers, target, version }: Received, limits: Config['limi
 }
 
 /** Fields that two readers could understand differently. */
-function headDenial({ headers, version, lacksFields }: Received): Denial | undefined {
+function headDenial({ headers, version, lacksFields, forwarded }: Received): Denial | undefined {
+  if (forwarded?.problem !== undefined) return deny('malformed_request', forwarded.problem);
   if (lacksFields) return deny('malformed_request', 'a field is malformed'); // RFC 9113 8.2.1
   if (version === '2' && headers.repeated('host'))
     return deny('malformed_request', ':authority and Host differ'); // RFC 9113 8.3.1
@@ -165,14 +169,21 @@ const fieldBytes = (raw: readonly string[]): number => raw.reduce((sum, text) =>
  * its word only chooses among the origins that are configured (RFC 9110 15.5.20).
  */
 function forwardedOrigins(
-  headers: HeaderFields,
+  { headers, forwarded }: Received,
+  field: Config['forwardedHeader'],
   publicOrigins: readonly string[],
 ): readonly string[] | Denial {
-  const host = headers.get('x-forwarded-host');
-  if (host === undefined) return publicOrigins;
-  if (headers.repeated('x-forwarded-proto') || headers.repeated('x-forwarded-host'))
+  const said =
+    field === 'forwarded'
+      ? forwarded
+      : { host: headers.get('x-forwarded-host'), proto: headers.get('x-forwarded-proto') };
+  if (said?.host === undefined) return publicOrigins;
+  if (
+    field !== 'forwarded' &&
+    (headers.repeated('x-forwarded-proto') || headers.repeated('x-forwarded-host'))
+  )
     return deny('host_refused', 'more than one X-Forwarded-Proto or -Host');
-  const asked = parseOrigin(`${headers.get('x-forwarded-proto') ?? ''}://${host}`);
+  const asked = parseOrigin(`${said.proto ?? ''}://${said.host}`);
   const origin = publicOrigins.find((ours) => ours === asked);
   return origin === undefined
     ? deny('host_refused', `got ${asked ?? 'no origin'}, want one of ${publicOrigins.join(', ')}`)

@@ -94,6 +94,7 @@ export function startPipelineFixture(as: Pair, change?: (config: ConfigInput) =>
         address: '127.0.0.1',
         network: '127.0.0.1',
         fromTrustedPeer: false,
+        forwarded: undefined,
         version: '1.1',
         method,
         target,
