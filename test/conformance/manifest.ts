@@ -246,7 +246,7 @@ export const MANIFEST: readonly Requirement[] = [
       'profiles/access-token.ts',
     ],
     ['scope-hint', 'the 401 challenge names the scopes too (MCP)'],
-    ['json-body', 'the body is OAuth JSON that is not stored', 'stages/respond.ts'],
+    ['json-body', 'the body is OAuth JSON that is not stored', 'http/refusal-body.ts'],
   ]),
   ...of('rfc8705/3-certificate.test.ts', 'profiles/mtls.ts', 'RFC 8705 3', [
     ['x5t', 'a certificate-bound token passes with its certificate only'],
@@ -269,6 +269,20 @@ export const MANIFEST: readonly Requirement[] = [
     ['mcp-no-passthrough', "the client's token goes no further", 'stages/rewrite.ts'],
     ['mcp-401', 'authentication failures are 401, never 400, 404 or 405', 'pipeline/reason.ts'],
     ['mcp-revisions', 'revisions 2025-03-26 to 2026-07-28 are served side by side'],
+  ]),
+  ...of('mcp/sep-1932.test.ts', 'profiles/dpop.ts', 'MCP SEP-1932', [
+    ['sep-1932-advertises', 'without credentials 401 with a DPoP challenge and its algs (RFC 9449 7.1)'],
+    [
+      'sep-1932-metadata',
+      'metadata says that DPoP is required, with asymmetric algorithms (RFC 9728)',
+      'http/resource.ts',
+    ],
+    ['sep-1932-accepts', 'a valid proof with a bound token passes (RFC 9449 4.3)'],
+    [
+      'sep-1932-refuses',
+      'each of 22 defects of proof, binding, audience and scheme is 401 with a DPoP challenge (RFC 9449 4.3)',
+    ],
+    ['sep-1932-nonce', 'a nonce is asked for, taken, and no other (RFC 9449 8.2)'],
   ]),
   ...of(
     'self-signed/profile.test.ts',

@@ -26,7 +26,7 @@ import { mcpRoute, secretsRoute } from './route-schema.js';
 import { tracing } from './tracing-schema.js';
 
 /** Which authorization server signs the tokens of an issuer; docs/guides/identity-providers.md says what follows. */
-const preset = z.enum(['generic', 'keycloak', 'entra', 'okta', 'auth0']);
+const preset = z.enum(['generic', 'typed', 'keycloak', 'entra', 'okta', 'auth0']);
 
 const fetchedKeys = {
   caFile: z.optional(filePath),

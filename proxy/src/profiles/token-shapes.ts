@@ -8,6 +8,8 @@ interface TokenShape {
   readonly types: readonly string[];
   /** Claims that can name the client; the first one that is there does. */
   readonly clientId: readonly string[];
+  /** Only where `typ` says what the token is: elsewhere the client's claim tells it from an ID token. */
+  readonly clientIsRequired: boolean;
   readonly jtiIsRequired: boolean;
   readonly scopeClaim: 'scope' | 'scp';
   /** Whether the scopes may also be a list of strings. */
@@ -16,17 +18,26 @@ interface TokenShape {
   readonly saysKind: boolean;
 }
 
-const tolerant = { jtiIsRequired: false, scopesMayBeList: true, saysKind: false };
+const tolerant = { clientIsRequired: true, jtiIsRequired: false, scopesMayBeList: true, saysKind: false };
 
 const SHAPES: Readonly<Record<Preset, TokenShape>> = {
   // RFC 9068 2.1, 2.2.
   generic: {
     types: [],
     clientId: ['client_id'],
+    clientIsRequired: true,
     jtiIsRequired: true,
     scopeClaim: 'scope',
     scopesMayBeList: false,
     saysKind: false,
+  },
+  // RFC 9068 2.1: what only names things may be absent, or have another server's name.
+  typed: {
+    ...tolerant,
+    types: [],
+    clientId: ['client_id', 'azp', 'cid', 'appid'],
+    clientIsRequired: false,
+    scopeClaim: 'scope',
   },
   keycloak: {
     ...tolerant,
@@ -148,11 +159,12 @@ function scopesIn(value: unknown, mayBeList: boolean): readonly string[] {
 
 /** RFC 9068 2.2: the claims that a token of such an issuer must have. */
 export function claimsProblem(claims: JsonObject, preset: Preset): string | undefined {
-  const { clientId, jtiIsRequired } = SHAPES[preset];
+  const { clientId, clientIsRequired, jtiIsRequired } = SHAPES[preset];
+  const hasClient = !clientIsRequired || clientId.some((name) => isString(claims[name]));
   const missing = [
     ...['exp', 'iat'].filter((name) => !isDate(claims[name])),
     ...(isString(claims.sub) ? [] : ['sub']),
-    ...(clientId.some((name) => isString(claims[name])) ? [] : [clientId.join(' or ')]),
+    ...(hasClient ? [] : [clientId.join(' or ')]),
     ...(isTokenId(claims.jti) || (claims.jti === undefined && !jtiIsRequired) ? [] : ['jti']),
   ];
   return missing.length === 0 ? undefined : `lacks ${missing.join(', ')}, or not of its type`;
