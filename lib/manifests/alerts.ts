@@ -259,10 +259,14 @@ function operationAlerts(query: Queries): Alert[] {
     {
       name: GatewayAlert.RELOAD_REFUSED,
       severity: 'warning',
-      expr: query.increased('what', query.series('agentgateway_reloads_total', 'result="refused"'), '15m'),
+      expr: [
+        `max by (what) (${query.series('agentgateway_reload_failed', 'what!="jwks"')}) > 0`,
+        // A fetch that fails once is made again.
+        `max by (what) (min_over_time(${query.series('agentgateway_reload_failed', 'what="jwks"')}[5m])) > 0`,
+      ].join(' or '),
       summary: 'A change was not taken: {{ $labels.what }}',
       description:
-        'It is no good, and the one before is in use. The log of the pod says what is wrong with it; a pod that starts now would not.',
+        'What is mounted or served now is no good, and the one before is in use. The log of the pod says what is wrong with it; a pod that starts now would not. It goes on until that is mended.',
     },
     {
       name: GatewayAlert.AUDIT_LOST,

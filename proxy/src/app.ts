@@ -5,7 +5,7 @@
 import type { Server as TlsServer } from 'node:tls';
 import { createAdminServer } from './admin/admin-server.js';
 import type { Config } from './config/index.js';
-import { asksForCertificate, openGeneration, type ProcessResources } from './generation.js';
+import { asksForCertificate, openGeneration, type Generation, type ProcessResources } from './generation.js';
 import { createBodyPool } from './http/body-pool.js';
 import { createEdgeServer } from './http/edge-server.js';
 import { announceClose, type ClientAnswer, type ClientMessage } from './http/exchange.js';
@@ -17,7 +17,7 @@ import { createResourceRegistry } from './resource-registry.js';
 import { reload, type EdgeState } from './reload.js';
 import { answerHealth, serve } from './serve.js';
 import { drain } from './stop.js';
-import { reloadEvents, type Dependencies } from './trust.js';
+import { reloadEvents, type Dependencies, type Reloaded } from './trust.js';
 
 /** Where requests are served: all of a gateway but its admin port. */
 export interface Edge {
@@ -72,6 +72,7 @@ export async function startEdge(config: Config, outer: Dependencies, thread?: Th
     seen: {
       waitingFor: () => waitingFor(state, resources),
       certificateExpiry: () => edge.certificate?.expiry() ?? [],
+      followed: () => followed(state.generation),
     },
   });
   const { metrics } = resources;
@@ -103,7 +104,7 @@ export async function startEdge(config: Config, outer: Dependencies, thread?: Th
       const done = pending
         .then(() => reload(another, state, registry, resources, dependencies))
         .then((problems) => {
-          metrics.reloaded('config', problems.length === 0);
+          metrics.reloaded('config', 'config', problems.length === 0);
           return problems;
         });
       pending = done.catch(() => {});
@@ -114,7 +115,7 @@ export async function startEdge(config: Config, outer: Dependencies, thread?: Th
       edge.certificate?.refresh();
       resources.refresh();
     },
-    refusedConfig: () => metrics.reloaded('config', false),
+    refusedConfig: () => metrics.reloaded('config', 'config', false),
     stop: () =>
       (stopped ??= drain(state, edge, resources).then(() => {
         registry.close();
@@ -133,7 +134,7 @@ function openEdge(
   answer: (message: ClientMessage, response: ClientAnswer) => void,
 ) {
   const { tls } = config.listen;
-  const certificate = tls && openTlsFiles(tls, reloadEvents(dependencies, 'certificate'));
+  const certificate = tls && openTlsFiles(tls, reloadEvents(dependencies, 'certificate', tls.certFile));
   const edge = createEdgeServer(
     {
       limits: config.limits,
@@ -156,4 +157,22 @@ function waitingFor({ generation, stopping }: EdgeState, { store, auditSink }: P
     ...(auditSink.behind() ? ['audit log'] : []),
     ...(stopping ? ['shutdown'] : []),
   ];
+}
+
+/** Names of what can be read again, of each kind. */
+function followed({
+  config: {
+    listen: { tls },
+    tracing,
+  },
+  trust,
+}: Generation): Readonly<Record<Reloaded, readonly string[]>> {
+  return {
+    config: ['config'],
+    jwks: [...trust.keys.keys()],
+    nonce_keys: [...trust.nonceKeys.keys()],
+    credential: [...trust.credentials.keys(), tracing?.authorization?.file ?? ''],
+    certificate: [...trust.clientCertificates.keys(), tls?.certFile ?? ''],
+    roots: [...trust.roots.keys()],
+  };
 }

@@ -1,6 +1,5 @@
 /** What one config makes of requests: a reload makes another of these and lets the requests under way end in theirs. */
 import { isIP } from 'node:net';
-import type { Clock } from './clock.js';
 import type { Config, McpRoute, Route } from './config/index.js';
 import type { SessionKeys } from './keys/key-source.js';
 import { hostNameOf, metadataUrl, publicPlaceOf } from './http/resource.js';
@@ -17,6 +16,7 @@ import { createResponder, type Responder } from './stages/respond.js';
 import { openTrust, type Dependencies, type Trust } from './trust.js';
 import type { Deadlines } from './upstream/deadlines.js';
 import type { OpenAnswers } from './upstream/open-answers.js';
+import { BackendWatch } from './upstream/backend-watch.js';
 import { several, single, type Endpoints } from './upstream/endpoints.js';
 import { createUpstream, type BackendView } from './upstream/upstream.js';
 import type { BucketTable } from './limit/bucket-table.js';
@@ -74,7 +74,7 @@ export function openGeneration(
       route,
       acquire(
         ['endpoints', route.name, route.kind, route.backend, patienceOf(route, config), config.limits],
-        () => openEndpoints(route, config, resources, trust, clock),
+        () => openEndpoints(route, config, resources, trust, dependencies),
       ),
     ]),
   );
@@ -155,10 +155,11 @@ function openEndpoints(
   config: Config,
   { deadlines, openAnswers, metrics }: ProcessResources,
   { credentials, clientCertificates, roots }: Trust,
-  now: Clock,
+  { clock: now, warn, recovered }: Dependencies,
 ): Endpoints {
   const { limits } = config;
   const upstream = patienceOf(route, config);
+  const watch = new BackendWatch({ warn, recovered });
   const { caFile } = route.backend;
   const token = route.kind === 'secrets' ? credentials.get(route.backend.tokenFile) : undefined;
   const certificate =
@@ -190,8 +191,8 @@ function openEndpoints(
       },
     });
   if (route.kind === 'secrets' || route.backend.endpoints === undefined)
-    return single(open(route.backend.url));
-  return several(route.backend.endpoints.map(open), { outlier: route.backend.outlier, now });
+    return single(open(route.backend.url), watch);
+  return several(route.backend.endpoints.map(open), { outlier: route.backend.outlier, now, watch });
 }
 
 /** RFC 9110 4.3.4: who is asked for is who must be there; an address has no SNI (RFC 6066 3). */

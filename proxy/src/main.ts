@@ -62,7 +62,11 @@ async function serve(file: string, asked: Config): Promise<void> {
   const config = fit(asked, capacity);
   for (const problem of capacity.problems) say('cannot_hold', { problem });
   for (const weakening of weakenings(config)) say('weakened', { weakening });
-  const dependencies = { clock: wallClock, warn: (problem: string) => say('warning', { problem }) };
+  const dependencies = {
+    clock: wallClock,
+    warn: (problem: string) => say('warning', { problem }),
+    recovered: (what: string) => say('recovered', { what }),
+  };
   const gateway =
     config.workers === 1
       ? await startGateway(config, dependencies)

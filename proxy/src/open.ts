@@ -7,8 +7,8 @@ import type { Generation, ProcessResources } from './generation.js';
 import { createSessionKeys, newSessionKey } from './keys/session-keys.js';
 import { openSecretFile } from './keys/secret-file.js';
 import type { BucketMemory } from './limit/bucket-table.js';
-import { createAuditLog } from './observe/audit-log.js';
-import { openLineSink, STDOUT, type LineSink } from './observe/line-sink.js';
+import { createAuditLog, openAuditSink } from './observe/audit-log.js';
+import type { LineSink } from './observe/line-sink.js';
 import type { Sources } from './observe/instruments.js';
 import { createMetrics, type Metrics } from './observe/metrics.js';
 import { openTracer, type Tracer } from './observe/tracer.js';
@@ -36,7 +36,7 @@ export interface OpenOptions {
   /** The generation in use; asked from the first request on. */
   readonly current: () => Generation;
   /** What only who serves knows; asked at every scrape. */
-  readonly seen: Pick<Sources, 'waitingFor' | 'certificateExpiry'>;
+  readonly seen: Pick<Sources, 'waitingFor' | 'certificateExpiry' | 'followed'>;
 }
 
 /** @returns what generations share; its `close` ends all of it, the audit log last */
@@ -48,6 +48,7 @@ export async function openProcessResources(options: OpenOptions): Promise<Proces
     remembersSince: dependencies.remembersSince,
     shared: thread?.claims,
     onProblem: warn,
+    onRecovered: dependencies.recovered,
     onUnchecked: () => metrics.unchecked(),
     onClaimed: (claim, seconds) => metrics.claimed(claim, seconds),
   });
@@ -60,7 +61,7 @@ export async function openProcessResources(options: OpenOptions): Promise<Proces
     ...seen,
   });
   const openAnswers = createOpenAnswers({ now: clock, allowed: (policy) => current().policies.has(policy) });
-  const auditSink = thread?.audit ?? openAuditSink(config, metrics, warn);
+  const auditSink = thread?.audit ?? openAuditSink(config.audit, { auditLost: metrics.auditLost, warn });
   const audit = createAuditLog(auditSink);
   const tracing = await openTracing(config, metrics, counted(dependencies, metrics));
   const redis = sharedRedis(config);
@@ -76,7 +77,10 @@ export async function openProcessResources(options: OpenOptions): Promise<Proces
     buckets: bucketTables(thread?.buckets ?? bucketMemories(false)),
     sharedRedis: redis?.connect,
     sessionKeys: createSessionKeys(thread?.sessionKey ?? newSessionKey(), clock, redis?.sessionKeys),
-    refresh: () => tracing?.refresh(),
+    refresh() {
+      tracing?.refresh();
+      auditSink.reopen();
+    },
     async close() {
       openAnswers.close();
       deadlines.close();
@@ -91,18 +95,8 @@ export async function openProcessResources(options: OpenOptions): Promise<Proces
 /** What is read again is counted, too. */
 export const counted = (dependencies: Dependencies, metrics: Metrics): Dependencies => ({
   ...dependencies,
-  reloaded: (what, good) => metrics.reloaded(what, good),
+  reloaded: (what, name, good) => metrics.reloaded(what, name, good),
 });
-
-function openAuditSink({ audit }: Config, metrics: Metrics, warn: Dependencies['warn']): LineSink {
-  return openLineSink({
-    to: audit.file ?? STDOUT,
-    onLost: (lines, why) => {
-      metrics.auditLost(lines);
-      warn(`audit: ${lines} line(s) lost: ${why}`);
-    },
-  });
-}
 
 interface Tracing {
   readonly tracer: Tracer;
@@ -119,11 +113,12 @@ async function openTracing(
   if (tracing === undefined) return undefined;
   const file = tracing.authorization?.file;
   const credential =
-    file === undefined ? undefined : openSecretFile(file, reloadEvents(dependencies, 'credential'));
+    file === undefined ? undefined : openSecretFile(file, reloadEvents(dependencies, 'credential', file));
   const tracer = await openTracer(tracing, {
     authorization: () => credential?.value(),
     onDropped: metrics.spansDropped,
     onProblem: dependencies.warn,
+    onRecovered: dependencies.recovered,
   });
   return {
     tracer,

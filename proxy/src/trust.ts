@@ -43,25 +43,51 @@ export interface Dependencies {
    * fetched.
    */
   readonly warn: (problem: string) => void;
-  /** Something was read again: it is in use, or it was no good and the one before stays. */
-  readonly reloaded?: (what: Reloaded, good: boolean) => void;
+  /** What `warn` told of is over: `keys of issuer NAME`, `replay store URL`, `backend ORIGIN` … works again. */
+  readonly recovered?: (what: string) => void;
+  /**
+   * Something was read again: it is in use, or it was no good and the one before stays.
+   * @param name of its file, or of its issuer
+   */
+  readonly reloaded?: (what: Reloaded, name: string, good: boolean) => void;
 }
 
+const NOUN: Readonly<Record<Reloaded, string>> = {
+  config: 'config',
+  jwks: 'keys of issuer',
+  nonce_keys: 'nonce keys',
+  credential: 'credential',
+  certificate: 'certificate',
+  roots: 'CA certificates',
+};
+
 /** How a part tells of what it read. */
-export const reloadEvents = ({ warn, reloaded }: Dependencies, what: Reloaded) => ({
-  onProblem: (problem: string) => {
-    warn(problem);
-    reloaded?.(what, false);
-  },
-  onLoaded: () => reloaded?.(what, true),
-});
+export function reloadEvents(
+  { warn, reloaded, recovered }: Dependencies,
+  what: Reloaded,
+  name: string,
+): { readonly onProblem: (problem: string) => void; readonly onLoaded: () => void } {
+  let isFailing = false;
+  return {
+    onProblem(problem) {
+      isFailing = true;
+      warn(problem);
+      reloaded?.(what, name, false);
+    },
+    onLoaded() {
+      if (isFailing) recovered?.(`${NOUN[what]} ${name}`);
+      isFailing = false;
+      reloaded?.(what, name, true);
+    },
+  };
+}
 
 export function openTrust(config: Config, acquire: Acquire, dependencies: Dependencies): Trust {
   const keys = openIssuerKeys(config, acquire, dependencies);
   const nonceKeys = openNonceRings(config, acquire, dependencies);
   const credentials = mapOf(credentialFiles(config), (file) => [
     file,
-    acquire(['credential', file], () => openSecretFile(file, reloadEvents(dependencies, 'credential'))),
+    acquire(['credential', file], () => openSecretFile(file, reloadEvents(dependencies, 'credential', file))),
   ]);
   return {
     keys,
@@ -100,7 +126,7 @@ const openIssuerKeys = ({ issuers }: Config, acquire: Acquire, dependencies: Dep
       openKeySource(issuer, {
         now: dependencies.clock,
         onIgnored: dependencies.warn,
-        ...reloadEvents(dependencies, 'jwks'),
+        ...reloadEvents(dependencies, 'jwks', issuer.name),
       }),
     ),
   ]);
@@ -116,7 +142,7 @@ const openNonceRings = (
       openNonceKeys(file, {
         now: dependencies.clock,
         keepSeconds,
-        ...reloadEvents(dependencies, 'nonce_keys'),
+        ...reloadEvents(dependencies, 'nonce_keys', file),
       }),
     ),
   ]);
@@ -129,14 +155,14 @@ const openClientCertificates = (
   mapOf(routes, (route) => {
     const pair = route.kind === 'mcp' ? route.backend.clientCertificate : undefined;
     if (pair === undefined) return undefined;
-    const open = () => openTlsFiles(pair, reloadEvents(dependencies, 'certificate'));
+    const open = () => openTlsFiles(pair, reloadEvents(dependencies, 'certificate', pair.certFile));
     return [pair.certFile, acquire(['client certificate', pair], open)];
   });
 
 const openRoots = ({ routes }: Config, acquire: Acquire, dependencies: Dependencies): Trust['roots'] =>
   mapOf(routes, ({ backend: { caFile } }) => {
     if (caFile === undefined) return undefined;
-    const open = () => openRootCertificates(caFile, reloadEvents(dependencies, 'roots'));
+    const open = () => openRootCertificates(caFile, reloadEvents(dependencies, 'roots', caFile));
     return [caFile, acquire(['roots', caFile], open)];
   });
 

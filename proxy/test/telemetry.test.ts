@@ -188,6 +188,7 @@ const described = createMetrics({
   keyAgeSeconds: () => [],
   waitingFor: () => [],
   certificateExpiry: () => [],
+  followed: () => ({}),
 })
   .described()
   .map(({ name }) => name);

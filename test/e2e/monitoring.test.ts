@@ -122,7 +122,6 @@ const CASES: readonly (readonly [
       ...refused('dpop_replayed', gap(3)),
       ...counted('agentgateway_audit_lines_lost_total', '', gap(7)),
       ...counted('agentgateway_replay_unchecked_total', '', gap(2)),
-      ...counted('agentgateway_reloads_total', 'what="config", result="refused"', gap(1)),
     },
     { 21: [], 23: [], 26: [], 35: [] },
   ],
@@ -222,10 +221,20 @@ const CASES: readonly (readonly [
     'a first change is refused',
     {
       ...SERVING,
-      ...counted('agentgateway_reloads_total', 'what="config", result="refused"', '_x19 1x60'),
-      ...counted('agentgateway_reloads_total', 'what="jwks", result="ok"', '0+1x80'),
+      ...counted('agentgateway_reload_failed', 'what="config"', '0x19 1x20 0x60'),
+      ...counted('agentgateway_reload_failed', 'what="jwks"', '0x80'),
     },
-    { 9: [], 11: ['AgentgatewayReloadRefused'], 26: [] },
+    { 9: [], 11: ['AgentgatewayReloadRefused'], 20: ['AgentgatewayReloadRefused'], 22: [] },
+  ],
+  [
+    'a key set is no good for long',
+    { ...SERVING, ...counted('agentgateway_reload_failed', 'what="jwks"', '0x19 1x60') },
+    { 11: [], 14: [], 16: ['AgentgatewayReloadRefused'] },
+  ],
+  [
+    'a key set could not be fetched once',
+    { ...SERVING, ...counted('agentgateway_reload_failed', 'what="jwks"', '0x19 1x4 0x60') },
+    { 11: [], 13: [], 16: [] },
   ],
   [
     'audit lines are lost',

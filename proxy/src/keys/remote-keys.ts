@@ -16,7 +16,7 @@ export interface RemoteKeysOptions {
   readonly onProblem: (problem: string) => void;
   /** Keys of a set that is in use were ignored. */
   readonly onIgnored: (ignored: string) => void;
-  /** A new set is in use. */
+  /** A new set is in use, or the one that is could be fetched again after a failure. */
   readonly onLoaded?: (() => void) | undefined;
 }
 
@@ -25,6 +25,24 @@ const MAX_BYTES = 1 << 20;
 const MAX_WAITING = 256;
 
 const placeOf = (jwks: RemoteJwks): string => ('url' in jwks ? jwks.url : jwks.issuer);
+
+/** At most one attempt per cooldown. */
+class Pace {
+  readonly #cooldownSeconds: number;
+  #attemptedAt = -Infinity;
+
+  constructor(cooldownSeconds: number) {
+    this.#cooldownSeconds = cooldownSeconds;
+  }
+
+  take(now: number): boolean {
+    const since = now - this.#attemptedAt;
+    // A clock that was set back makes it negative: no reason to wait until the old time comes again.
+    if (since >= 0 && since < this.#cooldownSeconds) return false;
+    this.#attemptedAt = now;
+    return true;
+  }
+}
 
 async function fetchSet(jwks: RemoteJwks): Promise<string> {
   const { caFile, timeoutSeconds } = jwks;
@@ -46,9 +64,10 @@ export function openRemoteKeys(
   let ignored = 0;
   let generation = 0;
   let loadedAt = -Infinity;
-  let attemptedAt = -Infinity;
+  const pace = new Pace(jwks.cooldownSeconds);
   let fetching: Promise<void> | undefined;
   let lastText: string | undefined;
+  let isFailing = false;
   const openedAt = now();
   const waiting = new NetworkShare(MAX_WAITING);
 
@@ -56,7 +75,8 @@ export function openRemoteKeys(
     try {
       const text = await fetchSet(jwks);
       // The same set again is as new as another, but nothing that was verified under it has to be verified again.
-      if (text !== lastText) {
+      const isNew = text !== lastText;
+      if (isNew) {
         const parsed = parseJwks(text);
         if (!parsed.ok) throw new Error(parsed.problems.join('; '));
         keys = parsed.keys;
@@ -64,20 +84,19 @@ export function openRemoteKeys(
         reportIgnored(placeOf(jwks), parsed.ignored, onIgnored);
         generation += 1;
         lastText = text;
-        onLoaded?.();
       }
+      if (isNew || isFailing) onLoaded?.();
+      isFailing = false;
       loadedAt = now();
     } catch (cause) {
+      isFailing = true;
       const effect = keys.length === 0 ? 'no key is trusted' : 'the keys fetched before stay in use';
       onProblem(`${placeOf(jwks)}: ${(cause as Error).message}; ${effect}`);
     }
   };
   const refresh = (): Promise<void> => {
     if (fetching !== undefined) return fetching;
-    const sinceAttempt = now() - attemptedAt;
-    // A clock that was set back makes it negative: no reason to wait until the old time comes again.
-    if (sinceAttempt >= 0 && sinceAttempt < jwks.cooldownSeconds) return Promise.resolve();
-    attemptedAt = now();
+    if (!pace.take(now())) return Promise.resolve();
     fetching = load().finally(() => {
       fetching = undefined;
     });
@@ -86,8 +105,7 @@ export function openRemoteKeys(
   // Due when the set is old, or when there is none; the cooldown paces attempts that fail.
   const timer = setInterval(() => {
     if (now() - loadedAt >= jwks.refreshSeconds) void refresh();
-  }, 1_000);
-  timer.unref();
+  }, 1_000).unref();
   void refresh();
 
   const fresh = () => now() - loadedAt <= jwks.refreshSeconds + jwks.maxStaleSeconds;

@@ -7,7 +7,7 @@ export interface WatchedFile {
 }
 
 export interface WatchOptions {
-  /** Content that differs from the last one, also the first. */
+  /** Content that differs from the last one, also the first; and any after a spell of trouble. */
   readonly onContent: (text: string) => void;
   /** Once for each spell of trouble. */
   readonly onProblem: (problem: string) => void;
@@ -31,8 +31,8 @@ export function watchFile(path: string, { onContent, onProblem }: WatchOptions):
       if (now === stamp) return;
       const text = readFileSync(path, 'utf8');
       stamp = now;
+      if (text === content && !troubled) return;
       troubled = false;
-      if (text === content) return;
       content = text;
       onContent(text);
     } catch (cause) {

@@ -1,5 +1,6 @@
 import type { Received } from '../pipeline/evidence.js';
-import type { LineSink } from './line-sink.js';
+import type { Config } from '../config/index.js';
+import { openLineSink, STDOUT, type LineSink } from './line-sink.js';
 import { traceIdOf } from './trace.js';
 
 export interface AuditLog {
@@ -11,6 +12,23 @@ export interface AuditLog {
 const MAX_VALUE = 200;
 /** How long lines wait for company: one write for many is most of what an audit line costs. */
 const GATHER_MS = 10;
+
+export interface AuditSinkEvents {
+  readonly auditLost: (lines: number) => void;
+  readonly warn: (problem: string) => void;
+}
+
+/** The file that the config names, or standard output. */
+export function openAuditSink({ file }: Config['audit'], { auditLost, warn }: AuditSinkEvents): LineSink {
+  return openLineSink({
+    to: file ?? STDOUT,
+    onLost: (lines, why) => {
+      auditLost(lines);
+      warn(`audit: ${lines} line(s) lost: ${why}`);
+    },
+    onProblem: (problem) => warn(`audit: ${problem}`),
+  });
+}
 
 /**
  * One JSON object a line. Lines are gathered for some milliseconds and handed on together. JSON.stringify

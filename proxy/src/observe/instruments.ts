@@ -8,6 +8,8 @@ export interface Sources {
   readonly keyAgeSeconds: () => Iterable<readonly [issuer: string, seconds: number]>;
   /** Names of what is not ready, as `/readyz` says them; empty when the gateway can serve. */
   readonly waitingFor: () => readonly string[];
+  /** What can be read again -> names of those that are followed: files, or issuers. */
+  readonly followed: () => Readonly<Record<string, readonly string[]>>;
   /** Of certificates in use: when they end, in seconds since the epoch. */
   readonly certificateExpiry: () => Iterable<readonly [file: string, at: number]>;
 }
@@ -100,13 +102,20 @@ const QUEUED = {
   labelNames: ['backend'],
 } as const;
 
+/** What is counted elsewhere and handed over at a scrape. */
+export interface Counted {
+  /** Backend -> requests and streams open towards it. */
+  readonly active: ReadonlyMap<string, number>;
+  /** What was read again and refused -> names of those whose last content was. */
+  readonly refused: ReadonlyMap<string, ReadonlySet<string>>;
+}
+
 export type Instruments = ReturnType<typeof createInstruments>;
 
 /**
  * All that the gateway counts itself, in the order in which it is shown.
- * @param active backend -> requests and streams open towards it
  */
-export function createInstruments(registry: Registry, sources: Sources, active: ReadonlyMap<string, number>) {
+export function createInstruments(registry: Registry, sources: Sources, { active, refused }: Counted) {
   const registers = [registry];
   const instruments = {
     authFailures: new Counter({ ...AUTH_FAILURES, registers }),
@@ -135,6 +144,7 @@ export function createInstruments(registry: Registry, sources: Sources, active: 
   };
   openGauges(registers, sources);
   openReadinessGauges(registers, sources);
+  openReloadGauge(registers, sources, refused);
   return instruments;
 }
 
@@ -212,6 +222,20 @@ function openReadinessGauges(registers: Registry[], sources: Sources): void {
     collect() {
       this.reset();
       for (const [file, at] of sources.certificateExpiry()) this.set({ file }, at);
+    },
+  });
+}
+
+function openReloadGauge(registers: Registry[], { followed }: Sources, refused: Counted['refused']): void {
+  new Gauge({
+    name: 'agentgateway_reload_failed',
+    help: 'How many of these are no good as they are mounted or served now; what was read before is in use.',
+    labelNames: ['what'],
+    registers,
+    aggregator: 'max',
+    collect() {
+      for (const [what, names] of Object.entries(followed()))
+        this.set({ what }, names.filter((name) => refused.get(what)?.has(name)).length);
     },
   });
 }

@@ -5,6 +5,8 @@ export interface LineSink {
   write(text: string): void;
   /** Lines are about to be lost. */
   behind(): boolean;
+  /** Goes on in a new file of the same path, where something has renamed the one before (logrotate). */
+  reopen(): void;
   /** Resolves when everything written so far is with whoever keeps it, or does not take it. */
   close(): Promise<void>;
 }
@@ -14,6 +16,8 @@ export interface LineSinkOptions {
   readonly to: string | typeof STDOUT | typeof STDERR;
   /** Lines that nobody will read: the reader is gone or too slow, or the disk is full. `why`: an error code. */
   readonly onLost: (lines: number, why: string) => void;
+  /** The file could not be opened again: lines go on into the one before. */
+  readonly onProblem?: (problem: string) => void;
 }
 
 export const STDOUT = 1;
@@ -29,45 +33,99 @@ const MAX_PENDING = 16 << 20;
  * `process.stderr`: they end the process where the reader is gone, and keep without bound what a slow one does
  * not take.
  */
-export function openLineSink({ to, onLost }: LineSinkOptions): LineSink {
-  const fd = typeof to === 'string' ? openSync(to, 'a', 0o640) : to;
-  let pending: string[] = [];
-  let size = 0;
-  let writing = false;
-  let written = () => {};
-  const linesOf = (text: string) => text.split('\n').length - 1;
-  const drain = () => {
-    if (writing) return;
-    if (size === 0) return written();
-    writing = true;
-    const text = pending.join('');
-    pending = [];
-    size = 0;
-    push(Buffer.from(text));
-  };
-  const push = (rest: Buffer) =>
-    write(fd, rest, (cause, bytes) => {
-      if (cause === null && bytes < rest.length) return push(rest.subarray(bytes));
-      if (cause?.code === 'EAGAIN') return void setTimeout(() => push(rest), RETRY_MS);
-      if (cause !== null) onLost(linesOf(rest.toString()), cause.code ?? cause.message);
-      writing = false;
-      drain();
-    });
-  return {
-    write(text) {
-      if (size + text.length > MAX_PENDING) return onLost(linesOf(text), 'nobody takes them');
-      size += text.length;
-      pending.push(text);
-      drain();
-    },
-    behind: () => size > MAX_PENDING / 2,
-    async close() {
-      await new Promise<void>((resolve) => {
-        written = resolve;
-        setTimeout(resolve, LAST_WRITE_MS).unref(); // a pipe that nobody reads
-        drain();
-      });
-      if (typeof to === 'string') closeSync(fd);
-    },
-  };
+export function openLineSink(options: LineSinkOptions): LineSink {
+  return new FileLineSink(options);
 }
+
+const LF = 0x0a;
+const linesOf = (text: string): number => text.split('\n').length - 1;
+
+class FileLineSink implements LineSink {
+  readonly #options: LineSinkOptions;
+  #fd: number;
+  /** Takes the place of `#fd` after the write that is under way. */
+  #next: number | undefined;
+  #pending: string[] = [];
+  #size = 0;
+  #isWriting = false;
+  /** The last write stopped within a line: the next one begins with the end of that. */
+  #isTorn = false;
+  #written = () => {};
+
+  constructor(options: LineSinkOptions) {
+    this.#options = options;
+    const { to } = options;
+    this.#fd = typeof to === 'string' ? openFile(to) : to;
+  }
+
+  write(text: string): void {
+    if (this.#size + text.length > MAX_PENDING)
+      return this.#options.onLost(linesOf(text), 'nobody takes them');
+    this.#size += text.length;
+    this.#pending.push(text);
+    this.#drain();
+  }
+
+  behind(): boolean {
+    return this.#size > MAX_PENDING / 2;
+  }
+
+  reopen(): void {
+    const { to, onProblem } = this.#options;
+    if (typeof to !== 'string') return;
+    try {
+      if (this.#next !== undefined) closeSync(this.#next);
+      this.#next = openFile(to);
+    } catch (cause) {
+      this.#next = undefined;
+      return onProblem?.(
+        `${to}: cannot be opened again (${codeOf(cause)}); lines go on into the file before`,
+      );
+    }
+    if (!this.#isWriting) this.#change();
+  }
+
+  async close(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      this.#written = resolve;
+      setTimeout(resolve, LAST_WRITE_MS).unref(); // a pipe that nobody reads
+      this.#drain();
+    });
+    if (typeof this.#options.to !== 'string') return;
+    closeSync(this.#fd);
+    if (this.#next !== undefined) closeSync(this.#next);
+  }
+
+  #change(): void {
+    if (this.#next === undefined) return;
+    closeSync(this.#fd);
+    this.#fd = this.#next;
+    this.#next = undefined;
+    this.#isTorn = false;
+  }
+
+  #drain(): void {
+    if (this.#isWriting) return;
+    this.#change();
+    if (this.#size === 0) return this.#written();
+    this.#isWriting = true;
+    const text = `${this.#isTorn ? '\n' : ''}${this.#pending.join('')}`;
+    this.#pending = [];
+    this.#size = 0;
+    this.#push(Buffer.from(text));
+  }
+
+  #push(rest: Buffer): void {
+    write(this.#fd, rest, (cause, bytes) => {
+      if (bytes > 0) this.#isTorn = rest[bytes - 1] !== LF;
+      if (cause === null && bytes < rest.length) return this.#push(rest.subarray(bytes));
+      if (cause?.code === 'EAGAIN') return void setTimeout(() => this.#push(rest), RETRY_MS);
+      if (cause !== null) this.#options.onLost(linesOf(rest.toString()), codeOf(cause));
+      this.#isWriting = false;
+      this.#drain();
+    });
+  }
+}
+
+const openFile = (path: string): number => openSync(path, 'a', 0o640);
+const codeOf = (cause: unknown): string => (cause as NodeJS.ErrnoException).code ?? (cause as Error).message;

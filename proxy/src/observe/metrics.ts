@@ -16,8 +16,8 @@ export interface Metrics {
   auditLost(lines: number): void;
   /** Lines about the process itself that nobody will read. */
   eventsLost(lines: number): void;
-  /** Something was read again: in use now, or refused. */
-  reloaded(what: string, good: boolean): void;
+  /** Something was read again: in use now, or refused. @param name of its file, or of its issuer */
+  reloaded(what: string, name: string, good: boolean): void;
   /** An answer that ended before its backend ended it. */
   cutShort(route: string | undefined, why: string): void;
   /** A proof passed while the replay store was away and the config allows it. */
@@ -97,14 +97,19 @@ export function createMetrics({ thread = false, ...sources }: MetricsOptions): M
   collectOfNode(registry, thread);
   // Counted here and handed to prom-client when it is asked, since that finds a gauge by its labels each time.
   const active = new Map<string, number>();
-  const instruments = createInstruments(registry, sources, active);
+  const refused = new Map<string, Set<string>>();
+  const instruments = createInstruments(registry, sources, { active, refused });
   return {
     countRequest: requestCounter(instruments),
     wouldDeny: (route = NO_ROUTE, reason) => instruments.wouldDeny.inc({ route, reason }),
     connectionRefused: (cause) => instruments.connections.inc({ cause }),
     auditLost: (lines) => instruments.auditLost.inc(lines),
     eventsLost: (lines) => instruments.eventsLost.inc(lines),
-    reloaded: (what, good) => instruments.reloads.inc({ what, result: good ? 'ok' : 'refused' }),
+    reloaded(what, name, good) {
+      instruments.reloads.inc({ what, result: good ? 'ok' : 'refused' });
+      if (good) refused.get(what)?.delete(name);
+      else refused.set(what, (refused.get(what) ?? new Set()).add(name));
+    },
     cutShort: (route = NO_ROUTE, cause) => instruments.cutShort.inc({ route, cause }),
     unchecked: () => instruments.unchecked.inc(),
     claimed: (answer, seconds) => instruments.claims.observe({ answer }, seconds),

@@ -5,6 +5,8 @@ export interface DropEvents {
   readonly onDropped: (cause: 'queue' | 'export', spans: number) => void;
   /** Once, until spans arrive again: a collector that is away must not fill the log. */
   readonly onProblem: (problem: string) => void;
+  /** The collector takes spans again. */
+  readonly onRecovered?: ((what: string) => void) | undefined;
 }
 
 export interface BoundedExport {
@@ -22,10 +24,14 @@ export interface BoundedExport {
 export function boundedExport(
   inner: SpanExporter,
   { maxQueue, limitMs }: { readonly maxQueue: number; readonly limitMs: number },
-  { onDropped, onProblem }: DropEvents,
+  { onDropped, onProblem, onRecovered }: DropEvents,
 ): BoundedExport {
   let kept = 0;
   let failing = false;
+  const arrive = () => {
+    if (failing) onRecovered?.('tracing collector');
+    failing = false;
+  };
   const lose = (cause: 'queue' | 'export', spans: number, why: string) => {
     onDropped(cause, spans);
     if (failing) return;
@@ -51,7 +57,7 @@ export function boundedExport(
           settled = true;
           clearTimeout(patience);
           kept -= spans.length;
-          if (result.code === SUCCESS) failing = false;
+          if (result.code === SUCCESS) arrive();
           else lose('export', spans.length, reasonOf(result.error));
           done(result);
         };

@@ -12,6 +12,8 @@ export interface ReplayStoreOptions {
   /** Of `claimsToShare`, where several threads have the store. */
   readonly shared?: SharedClaims | undefined;
   readonly onProblem: (problem: string) => void;
+  /** It is over. */
+  readonly onRecovered?: ((what: string) => void) | undefined;
   /** The store answered, or did not in time. */
   readonly onClaimed?: (result: ClaimResult, seconds: number) => void;
   /** A proof passed that the store was not asked about. */
@@ -45,13 +47,13 @@ function localEntries(replay: ReplayConfig): number | undefined {
 /** The store that a config names, with what it says shall happen while that store is away. */
 export async function openReplayStore(
   { replay, routes }: Opened,
-  { now, remembersSince, shared, onProblem, onClaimed, onUnchecked }: ReplayStoreOptions,
+  { now, remembersSince, shared, onProblem, onRecovered, onClaimed, onUnchecked }: ReplayStoreOptions,
 ): Promise<ReplayStore> {
   const windowSeconds = longestWindowSeconds(routes);
   const openLocal = (maxEntries: number) =>
     createMemoryStore({ maxEntries, windowSeconds, now, remembersSince, shared });
   if (replay.store === 'memory') return openLocal(replay.maxEntries);
-  const store = await createRedisStore(replay, { now, windowSeconds, onProblem, onClaimed });
+  const store = await createRedisStore(replay, { now, windowSeconds, onProblem, onRecovered, onClaimed });
   switch (replay.onStoreFailure) {
     case 'deny':
       return store;

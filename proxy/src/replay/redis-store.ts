@@ -11,6 +11,8 @@ export interface RedisStoreOptions {
   readonly windowSeconds: number;
   /** Once for each spell of trouble. */
   readonly onProblem: (problem: string) => void;
+  /** The spell is over. */
+  readonly onRecovered?: ((what: string) => void) | undefined;
   /** A claim was answered, or not in time. */
   readonly onClaimed?: ((result: ClaimResult, seconds: number) => void) | undefined;
 }
@@ -35,30 +37,33 @@ export async function createRedisStore(
   config: RedisConfig,
   options: RedisStoreOptions,
 ): Promise<ReplayStore> {
-  const troubles = new Troubles(config.url, options.onProblem);
+  const troubles = new Troubles(config.url, options);
   const redis = await connectRedis(config, (cause) => troubles.report(cause));
   return new RedisStore(config, redis, troubles, options);
 }
 
+type TroubleEvents = Pick<RedisStoreOptions, 'onProblem' | 'onRecovered'>;
+
 /** Reports the first of what goes wrong until all is well again. */
 class Troubles {
   readonly #url: string;
-  readonly #onProblem: (problem: string) => void;
+  readonly #events: TroubleEvents;
   #isReported = false;
 
-  constructor(url: string, onProblem: (problem: string) => void) {
+  constructor(url: string, events: TroubleEvents) {
     this.#url = url;
-    this.#onProblem = onProblem;
+    this.#events = events;
   }
 
   report(cause: unknown): void {
     const { message } = cause as Error;
     if (!this.#isReported)
-      this.#onProblem(`replay store ${this.#url}: ${message}; requests are refused until it answers`);
+      this.#events.onProblem(`replay store ${this.#url}: ${message}; requests are refused until it answers`);
     this.#isReported = true;
   }
 
   clear(): void {
+    if (this.#isReported) this.#events.onRecovered?.(`replay store ${this.#url}`);
     this.#isReported = false;
   }
 }
@@ -155,13 +160,18 @@ class RedisStore implements ReplayStore {
     const claim: Claim = { name: this.#nameOf(bucket, key), proof, time, heldSeconds };
     try {
       const { set, marker } = await this.#claims.add(bucket, claim.name, ttlMs(claim, heldSeconds));
-      if (this.#failing.size > 0) this.#failing.delete(bucket);
+      if (this.#failing.size > 0) this.#worksAgain(bucket);
       return await this.#resultOf(claim, set === 'OK', await epochs.current(bucket, marker));
     } catch (cause) {
       this.#failing.add(bucket);
       this.#troubles.report(cause);
       return 'down';
     }
+  }
+
+  #worksAgain(bucket: string): void {
+    this.#failing.delete(bucket);
+    if (this.#failing.size === 0) this.#troubles.clear();
   }
 
   async #resultOf(claim: Claim, isFirst: boolean, epoch: Epoch | undefined): Promise<ClaimResult> {

@@ -2,7 +2,8 @@ import { hash } from 'node:crypto';
 import type { Clock } from '../clock.js';
 import type { McpRoute } from '../config/index.js';
 import type { UpstreamRequest } from '../pipeline/evidence.js';
-import { deny, type Denial, type Reason } from '../pipeline/reason.js';
+import { deny, type Denial } from '../pipeline/reason.js';
+import { workedAfter, type BackendWatch } from './backend-watch.js';
 import type { Outcome, Upstream } from './upstream.js';
 
 /** Where one request goes. */
@@ -25,12 +26,10 @@ export interface Endpoints {
 
 const SESSION = 'mcp-session-id';
 const TAG_LENGTH = 8;
-/** Answers that say: not this one, now. */
-const FAILING = [502, 503, 504];
-
 export interface EndpointsOptions {
   readonly outlier: McpRoute['backend']['outlier'];
   readonly now: Clock;
+  readonly watch: BackendWatch;
 }
 
 interface Member {
@@ -43,8 +42,8 @@ interface Member {
 }
 
 /** One backend: everything goes there. */
-export function single(upstream: Upstream): Endpoints {
-  const report = () => {};
+export function single(upstream: Upstream, watch: BackendWatch): Endpoints {
+  const report = (outcome: Outcome) => watch.saw(upstream.backend, outcome);
   return {
     pick: (request) => ({ upstream, request, nameSession: request.nameSession, report }),
     close: () => upstream.close(),
@@ -56,7 +55,10 @@ export function single(upstream: Upstream): Endpoints {
  * work; when none works, all are tried. A session that began stays: it lives in one endpoint's memory, and
  * nobody else could go on with it.
  */
-export function several(upstreams: readonly Upstream[], { outlier, now }: EndpointsOptions): Endpoints {
+export function several(
+  upstreams: readonly Upstream[],
+  { outlier, now, watch }: EndpointsOptions,
+): Endpoints {
   const members = upstreams.map((upstream): Member => ({
     upstream,
     tag: tagOf(upstream.backend),
@@ -82,6 +84,7 @@ export function several(upstreams: readonly Upstream[], { outlier, now }: Endpoi
       nameSession: (id) => nameSession(`${member.tag}.${id}`),
       report(outcome) {
         member.open -= 1;
+        watch.saw(member.upstream.backend, outcome);
         const worked = workedAfter(outcome);
         if (worked === undefined) return;
         if (worked) {
@@ -115,17 +118,3 @@ export function several(upstreams: readonly Upstream[], { outlier, now }: Endpoi
 
 /** Says nothing about the endpoint to whoever does not know it. */
 const tagOf = (backend: string): string => hash('sha256', backend, 'base64url').slice(0, TAG_LENGTH);
-
-/**
- * Whether the endpoint works; `undefined`: what happened says nothing about it, as a client that leaves or a
- * body that is too large.
- */
-function workedAfter(outcome: Outcome): boolean | undefined {
-  if (outcome.kind === 'answered') {
-    if (outcome.ended === 'backend_cut' || FAILING.includes(outcome.status)) return false;
-    return outcome.ended === undefined ? true : undefined;
-  }
-  return BACKEND_FAILURES.includes(outcome.denial.reason) ? false : undefined;
-}
-
-const BACKEND_FAILURES: readonly Reason[] = ['upstream_unreachable', 'upstream_timeout', 'upstream_failed'];

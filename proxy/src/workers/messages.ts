@@ -39,4 +39,5 @@ export type ThreadMessage =
   | { readonly kind: 'answer'; readonly id: number; readonly answer: unknown }
   | { readonly kind: 'serving' }
   | { readonly kind: 'warning'; readonly problem: string }
+  | { readonly kind: 'recovered'; readonly what: string }
   | { readonly kind: 'audit'; readonly text: string };

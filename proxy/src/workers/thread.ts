@@ -18,11 +18,16 @@ export async function serveAsThread(
   const audit = {
     write: (text: string) => send({ kind: 'audit', text }),
     behind: () => false,
+    reopen: () => {},
     close: async () => {},
   };
   const edge = await startEdge(
     config,
-    { clock, warn: (problem) => send({ kind: 'warning', problem }) },
+    {
+      clock,
+      warn: (problem) => send({ kind: 'warning', problem }),
+      recovered: (what) => send({ kind: 'recovered', what }),
+    },
     { claims, buckets, sessionKey: Buffer.from(sessionKey), audit },
   );
   const beat = () => Atomics.store(beats, index, nowMs());

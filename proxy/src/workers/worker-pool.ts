@@ -5,7 +5,7 @@ import type { Config } from '../config/index.js';
 import { restartProblems } from '../generation.js';
 import { closed, listen } from '../http/listen.js';
 import { newSessionKey } from '../keys/session-keys.js';
-import { openLineSink, STDOUT } from '../observe/line-sink.js';
+import { openAuditSink } from '../observe/audit-log.js';
 import { createWorkerPoolMetrics, METRICS_TYPE } from '../observe/metrics.js';
 import { claimsToShare } from '../replay/open-replay-store.js';
 import type { Dependencies } from '../trust.js';
@@ -13,7 +13,10 @@ import { bucketMemories } from '../request-pipeline.js';
 import type { Question, Questions, ThreadStart, ThreadMessage } from './messages.js';
 import { nowMs } from './thread.js';
 
-export interface WorkerPoolOptions extends Pick<Dependencies, 'clock' | 'warn' | 'remembersSince'> {
+export interface WorkerPoolOptions extends Pick<
+  Dependencies,
+  'clock' | 'warn' | 'recovered' | 'remembersSince'
+> {
   /** The program that calls `serveAsThread` where it is no main thread. */
   readonly program: URL;
   /** A thread has ended by itself: what it was in the middle of nobody knows, so the process should end too. */
@@ -30,7 +33,7 @@ const STALLED_MS = 10_000n;
  */
 export async function startWorkers(
   config: Config,
-  { clock, remembersSince, warn, program, onLost }: WorkerPoolOptions,
+  { clock, remembersSince, warn, recovered, program, onLost }: WorkerPoolOptions,
 ): Promise<Gateway> {
   const shared = {
     claims: claimsToShare(config, { now: clock, remembersSince }),
@@ -39,13 +42,7 @@ export async function startWorkers(
     beats: new BigInt64Array(new SharedArrayBuffer(config.workers * BigInt64Array.BYTES_PER_ELEMENT)),
   };
   const metrics = createWorkerPoolMetrics();
-  const audit = openLineSink({
-    to: config.audit.file ?? STDOUT,
-    onLost: (lines, why) => {
-      metrics.auditLost(lines);
-      warn(`audit: ${lines} line(s) lost: ${why}`);
-    },
-  });
+  const audit = openAuditSink(config.audit, { auditLost: metrics.auditLost, warn });
   const threads = await Promise.all(
     Array.from({ length: config.workers }, (_, index) =>
       openThread(
@@ -53,6 +50,7 @@ export async function startWorkers(
         { config: shareOf(config), ...shared, index },
         {
           onWarning: (problem) => warn(`thread ${index + 1}: ${problem}`),
+          onRecovered: (what) => recovered?.(`thread ${index + 1}: ${what}`),
           onAudit: (text) => audit.write(text),
           onLost,
         },
@@ -82,7 +80,10 @@ export async function startWorkers(
     adminPort,
     eventsLost: metrics.eventsLost,
     reload: createReload(config, threads, askAll),
-    refresh: () => void askAll('refresh', undefined),
+    refresh() {
+      audit.reopen();
+      void askAll('refresh', undefined);
+    },
     refusedConfig: () => void threads[0]!.ask('refusedConfig', undefined),
     stop: () => (stopped ??= stop()),
   };
@@ -152,6 +153,7 @@ interface Thread {
 
 interface ThreadEvents {
   readonly onWarning: (problem: string) => void;
+  readonly onRecovered: (what: string) => void;
   readonly onAudit: (text: string) => void;
   readonly onLost: (cause: Error) => void;
 }
@@ -160,7 +162,7 @@ interface ThreadEvents {
 function openThread(
   program: URL,
   start: ThreadStart,
-  { onWarning, onAudit, onLost }: ThreadEvents,
+  { onWarning, onRecovered, onAudit, onLost }: ThreadEvents,
 ): Promise<Thread> {
   const worker = new Worker(program, { workerData: start });
   const waiting = new Map<number, (answer: unknown) => void>();
@@ -199,6 +201,8 @@ function openThread(
         }
         case 'warning':
           return onWarning(message.problem);
+        case 'recovered':
+          return onRecovered(message.what);
         case 'audit':
           return onAudit(message.text);
       }

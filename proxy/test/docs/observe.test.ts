@@ -14,6 +14,7 @@ const described = [
     keyAgeSeconds: () => [],
     waitingFor: () => [],
     certificateExpiry: () => [],
+    followed: () => ({}),
   }).described(),
 ].sort((a, b) => a.name.localeCompare(b.name));
 const row = ({ name, type, labelNames, help }: (typeof described)[number]) =>

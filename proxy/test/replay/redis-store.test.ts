@@ -21,6 +21,7 @@ const shared = process.env.REDIS_URL;
 
 const stores: ReplayStore[] = [];
 const problems: string[] = [];
+const recoveries: string[] = [];
 const open = async (url: string, more: Partial<RedisConfig> = {}, ready = true) => {
   const store = await createRedisStore(
     {
@@ -32,7 +33,12 @@ const open = async (url: string, more: Partial<RedisConfig> = {}, ready = true) 
       onStoreFailure: 'deny',
       ...more,
     },
-    { now: wallClock, windowSeconds: WINDOW, onProblem: (p) => problems.push(p) },
+    {
+      now: wallClock,
+      windowSeconds: WINDOW,
+      onProblem: (problem) => problems.push(problem),
+      onRecovered: (what) => recoveries.push(what),
+    },
   );
   stores.push(store);
   if (ready) await until(() => store.ready());
@@ -40,6 +46,7 @@ const open = async (url: string, more: Partial<RedisConfig> = {}, ready = true) 
 };
 beforeEach(() => {
   problems.length = 0;
+  recoveries.length = 0;
 });
 afterEach(async () => {
   for (const store of stores.splice(0)) await store.close();
@@ -111,6 +118,7 @@ if (!hasRedis() && shared === undefined) {
     await until(async () => (await store.claim(keyOf('back'), young())) === 'first');
     // However many attempts failed in between.
     expect(problems).toEqual([expect.stringContaining(`replay store ${url()}: `)]);
+    expect(recoveries).toEqual([`replay store ${url()}`]);
   }, 20_000);
 
   it('says down in time while Redis hangs, and leaves a connection that stays silent', async () => {
@@ -133,6 +141,10 @@ if (!hasRedis() && shared === undefined) {
     await redis.command('config', 'set', 'maxmemory', '1');
     expect(await store.claim(keyOf('big'), young())).toBe('down');
     expect(problems[0]).toMatch(/OOM/);
+    expect(recoveries).toEqual([]);
+    await redis.command('config', 'set', 'maxmemory', '0');
+    expect(await store.claim(keyOf('big'), young())).toBe('first');
+    expect(recoveries).toEqual([`replay store ${url()}`]);
   });
 
   it('is not ready, and says down, where nothing listens from the start', async () => {

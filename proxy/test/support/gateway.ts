@@ -46,6 +46,8 @@ export interface GatewayFixture {
   readonly backendPort: number;
   readonly dir: string;
   readonly warnings: string[];
+  /** What was warned of and works again. */
+  readonly recoveries: string[];
   /** What the backend answers from now on. */
   answer: (message: IncomingMessage, response: ServerResponse, body: string) => void;
   ask(ask: Ask): Promise<Answer>;
@@ -111,6 +113,7 @@ export async function startFixture({
   );
   const seen: Seen[] = [];
   const warnings: string[] = [];
+  const recoveries: string[] = [];
   const backend = http.createServer((message, response) => {
     let body = '';
     message.on('data', (chunk: Buffer) => {
@@ -168,6 +171,7 @@ export async function startFixture({
     clock,
     remembersSince,
     warn: (problem) => warnings.push(problem),
+    recovered: (what) => recoveries.push(what),
   });
 
   /** Ids of requests that were answered: their audit lines are still to come, or are there. */
@@ -186,6 +190,7 @@ export async function startFixture({
     backendPort,
     dir,
     warnings,
+    recoveries,
     answer: (_, response) =>
       response.writeHead(200, { 'Content-Type': 'application/json' }).end('{"ok":true}'),
     ask: async (ask) => {
