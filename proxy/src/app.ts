@@ -73,6 +73,7 @@ export async function startEdge(config: Config, outer: Dependencies, thread?: Th
       waitingFor: () => waitingFor(state, resources),
       certificateExpiry: () => edge.certificate?.expiry() ?? [],
       followed: () => followed(state.generation),
+      configHash: () => state.generation.hash,
     },
   });
   const { metrics } = resources;

@@ -1,4 +1,5 @@
 /** What one config makes of requests: a reload makes another of these and lets the requests under way end in theirs. */
+import { hash } from 'node:crypto';
 import { isIP } from 'node:net';
 import type { Config, McpRoute, Route } from './config/index.js';
 import type { SessionKeys } from './keys/key-source.js';
@@ -28,6 +29,8 @@ import {
   type RequestPipeline,
 } from './request-pipeline.js';
 
+const HASH_LENGTH = 12;
+
 export interface Generation {
   readonly config: Config;
   readonly trust: Trust;
@@ -39,6 +42,8 @@ export interface Generation {
   /** By what rules a route lets somebody in, as one word: an answer goes on after a reload while they are the same. */
   readonly policyOf: (route: Route) => string;
   readonly policies: ReadonlySet<string>;
+  /** Of the config: the beginning of its SHA-256, for operators who compare pods. */
+  readonly hash: string;
 }
 
 /** What lasts as long as the process: every generation uses the same. */
@@ -106,6 +111,7 @@ export function openGeneration(
     viewOf: (route) => views.get(route),
     policyOf: (route) => policies.get(route)!,
     policies: new Set(policies.values()),
+    hash: hash('sha256', JSON.stringify(config)).slice(0, HASH_LENGTH),
   };
 }
 

@@ -36,7 +36,7 @@ export interface OpenOptions {
   /** The generation in use; asked from the first request on. */
   readonly current: () => Generation;
   /** What only who serves knows; asked at every scrape. */
-  readonly seen: Pick<Sources, 'waitingFor' | 'certificateExpiry' | 'followed'>;
+  readonly seen: Pick<Sources, 'waitingFor' | 'certificateExpiry' | 'followed' | 'configHash'>;
 }
 
 /** @returns what generations share; its `close` ends all of it, the audit log last */

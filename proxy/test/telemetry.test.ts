@@ -189,6 +189,7 @@ const described = createMetrics({
   waitingFor: () => [],
   certificateExpiry: () => [],
   followed: () => ({}),
+  configHash: () => '',
 })
   .described()
   .map(({ name }) => name);
@@ -295,6 +296,23 @@ describe('the metric', () => {
     agentgateway_waiting_for: async () => {
       const { waiting, file } = await withoutNonceKeys();
       expect(await valueOf(`agentgateway_waiting_for{what="nonce keys ${file}"}`, waiting)).toBe(1);
+      await waiting.stop();
+    },
+    agentgateway_reload_failed: async () => {
+      const { waiting, file } = await withoutNonceKeys();
+      expect(await valueOf('agentgateway_reload_failed{what="nonce_keys"}', waiting)).toBe(1);
+      writeFileSync(file, 'k'.repeat(64));
+      await reaches('agentgateway_reload_failed{what="nonce_keys"}', 0, waiting);
+      await waiting.stop();
+    },
+    agentgateway_config_info: async () => {
+      const hashOf = async (target: GatewayFixture) =>
+        /agentgateway_config_info\{hash="([0-9a-f]{12})"\} 1$/m.exec(
+          (await target.admin('/metrics')).text,
+        )![1];
+      const { waiting } = await withoutNonceKeys();
+      expect(await hashOf(fixture)).toBe(await hashOf(fixture));
+      expect(await hashOf(waiting)).not.toBe(await hashOf(fixture));
       await waiting.stop();
     },
     agentgateway_certificate_expiry_seconds: async () => {

@@ -8,6 +8,8 @@ export interface Sources {
   readonly keyAgeSeconds: () => Iterable<readonly [issuer: string, seconds: number]>;
   /** Names of what is not ready, as `/readyz` says them; empty when the gateway can serve. */
   readonly waitingFor: () => readonly string[];
+  /** Of the config in use: the same in all pods that run the same. */
+  readonly configHash: () => string;
   /** What can be read again -> names of those that are followed: files, or issuers. */
   readonly followed: () => Readonly<Record<string, readonly string[]>>;
   /** Of certificates in use: when they end, in seconds since the epoch. */
@@ -144,7 +146,7 @@ export function createInstruments(registry: Registry, sources: Sources, { active
   };
   openGauges(registers, sources);
   openReadinessGauges(registers, sources);
-  openReloadGauge(registers, sources, refused);
+  openReloadGauges(registers, sources, refused);
   return instruments;
 }
 
@@ -226,7 +228,18 @@ function openReadinessGauges(registers: Registry[], sources: Sources): void {
   });
 }
 
-function openReloadGauge(registers: Registry[], { followed }: Sources, refused: Counted['refused']): void {
+function openReloadGauges(registers: Registry[], sources: Sources, refused: Counted['refused']): void {
+  new Gauge({
+    name: 'agentgateway_config_info',
+    help: '1, with the hash of the config in use: pods that differ run different ones.',
+    labelNames: ['hash'],
+    registers,
+    aggregator: 'max',
+    collect() {
+      this.reset();
+      this.set({ hash: sources.configHash() }, 1);
+    },
+  });
   new Gauge({
     name: 'agentgateway_reload_failed',
     help: 'How many of these are no good as they are mounted or served now; what was read before is in use.',
@@ -234,7 +247,7 @@ function openReloadGauge(registers: Registry[], { followed }: Sources, refused: 
     registers,
     aggregator: 'max',
     collect() {
-      for (const [what, names] of Object.entries(followed()))
+      for (const [what, names] of Object.entries(sources.followed()))
         this.set({ what }, names.filter((name) => refused.get(what)?.has(name)).length);
     },
   });

@@ -15,6 +15,7 @@ const described = [
     waitingFor: () => [],
     certificateExpiry: () => [],
     followed: () => ({}),
+    configHash: () => '',
   }).described(),
 ].sort((a, b) => a.name.localeCompare(b.name));
 const row = ({ name, type, labelNames, help }: (typeof described)[number]) =>
