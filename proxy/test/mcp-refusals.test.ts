@@ -70,7 +70,7 @@ describe('a refusal that is not of credentials is a JSON-RPC error', () => {
       'application/json',
       {
         jsonrpc: '2.0',
-        id: null,
+        id: 7,
         error: {
           code: -32022,
           message: expect.any(String) as string,

@@ -37,18 +37,18 @@ export function applyMcpPolicy(
     const named = namedInHeaders(x);
     if (named instanceof Denial) return named;
     const mismatch = headerMismatch(x, route, named);
-    if (mismatch !== undefined && mismatch.excusedBy === undefined) return mismatch.denial;
     const { allow } = route;
-    if (x.method !== 'POST' || (allow === undefined && mismatch === undefined)) return permit(x, undefined);
+    if (x.method !== 'POST') return mismatch?.denial ?? permit(x, undefined);
+    if (allow === undefined && mismatch === undefined) return permit(x, undefined);
     const odd = unreadable(x);
-    if (odd !== undefined) return deny('mcp_body_malformed', odd);
+    if (odd !== undefined) return mismatch?.denial ?? deny('mcp_body_malformed', odd);
     const checkBody = async (): Promise<Permitted | Denial> => {
       const body = await x.readBody(limits, callerName(x.caller));
       if (body instanceof Denial) return body;
       const calls = readCalls(body.bytes);
       if (calls === undefined) return mismatch?.denial ?? deny('mcp_body_malformed');
       x.rpcId = answerableId(calls);
-      if (mismatch?.excusedBy !== undefined && !calls.every(mismatch.excusedBy)) return mismatch.denial;
+      if (mismatch !== undefined && !calls.every(mismatch.excusedBy)) return mismatch.denial;
       const refused =
         disagrees(named, calls) ??
         revisionDisagrees(x, calls) ??
@@ -59,12 +59,14 @@ export function applyMcpPolicy(
   };
 }
 
-/** What the header fields lack. */
+/** What the header fields lack. The body is read before it is refused: its message may need none, or has an id. */
 interface HeaderMismatch {
   readonly denial: Denial;
-  /** Present: where every message of the body is such a one, nothing is lacking. */
-  readonly excusedBy?: (call: McpCall) => boolean;
+  /** Where every message of the body is such a one, nothing is lacking. */
+  readonly excusedBy: (call: McpCall) => boolean;
 }
+
+const nothing = (): boolean => false;
 
 function headerMismatch(
   { headers, method }: Authenticated,
@@ -75,16 +77,17 @@ function headerMismatch(
   const version = stated ?? WITHOUT_VERSION;
   if (!serves(route, version)) {
     const denial = versionDenial(version, route);
-    if (stated !== undefined || method !== 'POST') return { denial };
+    if (stated !== undefined) return { denial, excusedBy: nothing };
     // Who begins a session says in the body what it speaks, and nothing in the header.
     return { denial, excusedBy: ({ revision }) => revision !== undefined && serves(route, revision) };
   }
   if (version < STATELESS_SINCE) return undefined;
-  if (method !== 'POST') return { denial: deny('method_not_allowed', `${STATELESS_SINCE} is POST only`) };
+  if (method !== 'POST')
+    return { denial: deny('method_not_allowed', `${STATELESS_SINCE} is POST only`), excusedBy: nothing };
   if (named.method === undefined)
     return { denial: deny('mcp_header_missing'), excusedBy: ({ notification }) => notification };
   const unnamed = requiresName(named.method) && named.name === undefined;
-  return unnamed ? { denial: deny('mcp_header_missing') } : undefined;
+  return unnamed ? { denial: deny('mcp_header_missing'), excusedBy: nothing } : undefined;
 }
 
 /** Longer than any revision's name: what a client sends is not given back at length. */

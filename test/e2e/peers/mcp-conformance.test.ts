@@ -2,37 +2,26 @@
  * The official MCP conformance suite against a real MCP server, directly and through the gateway: the gateway
  * may change no outcome.
  */
-import { execFile } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { generateKeyPair } from 'dpop';
-import * as client from 'openid-client';
-import { startPeers, type Peers } from './peers.js';
+import {
+  count,
+  outcomes,
+  passing,
+  runSuite,
+  signAs,
+  table,
+  type Results,
+  type Run,
+} from './conformance-suite.js';
 import { startMcpServer, type McpPeer } from './mcp-server.js';
+import { startPeers, type Peers } from './peers.js';
 import { startSigningRelay, type SigningRelay } from './signing-relay.js';
 
-const CLI = join(
-  import.meta.dirname,
-  '..',
-  '..',
-  '..',
-  'node_modules',
-  '@modelcontextprotocol',
-  'conformance',
-  'dist',
-  'index.js',
-);
 /** As many as version 0.1.16 of the suite has; all pass. */
 const SCENARIOS = 32;
 const PASSED_CHECKS = 45;
-
-interface Check {
-  readonly id: string;
-  readonly status: string;
-  readonly errorMessage?: string;
-}
-type Results = Record<string, readonly Check[]>;
 
 const ROUTES = ['mcp', 'ruled'];
 
@@ -40,68 +29,13 @@ let mcp: McpPeer;
 let relay: SigningRelay;
 let peers: Peers;
 let dir: string;
-const runs = new Map<string, { readonly results: Results; readonly seconds: number }>();
+const runs = new Map<string, Run>();
 
-/** Runs the suite's CLI as it is, at most a minute; the checks of every scenario as it wrote them to files. */
 async function suite(name: string, url: string, ...options: string[]): Promise<Results> {
-  const out = join(dir, name);
-  const began = performance.now();
-  const args = [
-    CLI,
-    'server',
-    '--url',
-    url,
-    '-o',
-    out,
-    ...(options.length > 0 ? options : ['--suite', 'all']),
-  ];
-  await new Promise<void>((resolve) =>
-    execFile(process.execPath, args, { timeout: 60_000, killSignal: 'SIGKILL' }, () => resolve()),
-  ); // its exit code says what the files say
-  const seconds = (performance.now() - began) / 1000;
-  const results = Object.fromEntries(
-    readdirSync(out)
-      .sort()
-      .map((folder) => [
-        /^server-(.+)-\d{4}-\d\d-\d\dT[\d-]+Z$/.exec(folder)![1]!,
-        checksOf(join(out, folder, 'checks.json')),
-      ]),
-  );
-  runs.set(name, { results, seconds });
-  return results;
-}
-/** None of a scenario that did not end: it then has another outcome than the direct run. */
-const checksOf = (file: string) =>
-  existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Check[]) : [];
-const count = (checks: readonly Check[] = [], status: string) =>
-  checks.filter((check) => check.status === status).length;
-const outcome = ({ id, status, errorMessage = '' }: Check) => `${status} ${id} ${errorMessage}`;
-const outcomes = (results: Results) =>
-  Object.fromEntries(Object.entries(results).map(([name, checks]) => [name, checks.map(outcome)]));
-const passing = (results: Results) =>
-  Object.keys(results).filter(
-    (name) => count(results[name], 'SUCCESS') > 0 && count(results[name], 'FAILURE') === 0,
-  );
-/** One line a scenario, one column a run: checks passed, failed, warned. */
-function table(): string {
-  const columns = ['direct', ...ROUTES];
-  const line = (name: string, cells: readonly string[]) =>
-    name.padEnd(34) + cells.map((cell) => cell.padEnd(16)).join('');
-  const cell = (checks?: readonly Check[]) =>
-    ['SUCCESS', 'FAILURE', 'WARNING'].map((status) => count(checks, status)).join('  ');
-  return [
-    line(
-      'scenario (passed, failed, warned)',
-      columns.map((run) => `${run} ${runs.get(run)?.seconds.toFixed(1) ?? '-'} s`),
-    ),
-    ...Object.keys(direct()).map((name) =>
-      line(
-        name,
-        columns.map((run) => cell(runs.get(run)?.results[name])),
-      ),
-    ),
-    '',
-  ].join('\n');
+  const all = options.length > 0 ? options : ['--suite', 'all'];
+  const run = await runSuite('@modelcontextprotocol/conformance', join(dir, name), url, all);
+  runs.set(name, run);
+  return run.results;
 }
 const direct = () => runs.get('direct')?.results ?? {};
 
@@ -138,34 +72,11 @@ beforeAll(async () => {
       ];
     },
   });
-  relay.target = peers.origin;
-  const keys = await generateKeyPair('ES256', { extractable: true });
-  const { clientId, clientSecret } = peers.as.clients.agent;
-  const http = { execute: [client.allowInsecureRequests], algorithm: 'oauth2' as const };
-  const as = await client.discovery(
-    new URL(peers.as.issuer),
-    clientId,
-    undefined,
-    client.ClientSecretBasic(clientSecret),
-    http,
-  );
-  const tokens = new Map<string, Promise<string>>();
-  const issue = async (resource: string) =>
-    (
-      await client.clientCredentialsGrant(
-        as,
-        { resource, scope: 'mcp:read' },
-        { DPoP: client.getDPoPHandle(as, keys) },
-      )
-    ).access_token;
-  relay.signer = {
-    keys,
-    token: (resource) => tokens.get(resource) ?? tokens.set(resource, issue(resource)).get(resource)!,
-  };
+  await signAs(peers, relay);
   await suite('direct', `${backend.url}/mcp`);
 }, 90_000);
 afterAll(async () => {
-  process.stdout.write(table());
+  process.stdout.write(table(runs));
   await relay.stop();
   await peers.stop();
   await mcp.stop();
