@@ -9,6 +9,7 @@ import { count, outcomes, passing, runSuite, signAs, table, type Run } from '../
 import { startMcpServer, type McpPeer } from '../peers/mcp-server.js';
 import { startPeers, type Peers } from '../peers/peers.js';
 import { startSigningRelay, type SigningRelay } from '../peers/signing-relay.js';
+import { expectInterop } from '../support/interop.js';
 
 /** What passes at the server itself: scenarios, and checks of all. */
 const REVISIONS: [revision: string, route: string, scenarios: number, checks: number][] = [
@@ -72,6 +73,12 @@ it.each(REVISIONS)(
     // Not around it: what reached the server has no credentials of the relay's.
     expect(mcp.seen.length).toBeGreaterThan(50);
     expect(mcp.seen.filter(({ headers }) => 'authorization' in headers || 'dpop' in headers)).toEqual([]);
+    const same = Object.keys(outcomes(through.results)).length;
+    expectInterop(`conformance-${revision}`, [
+      `${same} of ${Object.keys(direct.results).length} scenarios alike`,
+      `${checks} checks pass on both sides`,
+      `${count(Object.values(direct.results).flat(), 'FAILURE')} fail on both, for want of tools in the server`,
+    ]);
   },
   150_000,
 );
