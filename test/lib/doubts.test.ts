@@ -38,11 +38,21 @@ describe('synth refuses', () => {
   });
 
   it.each([
-    ['allowedOrigins', { mcp: { allowedOrigins: ['https://*.example.com'] } }, 'Mcp'],
-    ['publicOrigins', { gateway: { publicOrigins: ['https://*.example.com'] } }, 'Gateway'],
-  ])('a wildcard in %s, which would match nothing', (prop, options, at) => {
+    [
+      'allowedOrigins',
+      { mcp: { allowedOrigins: ['https://*.example.com'] } },
+      'Mcp',
+      'an origin: of http(s), chrome-extension, moz-extension, app, tauri or vscode-webview, and nothing after it',
+    ],
+    [
+      'publicOrigins',
+      { gateway: { publicOrigins: ['https://*.example.com'] } },
+      'Gateway',
+      'an http(s) origin: scheme, host and port, nothing else',
+    ],
+  ])('a wildcard in %s, which would match nothing', (prop, options, at, want) => {
     expect(found(options)).toEqual([
-      `[test/${at}] ${prop}[0]: must be an http(s) origin: scheme, host and port, nothing else, got "https://*.example.com"; name each origin: a wildcard matches nothing`,
+      `[test/${at}] ${prop}[0]: must be ${want}, got "https://*.example.com"; name each origin: a wildcard matches nothing`,
     ]);
   });
 

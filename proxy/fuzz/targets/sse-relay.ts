@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import type { IncomingMessage } from 'node:http';
 import { PassThrough, Writable } from 'node:stream';
 import { createParser } from 'eventsource-parser';
 import { relay } from '../../src/upstream/relay.js';
@@ -65,12 +64,7 @@ async function relayed(sent: Buffer, step: number, early = false): Promise<Buffe
     complete: !early,
     headers: { 'content-type': 'text/event-stream' },
   });
-  const { end } = relay(
-    answer as unknown as IncomingMessage,
-    response,
-    { headers: [], length: undefined },
-    { flowing() {}, ended() {} },
-  );
+  const { end } = relay(answer, response, { headers: [], length: undefined }, { flowing() {}, ended() {} });
   for (let at = 0; at < sent.length; at += step) body.write(sent.subarray(at, at + step));
   if (early) {
     await new Promise(setImmediate);

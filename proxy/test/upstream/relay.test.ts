@@ -3,7 +3,7 @@
  * whole, and its client has not taken it yet.
  */
 import { EventEmitter } from 'node:events';
-import http, { type IncomingMessage } from 'node:http';
+import http from 'node:http';
 import net, { type AddressInfo } from 'node:net';
 import { PassThrough } from 'node:stream';
 import type { Ending } from '../../src/upstream/open-answers.js';
@@ -25,7 +25,7 @@ async function slowly(
       complete,
     });
     const relayed = relay(
-      answer as unknown as IncomingMessage,
+      answer,
       response,
       { headers: ['Content-Length', String(BYTES)], length: String(BYTES) },
       {
