@@ -27,4 +27,5 @@ export * from './values/rate-limit';
 export * from './values/replay-store';
 export * from './values/secret-source';
 export * from './values/token-exchange';
+export * from './values/egress-proxy';
 export * from './values/tracing';

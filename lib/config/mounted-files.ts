@@ -28,6 +28,8 @@ export const REDIS_PASSWORD = 'redis-password';
 export const SENTINEL_PASSWORD = 'sentinel-password';
 /** What the files of the collector are called after. */
 export const TRACING = 'tracing';
+/** What the files of the egress proxy are called after. */
+export const EGRESS_PROXY = 'egress-proxy';
 export const credentialPath = (purpose: string) => `credentials/${purpose}`;
 export const caPath = (purpose: string) => `ca/${purpose}.crt`;
 export const TLS_FILES = { cert: 'tls/tls.crt', key: 'tls/tls.key' } as const;
@@ -60,7 +62,7 @@ export const routeSecretUses = (gateway: string, route: RouteSpec): SecretUse[] 
   ...ownProfileUses(gateway, route),
 ];
 
-function gatewayUses({ name, replayStore, tracing, auth }: GatewaySpec): SecretUse[] {
+function gatewayUses({ name, replayStore, tracing, egressProxy, auth }: GatewaySpec): SecretUse[] {
   const { password, topology } = replayStore._redis ?? {};
   const own = (purpose: string, source: SecretSource | undefined) =>
     use(name, purpose, source, credentialPath(purpose));
@@ -68,6 +70,7 @@ function gatewayUses({ name, replayStore, tracing, auth }: GatewaySpec): SecretU
     ...own(REDIS_PASSWORD, password),
     ...own(SENTINEL_PASSWORD, topology?._sentinel?.password),
     ...own(TRACING, tracing?.authorization),
+    ...own(EGRESS_PROXY, egressProxy?.credentials),
     ...profileUses(name, auth, undefined),
   ];
 }
@@ -130,6 +133,7 @@ export function proxyFiles(spec: GatewaySpec): MountedFile[] {
     ]),
     ...caFile('redis', spec.replayStore._redis?.ca),
     ...caFile(TRACING, spec.tracing?.ca),
+    ...caFile(EGRESS_PROXY, spec.egressProxy?.ca),
     ...[...gatewayUses(spec), ...spec.routes.flatMap((route) => ownProfileUses(spec.name, route))].map(
       credentialFile,
     ),

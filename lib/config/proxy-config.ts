@@ -9,6 +9,7 @@ import {
   usesAgentgateway,
   maxConnections,
 } from '../spec/gateway-spec';
+import { directHosts } from '../spec/questions';
 import { audienceOf, IssuerEntry, issuerOf, issuersOf } from '../spec/issuers';
 import { written } from '../support/fields';
 import { canonicalJson } from '../support/json';
@@ -19,6 +20,7 @@ import {
   DPOP,
   DPOP_NONCE,
   DRAIN,
+  EGRESS_FIELDS,
   GATEWAY,
   HEARTBEAT,
   INTROSPECTION,
@@ -41,6 +43,7 @@ import {
   UPSTREAM,
 } from '../values/config-fields';
 import { DataPlane } from '../values/data-plane';
+import { EgressProxy } from '../values/egress-proxy';
 import { JwksSource } from '../values/jwks-source';
 import { RedisTopology } from '../values/replay-store';
 import { TokenExchange } from '../values/token-exchange';
@@ -48,6 +51,7 @@ import { Tracing } from '../values/tracing';
 import {
   caPath,
   credentialPath,
+  EGRESS_PROXY,
   profileSecretPath,
   REDIS_PASSWORD,
   routeFile,
@@ -103,6 +107,7 @@ export function modelOf(spec: GatewaySpec): Model {
     // Absent: standard output, which the cluster's log collection already reads.
     audit: { file: undefined },
     tracing: spec.tracing && tracing(spec.tracing),
+    egressProxy: spec.egressProxy && egressProxy(spec, spec.egressProxy),
     // preStop sleeps before SIGTERM: kubelet's own way to the same end.
     lameDuckSeconds: undefined,
   };
@@ -112,6 +117,13 @@ const tracing = (said: Tracing): Model['tracing'] => ({
   ...written(said, TRACING_FIELDS),
   caFile: said.ca && inConfig(caPath(TRACING)),
   authorization: said.authorization && file(credentialPath(TRACING)),
+});
+
+const egressProxy = (spec: GatewaySpec, said: EgressProxy): Model['egressProxy'] => ({
+  ...written(said, EGRESS_FIELDS),
+  caFile: said.ca && inConfig(caPath(EGRESS_PROXY)),
+  credentials: said.credentials && file(credentialPath(EGRESS_PROXY)),
+  direct: directHosts(spec),
 });
 
 function issuer(

@@ -3,6 +3,7 @@ import { ApiServerAccess } from '../values/api-server-access';
 import { AuthProfile } from '../values/auth-profile';
 import { SigningAlgorithm } from '../values/auth-profile-options';
 import { DataPlane } from '../values/data-plane';
+import { EgressProxy } from '../values/egress-proxy';
 import { ForwardedHeader } from '../values/forwarded-header';
 import { Image } from '../values/image';
 import { JwksSource } from '../values/jwks-source';
@@ -205,6 +206,13 @@ export interface AgentGatewayProps {
    * @default - no traces
    */
   readonly tracing?: Tracing;
+
+  /**
+   * The HTTP proxy for questions to issuers, introspection, token exchange and traces that have no `peer`.
+   *
+   * @default - none: each of them names its peer
+   */
+  readonly egressProxy?: EgressProxy;
 
   /**
    * Who answers DNS.

@@ -24,7 +24,7 @@ import { OriginSource } from '../values/origin-source';
 import { Peer } from '../values/peer';
 import { RateLimit } from '../values/rate-limit';
 import { ReplayStore } from '../values/replay-store';
-import { LIMITS, TRACING, UPSTREAM } from '../values/shapes';
+import { EGRESS, LIMITS, TRACING, UPSTREAM } from '../values/shapes';
 import { AgentGatewayProps } from './agent-gateway-props';
 
 const SHAPE: Shape<AgentGatewayProps> = {
@@ -54,6 +54,7 @@ const SHAPE: Shape<AgentGatewayProps> = {
   podDisruptionBudget: optional(FLAG),
   metricsPeer: optional(instanceOf(Peer)),
   tracing: optional(TRACING),
+  egressProxy: optional(EGRESS),
   dnsPeer: optional(instanceOf(Peer)),
   networkPolicyFlavor: optional(oneOf(NetworkPolicyFlavor)),
   ipFamilies: optional(listOf(oneOf(IpFamily))),

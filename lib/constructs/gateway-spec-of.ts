@@ -11,6 +11,7 @@ import {
   LIMITS,
   REFUSALS_PER_ADDRESS,
   REQUESTS_PER_ADDRESS,
+  EGRESS_FIELDS,
   TRACING_FIELDS,
   UPSTREAM,
 } from '../values/config-fields';
@@ -37,12 +38,19 @@ export interface GatewayState {
 }
 
 /** Values that have no factory are checked where they are handed over. */
-export function checkValues({ limits = {}, upstream = {}, tracing, drain }: AgentGatewayProps): void {
+export function checkValues({
+  limits = {},
+  upstream = {},
+  tracing,
+  egressProxy,
+  drain,
+}: AgentGatewayProps): void {
   checkFields('limits', limits, LIMITS);
   checkFields('limits.requestsPerAddress', limits.requestsPerAddress ?? {}, REQUESTS_PER_ADDRESS);
   checkFields('limits.refusalsPerAddress', limits.refusalsPerAddress ?? {}, REFUSALS_PER_ADDRESS);
   checkFields('upstream', upstream, UPSTREAM);
   checkFields('', { drain }, DRAIN);
+  if (egressProxy !== undefined) checkFields('egressProxy', egressProxy, EGRESS_FIELDS);
   if (tracing !== undefined) checkFields('tracing', tracing, TRACING_FIELDS);
 }
 
@@ -68,6 +76,7 @@ export function specOf(props: AgentGatewayProps, state: GatewayState): GatewaySp
     apiServer: props.apiServer,
     metricsPeer: props.metricsPeer,
     tracing: props.tracing,
+    egressProxy: props.egressProxy,
     dnsPeer: props.dnsPeer ?? CLUSTER_DNS,
     networkPolicyFlavor: props.networkPolicyFlavor ?? NetworkPolicyFlavor.KUBERNETES,
     routes: [...state.routes].sort(byPrecedence),

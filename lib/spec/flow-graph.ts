@@ -5,7 +5,7 @@ import { PORT } from '../support/ports-and-paths';
 import { Peer } from '../values/peer';
 import { cidrOf, PeerEnd } from '../values/peer-end';
 import { GatewaySpec, mcpRoutes, secretsRoutes } from './gateway-spec';
-import { issuersOf } from './issuers';
+import { questionsOf } from './questions';
 
 /** Flows that some CNIs can say better than by their peer. */
 type Purpose = 'dns' | 'api-server' | 'other';
@@ -85,26 +85,15 @@ export const flowsOf = oncePer((spec: GatewaySpec): FlowGraph => {
   for (const client of spec.clients) graph.admit(client, PORT.traffic);
   graph.admit(spec.metricsPeer, PORT.admin);
   graph.reach(spec.dnsPeer, 53, 'UDP', 'dns').reach(spec.dnsPeer, 53, 'TCP', 'dns');
-  for (const { backendPeer, backendPort, tokenExchange } of mcpRoutes(spec)) {
-    graph.reach(backendPeer, backendPort);
-    if (tokenExchange !== undefined) graph.reach(tokenExchange.peer, portOf(tokenExchange.url));
-  }
+  for (const { backendPeer, backendPort } of mcpRoutes(spec)) graph.reach(backendPeer, backendPort);
   reachRedis(graph, spec);
-  reachIssuers(graph, spec);
-  if (spec.tracing !== undefined) graph.reach(spec.tracing.peer, portOf(spec.tracing.url));
+  for (const { peer, url } of questionsOf(spec)) graph.reach(peer, portOf(url));
+  if (spec.egressProxy !== undefined) graph.reach(spec.egressProxy.peer, portOf(spec.egressProxy.url));
   if (secretsRoutes(spec).length > 0) {
     for (const peer of spec.apiServer?._peers ?? []) graph.reach(peer, 443, 'TCP', 'api-server');
   }
   return graph;
 });
-
-function reachIssuers(graph: FlowGraph, spec: GatewaySpec): void {
-  for (const { introspection, jwks } of issuersOf(spec)) {
-    const { url, options } = jwks._choice;
-    if (introspection !== undefined) graph.reach(introspection.peer, portOf(introspection.url));
-    if (url !== undefined) graph.reach(options?.peer, portOf(url));
-  }
-}
 
 /** The server itself, its cluster's nodes, and its sentinels. */
 function reachRedis(graph: FlowGraph, { replayStore }: GatewaySpec): void {

@@ -6,6 +6,7 @@ import { AuthProfile } from '../values/auth-profile';
 import { SigningAlgorithm } from '../values/auth-profile-options';
 import { CaBundle } from '../values/ca-bundle';
 import { DataPlane } from '../values/data-plane';
+import { EgressProxy } from '../values/egress-proxy';
 import { ForwardedHeader } from '../values/forwarded-header';
 import { Image } from '../values/image';
 import { JwksSource } from '../values/jwks-source';
@@ -102,6 +103,7 @@ export interface GatewaySpec {
   readonly apiServer?: ApiServerAccess;
   readonly metricsPeer?: Peer;
   readonly tracing?: Tracing;
+  readonly egressProxy?: EgressProxy;
   readonly dnsPeer: Peer;
   readonly networkPolicyFlavor: NetworkPolicyFlavor;
   readonly ipFamilies?: IpFamily[];

@@ -66,6 +66,14 @@ function issuerViolations({ issuer, introspection, jwks }: IssuerEntry, isOld: b
       next: `${NEXT}, or JwksSource.fromFile`,
     });
   }
+  if (url !== undefined && options?.peer === undefined) {
+    violations.push({
+      where: 'jwks.peer',
+      want: 'must be set with agentgateway, which fetches the key set itself and knows no egress proxy',
+      got: url,
+      next: `name who answers there, ${NEXT}, or JwksSource.fromFile`,
+    });
+  }
   if (introspection !== undefined) {
     violations.push({
       where: 'auth.introspection',

@@ -14,6 +14,7 @@ import {
   SecretsRouteSpec,
 } from '../spec/gateway-spec';
 import { issuerViolations } from '../spec/issuers';
+import { directHosts, questionsOf } from '../spec/questions';
 import { PORT } from '../support/ports-and-paths';
 import { Violation, say } from '../support/text';
 import { NetworkPolicyFlavor } from '../values/network';
@@ -28,6 +29,7 @@ export function gatewayViolations(spec: GatewaySpec, others: readonly GatewaySpe
     ...nodeViolations(spec),
     ...redisViolations(spec),
     ...peerViolations(spec),
+    ...egressViolations(spec),
     ...fqdnViolations(spec),
     ...secretsViolations(spec, others),
     ...purposeViolations(spec),
@@ -159,6 +161,38 @@ function redisViolations({ replayStore: { _redis } }: GatewaySpec): Violation[] 
         },
       ]
     : [];
+}
+
+/** Who is asked must be reached somehow: by a peer, or through the egress proxy. */
+function egressViolations(spec: GatewaySpec): Violation[] {
+  const open = questionsOf(spec).filter(({ peer }) => peer === undefined);
+  if (spec.egressProxy === undefined) {
+    return open.map(({ prop, url }) => ({
+      where: `${prop}.peer`,
+      want: 'must be set, as the gateway has no egressProxy',
+      got: url,
+      next: 'name who answers there with Peer, or set egressProxy',
+    }));
+  }
+  if (open.length > 0) {
+    const direct = directHosts(spec);
+    return open
+      .filter(({ url }) => URL.canParse(url) && direct.includes(new URL(url).hostname))
+      .map(({ prop, url }) => ({
+        where: `${prop}.peer`,
+        want: 'must be set, as the same host is asked directly for something else',
+        got: url,
+        next: 'name who answers there with Peer in both places, or in none',
+      }));
+  }
+  return [
+    {
+      where: 'egressProxy',
+      want: 'must be used: nothing that the gateway asks goes through it',
+      got: spec.egressProxy.url,
+      next: 'leave out the peer of what the proxy reaches, or leave out egressProxy',
+    },
+  ];
 }
 
 /** Each peer refuses to be the whole internet; several can be it together. */

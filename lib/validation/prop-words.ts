@@ -14,6 +14,7 @@ const OF_GATEWAY: Names = [
   [/^replay\.caFile\b/, 'replayStore.ca'],
   [/^replay\b/, 'replayStore'],
   [/^tracing\.caFile\b/, 'tracing.ca'],
+  [/^egressProxy\.caFile\b/, 'egressProxy.ca'],
 ];
 
 const OF_ISSUER: Names = [

@@ -89,8 +89,12 @@ export interface IntrospectionOptions {
   /** The server's introspection endpoint. */
   readonly url: string;
 
-  /** Who answers there; the NetworkPolicy lets the gateway reach nobody else for this. */
-  readonly peer: Peer;
+  /**
+   * Who answers there; the NetworkPolicy lets the gateway reach nobody else for this.
+   *
+   * @default - who answers there is reached through the gateway's `egressProxy`
+   */
+  readonly peer?: Peer;
 
   /** Client id that the gateway authenticates with. */
   readonly clientId: string;

@@ -39,7 +39,7 @@ const COMMON: Shape<AuthProfileOptions> = {
 
 const INTROSPECTION: Shape<IntrospectionOptions> = {
   url: TEXT,
-  peer: instanceOf(Peer),
+  peer: optional(instanceOf(Peer)),
   clientId: TEXT,
   clientSecret: instanceOf(SecretSource),
   ca: optional(instanceOf(CaBundle)),

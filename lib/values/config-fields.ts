@@ -104,6 +104,8 @@ export const UPSTREAM = fields('upstream', {
   maxIdleTime: 'maxIdleSeconds',
   maxConnectionAge: 'maxConnectionAgeSeconds',
 });
+export const EGRESS_FIELDS = fields('egressProxy', { url: 'url' });
+
 export const TRACING_FIELDS = fields('tracing', {
   url: 'url',
   sampleRatio: 'sampleRatio',

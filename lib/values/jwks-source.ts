@@ -10,8 +10,12 @@ import { Peer } from './peer';
 
 /** How a key set is fetched. */
 export interface JwksUrlOptions {
-  /** Who answers the URL, and has the issuer's keys; the NetworkPolicy lets the gateway reach nobody else for keys. */
-  readonly peer: Peer;
+  /**
+   * Who answers the URL, and has the issuer's keys; the NetworkPolicy lets the gateway reach nobody else for keys.
+   *
+   * @default - who answers there is reached through the gateway's `egressProxy`
+   */
+  readonly peer?: Peer;
 
   /**
    * Certificates that the server is verified against.
@@ -50,7 +54,7 @@ export interface JwksUrlOptions {
 }
 
 const SHAPE: Shape<JwksUrlOptions> = {
-  peer: instanceOf(Peer),
+  peer: optional(instanceOf(Peer)),
   ca: optional(instanceOf(CaBundle)),
   refresh: optional(DURATION),
   cooldown: optional(DURATION),

@@ -1,6 +1,7 @@
 /** The props of values that are plain objects, and the kind of each. */
 import { DURATION, instanceOf, listOf, NUMBER, optional, Shape, SIZE, struct, TEXT } from '../support/kinds';
 import { CaBundle } from './ca-bundle';
+import { EgressProxy } from './egress-proxy';
 import { AddressLimit, GatewayLimits, RouteTimeouts, UpstreamTimeouts } from './limits';
 import { McpClaimCondition, McpRule, OutlierEjection } from './mcp';
 import { Peer } from './peer';
@@ -69,7 +70,7 @@ export const RULE = struct('McpRule', RULE_SHAPE);
 
 const EXCHANGE_SHAPE: Shape<TokenExchange> = {
   url: TEXT,
-  peer: instanceOf(Peer),
+  peer: optional(instanceOf(Peer)),
   clientId: TEXT,
   clientSecret: instanceOf(SecretSource),
   audience: optional(TEXT),
@@ -83,7 +84,7 @@ export const EXCHANGE = struct('TokenExchange', EXCHANGE_SHAPE);
 
 const TRACING_SHAPE: Shape<Tracing> = {
   url: TEXT,
-  peer: instanceOf(Peer),
+  peer: optional(instanceOf(Peer)),
   ca: optional(instanceOf(CaBundle)),
   authorization: optional(instanceOf(SecretSource)),
   sampleRatio: optional(NUMBER),
@@ -93,3 +94,11 @@ const TRACING_SHAPE: Shape<Tracing> = {
   maxQueue: optional(NUMBER),
 };
 export const TRACING = struct('Tracing', TRACING_SHAPE);
+
+const EGRESS_SHAPE: Shape<EgressProxy> = {
+  url: TEXT,
+  peer: instanceOf(Peer),
+  ca: optional(instanceOf(CaBundle)),
+  credentials: optional(instanceOf(SecretSource)),
+};
+export const EGRESS = struct('EgressProxy', EGRESS_SHAPE);

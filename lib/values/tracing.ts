@@ -13,8 +13,12 @@ export interface Tracing {
   /** The collector's endpoint for traces, with all of its path: `http://collector.observability.svc:4318/v1/traces`. */
   readonly url: string;
 
-  /** Who answers there; the NetworkPolicy lets the gateway reach nobody else for this. */
-  readonly peer: Peer;
+  /**
+   * Who answers there; the NetworkPolicy lets the gateway reach nobody else for this.
+   *
+   * @default - who answers there is reached through the gateway's `egressProxy`
+   */
+  readonly peer?: Peer;
 
   /**
    * Certificates that the collector is verified against; with an https `url`.

@@ -221,6 +221,7 @@ const AT_START: readonly (readonly [string, (config: Config) => unknown])[] = [
   ['replay', (c) => c.replay],
   ['audit', (c) => c.audit],
   ['tracing', (c) => c.tracing],
+  ['egressProxy', (c) => c.egressProxy],
   ['limits.maxHeaderBytes', (c) => c.limits.maxHeaderBytes],
   ['limits.headersTimeoutSeconds', (c) => c.limits.headersTimeoutSeconds],
   ['limits.keepAliveTimeoutSeconds', (c) => c.limits.keepAliveTimeoutSeconds],

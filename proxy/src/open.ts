@@ -2,8 +2,10 @@
  * Opens what lives as long as the process: the replay store, what operators read, and the keys of the process
  * itself.
  */
-import type { Config } from './config/index.js';
+import { readFileSync } from 'node:fs';
+import type { Config, TracingConfig } from './config/index.js';
 import type { Generation, ProcessResources } from './generation.js';
+import { openEgress } from './keys/egress-proxy.js';
 import { createSessionKeys, newSessionKey } from './keys/session-keys.js';
 import { openSecretFile } from './keys/secret-file.js';
 import type { BucketMemory } from './limit/bucket-table.js';
@@ -106,29 +108,42 @@ interface Tracing {
 
 /** Spans go to a collector, with a credential that is followed; absent where no tracing is configured. */
 async function openTracing(
-  { tracing }: Config,
+  { tracing, egressProxy }: Config,
   metrics: Metrics,
   dependencies: Dependencies,
 ): Promise<Tracing | undefined> {
   if (tracing === undefined) return undefined;
-  const file = tracing.authorization?.file;
-  const credential =
-    file === undefined ? undefined : openSecretFile(file, reloadEvents(dependencies, 'credential', file));
+  const credential = openCredential(tracing.authorization, dependencies);
+  const ofProxy = openCredential(egressProxy?.credentials, dependencies);
+  const egress =
+    egressProxy && openEgress(egressProxy, { credentials: () => ofProxy?.value(), ...rootsOf(tracing) });
   const tracer = await openTracer(tracing, {
     authorization: () => credential?.value(),
+    agent: egress?.agentFor(tracing.url),
     onDropped: metrics.spansDropped,
     onProblem: dependencies.warn,
     onRecovered: dependencies.recovered,
   });
   return {
     tracer,
-    refresh: () => credential?.refresh(),
+    refresh() {
+      credential?.refresh();
+      ofProxy?.refresh();
+    },
     async close() {
       await tracer.close();
+      egress?.close();
       credential?.close();
+      ofProxy?.close();
     },
   };
 }
+
+const openCredential = (reference: { readonly file: string } | undefined, dependencies: Dependencies) =>
+  reference && openSecretFile(reference.file, reloadEvents(dependencies, 'credential', reference.file));
+
+const rootsOf = ({ caFile }: TracingConfig) =>
+  caFile === undefined ? {} : { targetRoots: readFileSync(caFile, 'utf8') };
 
 /** One connection for all that replicas share beside the claims, made when it is first asked for. */
 function sharedRedis({ replay }: Config) {

@@ -4,6 +4,7 @@
  */
 import type { Clock } from './clock.js';
 import type { Config, Route } from './config/index.js';
+import { openEgress, type Egress } from './keys/egress-proxy.js';
 import { createIntrospector } from './keys/introspector.js';
 import type { Exchanger, Introspector, KeySource, NonceKeys } from './keys/key-source.js';
 import { openKeySource } from './keys/open-key-source.js';
@@ -83,20 +84,21 @@ export function reloadEvents(
 }
 
 export function openTrust(config: Config, acquire: Acquire, dependencies: Dependencies): Trust {
-  const keys = openIssuerKeys(config, acquire, dependencies);
   const nonceKeys = openNonceRings(config, acquire, dependencies);
   const credentials = mapOf(credentialFiles(config), (file) => [
     file,
     acquire(['credential', file], () => openSecretFile(file, reloadEvents(dependencies, 'credential', file))),
   ]);
+  const egress = egressOf(config, acquire, credentials);
+  const keys = openIssuerKeys(config, acquire, dependencies, egress);
   return {
     keys,
     nonceKeys,
     credentials,
     clientCertificates: openClientCertificates(config, acquire, dependencies),
     roots: openRoots(config, acquire, dependencies),
-    introspectors: openIntrospectors(config, acquire, dependencies, credentials),
-    exchangers: openExchangers(config, acquire, dependencies, credentials),
+    introspectors: openIntrospectors(config, acquire, dependencies, { credentials, egress }),
+    exchangers: openExchangers(config, acquire, dependencies, { credentials, egress }),
     waitingFor: () => [
       ...[...keys].filter(([, source]) => !source.ready()).map(([name]) => `keys of issuer ${name}`),
       ...[...nonceKeys]
@@ -119,12 +121,29 @@ function mapOf<Item, Value>(
   return map;
 }
 
-const openIssuerKeys = ({ issuers }: Config, acquire: Acquire, dependencies: Dependencies): Trust['keys'] =>
+function egressOf(
+  { egressProxy }: Config,
+  acquire: Acquire,
+  files: Trust['credentials'],
+): Egress | undefined {
+  if (egressProxy === undefined) return undefined;
+  const { credentials } = egressProxy;
+  const value = () => (credentials === undefined ? undefined : files.get(credentials.file)!.value());
+  return acquire(['egress proxy', egressProxy], () => openEgress(egressProxy, { credentials: value }));
+}
+
+const openIssuerKeys = (
+  { issuers }: Config,
+  acquire: Acquire,
+  dependencies: Dependencies,
+  egress: Egress | undefined,
+): Trust['keys'] =>
   mapOf(issuers, (issuer) => [
     issuer.name,
     acquire(['keys', issuer.name, issuer.issuer, issuer.jwks], () =>
       openKeySource(issuer, {
         now: dependencies.clock,
+        egress,
         onIgnored: dependencies.warn,
         ...reloadEvents(dependencies, 'jwks', issuer.name),
       }),
@@ -166,17 +185,23 @@ const openRoots = ({ routes }: Config, acquire: Acquire, dependencies: Dependenc
     return [caFile, acquire(['roots', caFile], open)];
   });
 
+/** What a question to an authorization server takes. */
+interface Asking {
+  readonly credentials: Trust['credentials'];
+  readonly egress: Egress | undefined;
+}
+
 const openIntrospectors = (
   { issuers }: Config,
   acquire: Acquire,
   { clock: now, warn }: Dependencies,
-  credentials: Trust['credentials'],
+  { credentials, egress }: Asking,
 ): Trust['introspectors'] =>
   mapOf(issuers, ({ name, introspection }) => {
     if (introspection === undefined) return undefined;
     const secret = credentials.get(introspection.clientSecret.file)!;
     const onProblem = (problem: string) => warn(`issuer ${name}: ${problem}`);
-    const open = () => createIntrospector(introspection, { now, secret, onProblem });
+    const open = () => createIntrospector(introspection, { now, secret, egress, onProblem });
     return [name, acquire(['introspector', name, introspection], open)];
   });
 
@@ -184,18 +209,18 @@ const openExchangers = (
   { routes }: Config,
   acquire: Acquire,
   { clock: now, warn: onProblem }: Dependencies,
-  credentials: Trust['credentials'],
+  { credentials, egress }: Asking,
 ): Trust['exchangers'] =>
   mapOf(routes, ({ name, backend }) => {
     if (!('credential' in backend) || backend.credential.kind !== 'exchange') return undefined;
     const exchange = backend.credential;
     const secret = credentials.get(exchange.clientSecret.file)!;
-    const open = () => createTokenExchange(exchange, { now, secret, onProblem });
+    const open = () => createTokenExchange(exchange, { now, secret, egress, onProblem });
     return [name, acquire(['exchange', name, exchange], open)];
   });
 
 /** Every file that holds a credential of ours. */
-function credentialFiles({ routes, issuers }: Config): Set<string> {
+function credentialFiles({ routes, issuers, egressProxy }: Config): Set<string> {
   const files = new Set<string>();
   for (const route of routes) {
     const file = credentialFileOf(route);
@@ -203,6 +228,7 @@ function credentialFiles({ routes, issuers }: Config): Set<string> {
   }
   for (const { introspection } of issuers)
     if (introspection !== undefined) files.add(introspection.clientSecret.file);
+  if (egressProxy?.credentials !== undefined) files.add(egressProxy.credentials.file);
   return files;
 }
 

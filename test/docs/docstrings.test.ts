@@ -26,6 +26,7 @@ const INTERFACES: Record<keyof typeof groups, string> = {
   REQUESTS_PER_ADDRESS: 'AddressLimit',
   REFUSALS_PER_ADDRESS: 'AddressLimit',
   UPSTREAM: 'UpstreamTimeouts',
+  EGRESS_FIELDS: 'EgressProxy',
   TRACING_FIELDS: 'Tracing',
   ROUTE_TIMEOUTS: 'RouteTimeouts',
   HEARTBEAT: 'McpRouteProps',

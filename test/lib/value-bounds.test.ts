@@ -59,6 +59,10 @@ const FACTORIES: Record<Group, readonly [where: string, make: (props: any) => un
     (props) => gateway({ limits: { refusalsPerAddress: { ...bucket, ...props } } }),
   ],
   UPSTREAM: ['upstream.', (upstream) => gateway({ upstream })],
+  EGRESS_FIELDS: [
+    'egressProxy.',
+    (props) => gateway({ egressProxy: { url: 'http://proxy.example:3128', peer, ...props } }),
+  ],
   TRACING_FIELDS: ['tracing.', (props) => gateway({ tracing: { url: server.url, peer, ...props } })],
   ROUTE_TIMEOUTS: ['timeouts.', (timeouts) => route({ timeouts })],
   HEARTBEAT: ['', route],

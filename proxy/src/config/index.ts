@@ -22,6 +22,7 @@ export type {
   Route,
   SecretsRoute,
   SelfSignedAuth,
+  EgressProxyConfig,
   TracingConfig,
 } from './schema.js';
 export { NAME_PARAMETERS } from './mcp-methods.js';

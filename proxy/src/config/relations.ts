@@ -24,6 +24,7 @@ export function relationProblems(config: Intact): Problem[] {
     ...edgeProblems(config),
     ...certificateProblems(config),
     ...tracingProblems(config),
+    ...egressProblems(config),
     ...routeNameProblems(config),
     ...portProblems(config),
     ...config.routes.flatMap((route, i) =>
@@ -167,6 +168,11 @@ function certificateProblems({ trustedPeers, listen, routes }: Intact): Problem[
 function tracingProblems({ tracing }: Intact): Problem[] {
   if (tracing?.caFile === undefined || tracing.url.startsWith('https:')) return [];
   return [{ where: 'tracing.caFile', want: 'must go with an https url', got: show(tracing.url) }];
+}
+
+function egressProblems({ egressProxy }: Intact): Problem[] {
+  if (egressProxy?.caFile === undefined || egressProxy.url.startsWith('https:')) return [];
+  return [{ where: 'egressProxy.caFile', want: 'must go with an https url', got: show(egressProxy.url) }];
 }
 
 function portProblems({ listen, admin }: Intact): Problem[] {

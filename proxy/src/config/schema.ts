@@ -22,6 +22,7 @@ import {
   suggest,
   whole,
 } from './fields.js';
+import { egressProxy } from './egress-schema.js';
 import { mcpRoute, secretsRoute } from './route-schema.js';
 import { tracing } from './tracing-schema.js';
 
@@ -250,6 +251,11 @@ export const configSchema = z.strictObject({
   /** OpenTelemetry traces over OTLP/HTTP; absent: none, and a client's `traceparent` goes on as it came. */
   tracing: z.optional(tracing),
   /**
+   * The HTTP proxy that key sets, issuers' metadata, introspection, token exchange and traces go through; absent: they
+   * go directly. Backends and Redis never go through it.
+   */
+  egressProxy: z.optional(egressProxy),
+  /**
    * SIGTERM to the end of new connections: not ready, but still serving, until whoever balances load has
    * noticed. 0 where something sleeps before SIGTERM, as preStop does; otherwise longer than the balancer's
    * health checks take.
@@ -279,5 +285,6 @@ export type ExchangeConfig = Extract<McpRoute['backend']['credential'], { kind: 
 export type McpRule = NonNullable<McpRoute['allow']>[number];
 export type ReplayConfig = Config['replay'];
 export type TracingConfig = NonNullable<Config['tracing']>;
+export type EgressProxyConfig = NonNullable<Config['egressProxy']>;
 export type RateLimitConfig = NonNullable<Route['rateLimit']>;
 export type Algorithm = (typeof ASYMMETRIC)[number];

@@ -2,6 +2,7 @@ import type { Clock } from '../clock.js';
 import { Lru } from '../checks/lru.js';
 import { parseJsonObject } from '../checks/strict-json.js';
 import type { IntrospectionConfig } from '../config/index.js';
+import type { Egress } from './egress-proxy.js';
 import { fetchText } from './fetch-text.js';
 import type { Introspection, Introspector } from './key-source.js';
 import type { SecretFile } from './secret-file.js';
@@ -10,6 +11,7 @@ import { SharedQuestions } from './shared-questions.js';
 export interface IntrospectorOptions {
   readonly now: Clock;
   readonly secret: SecretFile;
+  readonly egress: Egress | undefined;
   readonly onProblem: (problem: string) => void;
 }
 
@@ -28,7 +30,7 @@ interface Known {
  */
 export function createIntrospector(
   config: IntrospectionConfig,
-  { now, secret, onProblem }: IntrospectorOptions,
+  { now, secret, egress, onProblem }: IntrospectorOptions,
 ): Introspector {
   const cache = new Lru<string, Known>(config.maxEntries);
   const questions = new SharedQuestions<Introspection>();
@@ -45,6 +47,7 @@ export function createIntrospector(
         caFile: config.caFile,
         timeoutSeconds: config.timeoutSeconds,
         maxBytes: MAX_BYTES,
+        egress,
         form: {
           body: new URLSearchParams({ token, token_type_hint: 'access_token' }).toString(),
           authorization: `Basic ${basic}`,

@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.js';
 import type { Issuer } from '../config/index.js';
+import type { Egress } from './egress-proxy.js';
 import { openFileKeys } from './file-keys.js';
 import type { KeySource } from './key-source.js';
 import { openRemoteKeys } from './remote-keys.js';
@@ -18,6 +19,8 @@ const NO_KEYS: KeySource = {
 
 export interface KeySourceOptions {
   readonly now: Clock;
+  /** Absent: issuers are asked directly. */
+  readonly egress?: Egress | undefined;
   readonly onProblem: (problem: string) => void;
   readonly onIgnored: (ignored: string) => void;
   readonly onLoaded?: (() => void) | undefined;

@@ -2,6 +2,7 @@ import type { Clock } from '../clock.js';
 import type { Issuer } from '../config/index.js';
 import { discoverJwksUri } from './discovery.js';
 import { fetchText } from './fetch-text.js';
+import type { Egress } from './egress-proxy.js';
 import type { KeySource, VerificationKey } from './key-source.js';
 import { NetworkShare } from './network-share.js';
 import { keysFor, parseJwks, reportIgnored } from './parse-jwks.js';
@@ -16,6 +17,8 @@ export interface RemoteKeysOptions {
   readonly onProblem: (problem: string) => void;
   /** Keys of a set that is in use were ignored. */
   readonly onIgnored: (ignored: string) => void;
+  /** Absent: the issuer is asked directly. */
+  readonly egress?: Egress | undefined;
   /** A new set is in use, or the one that is could be fetched again after a failure. */
   readonly onLoaded?: (() => void) | undefined;
 }
@@ -44,9 +47,9 @@ class Pace {
   }
 }
 
-async function fetchSet(jwks: RemoteJwks): Promise<string> {
+async function fetchSet(jwks: RemoteJwks, egress: Egress | undefined): Promise<string> {
   const { caFile, timeoutSeconds } = jwks;
-  const limits = { caFile, timeoutSeconds };
+  const limits = { caFile, timeoutSeconds, egress };
   const url = 'url' in jwks ? jwks.url : await discoverJwksUri(jwks.issuer, limits);
   return fetchText(url, { ...limits, maxBytes: MAX_BYTES });
 }
@@ -58,7 +61,7 @@ async function fetchSet(jwks: RemoteJwks): Promise<string> {
  */
 export function openRemoteKeys(
   jwks: RemoteJwks,
-  { now, onProblem, onIgnored, onLoaded }: RemoteKeysOptions,
+  { now, egress, onProblem, onIgnored, onLoaded }: RemoteKeysOptions,
 ): KeySource {
   let keys: readonly VerificationKey[] = [];
   let ignored = 0;
@@ -73,7 +76,7 @@ export function openRemoteKeys(
 
   const load = async () => {
     try {
-      const text = await fetchSet(jwks);
+      const text = await fetchSet(jwks, egress);
       // The same set again is as new as another, but nothing that was verified under it has to be verified again.
       const isNew = text !== lastText;
       if (isNew) {

@@ -3,6 +3,7 @@ import type { Clock } from '../clock.js';
 import { Lru } from '../checks/lru.js';
 import { parseJsonObject, type JsonObject } from '../checks/strict-json.js';
 import type { ExchangeConfig } from '../config/index.js';
+import type { Egress } from './egress-proxy.js';
 import { fetchText, StatusError } from './fetch-text.js';
 import type { Exchanger, Exchanged } from './key-source.js';
 import type { SecretFile } from './secret-file.js';
@@ -11,6 +12,7 @@ import { SharedQuestions } from './shared-questions.js';
 export interface TokenExchangeOptions {
   readonly now: Clock;
   readonly secret: SecretFile;
+  readonly egress: Egress | undefined;
   readonly onProblem: (problem: string) => void;
 }
 
@@ -34,7 +36,7 @@ interface Known {
  */
 export function createTokenExchange(
   config: ExchangeConfig,
-  { now, secret, onProblem }: TokenExchangeOptions,
+  { now, secret, egress, onProblem }: TokenExchangeOptions,
 ): Exchanger {
   const cache = new Lru<string, Known>(config.maxEntries);
   const questions = new SharedQuestions<Exchanged>();
@@ -48,6 +50,7 @@ export function createTokenExchange(
         caFile: config.caFile,
         timeoutSeconds: config.timeoutSeconds,
         maxBytes: MAX_BYTES,
+        egress,
         form: { body: exchangeForm(config, token), authorization: basic(config.clientId, password) },
       });
       const issued = readIssued(parseJsonObject(text));

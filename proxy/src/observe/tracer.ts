@@ -17,6 +17,8 @@ export interface Tracer {
 export interface TracerOptions extends DropEvents {
   /** Value of the Authorization header of now. */
   readonly authorization: () => string | undefined;
+  /** Absent: the collector is asked directly. */
+  readonly agent: HttpAgent | undefined;
 }
 
 /** Less than kubelet's patience after the drain. */
@@ -79,11 +81,11 @@ interface SpanExport {
 
 async function openSpanExport(
   { url, caFile, timeoutSeconds, exportIntervalSeconds, maxQueue }: TracingConfig,
-  { authorization, ...events }: TracerOptions,
+  { authorization, agent: egress, ...events }: TracerOptions,
 ): Promise<SpanExport> {
   const { OTLPTraceExporter } = await import('@opentelemetry/exporter-trace-otlp-http');
   const { BatchSpanProcessor } = await import('@opentelemetry/sdk-trace');
-  const agent = openAgent(url, caFile);
+  const agent = egress ?? openAgent(url, caFile);
   let closed = false;
   const timeoutMillis = timeoutSeconds * 1000;
   const batchSize = Math.min(BATCH, maxQueue);
