@@ -297,6 +297,7 @@ const cases: Record<Reason, () => Promise<Answer>> = {
     try {
       await secure.raw('GET /mcp HTTP/1.1\r\nHost: a\r\n\r\n', 200);
       const [line] = await secure.audit();
+      expect(line!['client.address']).toBe('127.0.0.1');
       return { status: Number(line!['response.status']), headers: {}, text: String(line!.reason) };
     } finally {
       await secure.stop();

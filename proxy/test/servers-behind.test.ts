@@ -290,6 +290,44 @@ describe('an event stream that is quiet', () => {
   });
 });
 
+describe('over HTTP/2', () => {
+  it('redirects, quiet streams and an END_STREAM that comes late are what they are over HTTP/1.1', async () => {
+    const secure = await startFixture({
+      http2: true,
+      change: (config, { backendPort }) => {
+        config.publicPathPrefix = PREFIX;
+        config.routes = [routeOf(backendPort, 'quiet', { heartbeatSeconds: 1 })];
+      },
+    });
+    const get = (body?: string) => {
+      const token = accessToken(secure.as, { cnf: { jkt: thumbprint(client) } });
+      const dpop = proof(client, 'GET', `${ORIGIN}${PREFIX}/quiet`, token);
+      return secure.ask({
+        path: '/quiet',
+        headers: { authorization: `DPoP ${token}`, dpop },
+        ...(body === undefined ? {} : { body }),
+      });
+    };
+    try {
+      secure.answer = (_, response) => response.writeHead(307, { Location: '/quiet/' }).end();
+      expect((await get()).headers.location).toBe('/ai/quiet/');
+      secure.answer = (_, response) => {
+        response.writeHead(200, { 'Content-Type': 'text/event-stream' }).flushHeaders();
+        setTimeout(() => response.end('data: a\n\n'), 2_600);
+      };
+      expect((await get()).text.replace(/(:\n)+/g, '*')).toBe('*data: a\n\n');
+      // HEADERS without END_STREAM, which an empty DATA frame brings.
+      secure.answer = (_, response) => response.end('{}');
+      expect((await get('')).status).toBe(200);
+      expect(secure.seen.at(-1)!.headers).not.toHaveProperty('transfer-encoding');
+      const reached = secure.seen.length;
+      expect([(await get('x')).status, secure.seen.length]).toEqual([400, reached]);
+    } finally {
+      await secure.stop();
+    }
+  }, 20_000);
+});
+
 describe('connections that wait for their next request', () => {
   it('are bounded: the one that waits longest goes', async () => {
     const bounded = await startFixture({
