@@ -46,7 +46,7 @@ describe('docs/reference/interop.md', () => {
   it('names the versions that are installed', () => {
     const lock = JSON.parse(read('package-lock.json')) as { packages: Record<string, { version: string }> };
     const versionOf = (name: string) => lock.packages[`node_modules/${name}`].version;
-    for (const id of ['conformance-2025-11-25', 'conformance-2026-07-28'])
+    for (const id of ['conformance-2025-11-25', 'conformance-2026-07-28', 'dpop-client-dpop'])
       expect(rows[id].version).toBe(versionOf('conformance-newest'));
     expect(rows['typescript-v1'].version).toBe(versionOf('@modelcontextprotocol/sdk'));
     expect(rows['typescript-v2'].version).toBe(versionOf('@modelcontextprotocol/client'));

@@ -10,6 +10,13 @@ const NAMES: ReadonlySet<string> = new Set(LIST_MEMBERS.map(folded));
 /** Of a name's bytes: longer ones are none of these. */
 const MAX_NAME = 32;
 
+/** How many backslashes stand right before `end`, none of them before `from`. */
+function escapesBefore(bytes: Buffer, from: number, end: number): number {
+  let at = end;
+  while (at > from && bytes[at - 1] === BACKSLASH) at -= 1;
+  return end - at;
+}
+
 /**
  * Whether a message, or a batch of them, may have a list in its result, byte by byte and without keeping it. It says
  * so too early rather than too late: what it says nothing of has none, to any reader of JSON.
@@ -42,7 +49,20 @@ export class ListScanner {
   }
 
   feed(bytes: Buffer): void {
-    for (let i = 0; i < bytes.length; i++) this.take(bytes[i]!);
+    for (let i = 0; i < bytes.length; i++) {
+      // Most bytes are those of long strings, which are no names that matter.
+      if (this.#inString && !this.#escaped && this.#length > MAX_NAME) i = this.#endOfString(bytes, i);
+      if (i < bytes.length) this.take(bytes[i]!);
+    }
+  }
+
+  /** Where the quote stands that ends the string which is read; the length, if it does not end here. */
+  #endOfString(bytes: Buffer, from: number): number {
+    let end = bytes.indexOf(QUOTE, from);
+    while (end !== -1 && escapesBefore(bytes, from, end) % 2 === 1) end = bytes.indexOf(QUOTE, end + 1);
+    if (end !== -1) return end;
+    this.#escaped = escapesBefore(bytes, from, bytes.length) % 2 === 1;
+    return bytes.length;
   }
 
   take(byte: number): void {

@@ -40,7 +40,7 @@ const isForAnybody = ({ names, requiredScopes, when }: McpRule): boolean =>
  */
 export function cutLists(text: string, allow: readonly McpRule[], caller: RuleSubject): string | undefined {
   // An array is checked by the same strict parser, as the one member of an object.
-  const outer = parseJsonObject(`{"m":${text}}`, BOUNDS, asWritten);
+  const outer = parseJsonObject(`{"m":${text}}`, BOUNDS, ODD_NUMBER.test(text) ? asWritten : undefined);
   if (outer === undefined || Object.keys(outer).length !== 1) return undefined;
   const messages = Array.isArray(outer.m) ? (outer.m as unknown[]) : [outer.m];
   let lists = 0;
@@ -106,6 +106,9 @@ export function mayExpandTo(template: string, uri: string): boolean {
 
 /** What JSON.stringify writes as this text (ECMAScript 2026). */
 const { rawJSON } = JSON as unknown as { rawJSON(text: string): unknown };
+
+/** What may be a number that JavaScript would write otherwise: with a fraction, an exponent or many digits, or -0. */
+const ODD_NUMBER = /[:[,]\s*(?:-0|-?\d(?:\d{15}|\d*[.eE]))/;
 
 /** A number that JavaScript would write otherwise stays as it was written. */
 const asWritten: Revive = (_, value, { source }) =>

@@ -175,6 +175,8 @@ export class EventFilter implements AnswerFilter {
     let from = this.#afterCr && this.#held.length === 0 && piece[0] === LF ? 1 : 0;
     if (from === 1) out.push(piece.subarray(0, 1));
     for (let i = 0; i < piece.length; i++) {
+      i = this.#skipLine(piece, i);
+      if (i === piece.length) break;
       if (!this.#endsEvent(piece[i]!)) continue;
       if (piece[i] === CR && piece[i + 1] === LF) this.#endsEvent(piece[++i]!);
       out.push(this.#endEvent(piece.subarray(from, i + 1)));
@@ -208,6 +210,18 @@ export class EventFilter implements AnswerFilter {
     else if (this.#isData) this.#scanner.take(byte);
     this.#column += 1;
     return false;
+  }
+
+  /** Takes what is left of a line whose field is known. @returns where its end stands; the length, if not here */
+  #skipLine(piece: Buffer, from: number): number {
+    if (this.#column < DATA.length) return from;
+    let end = from;
+    while (end < piece.length && piece[end] !== LF && piece[end] !== CR) end += 1;
+    if (end === from) return from;
+    if (this.#isData) this.#scanner.feed(piece.subarray(from, end));
+    this.#column += end - from;
+    this.#afterCr = false;
+    return end;
   }
 
   #isOfBom(byte: number): boolean {

@@ -193,6 +193,21 @@ describe('ListScanner', () => {
   ])('sees none in %j', (text) => {
     expect(found(text)).toBe(false);
   });
+  it.each(['', '\\\\', '\\"', '\\\\\\"', '","y":{"tools":[]},"z":"'])(
+    'keeps its place after a long string that ends in %j, wherever it is cut',
+    (ending) => {
+      const text = `{"result":{"x":"${'x'.repeat(40)}${ending}","tools":[]}}`;
+      expect(() => JSON.parse(text) as unknown).not.toThrow();
+      for (let i = 0; i <= text.length; i++) {
+        const scanner = new ListScanner();
+        scanner.feed(Buffer.from(text.slice(0, i)));
+        scanner.feed(Buffer.from(text.slice(i)));
+        expect(scanner.found).toBe(true);
+      }
+      const inside = `{"result":{"x":"${'x'.repeat(40)}\\"},\\"tools\\":["}}`;
+      expect(found(inside)).toBe(false);
+    },
+  );
   it('agrees with a parser about a thousand messages made at random', () => {
     const pick = <T>(of: readonly T[]): T => of[Math.floor(Math.random() * of.length)]!;
     const names = [
