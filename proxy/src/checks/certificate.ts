@@ -12,6 +12,12 @@ export function readClientCert(field: string): Buffer | undefined {
 /** `Key=value`, quoted where it has to be, and one delimiter. */
 const XFCC_PAIR = /([A-Za-z]+)=(?:"((?:[^"\\]|\\[^])*)"|([^",;]*))(;|$)/y;
 
+/** Whether a key stands twice, be it within quotes: those may be the client's, around what a front has appended. */
+function isAmbiguous(field: string): boolean {
+  const keys = Array.from(field.matchAll(/(?<![A-Za-z])(hash|cert)=/gi), ([, key]) => key!.toLowerCase());
+  return new Set(keys).size < keys.length;
+}
+
 /**
  * The thumbprint of RFC 8705 3.1 in Envoy's `X-Forwarded-Client-Cert`: of `Hash`, which is the same in hexadecimal, of
  * `Cert`, or of both where they agree. One element only: of several a front that appends to what it gets has written
@@ -20,6 +26,7 @@ const XFCC_PAIR = /([A-Za-z]+)=(?:"((?:[^"\\]|\\[^])*)"|([^",;]*))(;|$)/y;
  * @see https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_conn_man/headers#x-forwarded-client-cert
  */
 export function readForwardedClientCert(field: string): string | undefined {
+  if (isAmbiguous(field)) return undefined;
   const said = new Map<string, string>();
   for (let at = 0; at < field.length;) {
     XFCC_PAIR.lastIndex = at;

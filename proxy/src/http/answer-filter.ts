@@ -63,6 +63,15 @@ class HeldBytes {
     return taken;
   }
 
+  /** All of them; they count until `release`, and make room for nobody. */
+  keep(): Buffer {
+    const kept = this.#buffer.subarray(0, this.length);
+    this.#lease?.settle();
+    this.#buffer = NOTHING;
+    this.length = 0;
+    return kept;
+  }
+
   release(): void {
     this.#lease?.release();
     this.#lease = undefined;
@@ -119,7 +128,7 @@ export class MessageFilter implements AnswerFilter {
     if (this.#held.length <= MAX_LIST_BYTES) return NOTHING;
     if (this.#scanner.found) return this.#refuse();
     this.#passing = true;
-    return this.#held.take();
+    return this.#held.keep();
   }
 
   #refuse(): Buffer {
@@ -129,7 +138,7 @@ export class MessageFilter implements AnswerFilter {
   }
 
   end(): Buffer {
-    const bytes = this.#held.take();
+    const bytes = this.#held.keep();
     if (!this.#scanner.found) return bytes;
     const text = textOf(bytes);
     const cut = text === undefined ? undefined : this.#cut(text);

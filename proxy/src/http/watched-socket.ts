@@ -14,6 +14,7 @@ export interface Watch {
 export class WatchedSocket extends Duplex {
   readonly #socket: TLSSocket;
   readonly #watch: Watch;
+  #clientEnded = false;
 
   constructor(socket: TLSSocket, watch: Watch) {
     super();
@@ -23,13 +24,31 @@ export class WatchedSocket extends Duplex {
       .on('data', (chunk: Buffer) => {
         if (!watch.fromClient(chunk) || !this.push(chunk)) socket.pause();
       })
-      .on('end', () => this.push(null))
+      .on('end', () => {
+        this.#clientEnded = true;
+        this.#endWhenRead();
+      })
       .on('error', (cause: Error) => this.destroy(cause))
       .on('close', () => this.destroy());
   }
 
   override _read(): void {
-    this.#socket.resume();
+    if (!this.#clientEnded) this.#socket.resume();
+  }
+
+  override read(size?: number): Buffer | null {
+    const chunk = super.read(size) as Buffer | null;
+    this.#endWhenRead();
+    return chunk;
+  }
+
+  /**
+   * A client that has ended its side is gone, once what it sent is read. An `end` would make node:http2 shut down our
+   * side, too, and a stream that is reset while that is on its way trips an assertion of Node (24.21,
+   * JSStreamSocket.doWrite), which ends the process.
+   */
+  #endWhenRead(): void {
+    if (this.#clientEnded && this.readableLength === 0) this.destroy();
   }
 
   override _write(chunk: Buffer, _: BufferEncoding, done: (cause?: Error | null) => void): void {

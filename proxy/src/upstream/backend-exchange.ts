@@ -222,8 +222,11 @@ export class BackendExchange implements SlotHolder {
   #filterAnswer(answer: IncomingMessage, lists: ListCutting, answered: Answered): void {
     const settle = (filtered: FilteredAnswer | Denial) => {
       if (filtered instanceof Denial) return this.#fail(filtered);
-      const { source, rawHeaders, filtering } = filtered;
-      if (this.#phase === 'ended') return filtering?.filter.release();
+      const { source, rawHeaders, filtering, release } = filtered;
+      if (this.#phase === 'ended') return release();
+      const { response } = this.#exchange;
+      response.once('close', release);
+      if (filtering !== undefined && filtering.first.length > 0) response.once('drain', release);
       this.#relayAnswer(source, { ...answered, rawHeaders }, filtering);
     };
     const filtered = filterAnswer(answer, lists, {

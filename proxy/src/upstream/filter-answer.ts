@@ -13,6 +13,8 @@ export interface FilteredAnswer {
   readonly rawHeaders: readonly string[];
   /** Absent: it is whole, and was filtered. */
   readonly filtering?: Filtering;
+  /** Gives back what is held of it: once the client has taken that. */
+  readonly release: () => void;
 }
 
 export interface FilterOptions {
@@ -34,6 +36,10 @@ export function filterAnswer(
     answer.resume();
     return deny('upstream_failed', 'an answer that lists are cut from is encoded');
   }
+  if (!hasOneType(answer)) {
+    answer.resume();
+    return deny('upstream_failed', 'an answer that lists are cut from says more than one type');
+  }
   const { rawHeaders } = answer;
   if (!isEventStream(answer)) {
     const filter = new MessageFilter(lists, makeRoom);
@@ -41,6 +47,7 @@ export function filterAnswer(
   }
   const filter = new EventFilter(lists, makeRoom);
   return {
+    release: () => filter.release(),
     source: answer,
     rawHeaders: fieldsOfCut(rawHeaders, 'text/event-stream', undefined),
     filtering: { filter, first: NOTHING, apology: apologyTo(rpcId) },
@@ -54,10 +61,14 @@ function asItGoesOn(
 ): FilteredAnswer | Denial {
   const { rawHeaders } = answer;
   if (held.kind === 'refused') return held.denial;
-  if (held.kind === 'passing')
-    return { source: answer, rawHeaders, filtering: { filter, first: held.first, apology: undefined } };
+  const release = () => filter.release();
+  if (held.kind === 'passing') {
+    const filtering = { filter, first: held.first, apology: undefined };
+    return { source: answer, rawHeaders, filtering, release };
+  }
   const { bytes, cut } = held;
   return {
+    release,
     source: heldSource(answer, bytes),
     rawHeaders: cut ? fieldsOfCut(rawHeaders, 'application/json', bytes.length) : rawHeaders,
   };
@@ -136,6 +147,14 @@ function fieldsOfCut(raw: readonly string[], type: string, length: number | unde
 /** The gateway asks for no coding; what has one cannot be read. */
 const isEncoded = ({ headers }: IncomingMessage): boolean =>
   headers['content-encoding'] !== undefined || !/^chunked$/i.test(headers['transfer-encoding'] ?? 'chunked');
+
+/** RFC 9110 8.3: one media type. Of several, its readers could each see another. */
+function hasOneType({ rawHeaders }: IncomingMessage): boolean {
+  const types = rawHeaders.filter(
+    (_, i) => i % 2 === 1 && rawHeaders[i - 1]!.toLowerCase() === 'content-type',
+  );
+  return types.length === 0 || (types.length === 1 && !types[0]!.includes(','));
+}
 
 /** An event that answers the request with an error; absent: nobody knows which it is. */
 function apologyTo(id: string | number | undefined): string | undefined {

@@ -158,7 +158,7 @@ function sayLast(response: ClientAnswer, words: string | undefined): void {
 }
 
 export const isEventStream = ({ headers }: Pick<IncomingMessage, 'headers'>): boolean =>
-  /^text\/event-stream *(;|$)/i.test(headers['content-type'] ?? '') &&
+  /^text\/event-stream[ \t]*(;|$)/i.test(headers['content-type'] ?? '') &&
   headers['content-encoding'] === undefined;
 
 /** @param headers name, value … of a request */

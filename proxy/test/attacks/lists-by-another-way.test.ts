@@ -76,6 +76,23 @@ it.each<[string, string | undefined]>([
   }
 });
 
+it.each<[string, string | string[]]>([
+  ['two fields', ['application/json', 'text/event-stream']],
+  ['a list', 'application/json, text/event-stream'],
+])('an answer of two types, in %s, goes to nobody: its readers could see another one', async (_, types) => {
+  const { answer } = fixture;
+  fixture.answer = (message, response) => {
+    response.setHeader('Content-Type', types);
+    response.end(
+      `: "\n\ndata: ${JSON.stringify({ jsonrpc: '2.0', id: 1, result: { tools: [{ name: 'HIDDEN' }] } })}\n\n`,
+    );
+    message.resume();
+  };
+  const { status, text } = await ask(request('tools/list'));
+  expect([status, text.includes('HIDDEN')]).toEqual([502, false]);
+  fixture.answer = answer;
+});
+
 it('who has many long answers begun and not ended makes the gateway hold no more than its share', async () => {
   const { answer } = fixture;
   let begun = 0;

@@ -17,10 +17,6 @@ describe('X-Forwarded-Client-Cert', () => {
       'both, among others',
       `By=spiffe://a/b;Hash=${HEX};Cert="${CERT}";Subject="CN=a,O=\\"b;c\\"";URI=;DNS=x;DNS=y`,
     ],
-    [
-      'a hash in a quoted subject, which is none',
-      `Subject="Hash=${'0'.repeat(64)};,",Hash=${HEX}`.replace(',Hash', ';Hash'),
-    ],
   ])('names the certificate by %s', (_, field) => {
     expect(readForwardedClientCert(field)).toBe(THUMBPRINT);
   });
@@ -30,6 +26,11 @@ describe('X-Forwarded-Client-Cert', () => {
     ["two elements, of which the first is the client's own", `Hash=${HEX},Hash=${'0'.repeat(64)}`],
     ['two elements, of which one is empty', `Hash=${HEX},`],
     ['two hashes', `Hash=${HEX};Hash=${HEX}`],
+    ['a hash in a quoted subject, too', `Subject="Hash=${'0'.repeat(64)};,";Hash=${HEX}`],
+    [
+      "a quote of the client's own around the element that its front has appended",
+      `Hash=${HEX};Subject=",By=spiffe://a/b;Hash=${'0'.repeat(64)};URI=x"`,
+    ],
     ['two certificates', `Cert="${CERT}";cert="${CERT}"`],
     ['a hash of another certificate', `Hash=${'0'.repeat(64)};Cert="${CERT}"`],
     ['half a hash', `Hash=${HEX.slice(1)}`],
