@@ -121,8 +121,8 @@ export class BackendExchange implements SlotHolder {
     });
   }
 
-  makeRoom(): void {
-    if (this.#relay === undefined) this.#fail(busy('another caller needed its connection'));
+  makeRoom(denial = busy('another caller needed its connection')): void {
+    if (this.#relay === undefined) this.#fail(denial);
     else this.#relay.end('made_room');
   }
 
@@ -232,7 +232,8 @@ export class BackendExchange implements SlotHolder {
     const filtered = filterAnswer(answer, lists, {
       rpcId: this.#exchange.rpcId,
       flowing: () => this.#deadline!.extend(this.#context.upstream.idleTimeoutSeconds),
-      makeRoom: () => this.makeRoom(),
+      // Without Retry-After: its backend has acted on it.
+      makeRoom: () => this.makeRoom(deny('upstream_busy', "its caller's share of memory is used up")),
     });
     if (!(filtered instanceof Promise)) return settle(filtered);
     filtered.then(settle).catch((cause: unknown) => this.#fail(deny('internal_error', String(cause))));

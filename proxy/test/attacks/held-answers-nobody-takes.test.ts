@@ -55,7 +55,8 @@ function call(of: ReturnType<typeof session>) {
 }
 
 async function statusOf(stream: ReturnType<typeof call>): Promise<number> {
-  const [headers] = (await once(stream, 'response')) as [{ ':status': number }];
+  const [headers] = (await once(stream, 'response')) as [{ ':status': number; 'retry-after'?: string }];
+  expect(headers['retry-after']).toBeUndefined(); // its backend has acted on it
   return headers[':status'];
 }
 
