@@ -4,6 +4,7 @@ import { serviceHosts } from '../spec/exposure';
 import { byPrecedence, GatewaySpec, RouteSpec, usualMebibytes } from '../spec/gateway-spec';
 import { checkFields } from '../support/fields';
 import { PORT } from '../support/ports-and-paths';
+import { wholeMebibytes } from '../support/quantity';
 import { checkObjectName, refuse } from '../support/text';
 import { AuthProfile } from '../values/auth-profile';
 import {
@@ -128,13 +129,10 @@ function workload(props: AgentGatewayProps) {
 }
 
 function memory(props: AgentGatewayProps, replayStore: ReplayStore): Size {
-  if (props.memory !== undefined) return wholeMebibytes(props.memory);
+  if (props.memory !== undefined) return Size.mebibytes(wholeMebibytes(props.memory));
   const { workers, tlsSecretName, limits = {} } = props;
   return Size.mebibytes(usualMebibytes({ replayStore, workers, tlsSecretName, limits }));
 }
-
-const wholeMebibytes = (size: Size) =>
-  Size.mebibytes(Math.ceil(size.toKibibytes({ rounding: SizeRoundingBehavior.NONE }) / 1024));
 
 /** The kubelet's own defaults for logs, 5 files of 10 MiB, must fit. */
 function ephemeralStorage(size: Size): Size {

@@ -1,3 +1,4 @@
+import { agentgatewayMebibytes } from '../spec/agentgateway-memory';
 import { GatewaySpec, heapMebibytes, secretsRoutes } from '../spec/gateway-spec';
 import { DIR, PORT } from '../support/ports-and-paths';
 import { mebibytes, millicores } from '../support/quantity';
@@ -77,7 +78,7 @@ export function agentgatewayContainer(spec: GatewaySpec): k8s.Container {
     args: ['-f', `${DIR.dataPlane}/config.yaml`],
     ports: [{ name: 'readiness', containerPort: PORT.dataPlaneReadiness, protocol: 'TCP' }],
     securityContext: SECURITY,
-    resources: resources(spec, '100m', '128Mi'),
+    resources: resources(spec, '100m', mebibytes(agentgatewayMebibytes(spec))),
     startupProbe: { httpGet: ready, periodSeconds: 1, failureThreshold: 60, timeoutSeconds: 2 },
     readinessProbe: { httpGet: ready, periodSeconds: 10, failureThreshold: 2, timeoutSeconds: 2 },
     livenessProbe: { httpGet: ready, periodSeconds: 10, failureThreshold: 6, timeoutSeconds: 5 },

@@ -122,7 +122,13 @@ export const usesAgentgateway = (spec: GatewaySpec) => spec.dataPlane._version !
 type Sized = Pick<GatewaySpec, 'replayStore' | 'workers' | 'tlsSecretName' | 'limits'>;
 
 /** Defaults of the proxy's schema that memory depends on; test/lib/memory.test.ts holds them against it. */
-export const SCHEMA_DEFAULTS = { maxConnections: 10_000, maxHeaderBytes: 16_384, maxEntries: 1_000_000 };
+export const SCHEMA_DEFAULTS = {
+  maxConnections: 10_000,
+  maxHeaderBytes: 16_384,
+  maxEntries: 1_000_000,
+  maxSockets: 1024,
+  maxStreams: 1024,
+};
 /** A smaller pod is no gateway. */
 const LEAST_CONNECTIONS = 100;
 

@@ -4,6 +4,8 @@
  *
  * @see https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/
  */
+import { Size, SizeRoundingBehavior } from 'cdk8s';
+
 const UNITS = ['Mi', 'Gi', 'Ti', 'Pi'];
 
 /** 32768 is "32Gi". */
@@ -14,6 +16,10 @@ export function mebibytes(count: number): string {
   }
   return `${amount}${UNITS[unit]}`;
 }
+
+/** Rounded up. */
+export const wholeMebibytes = (size: Size): number =>
+  Math.ceil(size.toKibibytes({ rounding: SizeRoundingBehavior.NONE }) / 1024);
 
 /** The number of MiB that such a text says. */
 export function mebibytesIn(text: string): number | undefined {

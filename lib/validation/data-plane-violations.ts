@@ -1,6 +1,7 @@
 /** What agentgateway, behind the proxy, cannot do: each prop that asks for it is refused. */
 import { agentgatewayYaml } from '../config/agentgateway-config';
 import { configProblems } from '../config/proxy-config';
+import { agentgatewayMebibytes, leastAgentgatewayMebibytes } from '../spec/agentgateway-memory';
 import { GatewaySpec, mcpRoutes, McpRouteSpec, usesAgentgateway } from '../spec/gateway-spec';
 import { inlineKeySets, IssuerEntry, issuersOf } from '../spec/issuers';
 import { Violation } from '../support/text';
@@ -29,6 +30,7 @@ export function dataPlaneViolations(spec: GatewaySpec): Violation[] {
     ...issuersOf(spec).flatMap((entry) => issuerViolations(entry, isOld)),
     ...keyViolations(spec, isOld),
     ...originViolations(spec),
+    ...memoryViolations(spec),
     ...mcpRoutes(spec).flatMap((route) => [
       ...propViolations(route),
       ...literalViolations(route),
@@ -106,6 +108,20 @@ function originViolations({ originFrom }: GatewaySpec): Violation[] {
       want: 'must be CONFIG with agentgateway, whose accepted audiences are written at synth',
       got: originFrom,
       next: `name the publicOrigins, or ${NEXT}`,
+    },
+  ];
+}
+
+/** Less, and it is killed with every stream that is open. */
+function memoryViolations(spec: GatewaySpec): Violation[] {
+  const [least, got] = [leastAgentgatewayMebibytes(spec), agentgatewayMebibytes(spec)];
+  if (got >= least) return [];
+  return [
+    {
+      where: 'dataPlane.memory',
+      want: `must be at least ${least} MiB for the streams and requests that the routes may have open`,
+      got: `${got} MiB`,
+      next: 'give more, lower upstream.maxStreams and upstream.maxSockets, or give routes to another gateway',
     },
   ];
 }

@@ -1,4 +1,6 @@
-import { FLAG, instanceOf, oneOf, optional, Shape, struct } from '../support/kinds';
+import { Size } from 'cdk8s';
+import { FLAG, instanceOf, oneOf, optional, Shape, SIZE, struct } from '../support/kinds';
+import { wholeMebibytes } from '../support/quantity';
 import { refuse } from '../support/text';
 import { Image } from './image';
 
@@ -33,6 +35,15 @@ export interface AgentgatewayOptions {
    * @default true
    */
   readonly ipv6?: boolean;
+
+  /**
+   * Memory of agentgateway's container, as request and limit, in whole MiB: 64 MiB, and 100 KiB for each event stream
+   * and each request that may be open at a time. That is `upstream.maxStreams` and `upstream.maxSockets` for each
+   * McpRoute; without `tlsSecretName` no more than `limits.maxConnections`. Less is refused at synth.
+   *
+   * @default - as much as that is: 264 MiB for one McpRoute, 350 MiB for two or more where nothing is set
+   */
+  readonly memory?: Size;
 }
 
 const IMAGE_V1_4 =
@@ -42,6 +53,7 @@ const SHAPE: Shape<AgentgatewayOptions> = {
   version: optional(oneOf(AgentgatewayVersion)),
   image: optional(instanceOf(Image)),
   ipv6: optional(FLAG),
+  memory: optional(SIZE),
 };
 const OPTIONS = struct('AgentgatewayOptions', SHAPE);
 
@@ -64,7 +76,7 @@ export class DataPlane {
         next: `run "crane digest ${tag}" and pass Image.fromDigest("${tag}@<digest>")`,
       });
     }
-    return new DataPlane(version, options.image ?? Image.fromDigest(IMAGE_V1_4), options.ipv6);
+    return new DataPlane({ ...options, version, image: options.image ?? Image.fromDigest(IMAGE_V1_4) });
   }
 
   /** The proxy calls the MCP servers itself; the pod has one container. */
@@ -81,9 +93,13 @@ export class DataPlane {
   /** @internal */
   public readonly _ipv6: boolean;
 
-  private constructor(version?: AgentgatewayVersion, image?: Image, ipv6 = true) {
+  /** @internal absent: as much as is needed */
+  public readonly _memoryMebibytes?: number;
+
+  private constructor({ version, image, ipv6 = true, memory }: AgentgatewayOptions = {}) {
     this._version = version;
     this._image = image;
     this._ipv6 = ipv6;
+    this._memoryMebibytes = memory && wholeMebibytes(memory);
   }
 }

@@ -88,7 +88,7 @@ describe('an app as a chart', () => {
             replicas: 2,
             image: proxy.image,
             resources: { ...resources, memoryMebibytes: 256 },
-            dataPlane: { image: dataPlane.image, resources: { ...resources, memoryMebibytes: 128 } },
+            dataPlane: { image: dataPlane.image, resources: { ...resources, memoryMebibytes: 264 } },
           },
         },
       },

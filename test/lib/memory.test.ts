@@ -1,8 +1,18 @@
 import { Size } from 'cdk8s';
-import { ReplayStore } from '../../lib';
+import { AgentgatewayVersion, DataPlane, Image, McpRoute, ReplayStore } from '../../lib';
 import { SCHEMA_DEFAULTS } from '../../lib/spec/gateway-spec';
 import { parseConfig } from '../../lib/support/parser';
-import { container, dataOf, GatewayOptions, manifests } from '../support/synth';
+import {
+  backendPeer,
+  container,
+  dataOf,
+  GatewayOptions,
+  manifests,
+  newChart,
+  newGateway,
+  problems,
+  synth,
+} from '../support/synth';
 
 type Props = NonNullable<GatewayOptions['gateway']>;
 const written = (gateway: Props = {}) => JSON.parse(dataOf(manifests({ gateway }), 'config.json'));
@@ -34,13 +44,66 @@ describe('memory of a gateway', () => {
     expect(heap({ workers: 2 })).toBe('--max-old-space-size=80');
   });
   it("reckons with the schema's own defaults", () => {
-    const { limits, replay } = (
+    const { limits, replay, upstream } = (
       parseConfig({ ...written({ replayStore: ReplayStore.memory() }), limits: {} }) as { config: any }
     ).config;
     expect({
       maxConnections: limits.maxConnections,
       maxHeaderBytes: limits.maxHeaderBytes,
       maxEntries: replay.maxEntries,
+      maxSockets: upstream.maxSockets,
+      maxStreams: upstream.maxStreams,
     }).toEqual(SCHEMA_DEFAULTS);
+  });
+});
+
+describe('memory of agentgateway', () => {
+  const routesOf = (count: number, gateway: Props = {}) => {
+    const chart = newChart();
+    const built = newGateway(chart, gateway);
+    for (let at = 0; at < count; at++) {
+      const pathPrefix = `/mcp/${at}`;
+      new McpRoute(chart, `Mcp${at}`, { gateway: built, pathPrefix, backend: 'mcp:5000', backendPeer });
+    }
+    return chart;
+  };
+  const memoryOf = (count: number, gateway?: Props): string => {
+    const { requests, limits } = container(synth(routesOf(count, gateway)), 'agentgateway').resources;
+    expect(requests.memory).toBe(limits.memory);
+    return limits.memory;
+  };
+  const small = { upstream: { maxStreams: 512, maxSockets: 512 } };
+
+  it('holds every stream and request that the pools of all routes may have open', () => {
+    expect(memoryOf(1)).toBe('264Mi');
+    expect([1, 2].map((count) => memoryOf(count, small))).toEqual(['164Mi', '264Mi']);
+    expect(memoryOf(1, { upstream: { maxStreams: 5000 } })).toBe('350Mi');
+  });
+  it('holds no more than clients have connections, unless a connection may carry many requests', () => {
+    expect([2, 9].map((count) => memoryOf(count))).toEqual(['350Mi', '350Mi']);
+    expect(memoryOf(2, { limits: { maxConnections: 1000 } })).toBe('162Mi');
+    expect([2, 9].map((count) => memoryOf(count, { tlsSecretName: 'tls' }))).toEqual(['464Mi', '1864Mi']);
+  });
+  it('is what is asked for, in whole MiB, in both dialects', () => {
+    const asked = { memory: Size.kibibytes(300 * 1024 + 1) };
+    expect(memoryOf(1, { dataPlane: DataPlane.agentgateway(asked) })).toBe('301Mi');
+    const image = Image.fromDigest(`ghcr.io/agentgateway/agentgateway:0.12.0@sha256:${'0'.repeat(64)}`);
+    const old = DataPlane.agentgateway({ version: AgentgatewayVersion.V0_12, image, ...asked });
+    expect(memoryOf(1, { dataPlane: old })).toBe('301Mi');
+  });
+  it('that holds less than the routes may open is refused', () => {
+    const given = (mebibytes: number) => ({
+      dataPlane: DataPlane.agentgateway({ memory: Size.mebibytes(mebibytes) }),
+    });
+    expect(problems(() => routesOf(1, given(264)))).toEqual([]);
+    expect(problems(() => routesOf(1, given(263)))).toEqual([
+      '[test/Gateway] dataPlane.memory: must be at least 264 MiB for the streams and requests that the routes may have open, got "263 MiB"; give more, lower upstream.maxStreams and upstream.maxSockets, or give routes to another gateway',
+    ]);
+    expect(problems(() => routesOf(2, { ...given(164), ...small }))).toEqual([
+      expect.stringContaining('must be at least 264 MiB'),
+    ]);
+    expect(() => DataPlane.agentgateway({ memory: '1Gi' as unknown as Size })).toThrow(
+      'dataPlane.memory: must be a Size, got "1Gi"; for example Size.mebibytes(256)',
+    );
   });
 });
