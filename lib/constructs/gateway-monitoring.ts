@@ -41,16 +41,19 @@ export interface GatewayMonitoringProps {
   readonly scrapeInterval?: Duration;
 
   /**
-   * Labels of every alert, for its routing.
+   * Labels of every alert, for its routing, beside those that each has: `namespace` and `gateway`, which say whose it
+   * is, and `severity`, which is `critical` or `warning`.
    *
-   * @default - `severity` alone, which is `critical` or `warning`
+   * @default - no others
    */
   readonly alertLabels?: Record<string, string>;
 
   /**
-   * Where somebody who was woken reads on: the name of the alert is added to it.
+   * Where somebody who was woken reads on, as `runbook_url` of every alert: an http or https URL to which the name of
+   * the alert is added, in lower case where the URL ends in "#", as the anchors of a rendered page are. A copy of
+   * docs/runbook.md has a section for each alert.
    *
-   * @default - no `runbook_url`
+   * @default - docs/runbook.md of this project, at its section
    */
   readonly runbookUrl?: string;
 
@@ -72,6 +75,9 @@ const SHAPE: Shape<GatewayMonitoringProps> = {
 };
 const PROPS = struct('GatewayMonitoringProps', SHAPE);
 
+/** Of this project's documentation: a section for each alert. */
+const RUNBOOK = 'https://github.com/cdk8s-agentgateway/cdk8s-agentgateway/blob/main/docs/runbook.md#';
+
 /**
  * How the Prometheus Operator watches a gateway: a PodMonitor for its metrics, and a PrometheusRule with an
  * alert for each thing that somebody should be told of. Both are in the gateway's namespace and carry its name.
@@ -82,7 +88,7 @@ export class GatewayMonitoring extends Construct {
   constructor(scope: Construct, id: string, props: GatewayMonitoringProps) {
     super(scope, id);
     checkAlerting(checked(props, PROPS));
-    const { gateway, runbookUrl, without = [] } = props;
+    const { gateway, runbookUrl = RUNBOOK, without = [] } = props;
     const seconds = scrapeSeconds(props.scrapeInterval);
     const meta = {
       name: gateway.serviceName,
@@ -137,11 +143,12 @@ function checkAlerting({ runbookUrl, alertLabels }: GatewayMonitoringProps): voi
   if (runbookUrl !== undefined && !/^https?:\/\/[^\s"{}]+$/.test(runbookUrl)) {
     refuse({ where: 'runbookUrl', want: 'must be an http or https URL', got: runbookUrl });
   }
-  if (alertLabels?.severity !== undefined) {
+  for (const name of ['severity', 'namespace', 'gateway']) {
+    if (alertLabels?.[name] === undefined) continue;
     refuse({
-      where: 'alertLabels.severity',
+      where: `alertLabels.${name}`,
       want: 'must be left out: each alert has its own',
-      got: alertLabels.severity,
+      got: alertLabels[name],
     });
   }
 }

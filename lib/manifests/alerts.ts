@@ -17,7 +17,7 @@ interface Alert {
 }
 
 export interface AlertOptions {
-  readonly runbookUrl?: string;
+  readonly runbookUrl: string;
   readonly without: readonly GatewayAlert[];
   readonly labels: Readonly<Record<string, string>>;
 }
@@ -34,7 +34,8 @@ export function alertRules(spec: GatewaySpec, { runbookUrl, without, labels }: A
       annotations: {
         summary,
         description,
-        ...(runbookUrl === undefined ? {} : { runbook_url: `${runbookUrl}${name}` }),
+        // Anchors of a rendered page are in lower case.
+        runbook_url: runbookUrl + (runbookUrl.endsWith('#') ? name.toLowerCase() : name),
       },
     }));
 }

@@ -28,6 +28,7 @@ const monitored = (
 };
 const rulesOf = (objects: Manifest[]): Manifest[] => only(objects, 'PrometheusRule').spec.groups[0].rules;
 const namesOf = (objects: Manifest[]) => rulesOf(objects).map(({ alert }) => alert);
+const RUNBOOK = 'https://github.com/cdk8s-agentgateway/cdk8s-agentgateway/blob/main/docs/runbook.md';
 const reference = (page: string) => readFileSync(join(root, 'docs', 'reference', page), 'utf8');
 
 describe('GatewayMonitoring', () => {
@@ -125,6 +126,27 @@ describe('GatewayMonitoring', () => {
       ]).toEqual([`https://runbooks.example/${alert}`, 'platform', true]);
     }
   });
+  it('says whose each alert is, so that two gateways do not merge into one', () => {
+    for (const { alert, labels } of rulesOf(synth(monitored({ name: 'other' }))))
+      expect([alert, labels]).toEqual([
+        alert,
+        { namespace: 'aiops', gateway: 'other', severity: expect.stringMatching(/^(critical|warning)$/) },
+      ]);
+  });
+  it.each([
+    ['the page of this project', undefined, `${RUNBOOK}#agentgatewayabsent`],
+    [
+      'a page of their own',
+      'https://wiki.example/gateway#',
+      'https://wiki.example/gateway#agentgatewayabsent',
+    ],
+    ['a page for each alert', 'https://wiki.example/', 'https://wiki.example/AgentgatewayAbsent'],
+  ])('leads somebody who was woken to %s', (_, runbookUrl, url) => {
+    const { annotations } = rulesOf(synth(monitored({}, { runbookUrl }))).find(
+      ({ alert }) => alert === GatewayAlert.ABSENT,
+    )!;
+    expect(annotations.runbook_url).toBe(url);
+  });
   it('waits for as many fetches as the key set is refreshed, and for the memory that the pod has', () => {
     const expr = (name: GatewayAlert) =>
       rulesOf(
@@ -165,6 +187,11 @@ describe('GatewayMonitoring', () => {
       'one severity for all',
       { alertLabels: { severity: 'page' } },
       'alertLabels.severity: must be left out: each alert has its own, got "page"',
+    ],
+    [
+      'the name of another gateway',
+      { alertLabels: { gateway: 'other' } },
+      'alertLabels.gateway: must be left out: each alert has its own, got "other"',
     ],
   ])('refuses %s', (_, props, message) => expect(() => monitored({}, props)).toThrow(message));
   it('refuses a gateway that nobody may scrape', () => {
