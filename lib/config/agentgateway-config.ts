@@ -69,12 +69,12 @@ function v0(spec: GatewaySpec): object {
 
 const FRONTEND = { http: { maxBufferSize: 1_048_576, http1IdleTimeout: '60s' } };
 
-/** It outlives the proxy's drain: until then the proxy still sends it what its open clients ask. */
+/**
+ * Without a minimum (`connectionMinTerminationDeadline`) it ends as soon as it is told to: by then the proxy, its only
+ * client, has ended. With one it would wait that long even where nothing is open.
+ */
 function processConfig(spec: GatewaySpec): object {
-  const drain = Math.ceil(effectiveConfig(spec).drainSeconds);
   return {
-    connectionMinTerminationDeadline: `${drain}s`,
-    connectionTerminationDeadline: `${drain + 5}s`,
     ...(spec.dataPlane._ipv6 ? {} : { enableIpv6: false }),
     logging: { level: 'info', format: 'json' },
   };

@@ -8,7 +8,9 @@ interface Container {
   readonly command?: readonly string[];
 }
 
-const CONTAINERS = ['spec', 'template', 'spec', 'containers'];
+const POD = ['spec', 'template', 'spec'];
+const CONTAINERS = [...POD, 'containers'];
+const SIDECARS = [...POD, 'initContainers'];
 /** What stands in quotes of YAML once it is set: no quote, backslash or white space ends or changes them. */
 const PINNED = '^[^@\\s"\\\\]+@sha256:[0-9a-f]{64}$';
 const TAGGED = '^[^\\s"\\\\]+$';
@@ -19,20 +21,25 @@ const HEAP = '--max-old-space-size=';
  * @param deployment as the app emits it, with the patches of the user
  */
 export function chartSettings(spec: GatewaySpec, deployment: object): Setting[] {
-  const containers = memberAt(deployment, CONTAINERS) as readonly Container[];
   const settings = [
     ...replicas(spec, deployment),
-    ...containers.flatMap((container, at) => {
-      const under = { 'dpop-proxy': [], agentgateway: ['dataPlane'] }[container.name];
-      if (under === undefined) return [];
-      return containerSettings(spec, deployment, [...CONTAINERS, at]).map((setting) => ({
-        ...setting,
-        name: [...under, ...setting.name],
-      }));
-    }),
+    ...[CONTAINERS, SIDECARS].flatMap((list) => settingsOfList(spec, deployment, list)),
   ];
   const isThere = ({ path }: { readonly path: Path }) => memberAt(deployment, path) !== undefined;
   return settings.filter(({ places }) => places.every(isThere));
+}
+
+/** Of the containers that are the gateway's own: a user's patch may have added others. */
+function settingsOfList(spec: GatewaySpec, deployment: object, list: Path): Setting[] {
+  const containers = (memberAt(deployment, list) ?? []) as readonly Container[];
+  return containers.flatMap(({ name }, at) => {
+    const under = { 'dpop-proxy': [], agentgateway: ['dataPlane'] }[name];
+    if (under === undefined) return [];
+    return containerSettings(spec, deployment, [...list, at]).map((setting) => ({
+      ...setting,
+      name: [...under, ...setting.name],
+    }));
+  });
 }
 
 /** A memory store is one pod's, so that there is nothing to set. */

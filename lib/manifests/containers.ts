@@ -65,6 +65,9 @@ export function proxyContainer(spec: GatewaySpec): k8s.Container {
 }
 
 /**
+ * A sidecar: kubelet starts the proxy once agentgateway is ready, and ends agentgateway once the proxy has ended. So
+ * the proxy can finish what is open, and agentgateway need not wait for it.
+ *
  * It never gets the ServiceAccount token. It has no liveness endpoint of its own. Its readiness endpoint never
  * turns back once its config is loaded and asks no dependency, so that as a liveness probe it restarts only a
  * process that no longer answers.
@@ -73,6 +76,7 @@ export function agentgatewayContainer(spec: GatewaySpec): k8s.Container {
   const ready = { path: '/healthz/ready', port: k8s.IntOrString.fromString('readiness') };
   return {
     name: 'agentgateway',
+    restartPolicy: 'Always',
     image: spec.dataPlane._image!.reference,
     imagePullPolicy: 'IfNotPresent',
     args: ['-f', `${DIR.dataPlane}/config.yaml`],

@@ -1,4 +1,4 @@
-/** The workload of a gateway: one pod, with one or two containers, that survives its own rollout. */
+/** The workload of a gateway: one pod, the proxy and where it is used agentgateway, that survives its own rollout. */
 import { dataPlaneFiles, MountedFile, proxyFiles } from '../config/mounted-files';
 import { effectiveConfig } from '../config/proxy-config';
 import { GatewaySpec, secretsRoutes, usesAgentgateway } from '../spec/gateway-spec';
@@ -81,7 +81,8 @@ function podSpec(spec: GatewaySpec): k8s.PodSpec {
       }),
     ),
     ...(spec.replayStore._redis === undefined ? alone(spec) : {}),
-    containers: [proxyContainer(spec), ...(usesAgentgateway(spec) ? [agentgatewayContainer(spec)] : [])],
+    ...(usesAgentgateway(spec) ? { initContainers: [agentgatewayContainer(spec)] } : {}),
+    containers: [proxyContainer(spec)],
     volumes: volumes(spec),
   };
 }

@@ -22,6 +22,12 @@ export const FIELDS: readonly VersionedField[] = [
     nodes: 'kubelet 1.30',
   },
   {
+    field: 'Deployment: `initContainers[].restartPolicy: Always`',
+    emitted: 'with `DataPlane.agentgateway`, the default',
+    since: 29,
+    nodes: 'kubelet 1.29',
+  },
+  {
     field: 'Deployment: `topologySpreadConstraints[].matchLabelKeys`',
     emitted: 'always',
     since: 27,

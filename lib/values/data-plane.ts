@@ -60,8 +60,9 @@ const OPTIONS = struct('AgentgatewayOptions', SHAPE);
 /** What stands between the proxy and the MCP servers. Secrets routes never pass it. */
 export class DataPlane {
   /**
-   * agentgateway as a second container. It answers the proxy alone: the NetworkPolicy does not admit its port,
-   * from v1.1 it refuses every address but loopback, and it verifies each token once more.
+   * agentgateway as a sidecar, which begins before the proxy and ends after it. It answers the proxy alone: the
+   * NetworkPolicy does not admit its port, from v1.1 it refuses every address but loopback, and it verifies each
+   * token once more.
    *
    * @see https://agentgateway.dev
    */

@@ -49,7 +49,11 @@ interface Manifest {
   readonly data?: Readonly<Record<string, string>>;
   readonly spec?: {
     readonly template: {
-      readonly spec: { readonly containers: readonly Container[]; readonly volumes: readonly Volume[] };
+      readonly spec: {
+        readonly containers: readonly Container[];
+        readonly initContainers: readonly Container[];
+        readonly volumes: readonly Volume[];
+      };
     };
   };
 }
@@ -78,8 +82,10 @@ function textIn({ name, items }: Items, path: string): string | undefined {
 }
 /** What a container of the pod has at a path, by its mounts. */
 function mounted(container: string, path: string): string {
-  const { containers, volumes } = manifests.find(({ kind }) => kind === 'Deployment')!.spec!.template.spec;
-  for (const { name, mountPath } of containers.find((c) => c.name === container)!.volumeMounts) {
+  const { spec } = manifests.find(({ kind }) => kind === 'Deployment')!.spec!.template;
+  const { containers, initContainers, volumes } = spec;
+  const { volumeMounts } = [...containers, ...initContainers].find((c) => c.name === container)!;
+  for (const { name, mountPath } of volumeMounts) {
     if (!path.startsWith(`${mountPath}/`)) continue;
     const volume = volumes.find((v) => v.name === name)!;
     const projected = (volume.projected?.sources ?? []).map(({ configMap }) => configMap);

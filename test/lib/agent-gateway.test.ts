@@ -1,5 +1,6 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { ApiObject, Duration, JsonPatch, Size, Testing } from 'cdk8s';
+import { parse } from 'yaml';
 import {
   AgentgatewayVersion,
   AuthMode,
@@ -22,6 +23,7 @@ import {
   apiServer,
   backendPeer,
   container,
+  containers,
   dataOf,
   gatewayChart,
   Manifest,
@@ -43,15 +45,9 @@ describe('the pod', () => {
   const objects = manifests({ secrets: ['db'] });
 
   it('runs the proxy and agentgateway, the proxy alone with DataPlane.direct', () => {
-    expect(pod(objects).containers.map((c: { name: string }) => c.name)).toEqual([
-      'dpop-proxy',
-      'agentgateway',
-    ]);
-    expect(
-      pod(manifests({ gateway: { dataPlane: DataPlane.direct() } })).containers.map(
-        (c: { name: string }) => c.name,
-      ),
-    ).toEqual(['dpop-proxy']);
+    const names = (given: Manifest[]) => containers(given).map(({ name }) => name);
+    expect(names(objects)).toEqual(['dpop-proxy', 'agentgateway']);
+    expect(names(manifests({ gateway: { dataPlane: DataPlane.direct() } }))).toEqual(['dpop-proxy']);
   });
   it('is what the restricted Pod Security Standard asks, and more', () => {
     expect(pod(objects)).toMatchObject({
@@ -65,7 +61,7 @@ describe('the pod', () => {
         seccompProfile: { type: 'RuntimeDefault' },
       },
     });
-    for (const c of pod(objects).containers) {
+    for (const c of containers(objects)) {
       expect(c.securityContext).toEqual({
         allowPrivilegeEscalation: false,
         privileged: false,
@@ -91,7 +87,7 @@ describe('the pod', () => {
     for (const v of pod(objects).volumes) {
       if (v.emptyDir !== undefined) expect(v.emptyDir).toEqual({ medium: 'Memory', sizeLimit: '16Mi' });
     }
-    for (const c of pod(objects).containers) {
+    for (const c of containers(objects)) {
       for (const m of c.volumeMounts) {
         expect(m.subPath).toBeUndefined();
         expect(m.readOnly === true || m.mountPath === '/tmp').toBe(true);
@@ -125,6 +121,21 @@ describe('the pod', () => {
     // A sleep of no time is not known before 1.33.
     expect(container(manifests({ gateway: { preStop: Duration.seconds(0) } })).lifecycle).toBeUndefined();
   });
+  it('ends agentgateway, which waits for nothing, once the proxy has ended; the proxy begins once it is ready', () => {
+    const [agentgateway, ...others] = pod(objects).initContainers;
+    // https://kubernetes.io/docs/concepts/workloads/pods/sidecar-containers/
+    expect([agentgateway.name, agentgateway.restartPolicy, others]).toEqual(['agentgateway', 'Always', []]);
+    expect([agentgateway.startupProbe.httpGet, container(objects).restartPolicy]).toEqual([
+      { path: '/healthz/ready', port: 'readiness' },
+      undefined,
+    ]);
+    // A wait of its own would follow the proxy's, and an end without open requests would take that long.
+    const waiting = manifests({ gateway: { drain: Duration.seconds(100), preStop: Duration.seconds(20) } });
+    expect(container(waiting, 'agentgateway').lifecycle).toBeUndefined();
+    expect(Object.keys(parse(dataOf(waiting, 'config.yaml')).config)).not.toEqual(
+      expect.arrayContaining([expect.stringMatching(/Deadline$/)]),
+    );
+  });
   it('asks of its nodes only what it is told to: kubelet refuses the pod where one of these is missing', () => {
     const fields = (gateway: object) => {
       const { hostUsers, securityContext } = pod(manifests({ gateway }));
@@ -142,7 +153,7 @@ describe('the pod', () => {
   });
   it('has room for its logs: five files of 50 MiB and what is written between rotations, in each container', () => {
     const storage = (given: Manifest[]) =>
-      pod(given).containers.map((c: Manifest) => [
+      containers(given).map((c) => [
         c.resources.requests['ephemeral-storage'],
         c.resources.limits['ephemeral-storage'],
       ]);

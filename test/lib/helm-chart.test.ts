@@ -79,7 +79,8 @@ describe('an app as a chart', () => {
   it('has values for replicas, images and resources, and a schema that says what they may be', () => {
     chart();
     const { spec } = only(synthesize(join(dir, 'plain'), true), 'Deployment');
-    const [proxy, dataPlane] = spec.template.spec.containers as Manifest[];
+    const { containers, initContainers } = spec.template.spec;
+    const [[proxy], [dataPlane]] = [containers, initContainers] as Manifest[][];
     const resources = { cpu: '100m', ephemeralStorageMebibytes: 512 };
     expect(Yaml.load(join(dir, 'values.yaml'))).toEqual([
       {

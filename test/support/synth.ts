@@ -71,8 +71,13 @@ export function only(objects: Manifest[], kind: string, name?: string): Manifest
 }
 
 export const pod = (objects: Manifest[]): Manifest => only(objects, 'Deployment').spec.template.spec;
+/** All that run in it: a sidecar is an init container to Kubernetes. */
+export const containers = (objects: Manifest[]): Manifest[] => [
+  ...pod(objects).containers,
+  ...(pod(objects).initContainers ?? []),
+];
 export const container = (objects: Manifest[], name = 'dpop-proxy'): Manifest =>
-  pod(objects).containers.find((c: Manifest) => c.name === name);
+  containers(objects).find((c) => c.name === name)!;
 
 /** The ConfigMap that has this key. */
 export function dataOf(objects: Manifest[], key: string): string {
