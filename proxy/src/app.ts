@@ -161,19 +161,15 @@ function waitingFor({ generation, stopping }: EdgeState, { store, auditSink }: P
 }
 
 /** Names of what can be read again, of each kind. */
-function followed({
-  config: {
-    listen: { tls },
-    tracing,
-  },
-  trust,
-}: Generation): Readonly<Record<Reloaded, readonly string[]>> {
+function followed({ config, trust }: Generation): Readonly<Record<Reloaded, readonly string[]>> {
+  const certFile = config.listen.tls?.certFile;
+  const tracingFile = config.tracing?.authorization?.file;
   return {
     config: ['config'],
     jwks: [...trust.keys.keys()],
     nonce_keys: [...trust.nonceKeys.keys()],
-    credential: [...trust.credentials.keys(), tracing?.authorization?.file ?? ''],
-    certificate: [...trust.clientCertificates.keys(), tls?.certFile ?? ''],
+    credential: [...trust.credentials.keys(), ...(tracingFile === undefined ? [] : [tracingFile])],
+    certificate: [...trust.clientCertificates.keys(), ...(certFile === undefined ? [] : [certFile])],
     roots: [...trust.roots.keys()],
   };
 }

@@ -1,6 +1,7 @@
 /** What one config makes of requests: a reload makes another of these and lets the requests under way end in theirs. */
 import { hash } from 'node:crypto';
 import { isIP } from 'node:net';
+import type { Clock } from './clock.js';
 import type { Config, McpRoute, Route } from './config/index.js';
 import type { SessionKeys } from './keys/key-source.js';
 import { hostNameOf, metadataUrl, publicPlaceOf } from './http/resource.js';
@@ -17,7 +18,7 @@ import { createResponder, type Responder } from './stages/respond.js';
 import { openTrust, type Dependencies, type Trust } from './trust.js';
 import type { Deadlines } from './upstream/deadlines.js';
 import type { OpenAnswers } from './upstream/open-answers.js';
-import { BackendWatch } from './upstream/backend-watch.js';
+import type { BackendWatch } from './upstream/backend-watch.js';
 import { several, single, type Endpoints } from './upstream/endpoints.js';
 import { createUpstream, type BackendView } from './upstream/upstream.js';
 import type { BucketTable } from './limit/bucket-table.js';
@@ -59,6 +60,8 @@ export interface ProcessResources {
   readonly tracer: Tracer | undefined;
   readonly deadlines: Deadlines;
   readonly openAnswers: OpenAnswers;
+  /** Of all backends, since several routes may have the same. */
+  readonly watch: BackendWatch;
   /** Reads again what is mounted. */
   refresh(): void;
   close(): Promise<void>;
@@ -79,7 +82,7 @@ export function openGeneration(
       route,
       acquire(
         ['endpoints', route.name, route.kind, route.backend, patienceOf(route, config), config.limits],
-        () => openEndpoints(route, config, resources, trust, dependencies),
+        () => openEndpoints(route, config, resources, trust, clock),
       ),
     ]),
   );
@@ -159,13 +162,12 @@ function policyText(route: Route, { issuers }: Config): string {
 function openEndpoints(
   route: Route,
   config: Config,
-  { deadlines, openAnswers, metrics }: ProcessResources,
+  { deadlines, openAnswers, metrics, watch }: ProcessResources,
   { credentials, clientCertificates, roots }: Trust,
-  { clock: now, warn, recovered }: Dependencies,
+  now: Clock,
 ): Endpoints {
   const { limits } = config;
   const upstream = patienceOf(route, config);
-  const watch = new BackendWatch({ warn, recovered });
   const { caFile } = route.backend;
   const token = route.kind === 'secrets' ? credentials.get(route.backend.tokenFile) : undefined;
   const certificate =

@@ -18,6 +18,7 @@ import { connectRedis } from './redis/connect.js';
 import type { SharedClaims } from './replay/memory-store.js';
 import { openReplayStore } from './replay/open-replay-store.js';
 import { reloadEvents, type Dependencies } from './trust.js';
+import { BackendWatch } from './upstream/backend-watch.js';
 import { createDeadlines } from './upstream/deadlines.js';
 import { createOpenAnswers } from './upstream/open-answers.js';
 import { bucketMemories, bucketTables, type Buckets, type SharedRedis } from './request-pipeline.js';
@@ -72,6 +73,7 @@ export async function openProcessResources(options: OpenOptions): Promise<Proces
     store,
     metrics,
     openAnswers,
+    watch: new BackendWatch(dependencies),
     audit,
     auditSink,
     tracer: tracing?.tracer,

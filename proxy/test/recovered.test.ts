@@ -11,7 +11,13 @@ import { until } from './support/until.js';
 const client = ec();
 let fixture: GatewayFixture;
 beforeAll(async () => {
-  fixture = await startFixture();
+  fixture = await startFixture({
+    change: ({ routes }) => {
+      const [mcp] = routes as [(typeof routes)[number]];
+      const auth = { profile: 'dpop' as const, issuers: ['as'], audiences: [`${ORIGIN}/other`] };
+      routes.push({ ...mcp, name: 'other', pathPrefix: '/other', auth });
+    },
+  });
 });
 afterAll(() => fixture.stop());
 beforeEach(() => {
@@ -19,12 +25,12 @@ beforeEach(() => {
   fixture.recoveries.length = 0;
 });
 
-const ask = () => {
-  const token = accessToken(fixture.as, { cnf: { jkt: thumbprint(client) } });
+const ask = (path = '/mcp') => {
+  const token = accessToken(fixture.as, { cnf: { jkt: thumbprint(client) }, aud: ORIGIN + path });
   return fixture.ask({
     method: 'POST',
-    path: '/mcp',
-    headers: { authorization: `DPoP ${token}`, dpop: proof(client, 'POST', `${ORIGIN}/mcp`, token) },
+    path,
+    headers: { authorization: `DPoP ${token}`, dpop: proof(client, 'POST', ORIGIN + path, token) },
   });
 };
 const failing = async (): Promise<string | undefined> =>
@@ -44,10 +50,10 @@ it('a key set that is no good is a gauge of 1 for as long as it is mounted, and 
   expect(await failing()).toBe('0');
 });
 
-it('a backend that fails five times in a row is told once, and once that it works again', async () => {
+it('a backend that fails five times in a row, whatever the routes, is told once, and once that it works again', async () => {
   const good = fixture.answer;
   fixture.answer = (_, response) => response.destroy();
-  for (let i = 0; i < 7; i++) expect((await ask()).status).toBe(502);
+  for (let i = 0; i < 7; i++) expect((await ask(i % 2 === 0 ? '/mcp' : '/other')).status).toBe(502);
   expect(fixture.warnings).toEqual([
     expect.stringMatching(/^backend 127\.0\.0\.1:\d+: 5 requests in a row failed: upstream_/),
   ]);

@@ -19,10 +19,18 @@ export class BackendWatch {
     this.#events = events;
   }
 
-  /** @param backend host and port */
-  saw(backend: string, outcome: Outcome): void {
+  /**
+   * @param backend host and port
+   * @returns whether it works; `undefined`: what happened says nothing about it, as a client that leaves or a body that
+   * is too large
+   */
+  saw(backend: string, outcome: Outcome): boolean | undefined {
     const worked = workedAfter(outcome);
-    if (worked === undefined) return;
+    if (worked !== undefined) this.#count(backend, worked, outcome);
+    return worked;
+  }
+
+  #count(backend: string, worked: boolean, outcome: Outcome): void {
     const before = this.#failures.get(backend) ?? 0;
     if (!worked) {
       this.#failures.set(backend, before + 1);
@@ -44,11 +52,7 @@ function whyOf(outcome: Outcome): string {
 /** Answers that say: not this one, now. */
 const FAILING = [502, 503, 504];
 
-/**
- * Whether the endpoint works; `undefined`: what happened says nothing about it, as a client that leaves or a
- * body that is too large.
- */
-export function workedAfter(outcome: Outcome): boolean | undefined {
+function workedAfter(outcome: Outcome): boolean | undefined {
   if (outcome.kind === 'answered') {
     if (outcome.ended === 'backend_cut' || FAILING.includes(outcome.status)) return false;
     return outcome.ended === undefined ? true : undefined;

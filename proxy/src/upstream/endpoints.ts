@@ -3,7 +3,7 @@ import type { Clock } from '../clock.js';
 import type { McpRoute } from '../config/index.js';
 import type { UpstreamRequest } from '../pipeline/evidence.js';
 import { deny, type Denial } from '../pipeline/reason.js';
-import { workedAfter, type BackendWatch } from './backend-watch.js';
+import type { BackendWatch } from './backend-watch.js';
 import type { Outcome, Upstream } from './upstream.js';
 
 /** Where one request goes. */
@@ -26,6 +26,7 @@ export interface Endpoints {
 
 const SESSION = 'mcp-session-id';
 const TAG_LENGTH = 8;
+
 export interface EndpointsOptions {
   readonly outlier: McpRoute['backend']['outlier'];
   readonly now: Clock;
@@ -43,7 +44,7 @@ interface Member {
 
 /** One backend: everything goes there. */
 export function single(upstream: Upstream, watch: BackendWatch): Endpoints {
-  const report = (outcome: Outcome) => watch.saw(upstream.backend, outcome);
+  const report = (outcome: Outcome) => void watch.saw(upstream.backend, outcome);
   return {
     pick: (request) => ({ upstream, request, nameSession: request.nameSession, report }),
     close: () => upstream.close(),
@@ -84,8 +85,7 @@ export function several(
       nameSession: (id) => nameSession(`${member.tag}.${id}`),
       report(outcome) {
         member.open -= 1;
-        watch.saw(member.upstream.backend, outcome);
-        const worked = workedAfter(outcome);
+        const worked = watch.saw(member.upstream.backend, outcome);
         if (worked === undefined) return;
         if (worked) {
           member.failures = 0;
