@@ -1,5 +1,5 @@
 /** Which header fields a message needs, where only its body says what it is: initialize, notifications, tasks. */
-import { ORIGIN, startFixture, type GatewayFixture } from './support/gateway.js';
+import { changeRoutes, ORIGIN, startFixture, type GatewayFixture } from './support/gateway.js';
 import { accessToken, ec, proof, thumbprint } from './support/mint.js';
 import { reasonOf } from './support/reason-of.js';
 
@@ -7,27 +7,23 @@ const client = ec();
 let fixture: GatewayFixture;
 beforeAll(async () => {
   fixture = await startFixture({
-    change: (config) => {
-      const [mcp] = config.routes as [(typeof config.routes)[number]];
-      const auth = { profile: 'dpop', issuers: ['as'], audiences: ['all'] };
-      config.routes = [
-        { ...mcp, auth },
-        { ...mcp, name: 'one', pathPrefix: '/one', auth, revisions: ['2025-11-25'] },
+    change: (config) =>
+      changeRoutes(config, (mcp) => [
+        { ...mcp },
+        { ...mcp, name: 'one', pathPrefix: '/one', revisions: ['2025-11-25'] },
         {
           ...mcp,
           name: 'ruled',
           pathPrefix: '/ruled',
-          auth,
           allow: [
             { method: 'tasks/get', names: ['t'] },
             { method: 'tools/list' },
             { method: 'notifications/*' },
           ],
         },
-        { ...mcp, name: 'older', pathPrefix: '/older', auth, revisions: ['2024-11-05', '2025-03-26'] },
-        { ...mcp, name: 'page', pathPrefix: '/page', auth, allowedOrigins: ['https://app.example'] },
-      ] as typeof config.routes;
-    },
+        { ...mcp, name: 'older', pathPrefix: '/older', revisions: ['2024-11-05', '2025-03-26'] },
+        { ...mcp, name: 'page', pathPrefix: '/page', allowedOrigins: ['https://app.example'] },
+      ]),
   });
 });
 afterAll(() => fixture.stop());

@@ -1,7 +1,7 @@
 /** Lists of MCP, cut to what their caller may use: in JSON and in event streams, however these are written. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { gzipSync } from 'node:zlib';
-import { ORIGIN, startFixture, type Answer, type GatewayFixture } from './support/gateway.js';
+import { changeRoutes, ORIGIN, startFixture, type Answer, type GatewayFixture } from './support/gateway.js';
 import { accessToken, ec, proof, thumbprint } from './support/mint.js';
 import { reasonOf } from './support/reason-of.js';
 
@@ -9,13 +9,10 @@ const client = ec();
 let fixture: GatewayFixture;
 beforeAll(async () => {
   fixture = await startFixture({
-    change: (config) => {
-      const [mcp] = config.routes as [(typeof config.routes)[number]];
-      const auth = { profile: 'dpop', issuers: ['as'], audiences: ['all'] };
-      config.routes = [
+    change: (config) =>
+      changeRoutes(config, (mcp) => [
         {
           ...mcp,
-          auth,
           allow: [
             { method: 'tools/list' },
             { method: 'resources/list' },
@@ -24,9 +21,8 @@ beforeAll(async () => {
             { method: 'tools/call', names: ['admin'], when: { claim: 'groups', oneOf: ['ops'] } },
           ],
         },
-        { ...mcp, name: 'open', pathPrefix: '/open', auth },
-      ] as typeof config.routes;
-    },
+        { ...mcp, name: 'open', pathPrefix: '/open' },
+      ]),
   });
 });
 afterAll(() => fixture.stop());

@@ -1,21 +1,18 @@
 /** What a client of MCP reads when it is refused: a JSON-RPC error, or what OAuth wants. */
-import { ORIGIN, startFixture, type Answer, type GatewayFixture } from './support/gateway.js';
+import { changeRoutes, ORIGIN, startFixture, type Answer, type GatewayFixture } from './support/gateway.js';
 import { accessToken, ec, proof, thumbprint } from './support/mint.js';
 
 const client = ec();
 let fixture: GatewayFixture;
 beforeAll(async () => {
   fixture = await startFixture({
-    change: (config) => {
-      const [mcp] = config.routes as [(typeof config.routes)[number]];
-      const auth = { profile: 'dpop', issuers: ['as'], audiences: ['all'] };
-      config.routes = [
-        { ...mcp, auth, revisions: ['2025-06-18', '2025-11-25'], methods: ['POST'] },
+    change: (config) =>
+      changeRoutes(config, (mcp) => [
+        { ...mcp, revisions: ['2025-06-18', '2025-11-25'], methods: ['POST'] },
         {
           ...mcp,
           name: 'ruled',
           pathPrefix: '/ruled',
-          auth,
           allow: [
             { method: 'tools/call', names: ['read'] },
             { method: 'tools/call', names: ['write'], requiredScopes: ['mcp:write'] },
@@ -23,8 +20,7 @@ beforeAll(async () => {
             { method: 'prompts/get', when: { claim: '/realm_access/roles', oneOf: ['author'] } },
           ],
         },
-      ] as typeof config.routes;
-    },
+      ]),
   });
 });
 afterAll(() => fixture.stop());

@@ -2,43 +2,21 @@
  * The shipped bundle traces with the shipped chunk of OpenTelemetry's library, and a gateway without tracing
  * never loads it.
  */
-import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ConfigInput } from '../../proxy/src/config/index.js';
-import { ORIGIN, request } from '../../proxy/test/support/gateway.js';
+import { request } from '../../proxy/test/support/gateway.js';
 import { startCollector } from '../../proxy/test/support/collector.js';
-import { jwkOf, rsa } from '../../proxy/test/support/mint.js';
+import { oneRoute } from '../../proxy/test/support/one-route.js';
 import { assets, startGatewayProcess } from './support/gateway-process.js';
 
 const CHUNK = 'vendor-opentelemetry.mjs';
 const dir = mkdtempSync(join(tmpdir(), 'agw-tracing-'));
 afterAll(() => rmSync(dir, { recursive: true }));
 
-const config = (tracing?: ConfigInput['tracing']): ConfigInput => ({
-  version: 1,
-  publicOrigins: [ORIGIN],
-  issuers: [{ name: 'as', issuer: 'https://as.example', jwks: { file: join(dir, 'jwks.json') } }],
-  replay: { store: 'memory' },
-  routes: [
-    {
-      kind: 'mcp',
-      name: 'mcp',
-      pathPrefix: '/mcp',
-      auth: { profile: 'dpop', issuers: ['as'] },
-      backend: { url: 'http://127.0.0.1:9' },
-    },
-  ],
-  audit: { file: join(dir, 'audit.jsonl') },
-  drainSeconds: 1,
-  ...(tracing === undefined ? {} : { tracing }),
-});
-beforeAll(() =>
-  writeFileSync(
-    join(dir, 'jwks.json'),
-    JSON.stringify({ keys: [{ ...jwkOf(rsa()), kid: 'as-1', alg: 'RS256', use: 'sig' }] }),
-  ),
-);
+const config = (tracing?: ConfigInput['tracing']): ConfigInput =>
+  oneRoute(dir, tracing === undefined ? {} : { tracing });
 
 it('sends at SIGTERM what has not been sent', async () => {
   const collector = await startCollector();

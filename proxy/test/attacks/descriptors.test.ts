@@ -3,48 +3,26 @@
  * one packet. Without a bound of its own the process runs into EMFILE: the kernel refuses every descriptor, so
  * probes and metrics go unanswered as well, kubelet restarts the pod, and nothing says why.
  */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startGatewayProcess } from '../../../test/e2e/support/gateway-process.js';
-import { ORIGIN, request } from '../support/gateway.js';
-import { jwkOf, rsa } from '../support/mint.js';
+import { request } from '../support/gateway.js';
+import { oneRoute } from '../support/one-route.js';
 
 const DESCRIPTORS = 256;
 const CONNECTIONS = 400;
 const dir = mkdtempSync(join(tmpdir(), 'agw-descriptors-'));
 afterAll(() => rmSync(dir, { recursive: true }));
-beforeAll(() =>
-  writeFileSync(
-    join(dir, 'jwks.json'),
-    JSON.stringify({ keys: [{ ...jwkOf(rsa()), kid: 'as-1', alg: 'RS256', use: 'sig' }] }),
-  ),
-);
 
 it.each([1, 2])('answers on the admin port, and counts what it refuses, with %d workers', async (workers) => {
-  const gateway = await startGatewayProcess(
-    {
-      version: 1,
-      publicOrigins: [ORIGIN],
-      workers,
-      issuers: [{ name: 'as', issuer: 'https://as.example', jwks: { file: join(dir, 'jwks.json') } }],
-      replay: { store: 'memory' },
-      routes: [
-        {
-          kind: 'mcp',
-          name: 'mcp',
-          pathPrefix: '/mcp',
-          auth: { profile: 'dpop', issuers: ['as'] },
-          backend: { url: 'http://127.0.0.1:9' },
-        },
-      ],
-      audit: { file: join(dir, 'audit.jsonl') },
-      drainSeconds: 1,
-    },
-    { dir, name: `descriptors-${workers}`, descriptors: DESCRIPTORS },
-  );
+  const gateway = await startGatewayProcess(oneRoute(dir, { workers }), {
+    dir,
+    name: `descriptors-${workers}`,
+    descriptors: DESCRIPTORS,
+  });
   const sockets: net.Socket[] = [];
   try {
     expect(gateway.said()).toMatch(

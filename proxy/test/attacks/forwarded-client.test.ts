@@ -72,19 +72,23 @@ describe.each(['x-forwarded', 'forwarded'] as const)('behind a front that writes
   });
 });
 
+/** Certificates come as Envoy writes them. */
+const startBehind = (trusted: string) =>
+  startFixture({
+    change: (config) => {
+      config.trustedPeers = [trusted];
+      config.routes[0]!.auth = {
+        profile: 'mtls',
+        issuers: ['as'],
+        audiences: [`${ORIGIN}/mcp`],
+        certificateFrom: 'xfcc',
+      };
+    },
+  });
+
 describe('without a front', () => {
   beforeAll(async () => {
-    fixture = await startFixture({
-      change: (config) => {
-        config.trustedPeers = ['192.0.2.0/24'];
-        config.routes[0]!.auth = {
-          profile: 'mtls',
-          issuers: ['as'],
-          audiences: [`${ORIGIN}/mcp`],
-          certificateFrom: 'xfcc',
-        };
-      },
-    });
+    fixture = await startBehind('192.0.2.0/24');
   });
   afterAll(() => fixture.stop());
   it("nobody is somebody else, and garbage is nobody's matter", async () => {
@@ -110,17 +114,7 @@ describe('a certificate by the word of Envoy', () => {
   const x5t = hash('sha256', 'x', 'base64url');
   const HEX = Buffer.from(x5t, 'base64url').toString('hex');
   beforeAll(async () => {
-    fixture = await startFixture({
-      change: (config) => {
-        config.trustedPeers = ['127.0.0.1/32'];
-        config.routes[0]!.auth = {
-          profile: 'mtls',
-          issuers: ['as'],
-          audiences: [`${ORIGIN}/mcp`],
-          certificateFrom: 'xfcc',
-        };
-      },
-    });
+    fixture = await startBehind('127.0.0.1/32');
   });
   afterAll(() => fixture.stop());
   const bound = async (...fields: string[]) => {

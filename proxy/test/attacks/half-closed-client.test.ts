@@ -4,15 +4,14 @@
  * reset before that was done tripped an assertion of Node's (JSStreamSocket.doWrite), which nobody can catch: one
  * client ended the process, and every connection with it.
  */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ConfigInput } from '../../src/config/index.js';
 import { startGatewayProcess } from '../../../test/e2e/support/gateway-process.js';
-import { ORIGIN, request as ask } from '../support/gateway.js';
+import { request as ask } from '../support/gateway.js';
 import { block, FLAG, frame, FRAME, makeCertificate, rawClient, request } from '../support/http2.js';
-import { jwkOf, rsa } from '../support/mint.js';
+import { oneRoute } from '../support/one-route.js';
 
 const ROUNDS = 2;
 const CLIENTS = 12;
@@ -27,30 +26,6 @@ const MANY = { maxTokens: 100_000, tokensPerSecond: 100_000 };
 
 const dir = mkdtempSync(join(tmpdir(), 'agw-half-closed-'));
 afterAll(() => rmSync(dir, { recursive: true }));
-
-function config(): ConfigInput {
-  const keys = [{ ...jwkOf(rsa()), kid: 'as-1', alg: 'RS256', use: 'sig' }];
-  writeFileSync(join(dir, 'jwks.json'), JSON.stringify({ keys }));
-  return {
-    version: 1,
-    listen: { tls: makeCertificate(dir, 'gw') },
-    publicOrigins: [ORIGIN],
-    issuers: [{ name: 'as', issuer: 'https://as.example', jwks: { file: join(dir, 'jwks.json') } }],
-    replay: { store: 'memory' },
-    limits: { refusalsPerAddress: MANY },
-    routes: [
-      {
-        kind: 'mcp',
-        name: 'mcp',
-        pathPrefix: '/mcp',
-        auth: { profile: 'dpop', issuers: ['as'] },
-        backend: { url: 'http://127.0.0.1:9' },
-      },
-    ],
-    audit: { file: join(dir, 'audit.jsonl') },
-    drainSeconds: 1,
-  };
-}
 
 async function attack(port: number): Promise<void> {
   const clients = await Promise.all(Array.from({ length: CLIENTS }, () => rawClient(port, NO_WINDOW)));
@@ -72,7 +47,10 @@ async function attack(port: number): Promise<void> {
 }
 
 it('ends its own connections, and nothing else', async () => {
-  const gateway = await startGatewayProcess(config(), { dir, name: 'half-closed' });
+  const gateway = await startGatewayProcess(
+    oneRoute(dir, { listen: { tls: makeCertificate(dir, 'gw') }, limits: { refusalsPerAddress: MANY } }),
+    { dir, name: 'half-closed' },
+  );
   try {
     for (let round = 0; round < ROUNDS; round++) await attack(gateway.port);
     expect(gateway.child.exitCode).toBeNull();

@@ -5,7 +5,7 @@
  * the list where the call waits; it asks for it in a batch, or with the method's name in escapes; it lists prompts and
  * templates; and it makes the gateway hold as much as it can.
  */
-import { ORIGIN, startFixture, type GatewayFixture } from '../support/gateway.js';
+import { changeRoutes, ORIGIN, startFixture, type GatewayFixture } from '../support/gateway.js';
 import { accessToken, ec, proof, thumbprint } from '../support/mint.js';
 import { until } from '../support/until.js';
 
@@ -14,8 +14,6 @@ let fixture: GatewayFixture;
 beforeAll(async () => {
   fixture = await startFixture({
     change: (config) => {
-      const [mcp] = config.routes as [(typeof config.routes)[number]];
-      const auth = { profile: 'dpop', issuers: ['as'], audiences: ['all'] };
       const names = ['seen', 'a://seen'];
       const allow = [
         { method: 'tools/list' },
@@ -26,7 +24,7 @@ beforeAll(async () => {
         { method: 'prompts/get', names },
         { method: 'resources/read', names },
       ];
-      config.routes = [{ ...mcp, auth, allow }] as typeof config.routes;
+      changeRoutes(config, (mcp) => [{ ...mcp, allow }]);
     },
   });
   const entry = (name: string) => ({ name, uri: `a://${name}`, uriTemplate: `a://${name}` });

@@ -61,6 +61,21 @@ export interface GatewayFixture {
   stop(): Promise<void>;
 }
 
+type Routes = ConfigInput['routes'];
+
+/**
+ * Other routes of a fixture.
+ * @param routesOf makes them of its first one; on each, tokens for the audience `all` are good
+ */
+export function changeRoutes(
+  config: ConfigInput,
+  routesOf: (mcp: Routes[number]) => readonly object[],
+): void {
+  const [mcp] = config.routes as [Routes[number]];
+  const auth = { profile: 'dpop', issuers: ['as'], audiences: ['all'] };
+  config.routes = routesOf({ ...mcp, auth } as Routes[number]) as Routes;
+}
+
 export { freePort };
 
 export function request(

@@ -4,10 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { signAs } from '../peers/conformance-suite.js';
-import { startMcpServer, type McpPeer } from '../peers/mcp-server.js';
-import { startPeers, type Peers } from '../peers/peers.js';
-import { startSigningRelay, type SigningRelay } from '../peers/signing-relay.js';
+import { startSignedPeers, type SignedPeers } from '../peers/conformance-suite.js';
 import { installNpm } from '../support/installed.js';
 import { expectInterop, interopRows } from '../support/interop.js';
 
@@ -21,45 +18,27 @@ const launcher =
     ? join(installed.dir, 'node_modules', PACKAGE, 'clients', 'launcher', 'build', 'index.js')
     : '';
 
-let mcp: McpPeer;
-let relay: SigningRelay;
-let peers: Peers;
+let signed: SignedPeers;
 let home: string;
 
 withInspector("the MCP inspector's CLI", () => {
   beforeAll(async () => {
     home = mkdtempSync(join(tmpdir(), 'agw-inspector-'));
-    mcp = await startMcpServer();
-    relay = await startSigningRelay();
-    peers = await startPeers({
-      backendUrl: `http://127.0.0.1:${mcp.port}`,
-      change: (config) => {
-        const [mcpRoute] = config.routes as [(typeof config.routes)[number]];
-        const allow = [
-          ...[
-            'initialize',
-            'server/discover',
-            'logging/*',
-            'notifications/*',
-            'tools/list',
-            'resources/*',
-          ].map((method) => ({ method })),
-          { method: 'tools/call', names: ['echo'] },
-        ];
-        config.routes = [{ ...mcpRoute, allow } as typeof mcpRoute];
-      },
-    });
-    await signAs(peers, relay);
+    const allow = [
+      ...['initialize', 'server/discover', 'logging/*', 'notifications/*', 'tools/list', 'resources/*'].map(
+        (method) => ({ method }),
+      ),
+      { method: 'tools/call', names: ['echo'] },
+    ];
+    signed = await startSignedPeers((common) => [{ ...common, name: 'mcp', pathPrefix: '/mcp', allow }]);
   }, 30_000);
   afterAll(async () => {
-    await relay.stop();
-    await peers.stop();
-    await mcp.stop();
+    await signed.stop();
     rmSync(home, { recursive: true, force: true });
   });
 
   const inspect = async (...args: string[]) => {
-    const url = `${relay.origin}/mcp`;
+    const url = `${signed.relay.origin}/mcp`;
     const { stdout } = await promisify(execFile)(
       process.execPath,
       [launcher, '--cli', url, '--transport', 'http', ...args],
@@ -75,8 +54,8 @@ withInspector("the MCP inspector's CLI", () => {
     expect(called).toContain('bound');
     expect(await inspect('--method', 'resources/list')).toContain('test://static-text');
     await expect(inspect('--method', 'prompts/list')).rejects.toThrow();
-    expect(await peers.reasons('mcp')).toContain('mcp_not_allowed');
-    const versions = mcp.seen.map(({ headers }) => headers['mcp-protocol-version']);
+    expect(await signed.peers.reasons('mcp')).toContain('mcp_not_allowed');
+    const versions = signed.mcp.seen.map(({ headers }) => headers['mcp-protocol-version']);
     const revisions = new Set(versions.filter((revision) => revision !== undefined));
     expectInterop('inspector', [...revisions].map(String).sort());
   }, 120_000);

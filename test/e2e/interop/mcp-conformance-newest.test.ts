@@ -5,10 +5,16 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { count, outcomes, passing, runSuite, signAs, table, type Run } from '../peers/conformance-suite.js';
-import { startMcpServer, type McpPeer } from '../peers/mcp-server.js';
-import { startPeers, type Peers } from '../peers/peers.js';
-import { startSigningRelay, type SigningRelay } from '../peers/signing-relay.js';
+import {
+  count,
+  outcomes,
+  passing,
+  runSuite,
+  startSignedPeers,
+  table,
+  type Run,
+  type SignedPeers,
+} from '../peers/conformance-suite.js';
 import { expectInterop } from '../support/interop.js';
 
 /** What passes at the server itself: scenarios, and checks of all. */
@@ -17,49 +23,32 @@ const REVISIONS: [revision: string, route: string, scenarios: number, checks: nu
   ['2026-07-28', 'modern', 27, 114],
 ];
 
-let mcp: McpPeer;
-let relay: SigningRelay;
-let peers: Peers;
+let signed: SignedPeers;
 let dir: string;
 
 beforeAll(async () => {
   dir = mkdtempSync(join(tmpdir(), 'agw-conformance-'));
-  mcp = await startMcpServer();
-  relay = await startSigningRelay();
-  const backend = { url: `http://127.0.0.1:${mcp.port}` };
-  peers = await startPeers({
-    backendUrl: backend.url,
-    change: (config) => {
-      const auth = { profile: 'dpop' as const, issuers: ['as'] };
-      const allowedOrigins = [relay.origin];
+  signed = await startSignedPeers((common) => [
+    { ...common, name: 'mcp', pathPrefix: '/mcp' },
+    {
+      ...common,
+      name: 'modern',
+      pathPrefix: '/modern',
       // Of the revisions that server/discover names, since refusals name them, too.
-      const modern = { url: `${backend.url}/mcp` };
-      config.routes = [
-        { kind: 'mcp', name: 'mcp', pathPrefix: '/mcp', auth, allowedOrigins, backend },
-        {
-          kind: 'mcp',
-          name: 'modern',
-          pathPrefix: '/modern',
-          auth,
-          allowedOrigins,
-          revisions: ['2026-07-28'],
-          backend: modern,
-        },
-      ];
+      revisions: ['2026-07-28'],
+      backend: { url: `${common.backend.url}/mcp` },
     },
-  });
-  await signAs(peers, relay);
+  ]);
 }, 30_000);
 afterAll(async () => {
-  await relay.stop();
-  await peers.stop();
-  await mcp.stop();
+  await signed.stop();
   rmSync(dir, { recursive: true, force: true });
 });
 
 it.each(REVISIONS)(
   '%s: every scenario for servers has the same outcomes through the gateway, check by check',
   async (revision, route, scenarios, checks) => {
+    const { mcp, relay } = signed;
     const options = ['--suite', 'all', '--spec-version', revision];
     const run = (name: string, url: string): Promise<Run> =>
       runSuite('conformance-newest', join(dir, `${revision}-${name}`), url, options);

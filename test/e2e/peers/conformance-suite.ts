@@ -4,8 +4,10 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { generateKeyPair } from 'dpop';
 import * as client from 'openid-client';
-import type { Peers } from './peers.js';
-import type { SigningRelay } from './signing-relay.js';
+import type { ConfigInput } from '../../../proxy/src/config/index.js';
+import { startMcpServer, type McpPeer } from './mcp-server.js';
+import { startPeers, type Peers } from './peers.js';
+import { startSigningRelay, type SigningRelay } from './signing-relay.js';
 
 const MODULES = join(import.meta.dirname, '..', '..', '..', 'node_modules');
 
@@ -83,8 +85,44 @@ export function table(runs: ReadonlyMap<string, Run>): string {
   ].join('\n');
 }
 
+/** A server of MCP, the gateway in front of it, and a relay that signs what it passes on to that. */
+export interface SignedPeers {
+  readonly mcp: McpPeer;
+  readonly relay: SigningRelay;
+  readonly peers: Peers;
+  stop(): Promise<void>;
+}
+
+type Routes = ConfigInput['routes'];
+/** What routes to the server have in common. */
+type Common = Pick<Extract<Routes[number], { kind: 'mcp' }>, 'kind' | 'auth' | 'allowedOrigins' | 'backend'>;
+
+export async function startSignedPeers(routesOf: (common: Common) => Routes): Promise<SignedPeers> {
+  const mcp = await startMcpServer();
+  const relay = await startSigningRelay();
+  const backend = { url: `http://127.0.0.1:${mcp.port}` };
+  const auth = { profile: 'dpop' as const, issuers: ['as'] };
+  const peers = await startPeers({
+    backendUrl: backend.url,
+    change: (config) => {
+      config.routes = routesOf({ kind: 'mcp', auth, allowedOrigins: [relay.origin], backend });
+    },
+  });
+  await signAs(peers, relay);
+  return {
+    mcp,
+    relay,
+    peers,
+    async stop() {
+      await relay.stop();
+      await peers.stop();
+      await mcp.stop();
+    },
+  };
+}
+
 /** Lets the relay sign as a client of the authorization server, with a token for each resource. */
-export async function signAs({ as: server, origin }: Peers, relay: SigningRelay): Promise<void> {
+async function signAs({ as: server, origin }: Peers, relay: SigningRelay): Promise<void> {
   relay.target = origin;
   const keys = await generateKeyPair('ES256', { extractable: true });
   const { clientId, clientSecret } = server.clients.agent;

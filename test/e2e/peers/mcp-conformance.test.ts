@@ -10,14 +10,15 @@ import {
   outcomes,
   passing,
   runSuite,
-  signAs,
+  startSignedPeers,
   table,
   type Results,
   type Run,
+  type SignedPeers,
 } from './conformance-suite.js';
-import { startMcpServer, type McpPeer } from './mcp-server.js';
-import { startPeers, type Peers } from './peers.js';
-import { startSigningRelay, type SigningRelay } from './signing-relay.js';
+import type { McpPeer } from './mcp-server.js';
+import type { Peers } from './peers.js';
+import type { SigningRelay } from './signing-relay.js';
 
 /** As many as version 0.1.16 of the suite has; all pass. */
 const SCENARIOS = 32;
@@ -28,6 +29,7 @@ const ROUTES = ['mcp', 'ruled'];
 let mcp: McpPeer;
 let relay: SigningRelay;
 let peers: Peers;
+let signed: SignedPeers;
 let dir: string;
 const runs = new Map<string, Run>();
 
@@ -41,45 +43,26 @@ const direct = () => runs.get('direct')?.results ?? {};
 
 beforeAll(async () => {
   dir = mkdtempSync(join(tmpdir(), 'agw-conformance-'));
-  mcp = await startMcpServer();
-  relay = await startSigningRelay();
-  const backend = { url: `http://127.0.0.1:${mcp.port}` };
-  peers = await startPeers({
-    backendUrl: backend.url,
-    change: (config) => {
-      const auth = { profile: 'dpop' as const, issuers: ['as'] };
-      const allow = [
-        'initialize',
-        'ping',
-        'completion/complete',
-        'logging/*',
-        'tools/*',
-        'resources/*',
-        'prompts/*',
-        'notifications/*',
-      ].map((method) => ({ method }));
-      config.routes = [
-        { kind: 'mcp', name: 'mcp', pathPrefix: '/mcp', auth, allowedOrigins: [relay.origin], backend },
-        {
-          kind: 'mcp',
-          name: 'ruled',
-          pathPrefix: '/ruled',
-          auth,
-          allowedOrigins: [relay.origin],
-          allow,
-          backend,
-        },
-      ];
-    },
-  });
-  await signAs(peers, relay);
-  await suite('direct', `${backend.url}/mcp`);
+  const allow = [
+    'initialize',
+    'ping',
+    'completion/complete',
+    'logging/*',
+    'tools/*',
+    'resources/*',
+    'prompts/*',
+    'notifications/*',
+  ].map((method) => ({ method }));
+  signed = await startSignedPeers((common) => [
+    { ...common, name: 'mcp', pathPrefix: '/mcp' },
+    { ...common, name: 'ruled', pathPrefix: '/ruled', allow },
+  ]);
+  ({ mcp, relay, peers } = signed);
+  await suite('direct', `http://127.0.0.1:${mcp.port}/mcp`);
 }, 90_000);
 afterAll(async () => {
   process.stdout.write(table(runs));
-  await relay.stop();
-  await peers.stop();
-  await mcp.stop();
+  await signed.stop();
   rmSync(dir, { recursive: true, force: true });
 });
 beforeEach(() => {
