@@ -267,7 +267,9 @@ function operationAlerts(query: Queries): Alert[] {
       ].join(' or '),
       summary: 'A change was not taken: {{ $labels.what }}',
       description:
-        'What is mounted or served now is no good, and the one before is in use. The log of the pod says what is wrong with it; a pod that starts now would not. It goes on until that is mended.',
+        'What is mounted or served now is no good, and the one before is in use. ' +
+        'The log of the pod says what is wrong with it; a pod that starts now would not. ' +
+        'It goes on until that is mended.',
     },
     {
       name: GatewayAlert.AUDIT_LOST,

@@ -164,7 +164,9 @@ describe('the name that a backend is asked by', () => {
 
 describe("the challenge of a backend that got the client's token", () => {
   const CHALLENGE =
-    'Bearer realm="inner", error="insufficient_scope", scope="mcp:write mcp:read", error_description="at 10.0.0.7", resource_metadata="http://10.0.0.7:5000/.well-known/oauth-protected-resource"';
+    'Bearer realm="inner", error="insufficient_scope", scope="mcp:write mcp:read", ' +
+    'error_description="at 10.0.0.7", ' +
+    'resource_metadata="http://10.0.0.7:5000/.well-known/oauth-protected-resource"';
   const refuses = (status: number, challenge?: string) => {
     fixture.answer = (_, response) =>
       response.writeHead(status, challenge === undefined ? {} : { 'WWW-Authenticate': challenge }).end('no');

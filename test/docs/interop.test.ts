@@ -16,8 +16,9 @@ const rows = JSON.parse(read('test', 'e2e', 'support', 'interop.json')) as Recor
 
 const page = () => `# Interoperability
 
-Implementations of others that were run against the gateway, and what came of it. Written from \`test/e2e/support/interop.json\` by
-\`test/docs/interop.test.ts\`; the tests of \`npm run test:e2e\` hold each row to what they measure (\`UPDATE_INTEROP=1\` writes it anew).
+Implementations of others that were run against the gateway, and what came of it. Written from
+\`test/e2e/support/interop.json\` by \`test/docs/interop.test.ts\`; the tests of \`npm run test:e2e\` hold each row to
+what they measure (\`UPDATE_INTEROP=1\` writes it anew).
 
 | peer | version | what was run | result | shown by |
 |---|---|---|---|---|

@@ -17,10 +17,13 @@ export const ADVICE: Readonly<Record<Reason, Advice>> = {
     'send HTTP/1.1 with one Host, one body length or chunked, and a path in origin-form; on HTTP/2 an :authority, and no other Host',
   ),
   proxy_protocol: server(
-    'the front sends the PROXY protocol before its requests: turn it off there (haproxy send-proxy, nginx proxy_protocol, Envoy upstream proxy_protocol, AWS NLB proxy_protocol_v2), and let it set X-Forwarded-For or Forwarded',
+    'the front sends the PROXY protocol before its requests: turn it off there (haproxy send-proxy, ' +
+      'nginx proxy_protocol, Envoy upstream proxy_protocol, AWS NLB proxy_protocol_v2), ' +
+      'and let it set X-Forwarded-For or Forwarded',
   ),
   not_tls: server(
-    'what came first is no TLS: let the front speak https to the gateway, without the PROXY protocol, or leave out listen.tls',
+    'what came first is no TLS: let the front speak https to the gateway, without the PROXY protocol, ' +
+      'or leave out listen.tls',
   ),
   bad_path: advice(
     'RFC 3986 3.3',
@@ -59,7 +62,8 @@ export const ADVICE: Readonly<Record<Reason, Advice>> = {
   secret_absent: advice('RFC 9110 15.5.5', 'create the Secret in the namespace of the gateway'),
   mcp_version_refused: advice(
     'MCP transports, MCP-Protocol-Version',
-    'send a revision that the route serves, in the header, and in initialize as protocolVersion; operators: revisions of the route, with 2024-11-05 for a server that negotiates it',
+    'send a revision that the route serves, in the header, and in initialize as protocolVersion; ' +
+      'operators: revisions of the route, with 2024-11-05 for a server that negotiates it',
   ),
   mcp_header_missing: advice(
     'MCP 2026-07-28, transports',

@@ -103,7 +103,8 @@ export const callingOrigin = z
   .string()
   .check(
     must(
-      'must be an origin: of http(s), chrome-extension, moz-extension, app, tauri or vscode-webview, and nothing after it',
+      'must be an origin: of http(s), chrome-extension, moz-extension, app, tauri or vscode-webview, ' +
+        'and nothing after it',
       (v: string) => isOrigin(v) || SHELL_ORIGIN.test(v),
       originNext,
     ),

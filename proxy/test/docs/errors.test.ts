@@ -23,11 +23,14 @@ function page(): string {
   }));
   return `# Refusals
 
-Every request that the gateway answers itself has one of these reasons: in the audit line (\`reason\`, with a \`detail\` for operators) and in
-\`agentgateway_refusals_total{route,reason}\`. The client gets the status, \`{"error", "error_description"}\` as JSON, and on 401 a challenge
-(RFC 9449 7.1, RFC 6750 3) with the same error. On an MCP route what has a code below is a JSON-RPC error instead: \`{"jsonrpc": "2.0", "id", "error":
-{"code", "message", "data": {"reason"}}}\`, with the id of the request where its body was read, else \`null\`. Its \`data\` of \`mcp_version_refused\` has
-\`supported\` and \`requested\`, that of \`mcp_not_allowed\` has \`missingRule\`, as it would stand in \`allow\`. \`agw explain\` says which reason a request would get, and what to do. Written from \`proxy/src/pipeline/reason.ts\` by \`proxy/test/docs/errors.test.ts\`.
+Every request that the gateway answers itself has one of these reasons: in the audit line (\`reason\`, with a
+\`detail\` for operators) and in \`agentgateway_refusals_total{route,reason}\`. The client gets the status, \`{"error",
+"error_description"}\` as JSON, and on 401 a challenge (RFC 9449 7.1, RFC 6750 3) with the same error. On an MCP route
+what has a code below is a JSON-RPC error instead: \`{"jsonrpc": "2.0", "id", "error": {"code", "message", "data":
+{"reason"}}}\`, with the id of the request where its body was read, else \`null\`. Its \`data\` of
+\`mcp_version_refused\` has \`supported\` and \`requested\`, that of \`mcp_not_allowed\` has \`missingRule\`, as it
+would stand in \`allow\`. \`agw explain\` says which reason a request would get, and what to do. Written from
+\`proxy/src/pipeline/reason.ts\` by \`proxy/test/docs/errors.test.ts\`.
 ${Object.entries(FAMILIES)
   .map(
     ([family, title]) => `

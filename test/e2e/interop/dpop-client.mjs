@@ -1,4 +1,7 @@
-/** A client of the official TypeScript SDK with its own DPoP, as the conformance suite starts it: the server's URL is its argument. */
+/**
+ * A client of the official TypeScript SDK with its own DPoP, as the conformance suite starts it: the server's URL is
+ * its argument.
+ */
 import {
   Client,
   DpopSession,
