@@ -97,6 +97,11 @@ const code = (one: RawClient, type: number, stream: number) =>
     .frames()
     .find((f) => f.type === type && f.stream === stream)
     ?.payload.readUInt32BE(type === FRAME.GOAWAY ? 4 : 0);
+/** A write is all that tells a client which reads nothing that its connection is gone. */
+const closedWhilePinging = async (one: RawClient, ms: number) => {
+  const timer = setInterval(() => one.write(frame(FRAME.PING, 0, 0, Buffer.alloc(8))), 100);
+  await until(() => one.closedAfterMs() !== undefined, ms).finally(() => clearInterval(timer));
+};
 const answered = (one: RawClient, stream: number) =>
   one.frames().some((f) => f.type === FRAME.HEADERS && f.stream === stream);
 const reasons = async () => (await fixture.audit()).map(({ reason }) => reason);
@@ -223,9 +228,21 @@ describe('a session', () => {
         frame(FRAME.RST_STREAM, 0, 1 + 2 * i, Buffer.from([0, 0, 0, 8])),
       );
     await until(() => code(one, FRAME.GOAWAY, 0) !== undefined);
-    const timer = setInterval(() => one.write(ping), 100);
-    await until(() => one.closedAfterMs() !== undefined, 4_000);
-    clearInterval(timer);
+    await closedWhilePinging(one, 4_000);
+  });
+  it('that is over is let go of as soon, whatever was open on it and is not taken', async () => {
+    fixture.answer = (_, response) => response.writeHead(200).write(Buffer.alloc(16 << 20));
+    const largest = Buffer.alloc(4);
+    largest.writeUInt32BE(2 ** 31 - 1 - 65_535);
+    const one = await raw(Buffer.from([0, 4, 0x7f, 0xff, 0xff, 0xff]), true);
+    one.socket.pause();
+    one.write(frame(FRAME.WINDOW_UPDATE, 0, 0, largest), headers(1, signed([], 'GET')));
+    await until(() => fixture.seen.length > 0);
+    await sleep(300);
+    one.write(frame(FRAME.HEADERS, 0, 3, block(request('GET', '/mcp'))));
+    await closedWhilePinging(one, CLOSED_MS).finally(() => {
+      fixture.answer = (_, response) => response.end();
+    });
   });
   it('counts as a connection of its address', async () => {
     const many = await Promise.all(

@@ -4,11 +4,12 @@ import { readFileSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import https from 'node:https';
 import net from 'node:net';
+import { join } from 'node:path';
 import type { TLSSocket } from 'node:tls';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseConfig, type ConfigInput } from '../src/config/index.js';
 import { ORIGIN, startFixture, type Answer, type GatewayFixture } from './support/gateway.js';
-import { makeCertificate } from './support/http2.js';
+import { ask as askOverHttp2, begin, makeCertificate, session } from './support/http2.js';
 import { accessToken, ec, proof, thumbprint } from './support/mint.js';
 
 type RouteInput = Extract<ConfigInput['routes'][number], { kind: 'mcp' }>;
@@ -355,6 +356,35 @@ describe('connections that wait for their next request', () => {
       expect([first.destroyed, third.destroyed]).toEqual([false, false]);
       for (const socket of [first, third]) socket.destroy();
     } finally {
+      await bounded.stop();
+    }
+  });
+  it('are bounded over HTTP/2, too, and one with an open stream waits for nothing', async () => {
+    const bounded = await startFixture({
+      http2: true,
+      change: (config) => {
+        config.limits = { maxIdleConnections: 1, keepAliveTimeoutSeconds: 600 };
+      },
+    });
+    const certFile = join(bounded.dir, 'fixture.crt');
+    const open = () => session(bounded.gateway.port, certFile);
+    const health = { path: '/healthz' };
+    const [first, busy, last] = [open(), open(), open()];
+    try {
+      bounded.answer = (_, response) => response.writeHead(200).flushHeaders();
+      const token = accessToken(bounded.as, { cnf: { jkt: thumbprint(client) } });
+      const headers = { authorization: `DPoP ${token}`, dpop: proof(client, 'GET', `${ORIGIN}/mcp`, token) };
+      await once(
+        begin(busy, { path: '/mcp', headers }).on('error', () => {}),
+        'response',
+      );
+      await askOverHttp2(first, health);
+      const closed = once(first, 'close');
+      await askOverHttp2(last, health);
+      await closed;
+      expect([busy.destroyed, last.destroyed]).toEqual([false, false]);
+    } finally {
+      for (const one of [first, busy, last]) one.destroy();
       await bounded.stop();
     }
   });

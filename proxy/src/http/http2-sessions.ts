@@ -89,8 +89,9 @@ class Session implements IdleConnection {
 
   endStream(failed: boolean): void {
     this.#streams -= 1;
+    if (this.#isOver) return;
     this.#until = performance.now() + this.#idleMs;
-    if (this.#streams === 0 && !this.#isOver) this.#idle.add(this);
+    if (this.#streams === 0) this.#idle.add(this);
     if (failed) this.#countReset();
   }
 
