@@ -388,7 +388,7 @@ describe('towards the client', () => {
           'X-Powered-By': 'y',
           'WWW-Authenticate': 'Basic',
           'X-Listed': '1',
-          Connection: 'keep-alive, x-listed',
+          Connection: 'keep-alive, x-listed, x-request-id, cache-control',
         })
         .end('{}');
     try {
@@ -398,6 +398,7 @@ describe('towards the client', () => {
         headers: headers('/mcp', 'POST'),
       });
       expect(got['mcp-session-id']).toMatch(/^[\w-]{22}\.s$/);
+      expect(got).toHaveProperty('x-request-id'); // what a backend's Connection names is what it sent itself
       for (const name of ['set-cookie', 'server', 'x-powered-by', 'www-authenticate', 'x-listed'])
         expect(got).not.toHaveProperty(name);
     } finally {

@@ -63,12 +63,13 @@ export function answerHeaders(raw: readonly string[], context: AnswerContext): A
     if (value !== undefined) headers.push(raw[i]!, value);
   }
   if (confidential) return { headers: confidentialHeaders(extra, length), length };
-  headers.push(...extra);
-  if (ours.nonce) headers.push('Cache-Control', 'no-store');
-  if (challenge !== undefined) headers.push('WWW-Authenticate', challenge);
+  const shown = withoutListed(headers, listed);
+  shown.push(...extra);
+  if (ours.nonce) shown.push('Cache-Control', 'no-store');
+  if (challenge !== undefined) shown.push('WWW-Authenticate', challenge);
   // nginx, and what speaks its language, would hold events until a buffer is full.
-  if (isEventStream) headers.push('X-Accel-Buffering', 'no');
-  return { headers: withoutListed(headers, listed), length };
+  if (isEventStream) shown.push('X-Accel-Buffering', 'no');
+  return { headers: shown, length };
 }
 
 /** A field as the client gets it; `undefined`: it doesn't. */
