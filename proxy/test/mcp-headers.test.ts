@@ -130,6 +130,21 @@ describe('MCP-Protocol-Version and _meta, where the body is read', () => {
     const odd = { ...LIST, params: { _Meta: { [META]: '2026-07-28' } } };
     expect(await send('/ruled', odd, { 'mcp-protocol-version': '2025-11-25' })).toBe('mcp_body_malformed');
   });
+  it.each<[string, object]>([
+    ['the revision in _meta', list({ [META.toUpperCase()]: '2026-07-28' })],
+    [
+      'protocolVersion of initialize',
+      {
+        ...LIST,
+        method: 'initialize',
+        params: { protocolVersion: '2025-11-25', ProtocolVersion: '2024-11-05' },
+      },
+    ],
+  ])('nor is %s in another case', async (_, message) => {
+    expect(await send('/ruled', message, { 'mcp-protocol-version': '2025-11-25' })).toBe(
+      'mcp_body_malformed',
+    );
+  });
 });
 
 describe('2024-11-05, which old servers negotiate', () => {

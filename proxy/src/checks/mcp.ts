@@ -42,14 +42,13 @@ const MAX_BATCH = 100;
  */
 const BOUNDS: JsonBounds = { depth: 128, nodes: 50_000 };
 
-/**
- * Whether a member would be one of these to a reader that ignores case (Go's encoding/json, which also folds
- * U+017F to "s" and U+212A to "k") and takes the last.
- */
+/** As readers compare names that ignore case: Go's encoding/json also takes U+017F for "s" and U+212A for "k". */
+export const folded = (name: string): string => name.toUpperCase().toLowerCase();
+
+/** Whether a member would be one of these to a reader that ignores case and takes the last. */
 export const looksLike = (object: object, names: readonly string[]): boolean =>
   Object.keys(object).some(
-    (key) =>
-      !names.includes(key) && names.some((name) => name.toLowerCase() === key.toUpperCase().toLowerCase()),
+    (key) => !names.includes(key) && names.some((name) => folded(name) === folded(key)),
   );
 
 /**
@@ -112,19 +111,25 @@ function readRequest(
 ): McpCall | undefined {
   const member = NAME_PARAMETERS.get(method);
   if (looksLike(params, member === undefined ? META_MEMBERS : NAME_AND_META_MEMBERS)) return undefined;
+  const revisions = readRevisions(method, params);
+  if (revisions === undefined) return undefined;
   const name = member === undefined ? undefined : params[member];
   if (name !== undefined && typeof name !== 'string') return undefined;
-  const meta = isObject(params._meta) ? params._meta[META_REVISION] : undefined;
-  const revision = method === 'initialize' ? params.protocolVersion : undefined;
-  return {
-    method,
-    name,
-    notification: id === undefined,
-    revision: typeof revision === 'string' ? revision : undefined,
-    metaRevision: typeof meta === 'string' ? meta : undefined,
-    id,
-  };
+  return { method, name, notification: id === undefined, ...revisions, id };
 }
+
+/** What a request says of its revision; `undefined`: a reader that ignores case would read another one. */
+function readRevisions(
+  method: string,
+  params: JsonObject,
+): Pick<McpCall, 'revision' | 'metaRevision'> | undefined {
+  const begins = method === 'initialize' ? params : {};
+  const meta = isObject(params._meta) ? params._meta : {};
+  if (looksLike(begins, ['protocolVersion']) || looksLike(meta, [META_REVISION])) return undefined;
+  return { revision: textOf(begins.protocolVersion), metaRevision: textOf(meta[META_REVISION]) };
+}
+
+const textOf = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);
 
 export const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
