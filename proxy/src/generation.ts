@@ -78,13 +78,12 @@ export function openGeneration(
   const trust = openTrust(config, acquire, dependencies);
   const addressLimits = createAddressLimits(config, buckets.addresses, clock);
   const endpoints = new Map(
-    config.routes.map((route) => [
-      route,
-      acquire(
-        ['endpoints', route.name, route.kind, route.backend, patienceOf(route, config), config.limits],
-        () => openEndpoints(route, config, resources, trust, clock),
-      ),
-    ]),
+    config.routes.map((route) => {
+      const upstream = patienceOf(route, config);
+      const open = () => openEndpoints(route, { ...config, upstream }, resources, trust, clock);
+      const key = ['endpoints', route.name, route.kind, route.backend, upstream, config.limits];
+      return [route, acquire(key, open)];
+    }),
   );
   const views = new Map(config.routes.map((route) => [route, viewOf(route, config)]));
   const policies = new Map(config.routes.map((route) => [route, policyText(route, config)]));
@@ -161,13 +160,11 @@ function policyText(route: Route, { issuers }: Config): string {
 
 function openEndpoints(
   route: Route,
-  config: Config,
+  { limits, upstream }: Config,
   { deadlines, openAnswers, metrics, watch }: ProcessResources,
   { credentials, clientCertificates, roots }: Trust,
   now: Clock,
 ): Endpoints {
-  const { limits } = config;
-  const upstream = patienceOf(route, config);
   const { caFile } = route.backend;
   const token = route.kind === 'secrets' ? credentials.get(route.backend.tokenFile) : undefined;
   const certificate =

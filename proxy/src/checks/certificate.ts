@@ -35,7 +35,6 @@ export function readForwardedClientCert(field: string): string | undefined {
     at = XFCC_PAIR.lastIndex;
     const name = pair[1]!.toLowerCase();
     if (name !== 'hash' && name !== 'cert') continue;
-    if (said.has(name)) return undefined;
     said.set(name, pair[2] ?? pair[3]!);
   }
   const [digest, cert] = [said.get('hash'), said.get('cert')];

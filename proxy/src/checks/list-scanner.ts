@@ -1,11 +1,10 @@
+import { folded } from './mcp.js';
 import { LIST_MEMBERS } from './mcp-lists.js';
 
 /** A byte of what ASCII has for JSON's structure. */
 const [QUOTE, BACKSLASH, COLON] = [0x22, 0x5c, 0x3a];
 const [OPEN_OBJECT, CLOSE_OBJECT, OPEN_ARRAY, CLOSE_ARRAY] = [0x7b, 0x7d, 0x5b, 0x5d];
 
-/** As some readers compare names: Go's also takes U+017F for "s" and U+212A for "k". */
-const folded = (name: string): string => name.toUpperCase().toLowerCase();
 const NAMES: ReadonlySet<string> = new Set(LIST_MEMBERS.map(folded));
 /** Of a name's bytes: longer ones are none of these. */
 const MAX_NAME = 32;

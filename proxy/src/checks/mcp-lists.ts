@@ -1,6 +1,6 @@
 import type { McpRule } from '../config/index.js';
 import { isObject, looksLike } from './mcp.js';
-import { hasScopes, isFor, decideCall, methodFits, type RuleSubject } from './mcp-rules.js';
+import { methodFits, rulesFor, type RuleSubject } from './mcp-rules.js';
 import { parseJsonObject, type JsonBounds, type Revive } from './strict-json.js';
 
 /** A list in a result of MCP. */
@@ -43,10 +43,11 @@ export function cutLists(text: string, allow: readonly McpRule[], caller: RuleSu
   const outer = parseJsonObject(`{"m":${text}}`, BOUNDS, ODD_NUMBER.test(text) ? asWritten : undefined);
   if (outer === undefined || Object.keys(outer).length !== 1) return undefined;
   const messages = Array.isArray(outer.m) ? (outer.m as unknown[]) : [outer.m];
+  const usable = rulesFor(allow, caller);
   let lists = 0;
   for (const message of messages) {
     if (!isObject(message) || looksLike(message, ['result'])) return undefined;
-    const cut = isObject(message.result) ? cutResult(message.result, allow, caller) : 0;
+    const cut = isObject(message.result) ? cutResult(message.result, usable) : 0;
     if (cut === undefined) return undefined;
     lists += cut;
   }
@@ -54,38 +55,26 @@ export function cutLists(text: string, allow: readonly McpRule[], caller: RuleSu
 }
 
 /** @returns how many lists it has; `undefined`: one is none, or would be one to a reader that ignores case */
-function cutResult(
-  result: Record<string, unknown>,
-  allow: readonly McpRule[],
-  caller: RuleSubject,
-): number | undefined {
+function cutResult(result: Record<string, unknown>, usable: readonly McpRule[]): number | undefined {
   if (looksLike(result, LIST_MEMBERS)) return undefined;
   const lists = LISTS.filter(({ member }) => Object.hasOwn(result, member));
   for (const kind of lists) {
     const entries = result[kind.member];
     if (!Array.isArray(entries)) return undefined;
-    result[kind.member] = entries.filter((entry) => isUsable(entry, kind, allow, caller));
+    result[kind.member] = entries.filter((entry) => isUsable(entry, kind, usable));
   }
   if (lists.length > 0) result.cacheScope = 'private';
   return lists.length;
 }
 
-function isUsable(
-  entry: unknown,
-  { usedBy, name }: ListKind,
-  allow: readonly McpRule[],
-  caller: RuleSubject,
-): boolean {
+/** @param usable rules that are for the caller */
+function isUsable(entry: unknown, { usedBy, name }: ListKind, usable: readonly McpRule[]): boolean {
   if (!isObject(entry) || looksLike(entry, [name])) return false;
   const value = entry[name];
   if (typeof value !== 'string') return false;
-  if (name !== 'uriTemplate') return decideCall(allow, caller, usedBy, value).kind === 'allowed';
-  return allow.some(
-    (rule) =>
-      methodFits(rule.method, usedBy) &&
-      isFor(rule, caller) &&
-      hasScopes(rule, caller) &&
-      (rule.names === undefined || rule.names.some((uri) => mayExpandTo(value, uri))),
+  const isIt = (named: string) => (name === 'uriTemplate' ? mayExpandTo(value, named) : value === named);
+  return usable.some(
+    ({ method, names }) => methodFits(method, usedBy) && (names === undefined || names.some(isIt)),
   );
 }
 

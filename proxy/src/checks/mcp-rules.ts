@@ -35,6 +35,10 @@ export function decideCall(
   return nearest === undefined ? NOT_ALLOWED : { kind: 'lacks_scopes', scopes: nearest.requiredScopes };
 }
 
+/** The rules that are for this caller, whose scopes it has. */
+export const rulesFor = (allow: readonly McpRule[], caller: RuleSubject): McpRule[] =>
+  allow.filter((rule) => isFor(rule, caller) && hasScopes(rule, caller));
+
 const isAbout = (rule: McpRule, method: string, name: string | undefined): boolean =>
   methodFits(rule.method, method) &&
   (rule.names === undefined || (name !== undefined && rule.names.includes(name)));
@@ -44,7 +48,7 @@ export const methodFits = (rule: string, method: string): boolean =>
   rule.endsWith('/*') ? method.startsWith(rule.slice(0, -1)) : method === rule;
 
 /** Whether the rule is for this caller, by a claim of its token; whoever was not authenticated has none. */
-export function isFor({ when }: McpRule, caller: RuleSubject): boolean {
+function isFor({ when }: McpRule, caller: RuleSubject): boolean {
   if (when === undefined) return true;
   if (caller.kind !== 'known') return false;
   const value = claimAt(caller.claims, when.claim);
@@ -52,7 +56,7 @@ export function isFor({ when }: McpRule, caller: RuleSubject): boolean {
   return Array.isArray(value) ? value.some(has) : has(value);
 }
 
-export const hasScopes = ({ requiredScopes }: McpRule, caller: RuleSubject): boolean =>
+const hasScopes = ({ requiredScopes }: McpRule, caller: RuleSubject): boolean =>
   requiredScopes.length === 0 ||
   (caller.kind === 'known' && requiredScopes.every((scope) => caller.scopes.includes(scope)));
 

@@ -68,15 +68,23 @@ export const limits = z.prefault(
   {},
 );
 
+/** What a route can say for itself. */
+export const patience = {
+  connectTimeoutSeconds: seconds(0.1, 60),
+  firstByteTimeoutSeconds: seconds(1, 3600),
+  idleTimeoutSeconds: seconds(1, 86_400),
+  totalTimeoutSeconds: seconds(1, 604_800),
+};
+
 export const upstream = z.prefault(
   z.strictObject({
-    connectTimeoutSeconds: z._default(seconds(0.1, 60), 5),
+    connectTimeoutSeconds: z._default(patience.connectTimeoutSeconds, 5),
     /** Time from the end of the request to the first byte of the answer. */
-    firstByteTimeoutSeconds: z._default(seconds(1, 3600), 60),
+    firstByteTimeoutSeconds: z._default(patience.firstByteTimeoutSeconds, 60),
     /** Time without a byte of the answer after which a stream is ended; above the server's keep-alive comments. */
-    idleTimeoutSeconds: z._default(seconds(1, 86_400), 300),
+    idleTimeoutSeconds: z._default(patience.idleTimeoutSeconds, 300),
     /** An answer as a whole, streams too; absent: they end with their token. */
-    totalTimeoutSeconds: z.optional(seconds(1, 604_800)),
+    totalTimeoutSeconds: z.optional(patience.totalTimeoutSeconds),
     /** How long a stream may outlast the `exp` of the token that opened it. */
     expiryGraceSeconds: z._default(seconds(0, 86_400), 10),
     /** Connections to one backend for exchanges that end soon; who has half of them waits behind others. */

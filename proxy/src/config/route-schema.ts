@@ -1,6 +1,7 @@
 /** What a route can say: its backend, its credentials, its rules, its limits. */
 import * as z from 'zod/mini';
 import { auth, scope } from './auth-schema.js';
+import { patience } from './bounds-schema.js';
 import {
   callingOrigin,
   fileRef,
@@ -36,10 +37,10 @@ const rateLimit = z.strictObject({
 /** Instead of those of `upstream`, for the backend of this route. */
 const timeouts = z.prefault(
   z.strictObject({
-    connectTimeoutSeconds: z.optional(seconds(0.1, 60)),
-    firstByteTimeoutSeconds: z.optional(seconds(1, 3600)),
-    idleTimeoutSeconds: z.optional(seconds(1, 86_400)),
-    totalTimeoutSeconds: z.optional(seconds(1, 604_800)),
+    connectTimeoutSeconds: z.optional(patience.connectTimeoutSeconds),
+    firstByteTimeoutSeconds: z.optional(patience.firstByteTimeoutSeconds),
+    idleTimeoutSeconds: z.optional(patience.idleTimeoutSeconds),
+    totalTimeoutSeconds: z.optional(patience.totalTimeoutSeconds),
   }),
   {},
 );

@@ -1,5 +1,6 @@
 import { ListScanner } from '../checks/list-scanner.js';
 import type { BodyLease } from './body-pool.js';
+import { HeldBody } from './held-body.js';
 
 /** What is held at most of a message before it is known that it lists nothing; no list may be longer. */
 export const MAX_LIST_BYTES = 2 * 2 ** 20;
@@ -13,16 +14,15 @@ export interface AnswerFilter {
   push(piece: Buffer): Buffer;
   /** What goes on after the last piece. */
   end(): Buffer;
+  /** The client has taken what went on so far: it counts no more. */
+  taken(): void;
   /** The answer cannot be read for its lists: nothing more goes on. */
   readonly refused: boolean;
   /** Whether what went on so far ends where a reader expects another event. */
   readonly betweenEvents: boolean;
-  /** The answer is over, however it ended: gives back what it holds. */
-  release(): void;
 }
 
 const NOTHING: Buffer = Buffer.alloc(0);
-const FIRST_BYTES = 4_096;
 const [LF, CR] = [0x0a, 0x0d];
 const DATA = Buffer.from('data:');
 const BOM = Buffer.from([0xef, 0xbb, 0xbf]);
@@ -38,61 +38,53 @@ export interface ListCutting {
 class HeldBytes {
   readonly #openLease: ListCutting['openLease'];
   readonly #onEnded: () => void;
-  #lease: BodyLease | undefined;
-  #buffer: Buffer = NOTHING;
+  #body: HeldBody | undefined;
+  /** Went on, and counts until its client has taken it. */
+  readonly #kept: HeldBody[] = [];
   #ended = false;
-  length = 0;
 
   constructor({ openLease }: ListCutting, onEnded: () => void) {
     this.#openLease = openLease;
     this.#onEnded = onEnded;
   }
 
+  get length(): number {
+    return this.#body?.length ?? 0;
+  }
+
   add(bytes: Buffer): void {
-    const length = this.length + bytes.length;
-    if (length > this.#buffer.length) this.#enlarge(length);
     if (this.#ended) return;
-    bytes.copy(this.#buffer, this.length);
-    this.length = length;
+    this.#body ??= new HeldBody(this.#openLease(this.#end), NaN);
+    this.#body.append(bytes);
   }
 
-  /** All of them; nothing is held any more. */
-  take(): Buffer {
-    const taken = this.#buffer.subarray(0, this.length);
-    this.release();
-    return taken;
-  }
-
-  /** All of them; they count until `release`, and make room for nobody. */
+  /** All of them; they count until `taken`, and make room for nobody. */
   keep(): Buffer {
-    const kept = this.#buffer.subarray(0, this.length);
-    this.#lease?.settle();
-    this.#buffer = NOTHING;
-    this.length = 0;
-    return kept;
+    const body = this.#body;
+    if (body === undefined) return NOTHING;
+    const { bytes } = body;
+    body.settle();
+    this.#kept.push(body);
+    this.#body = undefined;
+    return bytes;
+  }
+
+  taken(): void {
+    for (const body of this.#kept.splice(0)) body.release();
   }
 
   release(): void {
-    this.#lease?.release();
-    this.#lease = undefined;
-    this.#buffer = NOTHING;
-    this.length = 0;
+    this.taken();
+    this.#body?.release();
+    this.#body = undefined;
   }
 
-  #enlarge(least: number): void {
-    if (this.#ended) return;
-    this.#lease ??= this.#openLease(() => {
-      this.#ended = true;
-      this.release();
-      this.#onEnded();
-    });
-    const buffer = Buffer.allocUnsafeSlow(Math.max(FIRST_BYTES, 2 * this.#buffer.length, least));
-    this.#buffer.copy(buffer, 0, 0, this.length);
-    const more = buffer.length - this.#buffer.length;
-    this.#buffer = buffer;
-    // Where there is no room for it, this may be the one that ends.
-    this.#lease.grow(more);
-  }
+  readonly #end = (): void => {
+    this.#ended = true;
+    this.#body?.release();
+    this.#body = undefined;
+    this.#onEnded();
+  };
 }
 
 /** An answer that is one message, or a batch: held until it is known that it lists nothing, or is whole. */
@@ -110,6 +102,10 @@ export class MessageFilter implements AnswerFilter {
   constructor(cutting: ListCutting, onEnded: () => void) {
     this.#cut = cutting.cut;
     this.#held = new HeldBytes(cutting, onEnded);
+  }
+
+  taken(): void {
+    this.#held.taken();
   }
 
   release(): void {
@@ -168,6 +164,10 @@ export class EventFilter implements AnswerFilter {
   constructor(cutting: ListCutting, onEnded: () => void) {
     this.#cut = cutting.cut;
     this.#held = new HeldBytes(cutting, onEnded);
+  }
+
+  taken(): void {
+    this.#held.taken();
   }
 
   release(): void {
@@ -247,7 +247,7 @@ export class EventFilter implements AnswerFilter {
     this.#passing = false;
     if (!found && this.#held.length === 0) return last;
     this.#held.add(last);
-    const event = this.#held.take();
+    const event = this.#held.keep();
     return found ? (cutEvent(event, this.#cut) ?? this.#refuse()) : event;
   }
 
@@ -265,7 +265,7 @@ export class EventFilter implements AnswerFilter {
     if (this.#held.length <= MAX_LIST_BYTES) return NOTHING;
     if (this.#scanner.found) return this.#refuse();
     this.#passing = true;
-    return this.#held.take();
+    return this.#held.keep();
   }
 }
 

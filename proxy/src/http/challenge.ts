@@ -9,6 +9,10 @@ export interface ChallengeContext {
   readonly scheme: string | undefined;
 }
 
+/** Of `ChallengeContext`. @param authorization the field, as the client sent it */
+export const schemeOf = (authorization: string | undefined): string | undefined =>
+  authorization?.split(' ', 1)[0]!.toLowerCase();
+
 type Scheme = 'DPoP' | 'Bearer';
 /** Schemes that a profile takes, the better one first. */
 const SCHEMES: Readonly<Record<Auth['profile'], readonly Scheme[]>> = {

@@ -60,13 +60,13 @@ export function openEgress(config: EgressProxyConfig, { credentials, targetRoots
 /** How it is reached, and what it wants to know. */
 class Proxy {
   readonly #url: URL;
-  readonly #roots: string | undefined;
+  readonly #roots: { readonly ca?: string };
   readonly #needsCredentials: boolean;
   readonly #credentials: () => string | undefined;
 
   constructor({ url, caFile, credentials }: EgressProxyConfig, value: () => string | undefined) {
     this.#url = new URL(url);
-    this.#roots = caFile === undefined ? undefined : readFileSync(caFile, 'utf8');
+    this.#roots = caFile === undefined ? {} : { ca: readFileSync(caFile, 'utf8') };
     this.#needsCredentials = credentials !== undefined;
     this.#credentials = value;
   }
@@ -84,9 +84,8 @@ class Proxy {
   }
 
   request(method: string, path: string, headers: http.OutgoingHttpHeaders): http.ClientRequest {
-    const roots = this.#roots === undefined ? {} : { ca: this.#roots };
     const start = this.#url.protocol === 'https:' ? https.request : http.request;
-    return start(this.#url, { method, path, headers, agent: false, ...roots });
+    return start(this.#url, { method, path, headers, agent: false, ...this.#roots });
   }
 
   /** @param target host and port @returns bytes to and from it */
@@ -121,9 +120,8 @@ class Proxy {
       const isTls = protocol === 'https:';
       const usual = isTls ? 443 : 80;
       const to = { host, port: port === '' ? usual : Number(port) };
-      const roots = this.#roots === undefined ? {} : { ca: this.#roots };
       const socket = isTls
-        ? connectTls({ ...to, ...(isIP(host) === 0 ? { servername: host } : {}), ...roots })
+        ? connectTls({ ...to, ...(isIP(host) === 0 ? { servername: host } : {}), ...this.#roots })
         : connectPlain(to);
       const fail = (cause: Error) => {
         clearTimeout(patience);

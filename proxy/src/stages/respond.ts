@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Clock } from '../clock.js';
 import type { Config, Route } from '../config/index.js';
-import { challenges } from '../http/challenge.js';
+import { challenges, schemeOf } from '../http/challenge.js';
 import { answerWhole, hasUnreadBody, type ClientAnswer, type ClientMessage } from '../http/exchange.js';
 import { headerFields } from '../http/header-fields.js';
 import { refusalBody } from '../http/refusal-body.js';
@@ -90,7 +90,7 @@ function refusalHeaders(
   ];
   if (route === undefined) return headers;
   const resourceMetadata = metadataUrl(config, route, config.publicOrigins[0]!);
-  const scheme = fields.get('authorization')?.split(' ', 1)[0]!.toLowerCase();
+  const scheme = schemeOf(fields.get('authorization'));
   for (const challenge of challenges(denial, { auth: route.auth, resourceMetadata, scheme }))
     headers.push('WWW-Authenticate', challenge);
   if (denial.reason === 'method_not_allowed') headers.push('Allow', route.methods.join(', '));

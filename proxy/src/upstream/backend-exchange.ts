@@ -2,7 +2,7 @@ import type { ClientRequest, IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { ListCutting } from '../http/answer-filter.js';
 import { bodyPace } from '../http/body-pace.js';
-import { relayedChallenge } from '../http/challenge.js';
+import { relayedChallenge, schemeOf } from '../http/challenge.js';
 import { answerWhole, cameWhole, giveUp, onceGone } from '../http/exchange.js';
 import type { UpstreamRequest } from '../pipeline/evidence.js';
 import { Denial, deny } from '../pipeline/reason.js';
@@ -74,7 +74,6 @@ export class BackendExchange implements SlotHolder {
   #relay: Relay | undefined;
   /** When the backend sent a byte of its answer last. */
   #flowedAt = 0;
-  #isEventStream = false;
   /** When it got a comment of ours last, or could have. */
   #heartbeatAt = 0;
   #progress: ClientProgress | undefined;
@@ -224,9 +223,7 @@ export class BackendExchange implements SlotHolder {
       if (filtered instanceof Denial) return this.#fail(filtered);
       const { source, rawHeaders, filtering, release } = filtered;
       if (this.#phase === 'ended') return release();
-      const { response } = this.#exchange;
-      response.once('close', release);
-      if (filtering !== undefined && filtering.first.length > 0) response.once('drain', release);
+      this.#exchange.response.once('close', release);
       this.#relayAnswer(source, { ...answered, rawHeaders }, filtering);
     };
     const filtered = filterAnswer(answer, lists, {
@@ -245,8 +242,7 @@ export class BackendExchange implements SlotHolder {
     if (view?.challenge === undefined || (statusCode !== 401 && statusCode !== 403)) return undefined;
     const said = headers['www-authenticate'];
     if (said === undefined) return undefined;
-    const scheme = message.headers.authorization?.split(' ', 1)[0]!.toLowerCase();
-    return relayedChallenge(said, { ...view.challenge, scheme });
+    return relayedChallenge(said, { ...view.challenge, scheme: schemeOf(message.headers.authorization) });
   }
 
   #answerSecret(answer: IncomingMessage, key: string, waitedMs: number): void {
@@ -297,7 +293,6 @@ export class BackendExchange implements SlotHolder {
     const relayed = relay(answer, response, headers, events, filtering);
     this.#relay = relayed;
     openAnswers.add(entry);
-    this.#isEventStream = stream;
     if (!stream || this.isStream) return;
     this.isStream = true;
     slots.becomeStream(this);
@@ -334,7 +329,7 @@ export class BackendExchange implements SlotHolder {
   /** Counted from the last byte that the client got, whoever sent it: what stands in between sees no difference. */
   #keepStreamAlive(relayed: Relay): void {
     const { view } = this.#exchange;
-    if (view?.heartbeatSeconds === undefined || !this.#isEventStream) return;
+    if (view?.heartbeatSeconds === undefined) return;
     const now = performance.now();
     if (now - Math.max(this.#flowedAt, this.#heartbeatAt) < view.heartbeatSeconds * 1000) return;
     this.#heartbeatAt = now;

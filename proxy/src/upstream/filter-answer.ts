@@ -1,6 +1,8 @@
 import type { IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
 import { EventFilter, MessageFilter, type ListCutting } from '../http/answer-filter.js';
+import { headerFields } from '../http/header-fields.js';
+import { rpcCodeOf } from '../http/refusal-body.js';
 import { Denial, deny } from '../pipeline/reason.js';
 import { isEventStream, type AnswerSource, type Filtering } from './relay.js';
 
@@ -150,15 +152,13 @@ const isEncoded = ({ headers }: IncomingMessage): boolean =>
 
 /** RFC 9110 8.3: one media type. Of several, its readers could each see another. */
 function hasOneType({ rawHeaders }: IncomingMessage): boolean {
-  const types = rawHeaders.filter(
-    (_, i) => i % 2 === 1 && rawHeaders[i - 1]!.toLowerCase() === 'content-type',
-  );
-  return types.length === 0 || (types.length === 1 && !types[0]!.includes(','));
+  const fields = headerFields(rawHeaders);
+  return !fields.repeated('content-type') && !fields.get('content-type')?.includes(',');
 }
 
 /** An event that answers the request with an error; absent: nobody knows which it is. */
 function apologyTo(id: string | number | undefined): string | undefined {
   if (id === undefined) return undefined;
-  const error = { code: -32_603, message: 'the gateway could not read the answer' };
+  const error = { code: rpcCodeOf('internal_error'), message: 'the gateway could not read the answer' };
   return `data: ${JSON.stringify({ jsonrpc: '2.0', id, error })}\n\n`;
 }

@@ -61,19 +61,18 @@ export function relay(
   const finish = (why: Ending | undefined) => {
     if (over) return;
     over = true;
-    filter?.release();
     ended(why);
   };
   const cut = () => {
     if (over) return;
-    // Cut off upstream: the client must see it, not a clean end of half an answer.
-    cutOff(response);
+    cutOff(response); // the client must see it, not a clean end of half an answer
     finish('backend_cut');
   };
   const send = (piece: Buffer) => {
     bytes += piece.length;
     tail = tailAfter(tail, piece);
-    if (!response.write(piece)) answer.pause();
+    if (response.write(piece)) filter?.taken();
+    else answer.pause();
   };
   const sendFiltered = (piece: Buffer) => {
     if (over) return;
@@ -81,7 +80,7 @@ export function relay(
     if (filter!.refused) end('unreadable');
   };
   const heartbeat = () => {
-    if (over || !isQuiet(response, head) || !isBetweenEvents(tail)) return;
+    if (over || !isEventStream(answer) || !isQuiet(response, head) || !isBetweenEvents(tail)) return;
     bytes += HEARTBEAT.length;
     response.write(HEARTBEAT);
   };
@@ -99,6 +98,7 @@ export function relay(
       if (filter === undefined) send(piece);
       else sendFiltered(filter.push(piece));
     },
+    taken: () => filter?.taken(),
     whole: () => {
       if (filter !== undefined) sendFiltered(filter.end());
       if (!over) conclude(response, finish);
@@ -120,14 +120,23 @@ function begin(answer: AnswerSource, response: ClientAnswer, { headers, length }
 
 interface AnswerEvents {
   readonly piece: (piece: Buffer) => void;
+  /** The client has taken what there was. */
+  readonly taken: () => void;
   readonly whole: () => void;
   /** Maybe more than once. */
   readonly cut: () => void;
 }
 
-function listenTo(answer: AnswerSource, response: ClientAnswer, { piece, whole, cut }: AnswerEvents): void {
+function listenTo(
+  answer: AnswerSource,
+  response: ClientAnswer,
+  { piece, taken, whole, cut }: AnswerEvents,
+): void {
   answer.on('data', piece);
-  response.on('drain', () => answer.resume());
+  response.on('drain', () => {
+    taken();
+    answer.resume();
+  });
   // It was held.
   if (answer.isPaused()) answer.resume();
   answer.once('end', () => (answer.complete ? whole() : cut()));

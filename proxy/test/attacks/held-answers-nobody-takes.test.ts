@@ -31,6 +31,8 @@ beforeAll(async () => {
       config.listen = { ...config.listen, tls };
     },
   });
+});
+beforeEach(() => {
   fixture.answer = (_, response) =>
     response.writeHead(200, { 'Content-Type': 'application/json', 'Content-Length': LONG.length }).end(LONG);
 });
@@ -70,4 +72,36 @@ it('what its client does not take counts for its caller until it is gone', async
   const reading = session(port, tls.certFile);
   await until(async () => (await statusOf(call(reading).resume())) === 200);
   reading.destroy();
+});
+
+it('so does an event', async () => {
+  fixture.answer = (_, response) =>
+    response.writeHead(200, { 'Content-Type': 'text/event-stream' }).end(`data: ${LONG}\n\n`);
+  const unread = session(fixture.gateway.port, tls.certFile, undefined, {
+    settings: { initialWindowSize: 0 },
+  });
+  for (let i = 0; i < ANSWERS; i++) expect(await statusOf(call(unread))).toBe(200);
+  const ended = async () => (await fixture.audit()).filter((line) => line.ended === 'made_room');
+  await until(async () => (await ended()).length === ANSWERS - HELD_AT_ONCE);
+  unread.destroy();
+});
+
+it('an event that its client has taken counts no more, though its stream stands', async () => {
+  fixture.answer = (_, response) =>
+    response.writeHead(200, { 'Content-Type': 'text/event-stream' }).write(`data: ${LONG}\n\n`);
+  const before = (await fixture.audit()).length;
+  const reading = session(fixture.gateway.port, tls.certFile);
+  for (let i = 0; i < ANSWERS; i++) {
+    const stream = call(reading);
+    expect(await statusOf(stream)).toBe(200);
+    let length = 0;
+    stream.on('data', (piece: Buffer) => {
+      length += piece.length;
+    });
+    await until(() => length > LONG.length);
+  }
+  reading.destroy();
+  const added = async () => (await fixture.audit()).slice(before);
+  await until(async () => (await added()).length === ANSWERS);
+  expect((await added()).map(({ ended }) => ended)).not.toContain('made_room');
 });
