@@ -79,7 +79,7 @@ module.exports = {
         CONFIG,
         CLOCK,
         room('pipeline'),
-        '^proxy/src/http/(answer-filter|body-pace|challenge|exchange|gather-pieces)\\.ts$',
+        '^proxy/src/http/(answer-filter|body-pace|challenge|exchange|gather-pieces|header-fields|refusal-body)\\.ts$',
         '^proxy/src/checks/location\\.ts$',
       ],
       'towards backends',
