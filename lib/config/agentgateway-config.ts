@@ -25,8 +25,13 @@ export function agentgatewayConfig(spec: GatewaySpec): object {
 
 function v1(spec: GatewaySpec): object {
   return {
-    config: { adminAddr: 'off', ...processConfig(spec) },
-    frontendPolicies: { ...FRONTEND, connect: { mode: 'deny' }, networkAuthorization: { rules: [LOOPBACK] } },
+    config: { adminAddr: 'off', ...processConfig(spec, 'off') },
+    frontendPolicies: {
+      ...FRONTEND,
+      connect: { mode: 'deny' },
+      networkAuthorization: { rules: [LOOPBACK] },
+      tracing: NO_SPANS,
+    },
     gateways: { default: { port: PORT.dataPlane, protocol: 'HTTP' } },
     routes: mcpRoutes(spec).map((route) => ({
       name: route.name,
@@ -42,7 +47,10 @@ function v1(spec: GatewaySpec): object {
 
 function v0(spec: GatewaySpec): object {
   return {
-    config: { adminAddr: 'localhost:15000', ...processConfig(spec) },
+    config: {
+      adminAddr: 'localhost:15000',
+      ...processConfig(spec, `localhost:${PORT.dataPlaneStats}`),
+    },
     frontendPolicies: FRONTEND,
     binds: [
       {
@@ -67,14 +75,35 @@ function v0(spec: GatewaySpec): object {
   };
 }
 
-const FRONTEND = { http: { maxBufferSize: 1_048_576, http1IdleTimeout: '60s' } };
+const FRONTEND = {
+  http: { maxBufferSize: 1_048_576, http1IdleTimeout: '60s' },
+  accessLog: {
+    add: {
+      // By itself it logs the path with its query, in which clients put secrets.
+      'http.path': 'request.path',
+      // As the proxy's audit line has it.
+      'request.id': 'request.headers["x-request-id"]',
+    },
+  },
+};
+
+/**
+ * Without it every `traceparent` is replaced by one that names a span of agentgateway's, which nobody exports. The
+ * proxy's span stays the backend's parent. A policy must name a collector; of nothing sampled nothing is sent to it.
+ */
+const NO_SPANS = { host: '127.0.0.1:4317', randomSampling: false, clientSampling: false };
 
 /**
  * Without a minimum (`connectionMinTerminationDeadline`) it ends as soon as it is told to: by then the proxy, its only
  * client, has ended. With one it would wait that long even where nothing is open.
+ * @param noStats where metrics are that nobody may scrape
  */
-function processConfig(spec: GatewaySpec): object {
+function processConfig(spec: GatewaySpec, noStats: string): object {
+  const everywhere = (port: number) => `${spec.dataPlane._ipv6 ? '[::]' : '0.0.0.0'}:${port}`;
   return {
+    statsAddr: spec.metricsPeer === undefined ? noStats : everywhere(PORT.dataPlaneStats),
+    // For kubelet, which asks the pod's address.
+    readinessAddr: everywhere(PORT.dataPlaneReadiness),
     ...(spec.dataPlane._ipv6 ? {} : { enableIpv6: false }),
     logging: { level: 'info', format: 'json' },
   };

@@ -194,7 +194,7 @@ export interface AgentGatewayProps {
   readonly podDisruptionBudget?: boolean;
 
   /**
-   * Who may scrape metrics on port 9090, which is not on the Service.
+   * Who may scrape metrics on port 9090 and, of agentgateway, on 15020; neither is on the Service.
    *
    * @default - nobody
    */

@@ -1,7 +1,8 @@
 import { Duration } from 'cdk8s';
 import { Construct } from 'constructs';
-import { alertRules } from '../manifests/alerts';
+import { agentgatewayJob, alertRules } from '../manifests/alerts';
 import { asGiven, emit, isOurs } from '../manifests/k8s';
+import { GatewaySpec, usesAgentgateway } from '../spec/gateway-spec';
 import {
   checked,
   DURATION,
@@ -98,7 +99,7 @@ export class GatewayMonitoring extends Construct {
     emit(this, 'Resource', asGiven(gvk('PodMonitor')), meta, () => ({
       spec: {
         selector: { matchLabels: gateway.selectorLabels },
-        podMetricsEndpoints: [{ port: 'admin', path: '/metrics', scheme: 'http', interval: `${seconds}s` }],
+        podMetricsEndpoints: endpoints(gateway._spec(), seconds),
       },
     }));
     emit(this, 'rules', asGiven(gvk('PrometheusRule')), meta, () => ({
@@ -125,6 +126,14 @@ export class GatewayMonitoring extends Construct {
             ],
     });
   }
+}
+
+/** The proxy's metrics, and those of agentgateway under a job of its own. */
+function endpoints(spec: GatewaySpec, seconds: number): object[] {
+  const on = (port: string) => ({ port, path: '/metrics', scheme: 'http', interval: `${seconds}s` });
+  if (!usesAgentgateway(spec)) return [on('admin')];
+  const relabelings = [{ action: 'replace', targetLabel: 'job', replacement: agentgatewayJob(spec) }];
+  return [on('admin'), { ...on('stats'), relabelings }];
 }
 
 function scrapeSeconds(interval = Duration.seconds(30)): number {

@@ -1,6 +1,7 @@
 /** What is worth telling somebody, as rules of Prometheus over the metrics of docs/reference/metrics.md. */
 import { effectiveConfig } from '../config/proxy-config';
 import { GatewaySpec } from '../spec/gateway-spec';
+import { AgentgatewayVersion } from '../values/data-plane';
 import { GatewayAlert } from '../values/gateway-alert';
 import { StoreFailure } from '../values/replay-store';
 
@@ -57,7 +58,7 @@ function alertsOf(spec: GatewaySpec): Alert[] {
     ...gatewayAlerts(spec, query),
     ...keyAlerts(spec, query),
     ...certificateAlerts(spec, query),
-    ...operationAlerts(query),
+    ...operationAlerts(spec, query),
     ...capacityAlerts(spec, query),
     ...tracingAlerts(spec, query),
   ];
@@ -79,9 +80,14 @@ interface Queries {
   exceedsShare(series: string, window: string, share: number): string;
 }
 
-function queriesFor({ namespace, name }: GatewaySpec): Queries {
+/** As the operator calls it: both have metrics of the same names, which are counted apart by their job. */
+const jobOf = ({ namespace, name }: GatewaySpec) => `${namespace}/${name}`;
+/** That the PodMonitor gives to the metrics of agentgateway itself. */
+export const agentgatewayJob = (spec: GatewaySpec) => `${jobOf(spec)}/agentgateway`;
+
+function queriesFor(spec: GatewaySpec): Queries {
   const series = (metric: string, ...matchers: string[]) =>
-    `${metric}{${[`job="${namespace}/${name}"`, ...matchers].join(', ')}}`;
+    `${metric}{${[`job="${jobOf(spec)}"`, ...matchers].join(', ')}}`;
   const increase = (of: string, window: string) => {
     const seconds = Number(window.slice(0, -1)) * 60;
     const scraped = `sum_over_time(${series('up')}[${window}])`;
@@ -255,7 +261,7 @@ function certificateAlerts(spec: GatewaySpec, query: Queries): Alert[] {
 }
 
 /** Changes that were not taken, and what is lost. */
-function operationAlerts(query: Queries): Alert[] {
+function operationAlerts(spec: GatewaySpec, query: Queries): Alert[] {
   return [
     {
       name: GatewayAlert.RELOAD_REFUSED,
@@ -271,6 +277,7 @@ function operationAlerts(query: Queries): Alert[] {
         'The log of the pod says what is wrong with it; a pod that starts now would not. ' +
         'It goes on until that is mended.',
     },
+    ...dataPlaneAlerts(spec),
     {
       name: GatewayAlert.AUDIT_LOST,
       severity: 'critical',
@@ -286,6 +293,22 @@ function operationAlerts(query: Queries): Alert[] {
       summary: 'Connections are turned away: {{ $labels.cause }}',
       description:
         '"address": one address has too many (maxConnectionsPerAddress); "total": maxConnections. Behind an ingress all clients have its address unless trustedPeers names it.',
+    },
+  ];
+}
+
+/** v0.12 does not say whether it took its config. */
+function dataPlaneAlerts(spec: GatewaySpec): Alert[] {
+  if (spec.dataPlane._version !== AgentgatewayVersion.V1_4) return [];
+  return [
+    {
+      name: GatewayAlert.DATA_PLANE_STALE,
+      severity: 'warning',
+      for: 5,
+      expr: `min by (pod) (agentgateway_config_synchronized{job="${agentgatewayJob(spec)}"}) == 0`,
+      summary: `agentgateway in ${POD} did not take what it is given now`,
+      description:
+        'It goes on with what it had. Its log says what is wrong with the config, a key set, a certificate or a credential; a pod that starts now would not.',
     },
   ];
 }

@@ -80,7 +80,12 @@ export function agentgatewayContainer(spec: GatewaySpec): k8s.Container {
     image: spec.dataPlane._image!.reference,
     imagePullPolicy: 'IfNotPresent',
     args: ['-f', `${DIR.dataPlane}/config.yaml`],
-    ports: [{ name: 'readiness', containerPort: PORT.dataPlaneReadiness, protocol: 'TCP' }],
+    ports: [
+      { name: 'readiness', containerPort: PORT.dataPlaneReadiness, protocol: 'TCP' },
+      ...(spec.metricsPeer === undefined
+        ? []
+        : [{ name: 'stats', containerPort: PORT.dataPlaneStats, protocol: 'TCP' }]),
+    ],
     securityContext: SECURITY,
     resources: resources(spec, '100m', mebibytes(agentgatewayMebibytes(spec))),
     startupProbe: { httpGet: ready, periodSeconds: 1, failureThreshold: 60, timeoutSeconds: 2 },

@@ -4,7 +4,7 @@ import { holdsEverybody } from '../support/parser';
 import { PORT } from '../support/ports-and-paths';
 import { Peer } from '../values/peer';
 import { cidrOf, PeerEnd } from '../values/peer-end';
-import { GatewaySpec, mcpRoutes, secretsRoutes } from './gateway-spec';
+import { GatewaySpec, mcpRoutes, secretsRoutes, usesAgentgateway } from './gateway-spec';
 import { questionsOf } from './questions';
 
 /** Flows that some CNIs can say better than by their peer. */
@@ -84,6 +84,7 @@ export const flowsOf = oncePer((spec: GatewaySpec): FlowGraph => {
   const graph = new FlowGraph();
   for (const client of spec.clients) graph.admit(client, PORT.traffic);
   graph.admit(spec.metricsPeer, PORT.admin);
+  if (usesAgentgateway(spec)) graph.admit(spec.metricsPeer, PORT.dataPlaneStats);
   graph.reach(spec.dnsPeer, 53, 'UDP', 'dns').reach(spec.dnsPeer, 53, 'TCP', 'dns');
   for (const { backendPeer, backendPort } of mcpRoutes(spec)) graph.reach(backendPeer, backendPort);
   reachRedis(graph, spec);

@@ -6,6 +6,8 @@ export const PORT = {
   admin: 9090,
   /** agentgateway's listener: wildcard by its nature, private by NetworkPolicy and networkAuthorization. */
   dataPlane: 8081,
+  /** agentgateway's metrics; it listens there only where somebody may scrape. */
+  dataPlaneStats: 15020,
   /** agentgateway's readiness server. */
   dataPlaneReadiness: 15021,
   redis: 6379,

@@ -24,6 +24,8 @@ export enum GatewayAlert {
   CERTIFICATE_ENDS = 'AgentgatewayCertificateEnds',
   /** A config, key set, certificate or credential was changed to something that is no good. */
   RELOAD_REFUSED = 'AgentgatewayReloadRefused',
+  /** agentgateway did not take the config or the files that it is given. */
+  DATA_PLANE_STALE = 'AgentgatewayDataPlaneStale',
   /** Audit lines are lost. */
   AUDIT_LOST = 'AgentgatewayAuditLost',
   /** Connections are turned away. */

@@ -27,6 +27,8 @@ interface Manifest {
 
 /** What the operator calls the job of the app's PodMonitor. */
 const JOB = 'aiops/agentgateway';
+/** That the PodMonitor gives to the metrics of agentgateway, which does not run here. */
+const AGENTGATEWAY_JOB = `${JOB}/agentgateway`;
 const FIRES_MS = 20_000;
 
 /**
@@ -52,6 +54,8 @@ const refusal = (reason: string, values: string): Series => ({
 const counted = (metric: string, labels: string, values: string): Series => ({
   [series(metric, labels)]: values,
 });
+const synchronized = (pod: string) =>
+  `agentgateway_config_synchronized{job="${AGENTGATEWAY_JOB}", pod="${pod}"}`;
 const PLAIN = 'AgentgatewayReplayUnchecked';
 
 /** What is measured, and which alerts fire when: minutes since it began. */
@@ -252,6 +256,16 @@ const CASES: readonly (readonly [
     { 9: [], 11: ['AgentgatewayBusy'] },
   ],
   [
+    'agentgateway did not take its config',
+    { ...SERVING, [synchronized('a')]: '1x9 0x70', [synchronized('b')]: '1x80' },
+    { 4: [], 9: [], 11: ['AgentgatewayDataPlaneStale'] },
+  ],
+  [
+    'agentgateway took its config, and that of another gateway did not',
+    { ...SERVING, [synchronized('a')]: '1x80', [synchronized('a').replace(JOB, 'aiops/other')]: '0x80' },
+    { 30: [] },
+  ],
+  [
     'a pod is nearly behind',
     { ...SERVING, ...counted('nodejs_eventloop_lag_p99_seconds', '', '0.049x80') },
     { 30: [] },
@@ -419,7 +433,11 @@ needs('the alerts', missing);
       );
       const read = new Set(
         rules.flatMap(({ expr }) =>
-          [...expr.matchAll(/([a-z_0-9]+)\{/g)].map(([, metric]) => metric!.replace(/_count$/, '')),
+          [
+            ...expr
+              .replaceAll(/\w+\{job="[^"]+\/agentgateway\/agentgateway"\}/g, '')
+              .matchAll(/([a-z_0-9]+)\{/g),
+          ].map(([, metric]) => metric!.replace(/_count$/, '')),
         ),
       );
       expect([...read].filter((metric) => metric !== 'up' && !known.has(metric))).toEqual([]);

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { Duration } from 'cdk8s';
 import {
   AgentGatewayProps,
+  DataPlane,
   GatewayAlert,
   GatewayMonitoring,
   GatewayMonitoringProps,
@@ -29,6 +30,8 @@ const monitored = (
 const rulesOf = (objects: Manifest[]): Manifest[] => only(objects, 'PrometheusRule').spec.groups[0].rules;
 const namesOf = (objects: Manifest[]) => rulesOf(objects).map(({ alert }) => alert);
 const RUNBOOK = 'https://github.com/cdk8s-agentgateway/cdk8s-agentgateway/blob/main/docs/runbook.md';
+/** Metrics of agentgateway itself, at 1.4.1. */
+const OF_AGENTGATEWAY = ['agentgateway_config_synchronized'];
 const reference = (page: string) => readFileSync(join(root, 'docs', 'reference', page), 'utf8');
 
 describe('GatewayMonitoring', () => {
@@ -44,7 +47,19 @@ describe('GatewayMonitoring', () => {
     });
     expect(spec.podMetricsEndpoints).toEqual([
       { port: 'admin', path: '/metrics', scheme: 'http', interval: '15s' },
+      {
+        port: 'stats',
+        path: '/metrics',
+        scheme: 'http',
+        interval: '15s',
+        // Names of metrics are the same in both, and "up" is of the proxy alone.
+        relabelings: [
+          { action: 'replace', targetLabel: 'job', replacement: 'aiops/agentgateway/agentgateway' },
+        ],
+      },
     ]);
+    const direct = synth(monitored({ dataPlane: DataPlane.direct() }));
+    expect(only(direct, 'PodMonitor').spec.podMetricsEndpoints).toHaveLength(1);
     const pod = only(objects, 'Deployment').spec.template;
     expect(pod.metadata.labels).toMatchObject(spec.selector.matchLabels);
     expect(pod.spec.containers[0].ports).toContainEqual({
@@ -74,6 +89,9 @@ describe('GatewayMonitoring', () => {
         ),
       ),
     ).not.toContain(GatewayAlert.REPLAY_UNCHECKED);
+    expect(namesOf(synth(monitored({ dataPlane: DataPlane.direct() })))).not.toContain(
+      GatewayAlert.DATA_PLANE_STALE,
+    );
     expect(namesOf(synth(monitored({}, { without: [GatewayAlert.ABSENT] })))).not.toContain(
       GatewayAlert.ABSENT,
     );
@@ -84,6 +102,10 @@ describe('GatewayMonitoring', () => {
       const selectors = [...expr.matchAll(/([a-z_0-9]+)\{([^}]*)\}/g)];
       expect([alert, selectors.length > 0]).toEqual([alert, true]);
       for (const [, metric, matchers] of selectors) {
+        if (OF_AGENTGATEWAY.includes(metric)) {
+          expect([alert, matchers]).toEqual([alert, 'job="aiops/other/agentgateway"']);
+          continue;
+        }
         expect([alert, matchers]).toEqual([alert, expect.stringMatching(/^job="aiops\/other"(,|$)/)]);
         if (metric === 'up') continue;
         const row = metrics

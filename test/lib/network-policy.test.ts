@@ -46,7 +46,7 @@ describe('the network policy', () => {
     const { policyTypes, ingress } = policy(manifests());
     expect([policyTypes, ingress]).toEqual([['Ingress', 'Egress'], undefined]);
   });
-  it('lets clients to 8080, the scraper to 9090, nobody to agentgateway', () => {
+  it('lets clients to 8080, the scraper to the metrics of both, nobody to the traffic port of agentgateway', () => {
     const chart = newChart();
     const gateway = newGateway(chart, {
       metricsPeer: Peer.pods(
@@ -68,7 +68,7 @@ describe('the network policy', () => {
             podSelector: { matchLabels: { app: 'prometheus' } },
           },
         ],
-        ports: [{ port: 9090, protocol: 'TCP' }],
+        ports: [9090, 15_020].map((port) => ({ port, protocol: 'TCP' })),
       },
     ]);
   });

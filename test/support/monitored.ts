@@ -2,7 +2,6 @@ import { Chart } from 'cdk8s';
 import {
   AgentGateway,
   AgentGatewayProps,
-  DataPlane,
   JwksSource,
   McpRoute,
   Peer,
@@ -18,7 +17,6 @@ export function monitoredGateway(chart: Chart, props: Partial<AgentGatewayProps>
     issuer: 'https://as.example',
     audience: 'gateway',
     jwks: JwksSource.fromUrl('https://as.example/jwks', { peer }),
-    dataPlane: DataPlane.direct(),
     replayStore: ReplayStore.redis({ host: 'redis', peer, onFailure: StoreFailure.LOCAL }),
     tracing: { url: 'http://collector:4318/v1/traces', peer },
     metricsPeer: peer,

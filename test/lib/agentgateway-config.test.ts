@@ -1,0 +1,146 @@
+/** The config that agentgateway is given, by what is known of it; nothing here needs its program. */
+import { parse } from 'yaml';
+import { AgentgatewayVersion, CaBundle, DataPlane, Image, McpRoute, Peer, SecretSource } from '../../lib';
+import { problemsIn, unknownVariables } from '../support/agentgateway-schema';
+import {
+  backendPeer,
+  container,
+  dataOf,
+  GatewayOptions,
+  Manifest,
+  manifests,
+  newChart,
+  newGateway,
+  only,
+  problems,
+} from '../support/synth';
+
+const image = Image.fromDigest(`ghcr.io/agentgateway/agentgateway:0.12.0@sha256:${'0'.repeat(64)}`);
+const old = DataPlane.agentgateway({ version: AgentgatewayVersion.V0_12, image });
+const metricsPeer = Peer.pods({ app: 'prometheus' });
+const credential = SecretSource.existing('backend', 'key');
+const full: GatewayOptions = {
+  secrets: ['db'],
+  gateway: { metricsPeer, dataPlane: DataPlane.agentgateway({ ipv6: false }) },
+  mcp: {
+    backend: 'https://mcp.tools.svc:5443/inner/',
+    backendCa: CaBundle.fromConfigMap('mcp-ca'),
+    backendHost: 'localhost:5000',
+    credential,
+    credentialHeader: 'x-api-key',
+    credentialPrefix: '',
+  },
+};
+const { credentialHeader: _header, credentialPrefix: _prefix, ...mcpOfOld } = full.mcp!;
+const CONFIGS = [
+  ['v1_4', 'the default', {}],
+  ['v1_4', 'one with everything', full],
+  ['v0_12', 'the default', { gateway: { dataPlane: old } }],
+  ['v0_12', 'one with everything', { ...full, gateway: { metricsPeer, dataPlane: old }, mcp: mcpOfOld }],
+] as const satisfies readonly (readonly [string, string, GatewayOptions])[];
+
+const configOf = (options: GatewayOptions = {}) => parse(dataOf(manifests(options), 'config.yaml'));
+
+/** Every object in it, with the path that leads there. */
+function objectsIn(value: unknown, path = ''): { readonly path: string; readonly object: object }[] {
+  if (typeof value !== 'object' || value === null) return [];
+  const inside = Object.entries(value).flatMap(([key, each]) => objectsIn(each, `${path}/${key}`));
+  return Array.isArray(value) ? inside : [{ path, object: value }, ...inside];
+}
+/** Where agentgateway itself takes whatever it is given, or this test knows nothing. */
+const isOpen = (path: string) => /\/(jwtAuth|authorization|transformations|add|gateways)(\/|$)/.test(path);
+
+describe.each(CONFIGS)('the config of %s, %s,', (dialect, _, options) => {
+  it('has the fields that agentgateway knows', () => {
+    expect(problemsIn(dialect, configOf(options))).toEqual([]);
+  });
+  it('is refused with another field, wherever it stands', () => {
+    const paths = objectsIn(configOf(options))
+      .map(({ path }) => path)
+      .filter((path) => !isOpen(path));
+    expect(paths.length).toBeGreaterThan(10);
+    for (const path of paths) {
+      const changed = configOf(options);
+      objectsIn(changed).find((each) => each.path === path)!.object['bogus' as never] = 1 as never;
+      expect([path, problemsIn(dialect, changed)]).toEqual([
+        path,
+        expect.arrayContaining([expect.stringContaining('"bogus"')]),
+      ]);
+    }
+  });
+  it('has expressions of variables that agentgateway sets', () => {
+    const expressions = objectsIn(configOf(options)).flatMap(({ path, object }) =>
+      path.endsWith('/add')
+        ? Object.values(object as Record<string, string>)
+        : ((object as { rules?: string[] }).rules ?? []),
+    );
+    expect(expressions.length).toBeGreaterThan(2);
+    expect(expressions.flatMap(unknownVariables)).toEqual([]);
+    expect(unknownVariables('request.header["a"] == "source.addr" || client.address in jwt.aud')).toEqual([
+      'request.header',
+      'client.address',
+    ]);
+  });
+  it('logs the path without its query, and the id of the request as the audit log has it', () => {
+    expect(configOf(options).frontendPolicies.accessLog.add).toEqual({
+      'http.path': 'request.path',
+      'request.id': 'request.headers["x-request-id"]',
+    });
+  });
+});
+
+describe('agentgateway', () => {
+  it('opens metrics to whom may scrape, and says where each of its servers listens', () => {
+    const addresses = (options: GatewayOptions) => {
+      const { adminAddr, statsAddr, readinessAddr } = configOf(options).config;
+      return [adminAddr, statsAddr, readinessAddr];
+    };
+    expect(addresses({})).toEqual(['off', 'off', '[::]:15021']);
+    expect(addresses({ gateway: { metricsPeer } })).toEqual(['off', '[::]:15020', '[::]:15021']);
+    expect(addresses(full)).toEqual(['off', '0.0.0.0:15020', '0.0.0.0:15021']);
+    expect(addresses({ gateway: { dataPlane: old } })).toEqual([
+      'localhost:15000',
+      'localhost:15020',
+      '[::]:15021',
+    ]);
+    expect(addresses({ gateway: { dataPlane: old, metricsPeer } })[1]).toBe('[::]:15020');
+  });
+  it('has a port for its metrics that the scraper alone reaches, where there is one', () => {
+    const portsOf = (objects: Manifest[]) =>
+      container(objects, 'agentgateway').ports.map((port: { name: string }) => port.name);
+    const ingressOf = (objects: Manifest[]) =>
+      only(objects, 'NetworkPolicy', 'agentgateway-allow').spec.ingress;
+    expect([portsOf(manifests()), ingressOf(manifests())]).toEqual([['readiness'], undefined]);
+    const scraped = manifests({ gateway: { metricsPeer } });
+    expect(portsOf(scraped)).toEqual(['readiness', 'stats']);
+    expect(ingressOf(scraped)).toEqual([
+      {
+        from: [{ podSelector: { matchLabels: { app: 'prometheus' } } }],
+        ports: [9090, 15_020].map((port) => ({ port, protocol: 'TCP' })),
+      },
+    ]);
+    const direct = manifests({ gateway: { metricsPeer, dataPlane: DataPlane.direct() } });
+    expect(ingressOf(direct)[0].ports).toEqual([{ port: 9090, protocol: 'TCP' }]);
+  });
+  it("samples no trace, so that the backend's parent is the proxy's span", () => {
+    const tracing = { url: 'http://collector:4318/v1/traces', peer: backendPeer };
+    for (const gateway of [{}, { tracing }])
+      expect(configOf({ gateway }).frontendPolicies.tracing).toMatchObject({
+        randomSampling: false,
+        clientSampling: false,
+      });
+  });
+  it('gets no two routes of one name, which it would take in silence', () => {
+    expect(
+      problems(() => {
+        const chart = newChart();
+        const gateway = newGateway(chart);
+        for (const path of ['a', 'b']) {
+          const pathPrefix = `/${path}`;
+          new McpRoute(chart, path, { gateway, name: 'mcp', pathPrefix, backend: 'mcp:5000', backendPeer });
+        }
+        return chart;
+      }).join('\n'),
+    ).toMatch(/name: must be unique.*got "mcp"/);
+  });
+});
