@@ -191,6 +191,13 @@ project.addTask('test:cluster', {
     'synthesized manifests and the shipped bundle against a real kube-apiserver, which is built once; bundle first after a change',
 });
 
+project.addTask('test:runbook', {
+  exec: 'npm run --silent test:runbook -w proxy --',
+  receiveArgs: true,
+  description:
+    'the procedures of docs/runbook.md as they stand there, and five faults mended by them; bundle first after a change',
+});
+
 project.addTask('test:node', {
   exec: 'node test/node/run.mjs',
   receiveArgs: true,
@@ -222,6 +229,7 @@ const bundled = [
   'test:e2e',
   'test:soak',
   'test:cluster',
+  'test:runbook',
   'test:node',
 ];
 for (const name of bundled) project.tasks.tryFind(name)?.prependExec(BUNDLED);

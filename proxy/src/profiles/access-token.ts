@@ -214,7 +214,8 @@ function audienceOf({ claims, isDeclared }: CheckedToken, accepted: readonly str
   const found = accepted.find((a) => fits(a) && (isDeclared || !isClient(a, claims)));
   if (found !== undefined) return found;
   const isOwn = !isDeclared && accepted.some(fits);
-  return deny('token_audience_refused', isOwn ? 'it is for its own client, as ID tokens are' : undefined);
+  const gotAndWant = `got ${JSON.stringify(claims.aud)}, want ${accepted.join(' or ')}`;
+  return deny('token_audience_refused', isOwn ? 'it is for its own client, as ID tokens are' : gotAndWant);
 }
 
 const lacking = (scopes: readonly string[], required: readonly string[]): readonly string[] =>

@@ -86,7 +86,7 @@ it.each<[Reason, Record<string, unknown>, ProofParts, string]>([
   ],
   ['dpop_expired', {}, { claims: { iat: 1 } }, 's ago'],
   ['dpop_key_refused', {}, { header: { jwk: { kty: 'oct' } } }, 'kty must be'],
-  ['token_audience_refused', { aud: 'x' }, {}, 'clause'],
+  ['token_audience_refused', { aud: 'x' }, {}, 'detail: got "x", want https://gw.example/mcp'],
 ])('names %s, the clause and the way out, as the gateway does', async (reason, claims, parts, says) => {
   const at = token(claims);
   const dpop = proof(client, 'POST', HTU, at, parts);

@@ -1,6 +1,7 @@
 /**
- * The commands of docs/guides, as they stand there and in their order, in a project that `init` made, against a real
- * API server with its controllers. A block that cannot run here says why, and is counted.
+ * The commands of docs/guides, and those of docs/runbook.md that need a cluster, as they stand there and in their
+ * order, in a project that `init` made, against a real API server with its controllers. A block that cannot run here
+ * says why, and is counted.
  */
 import { execFile, execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -21,7 +22,8 @@ const NAMESPACE = 'aiops';
 const NOT_RUN = { 'deploy.md': 0, 'helm.md': 0, 'gitops.md': 2, 'platforms.md': 1 } as const;
 type Guide = keyof typeof NOT_RUN;
 
-const guide = (name: Guide) => blocksOf(readFileSync(join(root, 'docs', 'guides', name), 'utf8'));
+const blocksIn = (...page: string[]) => blocksOf(readFileSync(join(root, 'docs', ...page), 'utf8'));
+const guide = (name: Guide) => blocksIn('guides', name);
 
 const missing = missingForApiServer();
 needs('the guides', missing);
@@ -119,4 +121,32 @@ needs('the guides', missing);
     },
     600_000,
   );
+
+  it('runbook.md: run as they stand, where they need a cluster', async () => {
+    const of = (kind: string, path: string) =>
+      kubectl(['get', kind, '-n', NAMESPACE, '-o', `jsonpath=${path}`]);
+    const blocks = blocksIn('runbook.md').filter(({ needsCluster }) => needsCluster);
+    expect([...new Set(blocks.map(({ title }) => title))]).toEqual([
+      'Words',
+      'Upgrade',
+      'Roll back',
+      'Prune',
+      'Restart',
+      'Break glass',
+    ]);
+    const glass = blocks.findIndex(({ title }) => title === 'Break glass');
+    const [debug, loosen, restore, ...more] = blocks.slice(glass);
+    expect(more).toEqual([]);
+    for (const block of blocks.slice(0, glass)) await run(block);
+    await run(debug!);
+    expect(of('pods', '{..ephemeralContainers[*].name}')).toBe('debugger');
+    const rules = 'validatingadmissionpolicybindings';
+    const before = of(rules, '{..validationActions}');
+    await run(loosen!);
+    expect(of(rules, '{..validationActions}')).not.toMatch(/Deny/);
+    await run(restore!);
+    expect(of(rules, '{..validationActions}')).toBe(before);
+    await run(guide('deploy.md').find(({ title }) => title === 'Uninstall')!);
+    kubectl(['wait', '--for=delete', `namespace/${NAMESPACE}`, '--timeout', '60s']);
+  }, 300_000);
 });
