@@ -39,7 +39,8 @@ export interface Generation {
   readonly responder: Responder;
   readonly peers: TrustedPeers;
   readonly endpointsOf: (route: Route) => Endpoints;
-  readonly viewOf: (route: Route) => BackendView | undefined;
+  /** @param origin the one of `publicOrigins` that was asked for; absent: the first */
+  readonly viewOf: (route: Route, origin: string | undefined) => BackendView | undefined;
   /** By what rules a route lets somebody in, as one word: an answer goes on after a reload while they are the same. */
   readonly policyOf: (route: Route) => string;
   readonly policies: ReadonlySet<string>;
@@ -85,7 +86,7 @@ export function openGeneration(
       return [route, acquire(key, open)];
     }),
   );
-  const views = new Map(config.routes.map((route) => [route, viewOf(route, config)]));
+  const views = new Map(config.routes.map((route) => [route, viewsOf(route, config)]));
   const policies = new Map(config.routes.map((route) => [route, policyText(route, config)]));
   return {
     config,
@@ -110,7 +111,7 @@ export function openGeneration(
     responder: createResponder({ config, audit, metrics, clock, refusals: addressLimits.refusals }),
     peers: trustedPeers(config.trustedPeers),
     endpointsOf: (route) => endpoints.get(route)!,
-    viewOf: (route) => views.get(route),
+    viewOf: (route, origin = config.publicOrigins[0]!) => views.get(route)?.get(origin),
     policyOf: (route) => policies.get(route)!,
     policies: new Set(policies.values()),
     hash: hash('sha256', JSON.stringify(config)).slice(0, HASH_LENGTH),
@@ -128,18 +129,19 @@ function patienceOf({ timeouts }: Route, { upstream }: Config): Config['upstream
   };
 }
 
-function viewOf(route: Route, config: Config): BackendView | undefined {
-  if (route.kind !== 'mcp') return undefined;
+/** By the origin that was asked for; of a route to secrets none. */
+function viewsOf(route: Route, config: Config): ReadonlyMap<string, BackendView> {
+  if (route.kind !== 'mcp') return new Map();
   const { credential } = route.backend;
-  const resourceMetadata = metadataUrl(config, route, config.publicOrigins[0]!);
-  return {
-    place: publicPlaceOf(config, route),
-    challenge:
-      credential.kind === 'verifiedToken' && credential.relayChallenge
-        ? { auth: route.auth, resourceMetadata }
-        : undefined,
-    heartbeatSeconds: route.heartbeatSeconds,
-  };
+  const relaysChallenge = credential.kind === 'verifiedToken' && credential.relayChallenge;
+  const place = publicPlaceOf(config, route);
+  return new Map(
+    config.publicOrigins.map((origin) => {
+      const challenge = { auth: route.auth, resourceMetadata: metadataUrl(config, route, origin) };
+      const { heartbeatSeconds } = route;
+      return [origin, { place, challenge: relaysChallenge ? challenge : undefined, heartbeatSeconds }];
+    }),
+  );
 }
 
 function policyText(route: Route, { issuers }: Config): string {

@@ -113,7 +113,7 @@ class RequestInProgress {
         caller: caller.kind === 'known' ? caller.identity : received.network,
         validity: caller.kind === 'known' ? caller.validity : undefined,
         policy: this.#generation.policyOf(outbound.route),
-        view: this.#generation.viewOf(outbound.route),
+        view: this.#generation.viewOf(outbound.route, received.reply.origin),
         lists: this.#listCutting(outbound),
         rpcId: received.rpcId,
       },

@@ -35,6 +35,8 @@ export interface HeaderFields {
 
 /** Fields of the answer that the way of the request decides, whoever answers in the end. */
 export interface Reply {
+  /** The one of our origins that was asked for, as far as it is known; its metadata speaks of it (RFC 9728 3.3). */
+  origin?: string;
   /** RFC 9449 8.2: a fresh nonce; its answer must not be cached. */
   dpopNonce?: string | undefined;
   /** An allowed Origin, which may read the answer (Fetch, CORS). */

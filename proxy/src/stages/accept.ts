@@ -68,6 +68,7 @@ export const accept =
     const isForwarded = originFrom === 'forwarded' && received.fromTrustedPeer;
     const origins = isForwarded ? forwardedOrigins(received, forwardedHeader, publicOrigins) : publicOrigins;
     if (origins instanceof Denial) return origins;
+    received.reply.origin = origins[0]!;
     return grow(received, { path, query, origins, publicPath: publicPathPrefix + path });
   };
 

@@ -89,7 +89,7 @@ function refusalHeaders(
     ...replyHeaders(status === 401 ? reply : { ...reply, dpopNonce: undefined }),
   ];
   if (route === undefined) return headers;
-  const resourceMetadata = metadataUrl(config, route, config.publicOrigins[0]!);
+  const resourceMetadata = metadataUrl(config, route, reply.origin ?? config.publicOrigins[0]!);
   const scheme = schemeOf(fields.get('authorization'));
   for (const challenge of challenges(denial, { auth: route.auth, resourceMetadata, scheme }))
     headers.push('WWW-Authenticate', challenge);

@@ -3,6 +3,7 @@
  * resource of an attacker's, `https://evil.example/mcp`, asks for that host through the ingress; its token and
  * its proof then name the very origin that the gateway was told, and pass.
  */
+import type { ConfigInput } from '../../src/config/index.js';
 import { accessToken, ec, proof, thumbprint } from '../support/mint.js';
 import { ORIGIN, startFixture, type GatewayFixture } from '../support/gateway.js';
 import { refusalIn } from '../support/refusal.js';
@@ -10,6 +11,10 @@ import { refusalIn } from '../support/refusal.js';
 const client = ec();
 const TENANT = 'https://tenant.example';
 let fixture: GatewayFixture;
+const refusedByBackend = () => {
+  fixture.answer = (_, response) =>
+    response.writeHead(401, { 'WWW-Authenticate': 'Bearer error="invalid_token"' }).end();
+};
 describe.each([1, 2])('over HTTP/%d', (version) => {
   beforeAll(async () => {
     fixture = await startFixture({
@@ -18,7 +23,9 @@ describe.each([1, 2])('over HTTP/%d', (version) => {
         config.trustedPeers = ['127.0.0.1/32'];
         config.originFrom = 'forwarded';
         config.publicOrigins = [ORIGIN, TENANT];
-        config.routes[0]!.auth = { profile: 'dpop', issuers: ['as'] };
+        const [mcp] = config.routes as [Extract<ConfigInput['routes'][number], { kind: 'mcp' }>];
+        mcp.auth = { profile: 'dpop', issuers: ['as'] };
+        mcp.backend = { ...mcp.backend, credential: { kind: 'verifiedToken' } };
       },
     });
   });
@@ -69,4 +76,23 @@ describe.each([1, 2])('over HTTP/%d', (version) => {
     });
     expect([status, text]).toEqual([421, expect.not.stringContaining('evil')]);
   });
+  it.each([
+    ['the gateway', () => {}, ORIGIN, TENANT],
+    ['the gateway', () => {}, TENANT, ORIGIN],
+    ['a backend', refusedByBackend, ORIGIN, ORIGIN],
+    ['a backend', refusedByBackend, TENANT, TENANT],
+  ])(
+    'a challenge of %s leads to the metadata of the origin that was asked',
+    async (_, prepare, asked, signedFor) => {
+      prepare();
+      const from = of('https', new URL(asked).host);
+      const { status, headers } = await ask(signedFor, from);
+      expect(status).toBe(401);
+      const [, url] = /resource_metadata="([^"]+)"/.exec(headers['www-authenticate']!)!;
+      const { origin, pathname } = new URL(url!);
+      expect(origin).toBe(asked);
+      const { text } = await fixture.ask({ path: pathname, headers: ['Host', 'gw', ...from] });
+      expect(JSON.parse(text)).toMatchObject({ resource: `${asked}/mcp` }); // RFC 9728 3.3
+    },
+  );
 });
