@@ -4,6 +4,7 @@
  *
  * @see https://agentgateway.dev/docs/
  */
+import { isIP } from 'node:net';
 import { Yaml } from 'cdk8s';
 import { authOf, GatewaySpec, McpRouteSpec, mcpRoutes } from '../spec/gateway-spec';
 import { audienceOf, issuerOf, resourcesOf } from '../spec/issuers';
@@ -167,9 +168,7 @@ function ruleV0(spec: GatewaySpec, route: McpRouteSpec): string {
 function backend(route: McpRouteSpec, credential: (route: McpRouteSpec, file: string) => object): object {
   const url = new URL(route.backendUrl);
   const policies = {
-    ...(url.protocol === 'https:'
-      ? { backendTLS: route.ca === undefined ? {} : { root: mounted(routeFile(route, 'ca.crt')) } }
-      : {}),
+    ...(url.protocol === 'https:' ? { backendTLS: backendTls(route) } : {}),
     ...(route.credential === undefined
       ? {}
       : { backendAuth: { key: credential(route, mounted(routeFile(route, 'credential'))) } }),
@@ -178,6 +177,25 @@ function backend(route: McpRouteSpec, credential: (route: McpRouteSpec, file: st
     host: `${url.hostname}:${route.backendPort}`,
     ...(Object.keys(policies).length === 0 ? {} : { policies }),
   };
+}
+
+/** Without a name SNI is the backend's host, and the certificate must have that. */
+function backendTls(route: McpRouteSpec): object {
+  const { ca, certificateSecret } = route;
+  const name = serverName(route);
+  const file = (of: Parameters<typeof routeFile>[1]) => mounted(routeFile(route, of));
+  return {
+    ...(name === undefined ? {} : { hostname: name }),
+    ...(ca === undefined ? {} : { root: file('ca.crt') }),
+    ...(certificateSecret === undefined ? {} : { cert: file('client.crt'), key: file('client.key') }),
+  };
+}
+
+/** As the proxy has it where it calls the backend itself. */
+function serverName({ serverName: said, backendHost }: McpRouteSpec): string | undefined {
+  const host = backendHost?.replace(/:\d+$/, '');
+  if (said !== undefined || host === undefined) return said;
+  return isIP(host.replace(/^\[|\]$/g, '')) === 0 ? host : undefined;
 }
 
 const credentialV0 = (_: McpRouteSpec, file: string) => ({ file });

@@ -8,11 +8,16 @@ import { Violation } from '../support/text';
 import { AgentgatewayVersion } from '../values/data-plane';
 import { OriginSource } from '../values/origin-source';
 
-const PROP = {
-  endpoints: 'backendEndpoints',
-  serverName: 'backendServerName',
-  certificateSecret: 'backendCertificateSecret',
-  tokenExchange: 'tokenExchange',
+/** What of a route it would do otherwise than the proxy. */
+const OTHERWISE = {
+  endpoints: {
+    prop: 'backendEndpoints',
+    want: 'must be left out with agentgateway, which leaves no MCP session at its endpoint',
+  },
+  tokenExchange: {
+    prop: 'tokenExchange',
+    want: 'must be left out with agentgateway, which calls the backend itself',
+  },
 } as const;
 
 interface Key {
@@ -127,11 +132,11 @@ function memoryViolations(spec: GatewaySpec): Violation[] {
 }
 
 function propViolations(route: McpRouteSpec): Violation[] {
-  return (['endpoints', 'serverName', 'certificateSecret', 'tokenExchange'] as const)
+  return (['endpoints', 'tokenExchange'] as const)
     .filter((key) => route[key] !== undefined)
     .map((key): Violation => ({
-      where: `route "${route.name}" ${PROP[key]}`,
-      want: 'must be left out with agentgateway, which calls the backend itself',
+      where: `route "${route.name}" ${OTHERWISE[key].prop}`,
+      want: OTHERWISE[key].want,
       got: key === 'tokenExchange' ? route.tokenExchange?.url : route[key],
       next: NEXT,
     }));

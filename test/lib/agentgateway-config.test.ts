@@ -6,12 +6,14 @@ import {
   backendPeer,
   container,
   dataOf,
+  gatewayChart,
   GatewayOptions,
   Manifest,
   manifests,
   newChart,
   newGateway,
   only,
+  pod,
   problems,
 } from '../support/synth';
 
@@ -26,6 +28,8 @@ const full: GatewayOptions = {
     backend: 'https://mcp.tools.svc:5443/inner/',
     backendCa: CaBundle.fromConfigMap('mcp-ca'),
     backendHost: 'localhost:5000',
+    backendServerName: 'mcp.internal',
+    backendCertificateSecret: 'gateway-client',
     credential,
     credentialHeader: 'x-api-key',
     credentialPrefix: '',
@@ -142,5 +146,90 @@ describe('agentgateway', () => {
         return chart;
       }).join('\n'),
     ).toMatch(/name: must be unique.*got "mcp"/);
+  });
+  describe('calls a backend with TLS', () => {
+    const backend = 'https://mcp.tools.svc:5443';
+    const tlsOf = (mcp: GatewayOptions['mcp'], dataPlane = DataPlane.agentgateway()) => {
+      const { routes, binds } = configOf({ gateway: { dataPlane }, mcp: { backend, ...mcp } });
+      return (routes ?? binds[0].listeners[0].routes)[0].backends[0].policies.backendTLS;
+    };
+    const file = (name: string) => `/etc/agentgateway/routes/mcp/${name}`;
+
+    it.each([
+      ['v1_4', DataPlane.agentgateway()],
+      ['v0_12', old],
+    ])('by the name, the roots and the certificate that the route says, %s', (_, dataPlane) => {
+      expect(tlsOf({}, dataPlane)).toEqual({});
+      expect(tlsOf({ backendServerName: 'mcp.internal' }, dataPlane)).toEqual({ hostname: 'mcp.internal' });
+      expect(
+        tlsOf(
+          { backendCertificateSecret: 'gateway-client', backendCa: CaBundle.fromConfigMap('mcp-ca') },
+          dataPlane,
+        ),
+      ).toEqual({ root: file('ca.crt'), cert: file('client.crt'), key: file('client.key') });
+    });
+    it('by the name that it asks for, as the proxy does, unless that is an address', () => {
+      const hostname = (mcp: GatewayOptions['mcp']) => tlsOf(mcp).hostname;
+      expect(hostname({ backendHost: 'mcp.internal:8443' })).toBe('mcp.internal');
+      expect(hostname({ backendHost: 'mcp.internal', backendServerName: 'other' })).toBe('other');
+      expect(hostname({ backendHost: '192.0.2.7:8443' })).toBeUndefined();
+    });
+    it('with a certificate that it alone has', () => {
+      const objects = manifests(full);
+      const volumesWith = (name: string) =>
+        pod(objects)
+          .volumes.filter((volume: Manifest) => JSON.stringify(volume).includes(`"${name}"`))
+          .map((volume: Manifest) => volume.name);
+      expect([volumesWith('gateway-client'), volumesWith('backend')]).toEqual([
+        ['agentgateway-config'],
+        ['agentgateway-config'],
+      ]);
+      const mountedBy = ['dpop-proxy', 'agentgateway'].filter((name) =>
+        container(objects, name).volumeMounts.some((m: Manifest) => m.name === 'agentgateway-config'),
+      );
+      expect(mountedBy).toEqual(['agentgateway']);
+    });
+    it('only where the backend has TLS', () => {
+      const plain = { backend: 'mcp:5000', backendServerName: 'a', backendCertificateSecret: 'b' };
+      expect(problems(() => gatewayChart({ mcp: plain }))).toEqual([
+        '[test/Mcp] backendCertificateSecret: must go with an https backend, got "http://mcp:5000"',
+        '[test/Mcp] backendServerName: must go with an https backend, got "http://mcp:5000"',
+      ]);
+    });
+  });
+  it('does not do what it would do otherwise than the proxy', () => {
+    const backendEndpoints = ['http://mcp-0:5000', 'http://mcp-1:5000'];
+    expect(problems(() => gatewayChart({ mcp: { backendEndpoints } }))).toEqual([
+      '[test/Gateway] route "mcp" backendEndpoints: must be left out with agentgateway, which leaves no MCP session at its endpoint, got ["http://mcp-0:5000","http://mcp-1:5000"]; choose DataPlane.direct()',
+    ]);
+  });
+  /**
+   * It reads a credential when it loads its config, and it loads that again when kubelet changes the volume that the
+   * config lies in. A file of another volume, or a subPath, would be renewed on disk and never read.
+   */
+  it.each([
+    ['v1_4', DataPlane.agentgateway()],
+    ['v0_12', old],
+  ])('has its config in the one volume with each file that the config names, %s', (_, dataPlane) => {
+    const objects = manifests({ ...full, gateway: { dataPlane }, mcp: mcpOfOld });
+    const mounts = container(objects, 'agentgateway').volumeMounts.filter(
+      (m: Manifest) => m.mountPath !== '/tmp',
+    );
+    expect(mounts).toEqual([{ name: 'agentgateway-config', mountPath: '/etc/agentgateway', readOnly: true }]);
+    const { sources } = pod(objects).volumes.find((v: Manifest) => v.name === mounts[0].name).projected;
+    const mapWithConfig = objects.find((o) => o.kind === 'ConfigMap' && 'config.yaml' in o.data)!;
+    expect(sources[0]).toEqual({ configMap: { name: mapWithConfig.metadata.name } });
+    const paths = [
+      ...Object.keys(mapWithConfig.data),
+      ...sources.flatMap((s: Manifest) =>
+        ((s.secret ?? s.configMap).items ?? []).map((i: Manifest) => i.path),
+      ),
+    ];
+    const named = [...mapWithConfig.data['config.yaml'].matchAll(/\/etc\/agentgateway\/(\S+)/g)].map(
+      ([, path]) => path,
+    );
+    expect(named).toEqual(expect.arrayContaining(['routes/mcp/credential', 'routes/mcp/client.key']));
+    expect(named.filter((path) => !paths.includes(path))).toEqual([]);
+    expect(container(objects, 'agentgateway').args).toEqual(['-f', '/etc/agentgateway/config.yaml']);
   });
 });
