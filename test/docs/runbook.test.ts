@@ -34,7 +34,7 @@ describe('the runbook', () => {
     const names = namesIn(text);
     const isMetric = (name: string) => /^(agentgateway|process|nodejs)_/.test(name);
     const isField = (name: string) =>
-      /^(jwt|dpop|client|request|response|route|upstream)\.[a-z_]+$/.test(name);
+      /^(jwt|dpop|request|response|upstream)\.[a-z_]+$|^client\.address$/.test(name);
     const isReason = (name: string) =>
       /^(dpop|token|upstream|replay_store|keys|introspection|exchange|credential|internal)_[a-z_]+$/.test(
         name,
