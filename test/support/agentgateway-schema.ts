@@ -61,7 +61,7 @@ const ROUTE = {
     'jwtAuth?': OPEN,
     'authorization?': OPEN,
     'transformations?': OPEN,
-    requestHeaderModifier: fields({ remove: listOf(TEXT) }),
+    'requestHeaderModifier?': fields({ remove: listOf(TEXT) }),
     'urlRewrite?': fields({ 'authority?': fields({ full: TEXT }), 'path?': fields({ prefix: TEXT }) }),
   }),
   backends: listOf(
