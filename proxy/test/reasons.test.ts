@@ -643,6 +643,9 @@ describe('every reason is given for its cause', () => {
       expect(answer.status).toBe(meaning.status);
       expect(answer.text).toContain('error' in meaning ? meaning.error : reason);
       expect(answer.text).not.toContain('evil.example');
+      // Of what is wrong with credentials only this is over by itself.
+      if (answer.status === 401)
+        expect('retry-after' in answer.headers).toBe(reason.endsWith('_predates_store'));
       const elsewhere = [
         'body_fragmented',
         'headers_stalled',

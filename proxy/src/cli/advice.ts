@@ -148,7 +148,7 @@ export const ADVICE: Readonly<Record<Reason, Advice>> = {
   ),
   token_bound: advice('RFC 9449 7.2', 'send a bound token with scheme DPoP and a proof'),
   token_inactive: advice('RFC 7662 2.2', 'get a new token'),
-  token_predates_store: advice('RFC 9449 11.1', 'make a new token'),
+  token_predates_store: advice('RFC 9449 11.1', 'make a new token; it passes after Retry-After'),
   certificate_missing: advice(
     'RFC 8705 3',
     'connect with the client certificate that the token was issued to',
@@ -207,7 +207,10 @@ export const ADVICE: Readonly<Record<Reason, Advice>> = {
     'RFC 9449 8, 9',
     'send the same request with a new proof that has the nonce of the DPoP-Nonce header; do not keep nonces of the authorization server for it',
   ),
-  dpop_predates_store: advice('RFC 9449 9, 11.1', 'make a new proof, with the DPoP-Nonce of the answer'),
+  dpop_predates_store: advice(
+    'RFC 9449 9, 11.1',
+    'make a new proof, with the DPoP-Nonce of the answer; a client that takes no nonces: after Retry-After',
+  ),
   dpop_replayed: advice(
     'RFC 9449 11.1',
     'make a new proof, with a new jti, for each request, also for a retry',

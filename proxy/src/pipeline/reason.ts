@@ -179,7 +179,7 @@ export interface DenialOptions {
   /** For the client, where the answer is a JSON-RPC error: its `data`. */
   readonly data?: Readonly<Record<string, unknown>>;
   /** Instead of the error that the reason has: there is no nonce to give. */
-  readonly error?: Meaning['error'];
+  readonly error?: Meaning['error'] | undefined;
 }
 
 /** A refusal: a value that stages return, never thrown. */

@@ -20,17 +20,17 @@ const LATE_SECONDS = 1;
 
 /**
  * RFC 9449 11.1: a proof is good once. Claimed after every check of token, proof and message, and atomically, so that
- * neither a forged nor a misdirected proof can burn a
- * jti, and of two copies at once one passes. What took time on the way here, a body or another server's answer, must
- * not have outlasted the credentials.
+ * neither a forged nor a misdirected proof can burn a jti, and of two copies at once one passes. What took time on the
+ * way here, a body or another server's answer, must not have outlasted the credentials.
  * A proof that may be older than what the store remembers is refused, and its client is given a nonce with which the
- * next one passes at once (RFC 9449 8, 9). Fails closed: no answer is a refusal.
+ * next one passes at once (RFC 9449 8, 9); one without a nonce passes after `Retry-After`, which no refusal of a bad
+ * proof has. Fails closed: no answer is a refusal.
  */
 export function rejectReplay(
   store: ReplayStore,
   { clock, replay }: RejectReplayContext,
 ): Stage<Permitted, Unseen> {
-  const notBefore = notBeforeBy(replay);
+  const margins = marginsOf(replay);
   return (x) => {
     const { caller } = x;
     if (caller.kind === 'anonymous') return x as Unseen;
@@ -48,7 +48,7 @@ export function rejectReplay(
       return refuse(caller.by === 'dpop' ? 'dpop_expired' : 'token_too_old');
     const proof: ProofTime = {
       madeAt: proofUse.madeAt,
-      notBefore: notBefore(proofUse),
+      notBefore: notBeforeBy(proofUse, margins),
       nonce: proofUse.nonce?.text,
     };
     const settle = (result: ClaimResult): Unseen | Denial => {
@@ -61,13 +61,13 @@ export function rejectReplay(
           return deny('replay_store_down', undefined, { retryAfterSeconds: RETRY_AFTER_SECONDS });
         case 'seen':
           return refuse(caller.by === 'dpop' ? 'dpop_replayed' : 'token_replayed');
-        case 'forgotten':
-          if (caller.by !== 'dpop') return refuse('token_predates_store');
+        case 'forgotten': {
+          const retryAfterSeconds = Math.ceil(margins.byItself(proofUse)) + 1;
+          if (caller.by !== 'dpop') return refuse('token_predates_store', { retryAfterSeconds });
           x.reply.dpopNonce = proofUse.nonce?.required?.fresh ?? store.nonce();
-          return refuse(
-            'dpop_predates_store',
-            x.reply.dpopNonce === undefined ? { error: 'invalid_dpop_proof' } : undefined,
-          );
+          const error = x.reply.dpopNonce === undefined ? ('invalid_dpop_proof' as const) : undefined;
+          return refuse('dpop_predates_store', { retryAfterSeconds, error });
+        }
       }
     };
     const key = replayKey(caller.by, proofUse.owner, proofUse.jti);
@@ -76,17 +76,28 @@ export function rejectReplay(
   };
 }
 
+/** By how many seconds the time that a proof shows may be ahead of the store's. */
+interface Margins {
+  /** By its client's clock. */
+  readonly byItself: (proofUse: ProofUse) => number;
+  /** By the clock of the replica that made its nonce. */
+  readonly byNonce: number;
+}
+
+function marginsOf({ store, epochMarginSeconds }: ReplayConfig): Margins {
+  const replicasSeconds = store === 'memory' ? 0 : CLOCK_MARGIN_SECONDS;
+  return {
+    byItself: ({ aheadSeconds }) => epochMarginSeconds ?? aheadSeconds + replicasSeconds,
+    byNonce: epochMarginSeconds ?? CLOCK_MARGIN_SECONDS,
+  };
+}
+
 /**
  * The moment before which a proof cannot have been made, whatever the clock of its client says: the later of what its
  * own time and its nonce's show.
  */
-function notBeforeBy({ store, epochMarginSeconds }: ReplayConfig): (proofUse: ProofUse) => number {
-  const replicasSeconds = store === 'memory' ? 0 : CLOCK_MARGIN_SECONDS;
-  return ({ madeAt, aheadSeconds, nonce }) => {
-    const byItself = madeAt - (epochMarginSeconds ?? aheadSeconds + replicasSeconds);
-    const required = nonce?.required;
-    return required === undefined
-      ? byItself
-      : Math.max(byItself, required.madeAt - (epochMarginSeconds ?? CLOCK_MARGIN_SECONDS));
-  };
+function notBeforeBy(proofUse: ProofUse, { byItself, byNonce }: Margins): number {
+  const bySelf = proofUse.madeAt - byItself(proofUse);
+  const required = proofUse.nonce?.required;
+  return required === undefined ? bySelf : Math.max(bySelf, required.madeAt - byNonce);
 }

@@ -56,6 +56,16 @@ describe('a proof from before a restart', () => {
     expect((await second(START, nonce)).status).toBe(401);
     expect((await second(START, 'A'.repeat(22))).status).toBe(401);
   });
+  it('is told from a bad proof: the refusal says after how long one without a nonce passes', async () => {
+    const ask = await startedAt(START + 1);
+    const early = await ask(START);
+    expect([early.status, early.headers['retry-after']]).toEqual([401, '61']);
+    const bad = await ask(START - 400);
+    expect([bad.status, bad.headers['retry-after']]).toEqual([401, undefined]);
+    await fixture!.stop();
+    const later = await startedAt(START + 1 - 61);
+    expect((await later(START)).status).toBe(200);
+  });
   it('passes without a nonce once the skew is over, so a client that knows none waits that long and no longer', async () => {
     const ask = await startedAt(START - 61);
     expect([(await ask(START - 2)).status, (await ask(START - 1)).status]).toEqual([401, 200]);
