@@ -126,6 +126,10 @@ describe('agentgateway', () => {
     const direct = manifests({ gateway: { metricsPeer, dataPlane: DataPlane.direct() } });
     expect(ingressOf(direct)[0].ports).toEqual([{ port: 9090, protocol: 'TCP' }]);
   });
+  it('has threads by the work that it gets, not by the cores of its node', () => {
+    const threads = [1, 4, 7].map((workers) => configOf({ gateway: { workers } }).config.workerThreads);
+    expect(threads).toEqual(['2', '2', '4']);
+  });
   it("samples no trace, so that the backend's parent is the proxy's span", () => {
     const tracing = { url: 'http://collector:4318/v1/traces', peer: backendPeer };
     for (const gateway of [{}, { tracing }])

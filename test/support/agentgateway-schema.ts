@@ -48,6 +48,7 @@ const processFields = (address: Schema) =>
     'connectionMinTerminationDeadline?': TEXT,
     'connectionTerminationDeadline?': TEXT,
     'enableIpv6?': FLAG,
+    workerThreads: { type: 'string', pattern: '^[1-9]\\d*$' },
     logging: fields({ level: { enum: ['info'] }, format: { enum: ['json', 'text'] } }),
   });
 const FRONTEND = {

@@ -25,7 +25,7 @@ const theirs = described.filter(({ name }) => !name.startsWith('agentgateway_'))
 
 const metricsPage = `# Metrics
 
-\`GET :9090/metrics\`, Prometheus text format; never on the port that clients reach. Written from \`proxy/src/observe/metrics.ts\` by \`proxy/test/docs/observe.test.ts\`.
+\`GET :9090/metrics\`, Prometheus text format; never on the port that clients reach. agentgateway's own are on \`:15020/metrics\` where a \`metricsPeer\` is given. Written from \`proxy/src/observe/metrics.ts\` by \`proxy/test/docs/observe.test.ts\`.
 
 Labels are bounded: routes, issuers and backends are those of the config (\`(none)\`: no route matched), reasons those of [errors.md](errors.md), causes those of \`ended\` in
 [audit.md](audit.md). For one request's way, join the audit line's \`request.id\` or \`trace.id\`. What somebody should be
