@@ -6,16 +6,15 @@
  */
 import { isIP } from 'node:net';
 import { Yaml } from 'cdk8s';
-import { authOf, GatewaySpec, McpRouteSpec, mcpRoutes } from '../spec/gateway-spec';
-import { audienceOf, issuerOf, resourcesOf } from '../spec/issuers';
+import { GatewaySpec, McpRouteSpec, mcpRoutes } from '../spec/gateway-spec';
 import { oncePer } from '../support/memo';
-import { DIR, PORT } from '../support/ports-and-paths';
-import { AuthMode } from '../values/auth-profile-options';
+import { DIR, PORT, PROXY_ADDRESS } from '../support/ports-and-paths';
 import { AgentgatewayVersion } from '../values/data-plane';
 import { routeFile } from './mounted-files';
 import { effectiveConfig } from './proxy-config';
 
-const LOOPBACK = 'source.address == "127.0.0.1" || source.address == "::1"';
+/** All that it asks of who calls it: which tokens and proofs are good the proxy alone decides (decision 33). */
+const FROM_PROXY = `source.address == "${PROXY_ADDRESS}"`;
 const mounted = (path: string) => `${DIR.dataPlane}/${path}`;
 
 export const agentgatewayYaml = oncePer((spec: GatewaySpec) => Yaml.stringify(agentgatewayConfig(spec)));
@@ -30,17 +29,14 @@ function v1(spec: GatewaySpec): object {
     frontendPolicies: {
       ...FRONTEND,
       connect: { mode: 'deny' },
-      networkAuthorization: { rules: [LOOPBACK] },
+      networkAuthorization: { rules: [FROM_PROXY] },
       tracing: NO_SPANS,
     },
     gateways: { default: { port: PORT.dataPlane, protocol: 'HTTP' } },
     routes: mcpRoutes(spec).map((route) => ({
       name: route.name,
       gateways: 'default',
-      ...matchAndPolicies(spec, route, {
-        // Without these a token that has no iss or no aud at all would pass.
-        jwtValidationOptions: { requiredClaims: ['exp', 'iss', 'aud'] },
-      }),
+      ...matchAndPolicies(spec, route),
       backends: [backend(route, credentialV1)],
     })),
   };
@@ -61,11 +57,12 @@ function v0(spec: GatewaySpec): object {
             name: 'http',
             protocol: 'HTTP',
             routes: mcpRoutes(spec).map((route) => {
-              const { policies, ...rest } = matchAndPolicies(spec, route, {});
+              const { policies, ...rest } = matchAndPolicies(spec, route);
               return {
                 name: route.name,
                 ...rest,
-                policies: { ...policies, authorization: { rules: [ruleV0(spec, route)] } },
+                // It cannot restrict the listener.
+                policies: { ...policies, authorization: { rules: [FROM_PROXY] } },
                 backends: [backend(route, credentialV0)],
               };
             }),
@@ -111,28 +108,11 @@ function processConfig(spec: GatewaySpec, noStats: string): object {
   };
 }
 
-function matchAndPolicies(spec: GatewaySpec, route: McpRouteSpec, jwtExtra: object) {
-  const {
-    issuer,
-    jwks: {
-      _choice: { url },
-    },
-    file,
-  } = issuerOf(spec, route);
+function matchAndPolicies(spec: GatewaySpec, route: McpRouteSpec) {
   const { methods } = effectiveConfig(spec).routes.find((r) => r.name === route.name)!;
   return {
     matches: methods.map((method) => ({ path: { pathPrefix: route.pathPrefix }, method })),
-    policies: {
-      jwtAuth: {
-        mode: mode(spec, route),
-        issuer,
-        audiences: audiencesOf(spec, route),
-        jwks: url === undefined ? { file: mounted(file) } : { url },
-        ...jwtExtra,
-      },
-      requestHeaderModifier: { remove: ['DPoP'] },
-      ...urlRewrite(route),
-    },
+    policies: urlRewrite(route),
   };
 }
 
@@ -150,26 +130,6 @@ function urlRewrite({ backendUrl, backendHost }: McpRouteSpec): object {
     ...(pathname === '/' ? {} : { path: { prefix: pathname } }),
   };
   return Object.keys(rewrite).length === 0 ? {} : { urlRewrite: rewrite };
-}
-
-const mode = (spec: GatewaySpec, route: McpRouteSpec) => authOf(spec, route)._common.mode ?? AuthMode.STRICT;
-
-const audiencesOf = (spec: GatewaySpec, route: McpRouteSpec) => [
-  ...new Set([audienceOf(spec, route), ...resourcesOf(spec, route)]),
-];
-
-/**
- * v0.12 can neither require claims nor restrict the listener: one rule on the route does both. Rules are
- * alternatives, so it is one.
- */
-function ruleV0(spec: GatewaySpec, route: McpRouteSpec): string {
-  if (mode(spec, route) !== AuthMode.STRICT) return LOOPBACK;
-  const iss = JSON.stringify(issuerOf(spec, route).issuer);
-  const aud = audiencesOf(spec, route)
-    .map((audience) => JSON.stringify(audience))
-    .map((text) => `jwt.aud == ${text} || ${text} in jwt.aud`)
-    .join(' || ');
-  return `(${LOOPBACK}) && jwt.iss == ${iss} && (${aud})`;
 }
 
 function backend(route: McpRouteSpec, credential: (route: McpRouteSpec, file: string) => object): object {

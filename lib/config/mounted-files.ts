@@ -149,7 +149,7 @@ export function proxyFiles(spec: GatewaySpec): MountedFile[] {
 
 /** Files of agentgateway, relative to its config directory. */
 export function dataPlaneFiles(spec: GatewaySpec): MountedFile[] {
-  return usesAgentgateway(spec) ? [...keySetFiles(spec), ...backendFiles(spec)] : [];
+  return usesAgentgateway(spec) ? backendFiles(spec) : [];
 }
 
 function backendFiles(spec: GatewaySpec): MountedFile[] {

@@ -15,7 +15,7 @@ import { written } from '../support/fields';
 import { canonicalJson } from '../support/json';
 import { oncePer } from '../support/memo';
 import { parseConfig } from '../support/parser';
-import { API_SERVER, DIR, PORT } from '../support/ports-and-paths';
+import { API_SERVER, DIR, PORT, PROXY_ADDRESS } from '../support/ports-and-paths';
 import {
   DPOP,
   DPOP_NONCE,
@@ -211,11 +211,12 @@ function mcpRoute(spec: GatewaySpec, route: McpRouteSpec): RouteModel {
 }
 
 /**
- * The path stays as it is: agentgateway matches the same prefixes and does the rewriting. It wants the token,
- * and is in the pod.
+ * The path stays as it is: agentgateway matches the same prefixes and does the rewriting. It takes what comes from
+ * one address, and gets no token: what the proxy admits, it admits (decision 33).
  */
 const throughAgentgateway = (route: McpRouteSpec): Backend<'mcp'> => ({
   url: `http://127.0.0.1:${PORT.dataPlane}`,
+  localAddress: PROXY_ADDRESS,
   host: undefined,
   redirectBase: redirectBase(route),
   endpoints: undefined,
@@ -223,8 +224,7 @@ const throughAgentgateway = (route: McpRouteSpec): Backend<'mcp'> => ({
   caFile: undefined,
   clientCertificate: undefined,
   serverName: undefined,
-  // What the MCP server refuses is agentgateway's credential or none: the client's token ends at agentgateway.
-  credential: { kind: 'verifiedToken', relayChallenge: false },
+  credential: undefined,
 });
 
 /** The URL that the MCP server has of itself, by the Host and the path that agentgateway asks it with. */
@@ -240,6 +240,7 @@ const certificateOf = ({ cert, key }: { cert: string; key: string }) => ({
 
 const direct = (route: McpRouteSpec): Backend<'mcp'> => ({
   url: route.backendUrl,
+  localAddress: undefined,
   endpoints: route.endpoints,
   outlier: route.outlier && written(route.outlier, OUTLIER),
   caFile: route.ca && inConfig(routeFile(route, 'ca.crt')),

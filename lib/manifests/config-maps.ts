@@ -12,10 +12,7 @@ import { emitNamed, k8s } from './k8s';
 /** What each ConfigMap of a gateway is called after the gateway's name, and what is in it. */
 export const CONTENT = {
   config: oncePer((spec: GatewaySpec) => ({ 'config.json': configText(spec), ...inlineKeySets(spec) })),
-  dataPlane: oncePer((spec: GatewaySpec) => ({
-    'config.yaml': agentgatewayYaml(spec),
-    ...inlineKeySets(spec),
-  })),
+  dataPlane: oncePer((spec: GatewaySpec) => ({ 'config.yaml': agentgatewayYaml(spec) })),
   // The code, cut along the rooms of proxy/src: `CHUNKS` of proxy/bundle.mjs. A change shows in the map of its
   // room, and each map has room to grow under the 262 144 bytes that `kubectl apply` can annotate
   // (test/package/config-map-size.test.ts).

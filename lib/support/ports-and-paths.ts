@@ -4,7 +4,7 @@ export const PORT = {
   traffic: 8080,
   /** Metrics and probes of the proxy; not on the Service. */
   admin: 9090,
-  /** agentgateway's listener: wildcard by its nature, private by NetworkPolicy and networkAuthorization. */
+  /** agentgateway's listener: wildcard by its nature, private by NetworkPolicy and the rule on source addresses. */
   dataPlane: 8081,
   /** agentgateway's metrics; it listens there only where somebody may scrape. */
   dataPlaneStats: 15020,
@@ -12,6 +12,12 @@ export const PORT = {
   dataPlaneReadiness: 15021,
   redis: 6379,
 } as const;
+
+/**
+ * Loopback address from which the proxy calls agentgateway, which admits no other. What is brought into the pod's
+ * loopback from outside comes from another one: 127.0.0.1 (port-forward) or 127.0.0.6 (Istio).
+ */
+export const PROXY_ADDRESS = '127.94.49.1';
 
 export const DIR = {
   code: '/opt/gateway',

@@ -12,10 +12,9 @@ const ROOM_FOR_METADATA = 2_048;
 export function sizeViolations(spec: GatewaySpec): Violation[] {
   // What is not valid has no files yet.
   if (configProblems(spec).length > 0) return [];
-  const keySets = inlineKeySets(spec);
-  const files = [
-    { 'config.json': configText(spec), ...keySets },
-    ...(usesAgentgateway(spec) ? [{ 'config.yaml': agentgatewayYaml(spec), ...keySets }] : []),
+  const files: Record<string, string>[] = [
+    { 'config.json': configText(spec), ...inlineKeySets(spec) },
+    ...(usesAgentgateway(spec) ? [{ 'config.yaml': agentgatewayYaml(spec) }] : []),
   ];
   return files.flatMap((data): Violation[] => {
     const map = { apiVersion: 'v1', kind: 'ConfigMap', metadata: {}, data };

@@ -170,8 +170,7 @@ export interface AccessTokenOptions extends AuthProfileOptions {
   readonly legacyTyp?: boolean;
 
   /**
-   * Who is asked about tokens of this issuer that are not JWTs. Not with agentgateway as data plane, which
-   * reads JWTs only.
+   * Who is asked about tokens of this issuer that are not JWTs.
    *
    * @default - such tokens are refused
    * @see https://www.rfc-editor.org/rfc/rfc7662

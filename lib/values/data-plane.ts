@@ -61,8 +61,8 @@ const OPTIONS = struct('AgentgatewayOptions', SHAPE);
 export class DataPlane {
   /**
    * agentgateway as a sidecar, which begins before the proxy and ends after it. It answers the proxy alone: the
-   * NetworkPolicy does not admit its port, from v1.1 it refuses every address but loopback, and it verifies each
-   * token once more.
+   * NetworkPolicy does not admit its port, and it refuses every address but the one in the pod that the proxy calls it
+   * from. It gets no token and knows no issuer.
    *
    * @see https://agentgateway.dev
    */

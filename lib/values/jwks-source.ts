@@ -103,11 +103,7 @@ export class JwksSource {
     return new JwksSource({ inline: canonicalJwks('jwks', json) });
   }
 
-  /**
-   * The issuer's own `jwks_uri`, fetched and cached by the proxy. Refused with agentgateway v0.12, which
-   * fetches it once and never again; agentgateway v1.4.1 is reported to need a restart after a key change
-   * (agentgateway issue 2798), so prefer a file, or `DataPlane.direct()`, where keys rotate.
-   */
+  /** The issuer's own `jwks_uri`, fetched and cached by the proxy. */
   public static fromUrl(url: string, options: JwksUrlOptions): JwksSource {
     checkText('jwks.url', url);
     OPTIONS.check('jwks', options);
@@ -117,7 +113,7 @@ export class JwksSource {
 
   /**
    * The key set that the issuer's own metadata names (RFC 8414, else OpenID Connect Discovery), looked up anew with
-   * each refresh. Metadata of another issuer is not used: the names are compared exactly. `DataPlane.direct()` only.
+   * each refresh. Metadata of another issuer is not used: the names are compared exactly.
    *
    * @param issuer exact `iss` of its tokens, an http(s) URL; the profile must name the same issuer
    * @see https://www.rfc-editor.org/rfc/rfc8414

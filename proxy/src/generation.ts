@@ -177,6 +177,7 @@ function openEndpoints(
     createUpstream({
       url,
       host: route.kind === 'mcp' ? route.backend.host : undefined,
+      localAddress: route.kind === 'mcp' ? route.backend.localAddress : undefined,
       upstream,
       limits,
       deadlines,

@@ -1,8 +1,6 @@
-import { generateKeyPairSync } from 'node:crypto';
 import { ApiObject, Duration, JsonPatch, Size, Testing } from 'cdk8s';
 import { parse } from 'yaml';
 import {
-  AgentgatewayVersion,
   AuthMode,
   AuthProfile,
   CaBundle,
@@ -36,9 +34,6 @@ import {
   synth,
 } from '../support/synth';
 
-const ED25519 = JSON.stringify({
-  keys: [{ ...generateKeyPairSync('ed25519').publicKey.export({ format: 'jwk' }), kid: 'ed' }],
-});
 const redis = ReplayStore.redis({ host: 'redis.aiops.svc', peer: Peer.pods({ app: 'redis' }) });
 
 describe('the pod', () => {
@@ -423,19 +418,6 @@ describe('synth refuses', () => {
         secrets: ['db'],
       },
       /replayStore\.onFailure: must not be "allow" beside a secrets route: .*use "deny"/,
-    ],
-    [
-      'a key that this agentgateway does not load',
-      {
-        gateway: {
-          jwks: JwksSource.inline(ED25519),
-          dataPlane: DataPlane.agentgateway({
-            version: AgentgatewayVersion.V0_12,
-            image: Image.fromDigest(`ghcr.io/agentgateway/agentgateway@sha256:${'0'.repeat(64)}`),
-          }),
-        },
-      },
-      /jwks: must hold only keys that agentgateway loads: RSA, P-256, P-384, got "ed"/,
     ],
     [
       'a public origin with a path',

@@ -17,7 +17,7 @@ import {
   Peer,
   SecretSource,
 } from '../../lib';
-import { all, dataOf, GatewayOptions, manifests, pod, root } from '../support/synth';
+import { all, backendPeer, dataOf, GatewayOptions, manifests, pod, root } from '../support/synth';
 
 // The parser that the proxy runs at start, from the bundle.
 const { parseConfig } = createRequire(__filename)(join(root, 'assets', 'config.cjs')) as {
@@ -224,20 +224,41 @@ describe("agentgateway's config", () => {
     expect(validate.errors ?? []).toEqual([]);
     expect(validate({ ...value, bogus: 1 })).toBe(false);
   });
-  it('listens beside the proxy, admits loopback only, requires the claims, and has no dollar sign', () => {
+  it('listens beside the proxy, admits its address alone, and has no dollar sign', () => {
     const text = yaml({});
     const value = parse(text);
-    expect(value.gateways.default.port).toBe(8081);
-    expect(value.frontendPolicies.networkAuthorization.rules[0]).toContain('source.address == "127.0.0.1"');
-    expect(value.routes[0].policies.jwtAuth).toMatchObject({
-      mode: 'strict',
-      audiences: [
-        'mcp-gateway',
-        ...['.svc.cluster.local', '.svc', ''].map((domain) => `http://agentgateway.aiops${domain}:8080/mcp`),
-      ],
-      jwtValidationOptions: { requiredClaims: ['exp', 'iss', 'aud'] },
-    });
+    const { backend } = config({}).routes[0];
+    expect(backend.url).toBe(`http://127.0.0.1:${value.gateways.default.port}`);
+    expect(value.frontendPolicies.networkAuthorization.rules).toEqual([
+      `source.address == "${backend.localAddress}"`,
+    ]);
     expect(text).not.toContain('$');
+  });
+  it('admits the same address on each route at v0.12, which cannot restrict the listener', () => {
+    const options = { gateway: { dataPlane: v012 } };
+    const [{ routes }] = parse(yaml(options)).binds[0].listeners;
+    expect(routes.map(({ policies }: any) => policies.authorization.rules)).toEqual([
+      [`source.address == "${config(options).routes[0].backend.localAddress}"`],
+    ]);
+  });
+  it("is called from an address that nothing else has that brings traffic into the pod's loopback", () => {
+    const { localAddress } = config({}).routes[0].backend;
+    expect(localAddress).toMatch(/^127\./);
+    // port-forward, Istio, what Debian and systemd give to host names and resolvers
+    for (const taken of ['127.0.0.1', '127.0.0.6', '127.0.1.1', '127.0.0.53', '127.0.0.54'])
+      expect(localAddress).not.toBe(taken);
+  });
+  it('knows no issuer, no key and no token: a key set that it could not read is no matter to it', () => {
+    const fetched = {
+      gateway: { jwks: JwksSource.fromUrl('https://idp.example/jwks', { peer: backendPeer }) },
+    };
+    for (const text of [yaml(fetched), yaml({}), yaml({ gateway: { dataPlane: v012 } })])
+      expect(text).not.toMatch(/jwt|jwks|issuer|audience|idp\.example/i);
+    expect(config({}).routes[0].backend.credential).toBeUndefined();
+    const volume = pod(manifests()).volumes.find(({ name }: any) => name === 'agentgateway-config');
+    expect(JSON.stringify(volume)).not.toContain('jwks');
+    const map = all(manifests(), 'ConfigMap').find(({ data }) => data['config.yaml'] !== undefined);
+    expect(Object.keys(map!.data)).toEqual(['config.yaml']);
   });
   it('never knows the way to the Kubernetes API', () => {
     expect(yaml(everything)).not.toMatch(/kubernetes|serviceaccount|secrets/);
@@ -256,7 +277,6 @@ describe('a backend of another name', () => {
   it('is asked by it through agentgateway, and its redirects are known', () => {
     expect(backendOf({ mcp })).toMatchObject({
       redirectBase: 'https://localhost:5000/inner/',
-      credential: { kind: 'verifiedToken', relayChallenge: false },
     });
     const { policies } = parse(dataOf(manifests({ mcp }), 'config.yaml')).routes[0];
     expect(policies.urlRewrite).toEqual({

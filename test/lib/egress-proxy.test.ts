@@ -48,7 +48,11 @@ const reached = (objects: ReturnType<typeof manifests>) =>
 const refused = (of: GatewayOptions) => problems(() => gatewayChart(of)).join('\n');
 
 describe('an egress proxy', () => {
-  it('is all that a gateway reaches whose questions have no peer', () => {
+  it('is all that a gateway reaches whose questions have no peer, with agentgateway too', () => {
+    const jwks = JwksSource.fromUrl('https://idp.example/jwks', {});
+    expect(reached(manifests({ gateway: { egressProxy: proxy, jwks } }))).toEqual([
+      expect.stringMatching(/198\.51\.100\.9\/32.* 3128$/),
+    ]);
     const objects = manifests(options());
     expect(reached(objects)).toEqual([expect.stringMatching(/198\.51\.100\.9\/32.* 3128$/)]);
     expect(configOf(objects).egressProxy).toEqual({ url: proxy.url, direct: [] });
@@ -98,12 +102,6 @@ describe('an egress proxy', () => {
     const tracing = { url: 'https://idp.example/v1/traces', peer: COLLECTOR_PEER };
     expect(refused(options({ tracing }))).toContain(
       'jwks.peer: must be set, as the same host is asked directly for something else',
-    );
-  });
-  it('is unknown to agentgateway, which fetches a key set itself', () => {
-    const jwks = JwksSource.fromUrl('https://idp.example/jwks', {});
-    expect(refused({ gateway: { egressProxy: proxy, jwks } })).toContain(
-      'jwks.peer: must be set with agentgateway, which fetches the key set itself and knows no egress proxy',
     );
   });
   it('takes no credentials in its URL, and no path', () => {

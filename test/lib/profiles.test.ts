@@ -161,9 +161,6 @@ describe('AuthProfile', () => {
       to: [{ podSelector: { matchLabels: { app: 'idp' } } }],
       ports: [{ port: 443, protocol: 'TCP' }],
     });
-    expect(
-      problems(() => gatewayChart({ gateway: { auth: AuthProfile.dpop({ introspection }) } })).join(),
-    ).toMatch(/auth\.introspection: must not be used with agentgateway/);
     expect(() => AuthProfile.dpop({ introspection: { ...introspection, url: 'idp' } })).toThrow(
       'introspection.url: must be an absolute http(s) URL without credentials, query or fragment, got "idp"',
     );
@@ -184,8 +181,11 @@ describe('AuthProfile', () => {
       ca: CaBundle.fromConfigMap('idp-ca'),
       refresh: Duration.minutes(1),
     });
-    it('which the proxy looks up, and reaches', () => {
-      const objects = manifests({ gateway: { ...direct, jwks, auth: AuthProfile.dpop({ issuer }) } });
+    it.each([
+      ['agentgateway', {}],
+      ['none', direct],
+    ])('which the proxy looks up, and reaches; behind it %s', (_, dataPlane) => {
+      const objects = manifests({ gateway: { ...dataPlane, jwks, auth: AuthProfile.dpop({ issuer }) } });
       const [written] = JSON.parse(dataOf(objects, 'config.json')).issuers;
       expect(written).toMatchObject({
         issuer,
@@ -194,13 +194,10 @@ describe('AuthProfile', () => {
       expect(written.jwks.url).toBeUndefined();
       expect(JSON.stringify(only(objects, 'NetworkPolicy'))).toContain('203.0.113.7/32');
     });
-    it('and none of another issuer, nor with agentgateway', () => {
+    it('and none of another issuer', () => {
       const says = (gateway: Partial<AgentGatewayProps>) => problems(() => gatewayChart({ gateway })).join();
       expect(says({ ...direct, jwks, auth: AuthProfile.dpop({ issuer: 'https://other.example' }) })).toMatch(
         /auth\.jwks: must be discovered from the issuer of its tokens, "https:\/\/other\.example", got "https:\/\/idp/,
-      );
-      expect(says({ jwks, auth: AuthProfile.dpop({ issuer }) })).toMatch(
-        /jwks: must not be discovered with agentgateway, which takes the URL of a key set/,
       );
       expect(() => JwksSource.discover('my-app', { peer: backendPeer })).toThrow(
         /^jwks\.\w+: must be an absolute/,
@@ -315,10 +312,6 @@ describe('AgentGateway behind other proxies', () => {
       /trustedPeers\[0\]: must be an address range in CIDR notation, got "10\.0\.0\.1"; did you mean "10\.0\.0\.1\/32"\?/,
     ],
     [{ ...direct, publicPathPrefix: 'ai' }, /publicPathPrefix: must start with "\/"/],
-    [
-      { trustedPeers: ['10.0.0.0/8'], originFrom: OriginSource.FORWARDED },
-      /originFrom: must be CONFIG with agentgateway/,
-    ],
     [{ tlsSecretName: 'Bad_Name' }, /tlsSecretName: must be the name of a Kubernetes object/],
   ])('refuses %j', (gateway, says) => expect(problems(() => gatewayChart({ gateway })).join()).toMatch(says));
 });

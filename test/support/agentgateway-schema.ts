@@ -12,8 +12,6 @@ type Schema = object;
 const TEXT = { type: 'string', minLength: 1 };
 const PORT = { type: 'integer', minimum: 1, maximum: 65_535 };
 const FLAG = { type: 'boolean' };
-/** Fields that this file says nothing about. */
-const OPEN = { type: 'object' };
 const listOf = (items: Schema) => ({ type: 'array', minItems: 1, items });
 const mapOf = (values: Schema) => ({ type: 'object', minProperties: 1, additionalProperties: values });
 /** A name that ends in "?" may be left out. */
@@ -59,10 +57,8 @@ const ROUTE = {
   name: TEXT,
   matches: listOf(fields({ path: fields({ pathPrefix: TEXT }), method: METHOD })),
   policies: fields({
-    'jwtAuth?': OPEN,
-    'authorization?': OPEN,
-    'transformations?': OPEN,
-    'requestHeaderModifier?': fields({ remove: listOf(TEXT) }),
+    'authorization?': RULES,
+    'transformations?': fields({ response: fields({ set: mapOf(TEXT) }) }),
     'urlRewrite?': fields({ 'authority?': fields({ full: TEXT }), 'path?': fields({ prefix: TEXT }) }),
   }),
   backends: listOf(
@@ -107,9 +103,9 @@ export function problemsIn(dialect: keyof typeof VALIDATORS, config: unknown): s
   );
 }
 
-/** Variables that it sets where we write expressions; behind `jwt` stand claims. */
-const VARIABLES = /^(source\.address|request\.(path|method|headers)|jwt(\.\w+)*|proxy\.upstreamDuration)$/;
-const WORDS = ['in', 'true', 'false', 'has'];
+/** Variables that it sets where we write expressions. */
+const VARIABLES = /^(source\.address|request\.(path|method|headers)|proxy\.upstreamDuration)$/;
+const WORDS = ['in', 'true', 'false', 'has', 'string'];
 
 /** Names in an expression that are neither words of CEL nor variables that agentgateway sets. */
 export const unknownVariables = (expression: string): string[] =>

@@ -27,6 +27,7 @@ const MCP_RULES: readonly RouteRule<McpRoute>[] = [
   exchangeProblems,
   passedTokenProblems,
   backendTlsProblems,
+  localAddressProblems,
   endpointProblems,
   ruleNameProblems,
   ruleClaimProblems,
@@ -247,6 +248,20 @@ function backendTlsProblems(where: string, { backend }: McpRoute): Problem[] {
     want: 'must go with an https backend',
     got: show(backend.url),
   }));
+}
+
+function localAddressProblems(where: string, { backend }: McpRoute): Problem[] {
+  const { localAddress, url, endpoints = [] } = backend;
+  const elsewhere = [url, ...endpoints].find((asked) => !isLoopback(asked));
+  if (localAddress === undefined || elsewhere === undefined) return [];
+  return [
+    {
+      where: `${where}.backend.localAddress`,
+      want: 'must go with a backend on loopback: nothing else can be reached from there',
+      got: show(elsewhere),
+      next: 'leave it out',
+    },
+  ];
 }
 
 function endpointProblems(where: string, { backend }: McpRoute): Problem[] {

@@ -1,4 +1,5 @@
 /** What a route can say: its backend, its credentials, its rules, its limits. */
+import { isIP } from 'node:net';
 import * as z from 'zod/mini';
 import { auth, scope } from './auth-schema.js';
 import { patience } from './bounds-schema.js';
@@ -223,6 +224,17 @@ export const mcpRoute = z.strictObject({
      * Host or rewrites the path. A Location under it is given to clients as one under the route.
      */
     redirectBase: z.optional(httpUrl),
+    /**
+     * Loopback address that connections to the backend come from; absent: the kernel's choice. For a backend in the pod
+     * that admits this address alone: what a port-forward or a mesh brings in comes from another.
+     */
+    localAddress: z.optional(
+      z
+        .string()
+        .check(
+          must('must be an IPv4 loopback address', (v: string) => isIP(v) === 4 && v.startsWith('127.')),
+        ),
+    ),
     credential,
   }),
 });

@@ -26,6 +26,8 @@ export interface PoolOptions {
   readonly maxIdleSeconds: number;
   /** A connection is not used again after this. */
   readonly maxConnectionAgeSeconds: number;
+  /** That connections come from; absent: the kernel's choice. */
+  readonly localAddress: string | undefined;
 }
 
 export interface Pool {
@@ -66,9 +68,10 @@ export function neverReuse(socket: PooledSocket | null): void {
  * microseconds a request: idle connections are swept together instead of by a socket timer set and cleared
  * every time, and a request that finds an idle one takes it without naming it first.
  */
-export function createPool({ tls, tlsOptions, maxIdleSeconds, maxConnectionAgeSeconds }: PoolOptions): Pool {
+export function createPool(poolOptions: PoolOptions): Pool {
+  const { tls, tlsOptions, maxIdleSeconds, maxConnectionAgeSeconds } = poolOptions;
   const { ca, certificate } = tlsOptions;
-  const agent = openAgent(tls, tlsOptions);
+  const agent = openAgent(poolOptions);
   const sockets = agent.sockets as Record<string, PooledSocket[]>;
   const free = agent.freeSockets as Record<string, PooledSocket[]>;
   let closed = false;
@@ -120,9 +123,14 @@ export function createPool({ tls, tlsOptions, maxIdleSeconds, maxConnectionAgeSe
   };
 }
 
-function openAgent(tls: boolean, { ca, servername, certificate }: PoolTls): http.Agent {
+function openAgent({ tls, tlsOptions, localAddress }: PoolOptions): http.Agent {
+  const { ca, servername, certificate } = tlsOptions;
   // How many there may be is decided before a request comes here: see ConnectionSlots.
-  const options = { keepAlive: true, scheduling: 'lifo' as const };
+  const options = {
+    keepAlive: true,
+    scheduling: 'lifo' as const,
+    ...(localAddress === undefined ? {} : { localAddress }),
+  };
   if (!tls) return new http.Agent(options);
   return new https.Agent({
     ...options,

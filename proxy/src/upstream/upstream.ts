@@ -28,6 +28,8 @@ export interface UpstreamOptions {
   readonly url: string;
   /** Of its requests; absent: the one of the URL. */
   readonly host: string | undefined;
+  /** That connections come from; absent: the kernel's choice. */
+  readonly localAddress: string | undefined;
   readonly upstream: Config['upstream'];
   readonly limits: Config['limits'];
   readonly deadlines: Deadlines;
@@ -41,6 +43,7 @@ export interface UpstreamOptions {
 export function createUpstream({
   url: text,
   host: said,
+  localAddress,
   upstream,
   limits,
   deadlines,
@@ -51,7 +54,7 @@ export function createUpstream({
 }: UpstreamOptions): Upstream {
   const url = new URL(text);
   const tls = url.protocol === 'https:';
-  const { agent, close } = createPool({ tls, tlsOptions, ...upstream });
+  const { agent, close } = createPool({ tls, tlsOptions, localAddress, ...upstream });
   const host = url.hostname.replace(/^\[|\]$/g, '');
   const hostField = said ?? url.host;
   const usualPort = tls ? 443 : 80;

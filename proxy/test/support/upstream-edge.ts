@@ -47,6 +47,7 @@ export async function edge(port: number, change: Partial<(typeof bounds.upstream
   const upstream: Upstream = createUpstream({
     url: `http://127.0.0.1:${port}`,
     host: undefined,
+    localAddress: undefined,
     upstream: bounds.upstream.parse(change),
     limits: bounds.limits.parse({}),
     deadlines,
