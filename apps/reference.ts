@@ -69,7 +69,7 @@ export function reference(app: App): Chart {
 
   // cert-manager writes agentgateway-tls: the proxy ends TLS in the pod, so that no Secret leaves it in the clear.
   new GatewayCertificate(chart, 'Certificate', { gateway, issuer: 'internal' });
-  new GatewayMonitoring(chart, 'Monitoring', { gateway, labels: { release: 'prometheus' } });
+  new GatewayMonitoring(chart, 'Monitoring', { gateway, labels: { release: 'prometheus' }, dashboard: true });
 
   // A file for the API server's --audit-policy-file, not an object: it does not belong in manifests/.
   new AuditPolicy(chart, 'Audit', { gateways: [gateway] }).save('audit/policy.yaml');

@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
+import { dashboard } from './dashboard.mjs';
 import { notices, sbom } from './sbom.mjs';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
@@ -227,6 +228,7 @@ const kept = [
   ...Object.keys(CHUNKS),
   'agw.mjs',
   'config.cjs',
+  'dashboard.json',
   'manifest.json',
   'sbom.cdx.json',
   'THIRD-PARTY-NOTICES.txt',
@@ -257,6 +259,7 @@ writeFileSync(
   join(assets, 'sbom.cdx.json'),
   sbom(metafiles, here, JSON.parse(readFileSync(join(assets, 'manifest.json'), 'utf8'))),
 );
+writeFileSync(join(assets, 'dashboard.json'), JSON.stringify(dashboard(), null, 2) + '\n');
 writeFileSync(join(assets, 'THIRD-PARTY-NOTICES.txt'), notices(metafiles, here));
 if (process.argv.includes('--sizes'))
   for (const [f, n] of sizes) console.log(`${String(n).padStart(8)} ${f}`);

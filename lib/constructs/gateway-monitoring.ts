@@ -1,11 +1,13 @@
 import { Duration } from 'cdk8s';
 import { Construct } from 'constructs';
 import { agentgatewayJob, alertRules } from '../manifests/alerts';
+import { emitDashboard } from '../manifests/dashboard';
 import { asGiven, emit, isOurs } from '../manifests/k8s';
 import { GatewaySpec, usesAgentgateway } from '../spec/gateway-spec';
 import {
   checked,
   DURATION,
+  FLAG,
   instanceOf,
   listOf,
   oneOf,
@@ -59,6 +61,21 @@ export interface GatewayMonitoringProps {
   readonly runbookUrl?: string;
 
   /**
+   * Whether a Grafana dashboard is emitted, too, as a ConfigMap that the sidecar of Grafana's Helm chart loads: whether
+   * the gateway is up, who is refused, whether it is the backend, whether it is full, and what changes soon.
+   *
+   * @default false
+   */
+  readonly dashboard?: boolean;
+
+  /**
+   * Labels of the dashboard's ConfigMap, by which the sidecar selects it, instead of the chart's default.
+   *
+   * @default - { grafana_dashboard: '1' }
+   */
+  readonly dashboardLabels?: Record<string, string>;
+
+  /**
    * Alerts that nobody wants.
    *
    * @default - none: every alert that the gateway's settings can raise
@@ -72,6 +89,8 @@ const SHAPE: Shape<GatewayMonitoringProps> = {
   scrapeInterval: optional(DURATION),
   alertLabels: optional(recordOf(TEXT)),
   runbookUrl: optional(TEXT),
+  dashboard: optional(FLAG),
+  dashboardLabels: optional(recordOf(TEXT)),
   without: optional(listOf(oneOf(GatewayAlert))),
 };
 const PROPS = struct('GatewayMonitoringProps', SHAPE);
@@ -81,7 +100,8 @@ const RUNBOOK = 'https://github.com/cdk8s-agentgateway/cdk8s-agentgateway/blob/m
 
 /**
  * How the Prometheus Operator watches a gateway: a PodMonitor for its metrics, and a PrometheusRule with an
- * alert for each thing that somebody should be told of. Both are in the gateway's namespace and carry its name.
+ * alert for each thing that somebody should be told of. Both are in the gateway's namespace and carry its name. A
+ * dashboard, where it is asked for, is in a ConfigMap beside them.
  *
  * @see https://prometheus-operator.dev/docs/api-reference/api/
  */
@@ -89,7 +109,7 @@ export class GatewayMonitoring extends Construct {
   constructor(scope: Construct, id: string, props: GatewayMonitoringProps) {
     super(scope, id);
     checkAlerting(checked(props, PROPS));
-    const { gateway, runbookUrl = RUNBOOK, without = [] } = props;
+    const { gateway, runbookUrl = RUNBOOK, without = [], dashboard = false } = props;
     const seconds = scrapeSeconds(props.scrapeInterval);
     const meta = {
       name: gateway.serviceName,
@@ -112,6 +132,7 @@ export class GatewayMonitoring extends Construct {
         ],
       },
     }));
+    if (dashboard) emitDashboard(this, gateway._spec(), props.dashboardLabels);
     this.node.addValidation({ validate: () => duplicateViolations(this, isOurs).map(say) });
     this.node.addValidation({
       validate: () =>
@@ -148,7 +169,18 @@ function scrapeSeconds(interval = Duration.seconds(30)): number {
   return seconds;
 }
 
-function checkAlerting({ runbookUrl, alertLabels }: GatewayMonitoringProps): void {
+function checkAlerting({
+  runbookUrl,
+  alertLabels,
+  dashboard,
+  dashboardLabels,
+}: GatewayMonitoringProps): void {
+  if (dashboardLabels !== undefined && dashboard !== true)
+    refuse({
+      where: 'dashboardLabels',
+      want: 'must be left out without dashboard: true',
+      got: dashboardLabels,
+    });
   if (runbookUrl !== undefined && !/^https?:\/\/[^\s"{}]+$/.test(runbookUrl)) {
     refuse({ where: 'runbookUrl', want: 'must be an http or https URL', got: runbookUrl });
   }

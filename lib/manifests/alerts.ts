@@ -81,7 +81,7 @@ interface Queries {
 }
 
 /** As the operator calls it: both have metrics of the same names, which are counted apart by their job. */
-const jobOf = ({ namespace, name }: GatewaySpec) => `${namespace}/${name}`;
+export const jobOf = ({ namespace, name }: GatewaySpec) => `${namespace}/${name}`;
 /** That the PodMonitor gives to the metrics of agentgateway itself. */
 export const agentgatewayJob = (spec: GatewaySpec) => `${jobOf(spec)}/agentgateway`;
 

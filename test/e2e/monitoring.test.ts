@@ -3,16 +3,14 @@
  * shipped gateway has all that they read.
  */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import http from 'node:http';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { stringify } from 'yaml';
-import { freePort } from '../../proxy/test/support/free-port.js';
 import { request } from '../../proxy/test/support/gateway.js';
-import { Daemon, needs, programOf } from './support/daemon.js';
+import { needs, programOf } from './support/daemon.js';
 import { startGatewayProcess } from './support/gateway-process.js';
+import { startPrometheus } from './support/prometheus.js';
 import { openScene } from './support/scene.js';
 import { synthesized } from './support/synthesized.js';
 
@@ -29,7 +27,6 @@ interface Manifest {
 const JOB = 'aiops/agentgateway';
 /** That the PodMonitor gives to the metrics of agentgateway, which does not run here. */
 const AGENTGATEWAY_JOB = `${JOB}/agentgateway`;
-const FIRES_MS = 20_000;
 
 /**
  * Prometheus' own notation, half a minute a value: a start, "+" what is added each time, "x" how often; "_" is
@@ -347,50 +344,13 @@ needs('the alerts', missing);
   it('read what the gateway has, and fire when a proof is sent twice and a change is no good', async () => {
     const scene = await openScene();
     const gateway = await startGatewayProcess(scene.config, { dir, name: 'gateway' });
-    const port = await freePort();
-    mkdirSync(file('data'));
-    writeFileSync(
-      file('prometheus.yaml'),
-      stringify({
-        global: { scrape_interval: '1s', evaluation_interval: '1s' },
-        rule_files: ['rules.yaml'],
-        scrape_configs: [
-          {
-            job_name: JOB,
-            static_configs: [{ targets: [`127.0.0.1:${gateway.adminPort}`], labels: { pod: 'a' } }],
-          },
-        ],
-      }),
-    );
-    const prometheus = new Daemon(programOf('prometheus')!, [
-      `--config.file=${file('prometheus.yaml')}`,
-      `--storage.tsdb.path=${file('data')}`,
-      `--web.listen-address=127.0.0.1:${port}`,
-    ]);
-    const ask = async <T>(path: string): Promise<T> => {
-      const answer = await new Promise<string>((resolve, reject) => {
-        http
-          .get({ host: '127.0.0.1', port, path: `/api/v1/${path}` }, (message) => {
-            let text = '';
-            message
-              .on('data', (chunk: Buffer) => {
-                text += chunk.toString();
-              })
-              .once('end', () => resolve(text))
-              .once('error', reject);
-          })
-          .once('error', reject);
-      });
-      return (JSON.parse(answer) as { data: T }).data;
-    };
-    const until = async (what: string, is: () => Promise<boolean>) => {
-      const end = performance.now() + FIRES_MS;
-      while (!(await is().catch(() => false))) {
-        if (performance.now() > end)
-          throw new Error(`not within ${FIRES_MS} ms: ${what}; it said: ${prometheus.said.slice(-2000)}`);
-        await sleep(100);
-      }
-    };
+    const prometheus = await startPrometheus({
+      dir,
+      job: JOB,
+      pods: { a: gateway.adminPort },
+      ruleFiles: ['rules.yaml'],
+    });
+    const { ask, until } = prometheus;
     type Alert = {
       readonly labels: Readonly<Record<string, string>>;
       readonly annotations: Readonly<Record<string, string>>;

@@ -184,6 +184,33 @@ describe('GatewayMonitoring', () => {
     );
     expect(expr(GatewayAlert.MEMORY_SHORT)).toMatch(new RegExp(` > ${0.9 * 320 * 2 ** 20}$`));
   });
+  describe('its dashboard', () => {
+    const boards = (props: Partial<GatewayMonitoringProps>, settings?: Partial<AgentGatewayProps>) =>
+      synth(monitored(settings, props)).filter(
+        ({ kind, metadata }) => kind === 'ConfigMap' && metadata.name.endsWith('-dashboard'),
+      );
+    it('is there where it is asked for', () => {
+      expect(boards({})).toEqual([]);
+      expect(boards({ dashboard: false })).toEqual([]);
+      expect(boards({ dashboard: true })).toHaveLength(1);
+    });
+    it('has the labels that a sidecar looks for', () => {
+      const labelsOf = (dashboardLabels?: Record<string, string>) =>
+        boards({ dashboard: true, dashboardLabels })[0].metadata.labels;
+      expect(labelsOf()).toMatchObject({ grafana_dashboard: '1', 'app.kubernetes.io/name': 'agentgateway' });
+      expect(labelsOf({ team: 'a' })).toMatchObject({ team: 'a' });
+      expect(labelsOf({ team: 'a' })).not.toHaveProperty('grafana_dashboard');
+    });
+    it('is another for another gateway: its file, its uid and its job', () => {
+      const [one, other] = ['one', 'other'].map((name) => boards({ dashboard: true }, { name })[0]);
+      const read = ({ data }: Manifest) => Object.entries(data as Record<string, string>)[0];
+      const [[file, text], [otherFile, otherText]] = [read(one), read(other)];
+      expect([file, otherFile]).toEqual(['agentgateway-aiops-one.json', 'agentgateway-aiops-other.json']);
+      expect(JSON.parse(text).uid).not.toBe(JSON.parse(otherText).uid);
+      const job = { name: 'job', type: 'constant', query: 'aiops/one' };
+      expect(JSON.parse(text).templating.list).toContainEqual(expect.objectContaining(job));
+    });
+  });
   it.each<[string, Partial<GatewayMonitoringProps>, string]>([
     [
       'an interval longer than a window',
@@ -209,6 +236,11 @@ describe('GatewayMonitoring', () => {
       'one severity for all',
       { alertLabels: { severity: 'page' } },
       'alertLabels.severity: must be left out: each alert has its own, got "page"',
+    ],
+    [
+      'labels of a dashboard that is not there',
+      { dashboardLabels: { team: 'a' } },
+      'dashboardLabels: must be left out without dashboard: true, got ',
     ],
     [
       'the name of another gateway',

@@ -9,6 +9,7 @@ new GatewayMonitoring(chart, 'Monitoring', {
   gateway: monitoredGateway(chart),
   labels: { release: 'prometheus' },
   alertLabels: { team: 'platform' },
+  dashboard: true,
   runbookUrl: 'https://runbooks.example/',
 });
 app.synth();

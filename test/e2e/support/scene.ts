@@ -32,8 +32,8 @@ export interface Scene {
   readonly answerAfterMs: (ms: number) => void;
   readonly config: ConfigInput;
   readonly jwksOf: (...keys: readonly (readonly [Pair, string])[]) => string;
-  /** A POST to /mcp with a proof of its own. @param signer of the access token */
-  readonly ask: (signer?: readonly [Pair, string]) => Ask;
+  /** A POST with a proof of its own. @param signer of the access token @param path absent: /mcp */
+  readonly ask: (signer?: readonly [Pair, string], path?: string) => Ask;
   stop(): void;
 }
 
@@ -80,7 +80,7 @@ export async function openScene(change: Partial<ConfigInput> = {}): Promise<Scen
       drainSeconds: 5,
       ...change,
     },
-    ask([pair, kid] = [as, 'as-1']) {
+    ask([pair, kid] = [as, 'as-1'], path = '/mcp') {
       // One token for many requests, as clients do; a proof for each.
       let token = tokens.get(kid);
       if (token === undefined)
@@ -94,8 +94,8 @@ export async function openScene(change: Partial<ConfigInput> = {}): Promise<Scen
         );
       return {
         method: 'POST',
-        path: '/mcp',
-        headers: { authorization: `DPoP ${token}`, dpop: proof(client, 'POST', `${ORIGIN}/mcp`, token) },
+        path,
+        headers: { authorization: `DPoP ${token}`, dpop: proof(client, 'POST', ORIGIN + path, token) },
       };
     },
     stop() {
