@@ -143,6 +143,7 @@ export function proxyFiles(spec: GatewaySpec): MountedFile[] {
           { path: TLS_FILES.cert, from: 'secret' as const, object: tls, key: 'tls.crt' },
           { path: TLS_FILES.key, from: 'secret' as const, object: tls, key: 'tls.key' },
         ]),
+    ...exchangeFiles(spec),
     ...(usesAgentgateway(spec) ? [] : backendFiles(spec)),
   ];
 }
@@ -156,8 +157,15 @@ function backendFiles(spec: GatewaySpec): MountedFile[] {
   return mcpRoutes(spec).flatMap((route) => [
     ...caFileAt(routeFile(route, 'ca.crt'), route.ca),
     ...clientCertificate(route),
+    ...backendUses(spec.name, route).map(credentialFile),
+  ]);
+}
+
+/** The proxy exchanges tokens whoever calls the backend. */
+function exchangeFiles(spec: GatewaySpec): MountedFile[] {
+  return mcpRoutes(spec).flatMap((route) => [
     ...caFileAt(routeFile(route, 'exchange-ca.crt'), route.tokenExchange?.ca),
-    ...[...backendUses(spec.name, route), ...exchangeUses(spec.name, route)].map(credentialFile),
+    ...exchangeUses(spec.name, route).map(credentialFile),
   ]);
 }
 

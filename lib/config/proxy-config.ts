@@ -212,7 +212,8 @@ function mcpRoute(spec: GatewaySpec, route: McpRouteSpec): RouteModel {
 
 /**
  * The path stays as it is: agentgateway matches the same prefixes and does the rewriting. It takes what comes from
- * one address, and gets no token: what the proxy admits, it admits (decision 33).
+ * one address, and gets no token of a caller: what the proxy admits, it admits (decision 33). One that the proxy got
+ * in exchange is the backend's, and goes through it.
  */
 const throughAgentgateway = (route: McpRouteSpec): Backend<'mcp'> => ({
   url: `http://127.0.0.1:${PORT.dataPlane}`,
@@ -224,7 +225,7 @@ const throughAgentgateway = (route: McpRouteSpec): Backend<'mcp'> => ({
   caFile: undefined,
   clientCertificate: undefined,
   serverName: undefined,
-  credential: undefined,
+  credential: route.tokenExchange && exchange(route, route.tokenExchange),
 });
 
 /** The URL that the MCP server has of itself, by the Host and the path that agentgateway asks it with. */
@@ -325,12 +326,10 @@ const parsedConfig = oncePer((spec: GatewaySpec) => parseConfig(JSON.parse(confi
 export function configProblems(spec: GatewaySpec): readonly string[] {
   const problems = problemsOf(spec);
   if (!usesAgentgateway(spec)) return problems;
-  return [
-    ...problems,
-    ...problemsOf({ ...spec, dataPlane: DataPlane.direct() }).filter((problem) =>
-      /^routes\[\d+\]\.backend\b/.test(problem),
-    ),
-  ];
+  const ofBackends = problemsOf({ ...spec, dataPlane: DataPlane.direct() }).filter((problem) =>
+    /^routes\[\d+\]\.backend\b/.test(problem),
+  );
+  return [...new Set([...problems, ...ofBackends])];
 }
 
 function problemsOf(spec: GatewaySpec): readonly string[] {

@@ -6,18 +6,6 @@ import { GatewaySpec, mcpRoutes, McpRouteSpec, usesAgentgateway } from '../spec/
 import { Violation } from '../support/text';
 import { AgentgatewayVersion } from '../values/data-plane';
 
-/** What of a route it would do otherwise than the proxy. */
-const OTHERWISE = {
-  endpoints: {
-    prop: 'backendEndpoints',
-    want: 'must be left out with agentgateway, which leaves no MCP session at its endpoint',
-  },
-  tokenExchange: {
-    prop: 'tokenExchange',
-    want: 'must be left out with agentgateway, which calls the backend itself',
-  },
-} as const;
-
 const NEXT = 'choose DataPlane.direct()';
 
 export function dataPlaneViolations(spec: GatewaySpec): Violation[] {
@@ -26,7 +14,7 @@ export function dataPlaneViolations(spec: GatewaySpec): Violation[] {
   const violations = [
     ...memoryViolations(spec),
     ...mcpRoutes(spec).flatMap((route) => [
-      ...propViolations(route),
+      ...endpointViolations(route),
       ...literalViolations(route),
       ...(isOld ? credentialViolations(route) : []),
     ]),
@@ -49,15 +37,16 @@ function memoryViolations(spec: GatewaySpec): Violation[] {
   ];
 }
 
-function propViolations(route: McpRouteSpec): Violation[] {
-  return (['endpoints', 'tokenExchange'] as const)
-    .filter((key) => route[key] !== undefined)
-    .map((key): Violation => ({
-      where: `route "${route.name}" ${OTHERWISE[key].prop}`,
-      want: OTHERWISE[key].want,
-      got: key === 'tokenExchange' ? route.tokenExchange?.url : route[key],
+function endpointViolations({ name, endpoints }: McpRouteSpec): Violation[] {
+  if (endpoints === undefined) return [];
+  return [
+    {
+      where: `route "${name}" backendEndpoints`,
+      want: 'must be left out with agentgateway, which leaves no MCP session at its endpoint',
+      got: endpoints,
       next: NEXT,
-    }));
+    },
+  ];
 }
 
 function literalViolations({ name, backendUrl }: McpRouteSpec): Violation[] {

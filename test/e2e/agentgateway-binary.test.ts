@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort } from '../../proxy/test/support/free-port.js';
-import { accessToken, jwkOf, rsa } from '../../proxy/test/support/mint.js';
+import { jwkOf, rsa } from '../../proxy/test/support/mint.js';
 import { synthesized } from './support/synthesized.js';
 
 const READY_MS = 10_000;
@@ -30,8 +30,6 @@ if (program === undefined) it.skip('agentgateway: AGENTGATEWAY_BIN names no prog
 (program === undefined ? describe.skip : describe)('agentgateway', () => {
   const dir = mkdtempSync(join(tmpdir(), 'agw-sidecar-'));
   const file = (name: string) => join(dir, name);
-  const as = rsa();
-  const token = accessToken(as, { aud: 'mcp-gateway' });
   let backend: http.Server;
   let received: http.IncomingMessage[] = [];
   let config = '';
@@ -61,8 +59,7 @@ if (program === undefined) it.skip('agentgateway: AGENTGATEWAY_BIN names no prog
         })
         .once('error', reject);
     });
-  const ask = (headers = {}, path = '/mcp?secret=in-the-query') =>
-    get(port, path, { authorization: `Bearer ${token}`, ...headers }, localAddress());
+  const ask = (headers = {}, path = '/mcp?secret=in-the-query') => get(port, path, headers, localAddress());
   const until = async (what: string, ms: number, is: () => Promise<boolean> | boolean) => {
     const end = performance.now() + ms;
     while (!(await is())) {
@@ -103,7 +100,7 @@ if (program === undefined) it.skip('agentgateway: AGENTGATEWAY_BIN names no prog
       message.resume().on('end', () => response.end('{}'));
     });
     await new Promise<void>((resolve) => backend.listen(0, '127.0.0.1', resolve));
-    const jwks = JSON.stringify({ keys: [{ ...jwkOf(as), kid: 'as-1', alg: 'RS256', use: 'sig' }] });
+    const jwks = JSON.stringify({ keys: [{ ...jwkOf(rsa()), kid: 'as-1', alg: 'RS256', use: 'sig' }] });
     write('as.json', jwks);
     const host = `127.0.0.1:${(backend.address() as AddressInfo).port}`;
     const manifests = synthesized<Manifest>(
@@ -156,6 +153,10 @@ if (program === undefined) it.skip('agentgateway: AGENTGATEWAY_BIN names no prog
       PARENT,
     ]);
     expect(headers).not.toHaveProperty('dpop');
+  });
+  it('leaves the token that the proxy got in exchange', async () => {
+    expect((await ask({ authorization: 'Bearer of-the-backend' }, '/exchanged')).status).toBe(200);
+    expect(received.map(({ headers }) => headers.authorization)).toEqual(['Bearer of-the-backend']);
   });
   it('logs the id of the request, and no query', async () => {
     expect((await ask({ 'x-request-id': 'request-7' })).status).toBe(200);

@@ -17,7 +17,17 @@ import {
   Peer,
   SecretSource,
 } from '../../lib';
-import { all, backendPeer, dataOf, GatewayOptions, manifests, pod, root } from '../support/synth';
+import {
+  all,
+  backendPeer,
+  dataOf,
+  gatewayChart,
+  GatewayOptions,
+  manifests,
+  pod,
+  problems,
+  root,
+} from '../support/synth';
 
 // The parser that the proxy runs at start, from the bundle.
 const { parseConfig } = createRequire(__filename)(join(root, 'assets', 'config.cjs')) as {
@@ -413,33 +423,41 @@ describe('a token exchange', () => {
     clientSecret: SecretSource.existing('exchange', 'secret'),
     audience: 'tools',
   };
-  it('reaches the config, its secret is mounted, and the NetworkPolicy opens the way to it', () => {
-    const objects = manifests({ gateway, mcp: { tokenExchange } });
-    const { credential } = JSON.parse(dataOf(objects, 'config.json')).routes[0].backend;
-    expect(credential).toMatchObject({
-      kind: 'exchange',
-      url: tokenExchange.url,
-      clientId: 'gateway',
-      audience: 'tools',
-    });
-    expect(JSON.stringify(pod(objects).volumes)).toContain('"exchange"');
-    expect(credential.clientSecret.file).toMatch(/routes\/mcp\/exchange-secret$/);
-    const policy = objects.find(
-      (o: any) => o.kind === 'NetworkPolicy' && JSON.stringify(o).includes('"app":"idp"'),
-    ) as any;
-    expect(policy.spec.egress.find((rule: any) => JSON.stringify(rule.to).includes('idp')).ports).toEqual([
-      { port: 8443, protocol: 'TCP' },
-    ]);
-  });
-  it('is refused beside a credential, without a name for the backend, and with agentgateway', () => {
+  it.each([
+    ['alone', gateway],
+    ['in front of agentgateway', {}],
+  ])(
+    'reaches the config of the proxy, %s, its secret is mounted, and the NetworkPolicy opens the way',
+    (_, props) => {
+      const objects = manifests({ gateway: props, mcp: { tokenExchange } });
+      const { credential } = JSON.parse(dataOf(objects, 'config.json')).routes[0].backend;
+      expect(credential).toMatchObject({
+        kind: 'exchange',
+        url: tokenExchange.url,
+        clientId: 'gateway',
+        audience: 'tools',
+      });
+      const volumes = pod(objects).volumes.filter((volume: any) =>
+        JSON.stringify(volume).includes('"exchange"'),
+      );
+      expect(volumes.map((volume: any) => volume.name)).toEqual(['config']);
+      expect(credential.clientSecret.file).toMatch(/routes\/mcp\/exchange-secret$/);
+      const policy = objects.find(
+        (o: any) => o.kind === 'NetworkPolicy' && JSON.stringify(o).includes('"app":"idp"'),
+      ) as any;
+      expect(policy.spec.egress.find((rule: any) => JSON.stringify(rule.to).includes('idp')).ports).toEqual([
+        { port: 8443, protocol: 'TCP' },
+      ]);
+    },
+  );
+  it('is refused beside a credential, and without a name for the backend', () => {
     expect(() =>
       manifests({ gateway, mcp: { tokenExchange, credential: SecretSource.existing('backend', 'token') } }),
     ).toThrow(/must not stand beside a credential/);
-    expect(() =>
-      manifests({ gateway, mcp: { tokenExchange: { ...tokenExchange, audience: undefined } } }),
-    ).toThrow(/must name the backend by audience or resource/);
-    expect(() => manifests({ mcp: { tokenExchange } })).toThrow(
-      /tokenExchange.*must be left out with agentgateway/,
-    );
+    const nameless = { mcp: { tokenExchange: { ...tokenExchange, audience: undefined } } };
+    for (const props of [gateway, {}])
+      expect(problems(() => gatewayChart({ gateway: props, ...nameless }))).toEqual([
+        expect.stringContaining('tokenExchange: must name the backend by audience or resource'),
+      ]);
   });
 });

@@ -1,6 +1,6 @@
 /**
  * An app of its own for test/e2e/agentgateway-binary.test.ts, which is ESM: a gateway whose agentgateway is scraped,
- * and a route with a credential.
+ * a route with a credential, and one whose token the proxy brings.
  */
 import { App, Chart } from 'cdk8s';
 import { AgentGateway, JwksSource, McpRoute, Peer, SecretSource } from '../../lib';
@@ -8,15 +8,23 @@ import { AgentGateway, JwksSource, McpRoute, Peer, SecretSource } from '../../li
 const [jwks, backend] = process.argv.slice(2) as [string, string];
 const app = new App();
 const chart = new Chart(app, 'sidecar', { namespace: 'aiops' });
-new McpRoute(chart, 'Mcp', {
-  gateway: new AgentGateway(chart, 'Gateway', {
-    issuer: 'https://as.example',
-    audience: 'mcp-gateway',
-    jwks: JwksSource.fromFile(jwks),
-    metricsPeer: Peer.pods({ app: 'prometheus' }),
-  }),
-  backend,
-  backendPeer: Peer.pods({ app: 'mcp' }),
-  credential: SecretSource.existing('backend', 'key'),
+const gateway = new AgentGateway(chart, 'Gateway', {
+  issuer: 'https://as.example',
+  audience: 'mcp-gateway',
+  jwks: JwksSource.fromFile(jwks),
+  metricsPeer: Peer.pods({ app: 'prometheus' }),
+});
+const route = { gateway, backend, backendPeer: Peer.pods({ app: 'mcp' }) };
+new McpRoute(chart, 'Mcp', { ...route, credential: SecretSource.existing('backend', 'key') });
+new McpRoute(chart, 'Exchanged', {
+  ...route,
+  pathPrefix: '/exchanged',
+  tokenExchange: {
+    url: 'https://as.example/token',
+    peer: Peer.pods({ app: 'as' }),
+    clientId: 'gateway',
+    clientSecret: SecretSource.existing('exchange', 'secret'),
+    audience: 'mcp',
+  },
 });
 app.synth();
