@@ -35,6 +35,9 @@ const common = {
   target: 'node20',
   absWorkingDir: here,
   logLevel: 'warning',
+  define: {
+    AGW_VERSION: JSON.stringify(JSON.parse(readFileSync(join(here, '..', 'package.json'), 'utf8')).version),
+  },
   legalComments: 'none',
 };
 // A bundled CommonJS library calls require() for Node's built-ins; ESM has none until we make it.

@@ -141,6 +141,7 @@ function openEdge(
       limits: config.limits,
       peers: { has: (address) => state.generation.peers.has(address) },
       onRefused: (cause) => metrics.connectionRefused(cause),
+      onHandshakeFailed: (cause) => metrics.handshakeFailed(cause),
       onUnreadable: (reason, address) => state.generation.responder.unreadable(reason, address),
       tls: certificate?.current(),
       askForCertificate: asksForCertificate(config),

@@ -60,6 +60,8 @@ export async function openProcessResources(options: OpenOptions): Promise<Proces
     replayEntries: () => store.size?.(),
     openStreams: () => openAnswers.streams(),
     ignoredKeys: () => [...current().trust.keys].map(([name, keys]) => [name, keys.ignored()] as const),
+    liveKeys: () =>
+      [...current().trust.keys].map(([name, keys]) => [name, keys.find(undefined).length] as const),
     keyAgeSeconds: () => [...current().trust.keys].map(([name, keys]) => [name, keys.ageSeconds()] as const),
     ...seen,
   });

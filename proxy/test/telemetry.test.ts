@@ -186,6 +186,7 @@ const described = createMetrics({
   openStreams: () => 0,
   ignoredKeys: () => [],
   keyAgeSeconds: () => [],
+  liveKeys: () => [],
   waitingFor: () => [],
   certificateExpiry: () => [],
   followed: () => ({}),
@@ -305,6 +306,30 @@ describe('the metric', () => {
       await reaches('agentgateway_reload_failed{what="nonce_keys"}', 0, waiting);
       await waiting.stop();
     },
+    agentgateway_tls_handshakes_failed_total: async () => {
+      const secure = await startFixture({ http2: true });
+      try {
+        const sample = 'agentgateway_tls_handshakes_failed_total{cause="not_tls"}';
+        const socket = net.connect(secure.gateway.port, '127.0.0.1').on('error', () => {});
+        socket.write('GET / HTTP/1.1\r\n\r\n');
+        await reaches(sample, 1, secure);
+        socket.destroy();
+      } finally {
+        await secure.stop();
+      }
+    },
+    agentgateway_jwks_keys: async () => {
+      const sample = 'agentgateway_jwks_keys{issuer="as"}';
+      expect(await valueOf(sample)).toBe(1);
+      const keys = ['as-1', 'as-2'].map((kid) => ({ ...jwkOf(fixture.as), kid }));
+      writeFileSync(join(fixture.dir, 'as.json'), JSON.stringify({ keys }));
+      fixture.gateway.refresh();
+      await reaches(sample, 2);
+    },
+    agentgateway_build_info: async () =>
+      expect((await fixture.admin('/metrics')).text).toMatch(
+        /^agentgateway_build_info\{version="source",code="[0-9a-f]{12}"\} 1$/m,
+      ),
     agentgateway_config_info: async () => {
       const hashOf = async (target: GatewayFixture) =>
         /agentgateway_config_info\{hash="([0-9a-f]{12})"\} 1$/m.exec(

@@ -13,7 +13,7 @@ import { createHttp2Sessions, type Http2Sessions } from './http2-sessions.js';
 import { IdleConnections } from './idle-connections.js';
 import { createIntake, type Handle } from './intake.js';
 import type { Reason } from '../pipeline/reason.js';
-import { isNotTls } from './unreadable.js';
+import { handshakeFailure, type HandshakeFailure } from './handshake-failure.js';
 import { networkOf, plainAddress, type TrustedPeers } from './trusted-peers.js';
 
 export interface EdgeServerOptions {
@@ -21,6 +21,8 @@ export interface EdgeServerOptions {
   readonly peers: TrustedPeers;
   /** A connection was not taken: too many of its address, or altogether. */
   readonly onRefused: (cause: 'address' | 'total') => void;
+  /** A TLS handshake failed. */
+  readonly onHandshakeFailed: (cause: HandshakeFailure) => void;
   readonly limits: Config['limits'];
   /** Bytes came that are no request; returns the id of the record that was made of it. */
   readonly onUnreadable: (reason: Reason, address: string) => string;
@@ -43,36 +45,13 @@ export interface EdgeServer {
 }
 
 /** The socket that clients reach, with the bounds that hold before a request is one. */
-export function createEdgeServer(
-  { limits, peers, onRefused, onUnreadable, tls, askForCertificate }: EdgeServerOptions,
-  handleRequest: Handle,
-): EdgeServer {
+export function createEdgeServer(options: EdgeServerOptions, handleRequest: Handle): EdgeServer {
+  const { limits, peers, onRefused, onUnreadable } = options;
   const handle = createIntake(handleRequest);
-  const options = {
-    maxHeaderSize: limits.maxHeaderBytes,
-    headersTimeout: limits.headersTimeoutSeconds * 1000,
-    requestTimeout: 0, // bodies have a bound on silence instead: a long upload is not an attack
-    // often, so that thousands of slow clients are not all closed in one turn of the event loop
-    connectionsCheckingInterval: 250,
-    keepAliveTimeout: limits.keepAliveTimeoutSeconds * 1000,
-    rejectNonStandardBodyWrites: true,
-    requireHostHeader: false, // accept refuses it, with a record
-  };
-  const server =
-    tls === undefined
-      ? http.createServer(options)
-      : https.createServer({
-          ...options,
-          ...tls,
-          handshakeTimeout: limits.headersTimeoutSeconds * 1000,
-          minVersion: 'TLSv1.2',
-          ALPNProtocols: ['h2', 'http/1.1'],
-          requestCert: askForCertificate,
-          rejectUnauthorized: false,
-        });
+  const server = newServer(options);
   const idle = new IdleConnections(limits.maxIdleConnections ?? Math.ceil(limits.maxConnections / 2));
   const sessions =
-    tls === undefined
+    options.tls === undefined
       ? undefined
       : createHttp2Sessions(limits, idle, handle, (reason, socket) => {
           onUnreadable(reason, plainAddress(socket.remoteAddress ?? 'unknown'));
@@ -84,6 +63,11 @@ export function createEdgeServer(
     idle,
     onUnreadable: (reason, socket) => onUnreadable(reason, plainAddress(socket.remoteAddress ?? 'unknown')),
   });
+  server.on('tlsClientError', (cause: Error, socket: Socket) => {
+    const failure = handshakeFailure(cause);
+    options.onHandshakeFailed(failure);
+    if (failure === 'not_tls') onUnreadable('not_tls', plainAddress(socket.remoteAddress ?? 'unknown'));
+  });
   server.maxConnections = limits.maxConnections;
   server.on('drop', () => onRefused('total'));
   capPerAddress(server, limits.maxConnectionsPerAddress, peers, () => onRefused('address'));
@@ -91,6 +75,29 @@ export function createEdgeServer(
   // bounds them.
   server.maxHeadersCount = 0;
   return { server, sessions };
+}
+
+function newServer({ limits, tls, askForCertificate }: EdgeServerOptions): Server {
+  const options = {
+    maxHeaderSize: limits.maxHeaderBytes,
+    headersTimeout: limits.headersTimeoutSeconds * 1000,
+    requestTimeout: 0, // bodies have a bound on silence instead: a long upload is not an attack
+    // often, so that thousands of slow clients are not all closed in one turn of the event loop
+    connectionsCheckingInterval: 250,
+    keepAliveTimeout: limits.keepAliveTimeoutSeconds * 1000,
+    rejectNonStandardBodyWrites: true,
+    requireHostHeader: false, // accept refuses it, with a record
+  };
+  if (tls === undefined) return http.createServer(options);
+  return https.createServer({
+    ...options,
+    ...tls,
+    handshakeTimeout: limits.headersTimeoutSeconds * 1000,
+    minVersion: 'TLSv1.2',
+    ALPNProtocols: ['h2', 'http/1.1'],
+    requestCert: askForCertificate,
+    rejectUnauthorized: false,
+  });
 }
 
 /**
@@ -108,9 +115,6 @@ function serveHttp1(server: Server, options: ClientConnectionOptions): void {
   server.on('connect', (message: IncomingMessage, socket: Socket, head: Buffer) =>
     ClientConnection.of(socket, options).arrivedConnect(message, head),
   );
-  server.on('tlsClientError', (cause: Error, socket: Socket) => {
-    if (isNotTls(cause)) options.onUnreadable('not_tls', socket);
-  });
   server.on('clientError', (cause: NodeJS.ErrnoException, socket: Socket) =>
     ClientConnection.of(socket, options).failed(cause),
   );

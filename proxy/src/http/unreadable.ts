@@ -28,11 +28,6 @@ const PROXY_V2 = Buffer.from('\r\n\r\n\0\r\nQUIT\n', 'latin1');
 const beginsProxyProtocol = (bytes: Buffer): boolean =>
   [PROXY_V1, PROXY_V2].some((signature) => bytes.subarray(0, signature.length).equals(signature));
 
-/** What OpenSSL says of bytes that are no TLS: HTTP, the PROXY protocol, or anything. */
-const NOT_TLS = ['ERR_SSL_WRONG_VERSION_NUMBER', 'ERR_SSL_HTTP_REQUEST', 'ERR_SSL_HTTPS_PROXY_REQUEST'];
-export const isNotTls = ({ code }: NodeJS.ErrnoException): boolean =>
-  code !== undefined && NOT_TLS.includes(code);
-
 /**
  * The answer to what node:http cannot make a request of, with the fields that every refusal has: its own answer has
  * none of them.

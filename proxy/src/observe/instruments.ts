@@ -1,4 +1,5 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import { codeHash, VERSION } from './build.js';
 
 /** What the gauges that are read on demand show. */
 export interface Sources {
@@ -6,6 +7,8 @@ export interface Sources {
   readonly openStreams: () => number;
   readonly ignoredKeys: () => Iterable<readonly [issuer: string, keys: number]>;
   readonly keyAgeSeconds: () => Iterable<readonly [issuer: string, seconds: number]>;
+  /** Keys that verify tokens now. */
+  readonly liveKeys: () => Iterable<readonly [issuer: string, keys: number]>;
   /** Names of what is not ready, as `/readyz` says them; empty when the gateway can serve. */
   readonly waitingFor: () => readonly string[];
   /** Of the config in use: the same in all pods that run the same. */
@@ -52,6 +55,13 @@ const UNCHECKED = {
 const CONNECTIONS = {
   name: 'agentgateway_connections_refused_total',
   help: 'Connections not taken: too many of one address, or altogether.',
+  labelNames: ['cause'],
+} as const;
+const HANDSHAKES = {
+  name: 'agentgateway_tls_handshakes_failed_total',
+  help:
+    'TLS handshakes of clients that failed: not_tls, version, parameters (nothing in common), certificate_refused ' +
+    '(by the client), timeout, client_gone (also checks that only connect), other.',
   labelNames: ['cause'],
 } as const;
 const RELOADS = {
@@ -126,6 +136,7 @@ export function createInstruments(registry: Registry, sources: Sources, { active
     wouldDeny: new Counter({ ...WOULD_DENY, registers }),
     unchecked: new Counter({ ...UNCHECKED, registers }),
     connections: new Counter({ ...CONNECTIONS, registers }),
+    handshakes: new Counter({ ...HANDSHAKES, registers }),
     auditLost: new Counter({ ...AUDIT_LOST, registers }),
     eventsLost: new Counter({ ...EVENTS_LOST, registers }),
     reloads: new Counter({ ...RELOADS, registers }),
@@ -145,7 +156,9 @@ export function createInstruments(registry: Registry, sources: Sources, { active
     queued: new Gauge({ ...QUEUED, registers }),
   };
   openGauges(registers, sources);
+  openKeyGauges(registers, sources);
   openReadinessGauges(registers, sources);
+  openInfoGauges(registers, sources);
   openReloadGauges(registers, sources, refused);
   return instruments;
 }
@@ -169,6 +182,21 @@ function openGauges(registers: Registry[], sources: Sources): void {
       this.set(sources.replayEntries() ?? 0);
     },
   });
+}
+
+/** Which keys verify tokens, by how many: an issuer's kids are many over time, and its to choose. */
+function openKeyGauges(registers: Registry[], sources: Sources): void {
+  new Gauge({
+    name: 'agentgateway_jwks_keys',
+    help: 'Keys of an issuer that verify tokens now; 0: none of its tokens pass.',
+    labelNames: ['issuer'],
+    registers,
+    aggregator: 'min',
+    collect() {
+      this.reset(); // of issuers that a reload took away
+      for (const [issuer, keys] of sources.liveKeys()) this.set({ issuer }, keys);
+    },
+  });
   new Gauge({
     name: 'agentgateway_jwks_ignored_keys',
     help: 'Keys of the current key set of an issuer that are not used: of another kind or use, or no good.',
@@ -176,7 +204,7 @@ function openGauges(registers: Registry[], sources: Sources): void {
     registers,
     aggregator: 'max',
     collect() {
-      this.reset(); // of issuers that a reload took away
+      this.reset();
       for (const [issuer, keys] of sources.ignoredKeys()) this.set({ issuer }, keys);
     },
   });
@@ -187,7 +215,7 @@ function openGauges(registers: Registry[], sources: Sources): void {
     registers,
     aggregator: 'max',
     collect() {
-      this.reset(); // of issuers that a reload took away
+      this.reset();
       for (const [issuer, seconds] of sources.keyAgeSeconds()) this.set({ issuer }, seconds);
     },
   });
@@ -228,7 +256,18 @@ function openReadinessGauges(registers: Registry[], sources: Sources): void {
   });
 }
 
-function openReloadGauges(registers: Registry[], sources: Sources, refused: Counted['refused']): void {
+/** Which code and which config run. */
+function openInfoGauges(registers: Registry[], sources: Sources): void {
+  new Gauge({
+    name: 'agentgateway_build_info',
+    help: '1, with the release of the package and the hash of the code: pods that differ run different ones.',
+    labelNames: ['version', 'code'],
+    registers,
+    aggregator: 'max',
+    collect() {
+      this.set({ version: VERSION, code: codeHash() }, 1);
+    },
+  });
   new Gauge({
     name: 'agentgateway_config_info',
     help: '1, with the hash of the config in use: pods that differ run different ones.',
@@ -240,6 +279,9 @@ function openReloadGauges(registers: Registry[], sources: Sources, refused: Coun
       this.set({ hash: sources.configHash() }, 1);
     },
   });
+}
+
+function openReloadGauges(registers: Registry[], sources: Sources, refused: Counted['refused']): void {
   new Gauge({
     name: 'agentgateway_reload_failed',
     help: 'How many of these are no good as they are mounted or served now; what was read before is in use.',

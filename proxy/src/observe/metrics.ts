@@ -12,6 +12,8 @@ export interface Metrics {
   wouldDeny(route: string | undefined, reason: Reason): void;
   /** A connection was not taken. */
   connectionRefused(cause: 'address' | 'total'): void;
+  /** A TLS handshake failed. */
+  handshakeFailed(cause: string): void;
   /** Audit lines that nobody will read. */
   auditLost(lines: number): void;
   /** Lines about the process itself that nobody will read. */
@@ -103,6 +105,7 @@ export function createMetrics({ thread = false, ...sources }: MetricsOptions): M
     countRequest: requestCounter(instruments),
     wouldDeny: (route = NO_ROUTE, reason) => instruments.wouldDeny.inc({ route, reason }),
     connectionRefused: (cause) => instruments.connections.inc({ cause }),
+    handshakeFailed: (cause) => instruments.handshakes.inc({ cause }),
     auditLost: (lines) => instruments.auditLost.inc(lines),
     eventsLost: (lines) => instruments.eventsLost.inc(lines),
     reloaded(what, name, good) {

@@ -7,6 +7,9 @@ import { deny, type Denial } from '../pipeline/reason.js';
 
 const RETRY_AFTER_SECONDS = 1;
 
+/** Longest list of kids that is told. */
+const MOST_KIDS = 5;
+
 /** An issuer with the keys it signs with: no key is ever tried for another issuer's token (RFC 8725 3.8). */
 export interface TrustedIssuer {
   readonly issuer: Issuer;
@@ -30,7 +33,10 @@ export function verifyUnder(
   const attempt = (): Denial | VerificationKey => {
     const candidates = from.keys.find(kid).filter((k) => k.algorithms.includes(alg));
     if (candidates.length === 0)
-      return deny('token_key_unknown', `no ${alg} key of issuer ${from.issuer.name} fits the kid`);
+      return deny(
+        'token_key_unknown',
+        `no ${alg} key of issuer ${from.issuer.name} fits the kid; ${kidsOf(from)}`,
+      );
     return (
       candidates.find((k) => verifies(alg, k.key, jws.signed, jws.signature)) ?? deny('token_signature_bad')
     );
@@ -56,4 +62,10 @@ export function validityUnder(
   until: number,
 ): TokenValidity {
   return { expiresAt: until, isActive: () => keys.find(kid).some((k) => k.key === key || k.key.equals(key)) };
+}
+
+/** For operators; the kid of a token that did not verify is anybody's text, and stays out. */
+function kidsOf({ keys }: TrustedIssuer): string {
+  const kids = keys.find(undefined).map(({ kid }) => kid ?? '(none)');
+  return kids.length === 0 ? 'it has no key' : `it has ${kids.slice(0, MOST_KIDS).join(', ')}`;
 }

@@ -12,6 +12,7 @@ const described = [
     openStreams: () => 0,
     ignoredKeys: () => [],
     keyAgeSeconds: () => [],
+    liveKeys: () => [],
     waitingFor: () => [],
     certificateExpiry: () => [],
     followed: () => ({}),

@@ -180,7 +180,7 @@ needs('the runbook', missing);
       await isRefused('token_key_unknown');
       const seen = await run(look);
       expect(seen).toMatch(/^ +\d+ token_key_unknown$/m);
-      expect(seen).toContain('"detail":"no RS256 key of issuer as fits the kid"');
+      expect(seen).toContain('"detail":"no RS256 key of issuer as fits the kid; it has my-key-2"');
       expect(adviceOn('AgentgatewayCallersRefused', 'token_key_unknown')).toContain(putBack!.split('\n')[0]!);
       await run(putBack);
       await passes();
