@@ -8,7 +8,7 @@ import { isIP } from 'node:net';
 import { Yaml } from 'cdk8s';
 import { GatewaySpec, McpRouteSpec, mcpRoutes } from '../spec/gateway-spec';
 import { oncePer } from '../support/memo';
-import { DIR, PORT, PROXY_ADDRESS } from '../support/ports-and-paths';
+import { DIR, PORT, PROXY_ADDRESS, ANSWER_MARK } from '../support/ports-and-paths';
 import { AgentgatewayVersion } from '../values/data-plane';
 import { routeFile } from './mounted-files';
 import { effectiveConfig } from './proxy-config';
@@ -36,7 +36,8 @@ function v1(spec: GatewaySpec): object {
     routes: mcpRoutes(spec).map((route) => ({
       name: route.name,
       gateways: 'default',
-      ...matchAndPolicies(spec, route),
+      matches: matches(spec, route),
+      policies: { ...urlRewrite(route), ...MARK_ANSWERS },
       backends: [backend(route, credentialV1)],
     })),
   };
@@ -56,16 +57,13 @@ function v0(spec: GatewaySpec): object {
           {
             name: 'http',
             protocol: 'HTTP',
-            routes: mcpRoutes(spec).map((route) => {
-              const { policies, ...rest } = matchAndPolicies(spec, route);
-              return {
-                name: route.name,
-                ...rest,
-                // It cannot restrict the listener.
-                policies: { ...policies, authorization: { rules: [FROM_PROXY] } },
-                backends: [backend(route, credentialV0)],
-              };
-            }),
+            routes: mcpRoutes(spec).map((route) => ({
+              name: route.name,
+              matches: matches(spec, route),
+              // It cannot restrict the listener, and it knows no variable that only a backend's answer has.
+              policies: { ...urlRewrite(route), authorization: { rules: [FROM_PROXY] } },
+              backends: [backend(route, credentialV0)],
+            })),
           },
         ],
       },
@@ -108,13 +106,18 @@ function processConfig(spec: GatewaySpec, noStats: string): object {
   };
 }
 
-function matchAndPolicies(spec: GatewaySpec, route: McpRouteSpec) {
+function matches(spec: GatewaySpec, route: McpRouteSpec): object[] {
   const { methods } = effectiveConfig(spec).routes.find((r) => r.name === route.name)!;
-  return {
-    matches: methods.map((method) => ({ path: { pathPrefix: route.pathPrefix }, method })),
-    policies: urlRewrite(route),
-  };
+  return methods.map((method) => ({ path: { pathPrefix: route.pathPrefix }, method }));
 }
+
+/**
+ * The variable is there only when a backend answered. Where it is not, the field is taken off: a backend's own never
+ * passes.
+ */
+const MARK_ANSWERS = {
+  transformations: { response: { set: { [ANSWER_MARK]: 'string(proxy.upstreamDuration)' } } },
+};
 
 /**
  * By itself it has one for each core of the node, and memory for each. It takes a third of the CPU that the proxy takes

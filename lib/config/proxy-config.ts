@@ -15,7 +15,7 @@ import { written } from '../support/fields';
 import { canonicalJson } from '../support/json';
 import { oncePer } from '../support/memo';
 import { parseConfig } from '../support/parser';
-import { API_SERVER, DIR, PORT, PROXY_ADDRESS } from '../support/ports-and-paths';
+import { API_SERVER, DIR, PORT, PROXY_ADDRESS, ANSWER_MARK } from '../support/ports-and-paths';
 import {
   DPOP,
   DPOP_NONCE,
@@ -42,7 +42,7 @@ import {
   TRACING_FIELDS,
   UPSTREAM,
 } from '../values/config-fields';
-import { DataPlane } from '../values/data-plane';
+import { AgentgatewayVersion, DataPlane } from '../values/data-plane';
 import { EgressProxy } from '../values/egress-proxy';
 import { JwksSource } from '../values/jwks-source';
 import { RedisTopology } from '../values/replay-store';
@@ -206,7 +206,7 @@ function mcpRoute(spec: GatewaySpec, route: McpRouteSpec): RouteModel {
     allowedOrigins: route.allowedOrigins,
     revisions: words(route.revisions),
     allow: route.allow?.map((rule) => written(rule, MCP_RULE)),
-    backend: usesAgentgateway(spec) ? throughAgentgateway(route) : direct(route),
+    backend: usesAgentgateway(spec) ? throughAgentgateway(spec, route) : direct(route),
   };
 }
 
@@ -215,9 +215,11 @@ function mcpRoute(spec: GatewaySpec, route: McpRouteSpec): RouteModel {
  * one address, and gets no token of a caller: what the proxy admits, it admits (decision 33). One that the proxy got
  * in exchange is the backend's, and goes through it.
  */
-const throughAgentgateway = (route: McpRouteSpec): Backend<'mcp'> => ({
+const throughAgentgateway = (spec: GatewaySpec, route: McpRouteSpec): Backend<'mcp'> => ({
   url: `http://127.0.0.1:${PORT.dataPlane}`,
   localAddress: PROXY_ADDRESS,
+  // v0.12 has no way to set it.
+  answerMark: spec.dataPlane._version === AgentgatewayVersion.V1_4 ? ANSWER_MARK : undefined,
   host: undefined,
   redirectBase: redirectBase(route),
   endpoints: undefined,
@@ -242,6 +244,7 @@ const certificateOf = ({ cert, key }: { cert: string; key: string }) => ({
 const direct = (route: McpRouteSpec): Backend<'mcp'> => ({
   url: route.backendUrl,
   localAddress: undefined,
+  answerMark: undefined,
   endpoints: route.endpoints,
   outlier: route.outlier && written(route.outlier, OUTLIER),
   caFile: route.ca && inConfig(routeFile(route, 'ca.crt')),

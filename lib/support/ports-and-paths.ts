@@ -19,6 +19,9 @@ export const PORT = {
  */
 export const PROXY_ADDRESS = '127.94.49.1';
 
+/** Field that agentgateway sets on what a backend answered; its own errors have none. The proxy keeps it. */
+export const ANSWER_MARK = 'x-backend-answered';
+
 export const DIR = {
   code: '/opt/gateway',
   config: '/etc/gateway',

@@ -132,14 +132,15 @@ function patienceOf({ timeouts }: Route, { upstream }: Config): Config['upstream
 /** By the origin that was asked for; of a route to secrets none. */
 function viewsOf(route: Route, config: Config): ReadonlyMap<string, BackendView> {
   if (route.kind !== 'mcp') return new Map();
-  const { credential } = route.backend;
+  const { credential, answerMark } = route.backend;
   const relaysChallenge = credential.kind === 'verifiedToken' && credential.relayChallenge;
   const place = publicPlaceOf(config, route);
   return new Map(
     config.publicOrigins.map((origin) => {
       const challenge = { auth: route.auth, resourceMetadata: metadataUrl(config, route, origin) };
       const { heartbeatSeconds } = route;
-      return [origin, { place, challenge: relaysChallenge ? challenge : undefined, heartbeatSeconds }];
+      const shown = relaysChallenge ? challenge : undefined;
+      return [origin, { place, challenge: shown, heartbeatSeconds, answerMark }];
     }),
   );
 }

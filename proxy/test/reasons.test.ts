@@ -169,6 +169,13 @@ beforeAll(async () => {
         },
         {
           kind: 'mcp',
+          name: 'behind',
+          pathPrefix: '/behind',
+          auth: dpop,
+          backend: { url: `http://127.0.0.1:${backendPort}`, answerMark: 'x-backend-answered' },
+        },
+        {
+          kind: 'mcp',
           name: 'limited',
           pathPrefix: '/limited',
           auth: dpop,
@@ -627,6 +634,8 @@ const cases: Record<Reason, () => Promise<Answer>> = {
       (_, response) => response.writeHead(401, { 'WWW-Authenticate': 'Basic realm="backend"' }).end('no'),
       dpopAsk(),
     ),
+  upstream_not_asked: () =>
+    withAnswer((_, response) => response.writeHead(404).end('route not found'), dpopAsk({ path: '/behind' })),
   upstream_timeout: () => withAnswer(() => undefined, dpopAsk()),
 };
 

@@ -32,6 +32,7 @@ if (program === undefined) it.skip('agentgateway: AGENTGATEWAY_BIN names no prog
   const file = (name: string) => join(dir, name);
   let backend: http.Server;
   let received: http.IncomingMessage[] = [];
+  let answer = (response: http.ServerResponse): unknown => response.end('{}');
   let config = '';
   let port = 0;
   let statsPort = 0;
@@ -46,15 +47,19 @@ if (program === undefined) it.skip('agentgateway: AGENTGATEWAY_BIN names no prog
   /** The address that it admits, which its own config says. */
   const localAddress = () => /source\.address == "([^"]+)"/.exec(config)![1]!;
   const get = (at: number, path: string, headers = {}, from = '127.0.0.1') =>
-    new Promise<{ readonly status: number; readonly text: string }>((resolve, reject) => {
+    new Promise<{
+      readonly status: number;
+      readonly text: string;
+      readonly headers: http.IncomingHttpHeaders;
+    }>((resolve, reject) => {
       http
-        .get({ host: '127.0.0.1', port: at, path, headers, localAddress: from, agent: false }, (answer) => {
+        .get({ host: '127.0.0.1', port: at, path, headers, localAddress: from, agent: false }, (response) => {
           let text = '';
-          answer
+          response
             .on('data', (chunk: Buffer) => {
               text += chunk.toString();
             })
-            .once('end', () => resolve({ status: answer.statusCode!, text }))
+            .once('end', () => resolve({ status: response.statusCode!, text, headers: response.headers }))
             .once('error', reject);
         })
         .once('error', reject);
@@ -97,7 +102,7 @@ if (program === undefined) it.skip('agentgateway: AGENTGATEWAY_BIN names no prog
   beforeAll(async () => {
     backend = http.createServer((message, response) => {
       received.push(message);
-      message.resume().on('end', () => response.end('{}'));
+      message.resume().on('end', () => answer(response));
     });
     await new Promise<void>((resolve) => backend.listen(0, '127.0.0.1', resolve));
     const jwks = JSON.stringify({ keys: [{ ...jwkOf(rsa()), kid: 'as-1', alg: 'RS256', use: 'sig' }] });
@@ -168,6 +173,19 @@ if (program === undefined) it.skip('agentgateway: AGENTGATEWAY_BIN names no prog
   it('refuses whoever calls from another address', async () => {
     await expect(get(port, '/mcp', {}, '127.200.0.1')).rejects.toThrow();
     expect(received).toEqual([]);
+  });
+  it("marks what the backend answered, over a mark of the backend's own, and not what it says itself", async () => {
+    const mark = 'x-backend-answered';
+    expect((await ask()).headers[mark]).toMatch(/^\d/);
+    answer = (response) => response.writeHead(404, { [mark]: 'forged' }).end('{}');
+    const { status, headers } = await ask();
+    expect([status, headers[mark]]).toEqual([404, expect.stringMatching(/^\d/)]);
+    answer = (response) => response.destroy();
+    const failed = await ask();
+    expect([failed.status, failed.headers[mark]]).toEqual([503, undefined]);
+    const lost = await ask({}, '/elsewhere');
+    expect([lost.status, lost.headers[mark]]).toEqual([404, undefined]);
+    answer = (response) => response.end('{}');
   });
   it('follows a credential when its config is written anew, as kubelet does with the volume of both', async () => {
     write('routes/mcp/credential', 'second-key');

@@ -74,7 +74,7 @@ describe.each(CONFIGS)('the config of %s, %s,', (dialect, _, options) => {
   });
   it('has expressions of variables that agentgateway sets', () => {
     const expressions = objectsIn(configOf(options)).flatMap(({ path, object }) =>
-      path.endsWith('/add')
+      /\/(add|set)$/.test(path)
         ? Object.values(object as Record<string, string>)
         : ((object as { rules?: string[] }).rules ?? []),
     );

@@ -251,6 +251,21 @@ describe("agentgateway's config", () => {
       [`source.address == "${config(options).routes[0].backend.localAddress}"`],
     ]);
   });
+  it("marks a backend's answers with the field that the proxy asks its errors for, at v1.4", () => {
+    const value = parse(yaml({}));
+    const { answerMark } = config({}).routes[0].backend;
+    expect(answerMark).toMatch(/^x-/);
+    expect(value.routes.map(({ policies }: any) => policies.transformations)).toEqual([
+      // A duration is no header value; where there is none the expression fails, and the field is taken off.
+      { response: { set: { [answerMark]: 'string(proxy.upstreamDuration)' } } },
+    ]);
+  });
+  it('marks none at v0.12, which does not know what a backend answered, nor is it asked for there', () => {
+    const options = { gateway: { dataPlane: v012 } };
+    expect(yaml(options)).not.toContain('transformations');
+    for (const each of [options, { gateway: { dataPlane: DataPlane.direct() } }])
+      expect(config(each).routes[0].backend.answerMark).toBeUndefined();
+  });
   it("is called from an address that nothing else has that brings traffic into the pod's loopback", () => {
     const { localAddress } = config({}).routes[0].backend;
     expect(localAddress).toMatch(/^127\./);

@@ -75,7 +75,7 @@ const GATEWAYS: readonly GatewayOptions[] = [
 const OURS = [
   /^(limits|upstream|version|admin|audit|lameDuckSeconds|listen\.(host|port)|replay\.(store|url))\b/,
   /^(issuers\[\d+\]\.(name|jwks\.file))\b/,
-  /^(routes\[\d+\]\.(kind|auth\.profile|backend\.(outlier|namespace|localAddress|credential\.kind)))\b/,
+  /^(routes\[\d+\]\.(kind|auth\.profile|backend\.(outlier|namespace|localAddress|answerMark|credential\.kind)))\b/,
   /^(.*\.file|.*(File|clientCertificate))\b/,
   /^replay\.topology\.kind$/,
 ];

@@ -243,5 +243,8 @@ export const ADVICE: Readonly<Record<Reason, Advice>> = {
   ),
   upstream_failed: server("operators: look at the backend's log"),
   upstream_refused: server("operators: the backend did not take the gateway's own credential"),
+  upstream_not_asked: server(
+    'operators: agentgateway did not pass the request on; the detail has its words: does its config come from the same synth?',
+  ),
   upstream_timeout: server('operators: the backend is slow; see upstream.firstByteTimeoutSeconds'),
 };

@@ -225,6 +225,20 @@ export const mcpRoute = z.strictObject({
      */
     redirectBase: z.optional(httpUrl),
     /**
+     * Field that a further proxy in between sets on what the backend answered, and on nothing else, whatever the
+     * backend says. An error without it is the further proxy's own: its text goes to the audit log, and the client
+     * gets a refusal of the gateway's. Clients never get the field.
+     */
+    answerMark: z.optional(
+      z
+        .string()
+        .check(
+          must('must be a lower-case field name that begins with "x-"', (v: string) =>
+            /^x-[a-z0-9]+(-[a-z0-9]+)*$/.test(v),
+          ),
+        ),
+    ),
+    /**
      * Loopback address that connections to the backend come from; absent: the kernel's choice. For a backend in the pod
      * that admits this address alone: what a port-forward or a mesh brings in comes from another.
      */

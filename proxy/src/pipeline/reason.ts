@@ -163,6 +163,11 @@ export const REASONS = {
   upstream_unreachable: { status: 502, family: 'upstream', say: 'the backend cannot be reached' },
   upstream_failed: { status: 502, family: 'upstream', say: 'the backend failed' },
   upstream_refused: { status: 502, family: 'upstream', say: 'the backend refused the gateway' },
+  upstream_not_asked: {
+    status: 502,
+    family: 'upstream',
+    say: 'what stands between the gateway and the backend refused the request',
+  },
   upstream_timeout: { status: 504, family: 'upstream', say: 'the backend did not answer in time' },
 } as const satisfies Record<string, Meaning>;
 

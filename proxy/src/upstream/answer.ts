@@ -44,13 +44,15 @@ export interface AnswerContext {
   readonly place: PublicPlace | undefined;
   /** Of the backend, as the client can use it. */
   readonly challenge: string | undefined;
+  /** Field that is for the gateway alone. */
+  readonly answerMark: string | undefined;
   readonly isEventStream: boolean;
 }
 
 /** Reads the raw lines once: Node's own object is made at its first use and costs more than all of this. */
 export function answerHeaders(raw: readonly string[], context: AnswerContext): AnswerHeaders {
   const { confidential, extra, challenge, isEventStream } = context;
-  const ours = ownFields(extra);
+  const ours = ownFields(context);
   const headers: string[] = [];
   let length: string | undefined;
   let listed: string[] | undefined;
@@ -98,15 +100,19 @@ interface OwnFields {
   readonly nonce: boolean;
   readonly rateLimit: boolean;
   readonly cors: boolean;
+  /** Nothing takes its place. */
+  readonly answerMark: string | undefined;
 }
 
-const ownFields = (extra: readonly string[]): OwnFields => ({
+const ownFields = ({ extra, answerMark }: AnswerContext): OwnFields => ({
+  answerMark,
   nonce: extra.includes('DPoP-Nonce'),
   rateLimit: extra.includes('RateLimit'),
   cors: extra.includes('Access-Control-Allow-Origin'),
 });
 
-const isReplaced = (name: string, { nonce, rateLimit, cors }: OwnFields): boolean =>
+const isReplaced = (name: string, { nonce, rateLimit, cors, answerMark }: OwnFields): boolean =>
+  name === answerMark ||
   (nonce && name === 'cache-control') ||
   (rateLimit && name.startsWith('ratelimit')) ||
   (cors && name.startsWith('access-control-'));

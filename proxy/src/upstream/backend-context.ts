@@ -62,6 +62,8 @@ export interface BackendView {
   readonly challenge: Omit<ChallengeContext, 'scheme'> | undefined;
   /** Present: how long an event stream is quiet before it gets a comment. */
   readonly heartbeatSeconds: number | undefined;
+  /** Present: a further proxy stands in between, which sets this field on the backend's answers. */
+  readonly answerMark: string | undefined;
 }
 
 /** What is known of an answer when it begins. */

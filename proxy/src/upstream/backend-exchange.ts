@@ -13,6 +13,7 @@ import type { SlotHolder } from './connection-slots.js';
 import type { Deadline } from './deadlines.js';
 import type { OpenAnswer } from './open-answers.js';
 import { neverReuse } from './pool.js';
+import { intermediaryDenial, isIntermediarys } from './intermediary.js';
 import { filterAnswer, type FilteredAnswer } from './filter-answer.js';
 import {
   acceptsEventStream,
@@ -202,6 +203,8 @@ export class BackendExchange implements SlotHolder {
         return;
       }
     }
+    if (isIntermediarys(answer, this.#exchange.view))
+      return intermediaryDenial(answer, (denial) => this.#fail(denial));
     const challenge = this.#challengeOf(answer);
     const denial =
       challenge === undefined ? refusedAnswer(answer.statusCode!, request.confidential) : undefined;
@@ -276,6 +279,7 @@ export class BackendExchange implements SlotHolder {
       requestPath: request.path,
       place: view?.place,
       challenge,
+      answerMark: view?.answerMark,
       isEventStream: stream,
     });
     const entry = this.#openAnswer(stream);
