@@ -20,6 +20,7 @@ import { accessToken, ec, jwkOf, proof, rsa, thumbprint } from '../../../proxy/t
 import { until } from '../../../proxy/test/support/until.js';
 import { Daemon, needs } from '../support/daemon.js';
 import { startGatewayProcess, type GatewayProcess } from '../support/gateway-process.js';
+import { expectInterop, interopRows } from '../support/interop.js';
 import { configFileOf, FRONTS, NAME, testedVersion, type Front, type Place } from './fronts-of-guide.js';
 
 const PREFIX = '/ai';
@@ -89,6 +90,8 @@ describe.each(Object.entries(FRONTS))('behind %s', (name, front) => {
 
   const dir = mkdtempSync(join(tmpdir(), 'agw-front-'));
   const backend = new Backend();
+  /** What held, for docs/reference/interop.md: each test says so at its end. */
+  const held: string[] = [];
   let gateway: GatewayProcess;
   let daemon: Daemon;
   let place: Place;
@@ -191,6 +194,7 @@ describe.each(Object.entries(FRONTS))('behind %s', (name, front) => {
       encoding: 'utf8',
     });
     expect(said).toContain(testedVersion(name)!);
+    expect(interopRows()[`front-${name.toLowerCase()}`]!.version).toBe(testedVersion(name));
   });
   it('a proof for the URL that the client sees passes once, and one for the URL that the gateway sees never', async () => {
     const headers = signed();
@@ -199,6 +203,7 @@ describe.each(Object.entries(FRONTS))('behind %s', (name, front) => {
     expect((await ask({ headers: signed(`${origin}/mcp`) })).status).toBe(401);
     expect((await ask({ headers: signed(`http://127.0.0.1:${place.port}/mcp`) })).status).toBe(401);
     expect(backend.seen.map(({ url }) => url)).toEqual(['/mcp']);
+    held.push('proofs for the public URL');
   });
   it('the audit names the client, not the front, and not who the client says it is', async () => {
     const lies = {
@@ -210,11 +215,13 @@ describe.each(Object.entries(FRONTS))('behind %s', (name, front) => {
     const answer = await ask({ headers: { ...signed(), ...lies } });
     expect(await recordOf(answer)).toMatchObject({ 'client.address': CLIENT_ADDRESS, reason: 'ok' });
     expect(JSON.stringify(backend.seen.at(-1)!.rawHeaders)).not.toContain('203.0.113.9');
+    held.push("the client's address");
   });
   it('the challenge points to metadata where the client can read it', async () => {
     const refused = await ask({});
     const [, url] = /resource_metadata="([^"]+)"/.exec(refused.headers['www-authenticate']!)!;
     expect(url).toBe(`${origin}/.well-known/oauth-protected-resource${PREFIX}/mcp`);
+    held.push('metadata');
   });
   it('an event comes when it happens, and an answer that is none may wait', async () => {
     let finish = () => {};
@@ -230,6 +237,7 @@ describe.each(Object.entries(FRONTS))('behind %s', (name, front) => {
       },
     });
     expect(text).toBe('data: first\n\ndata: last\n\n');
+    held.push('events as they happen');
   });
   it("the backend's own redirect leads back through the front", async () => {
     backend.answer = (response) => response.writeHead(307, { Location: '/mcp/' }).end();
@@ -238,6 +246,7 @@ describe.each(Object.entries(FRONTS))('behind %s', (name, front) => {
     backend.answer = (response) => response.end('there');
     const followed = await ask({ path: `${PREFIX}/mcp/`, headers: signed(`${origin}${PREFIX}/mcp/`) });
     expect(followed.text).toBe('there');
+    held.push('redirects');
   });
 
   const x5tOf = (pem: string) =>
@@ -258,6 +267,7 @@ describe.each(Object.entries(FRONTS))('behind %s', (name, front) => {
       const answer = await ask({ path, headers: bound(), identity: shown }).catch(() => undefined);
       expect(answer?.status ?? 'no connection').not.toBe(200);
       expect(backend.seen).toHaveLength(1);
+      held.push('certificate-bound tokens');
     });
   it("a certificate that the client writes into the front's own fields is nobody's", async () => {
     const { raw } = new X509Certificate(identity.cert);
@@ -307,5 +317,9 @@ describe.each(Object.entries(FRONTS))('behind %s', (name, front) => {
     expect(backend.seen.length).toBeLessThanOrEqual(1);
     expect(backend.seen.some(({ url }) => url!.includes('smuggled'))).toBe(false);
     expect((await ask({ headers: signed() })).status).toBe(200);
+    held.push('no request smuggled in');
+  });
+  it('is what docs/reference/interop.md says of it', () => {
+    expectInterop(`front-${name.toLowerCase()}`, [...new Set(held)]);
   });
 });

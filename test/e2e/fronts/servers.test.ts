@@ -8,6 +8,7 @@ import { freePort, ORIGIN, request, type Answer } from '../../../proxy/test/supp
 import { accessToken, ec, jwkOf, proof, rsa, thumbprint } from '../../../proxy/test/support/mint.js';
 import { needs, programOf } from '../support/daemon.js';
 import { startGatewayProcess, type GatewayProcess } from '../support/gateway-process.js';
+import { expectInterop, interopRows } from '../support/interop.js';
 import { pythonPackage } from '../support/python-packages.js';
 
 const READY_MS = 30_000;
@@ -21,6 +22,8 @@ needs('a server of the Python SDK', 'missing' in packages ? [packages.missing] :
   let server: ChildProcess;
   let said = '';
   let gateway: GatewayProcess;
+  /** Redirects that were followed, for docs/reference/interop.md. */
+  const held: string[] = [];
 
   beforeAll(async () => {
     dir = mkdtempSync(join(tmpdir(), 'agw-servers-'));
@@ -92,10 +95,13 @@ needs('a server of the Python SDK', 'missing' in packages ? [packages.missing] :
       const { status, headers } = await ask(`/${name}`, name);
       expect([status, headers.location]).toEqual([307, `/ai/${name}/`]);
       expect((await ask(`/${name}/`, name, 'again')).text).toBe('POST /mounted/ again');
+      held.push(`/${name} to ${headers.location}`);
     },
   );
   it('a path that ends in a slash needs no redirect', async () => {
     expect((await ask('/slash', 'slash', 'at once')).text).toBe('POST /mounted/ at once');
+    held.push('/slash at once');
+    expectInterop('server-starlette', held);
   });
   it('a server that answers to one name only is asked by it', async () => {
     const initialize = JSON.stringify({
@@ -104,9 +110,14 @@ needs('a server of the Python SDK', 'missing' in packages ? [packages.missing] :
       method: 'initialize',
       params: { protocolVersion: '2025-06-18', capabilities: {}, clientInfo: { name: 'test', version: '1' } },
     });
-    expect((await ask('/foreign', 'foreign', initialize)).status).toBe(421);
+    const foreign = await ask('/foreign', 'foreign', initialize);
+    expect(foreign.status).toBe(421);
     const { status, text } = await ask('/known', 'known', initialize);
     expect([status, text]).toEqual([200, expect.stringContaining('"serverInfo"')]);
+    expectInterop('server-python-sdk', [
+      `${foreign.status} to its cluster name`,
+      `${status} with \`backend.host\``,
+    ]);
   });
   it('is of the versions that the guide names', () => {
     const versions = readdirSync(folder).flatMap(
@@ -119,6 +130,10 @@ needs('a server of the Python SDK', 'missing' in packages ? [packages.missing] :
       `| Starlette under uvicorn | ${majorMinor(versionOf('starlette'))}, ${majorMinor(versionOf('uvicorn'))} |`,
     );
     expect(guide).toContain(`| MCP SDK for Python | ${versionOf('mcp')} |`);
+    expect(interopRows()['server-python-sdk']!.version).toBe(versionOf('mcp'));
+    expect(interopRows()['server-starlette']!.version).toBe(
+      `${majorMinor(versionOf('starlette'))}, ${majorMinor(versionOf('uvicorn'))}`,
+    );
   });
   const majorMinor = (version: string) => version.split('.').slice(0, 2).join('.');
 });
