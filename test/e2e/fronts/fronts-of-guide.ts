@@ -23,6 +23,8 @@ export interface Front {
   readonly language: string;
   /** Field in which it hands on the certificate of its client; absent: it doesn't. */
   readonly certificateFrom: 'header' | 'xfcc' | undefined;
+  /** In which field it says who the client is; absent: X-Forwarded-For. */
+  readonly forwardedHeader?: 'forwarded';
   /** Path of its program; else what is missing. */
   readonly program: () => { readonly path: string } | { readonly missing: string };
   /** Texts of its config for which the ones of this machine stand. */
@@ -42,29 +44,32 @@ const ofPyPi = (requirement: string, file: readonly string[]) => () => {
   return { path };
 };
 
+const NGINX: Front = {
+  language: 'nginx',
+  certificateFrom: undefined,
+  program: ofSystem('nginx'),
+  local: ({ port, front, dir }) => ({
+    'listen 443 ssl': `listen 127.0.0.1:${front} ssl`,
+    '/etc/tls/': `${dir}/`,
+    'gateway:8080': `127.0.0.1:${port}`,
+    // What a package of a distribution has in /var.
+    'http {': `http { access_log off; ${['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
+      .map((name) => `${name}_temp_path ${dir}/${name};`)
+      .join(' ')}`,
+  }),
+  args: (file, { dir }) => [
+    '-p',
+    dir,
+    '-c',
+    file,
+    '-g',
+    `daemon off; master_process off; pid ${dir}/nginx.pid; error_log stderr;`,
+  ],
+};
+
 export const FRONTS: Readonly<Record<string, Front>> = {
-  nginx: {
-    language: 'nginx',
-    certificateFrom: undefined,
-    program: ofSystem('nginx'),
-    local: ({ port, front, dir }) => ({
-      'listen 443 ssl': `listen 127.0.0.1:${front} ssl`,
-      '/etc/tls/': `${dir}/`,
-      'gateway:8080': `127.0.0.1:${port}`,
-      // What a package of a distribution has in /var.
-      'http {': `http { access_log off; ${['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
-        .map((name) => `${name}_temp_path ${dir}/${name};`)
-        .join(' ')}`,
-    }),
-    args: (file, { dir }) => [
-      '-p',
-      dir,
-      '-c',
-      file,
-      '-g',
-      `daemon off; master_process off; pid ${dir}/nginx.pid; error_log stderr;`,
-    ],
-  },
+  nginx: NGINX,
+  'nginx with Forwarded': { ...NGINX, forwardedHeader: 'forwarded' },
   haproxy: {
     language: 'haproxy',
     certificateFrom: 'header',
