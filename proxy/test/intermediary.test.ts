@@ -26,6 +26,7 @@ beforeAll(async () => {
         routeOf('bound', { url, localAddress: '127.94.49.1' }),
         routeOf('other', { url, localAddress: '127.94.49.2' }),
         routeOf('behind', { url, answerMark: MARK }),
+        routeOf('again', { url, answerMark: MARK }),
         {
           ...routeOf('hasty', { url, answerMark: MARK }),
           timeouts: { firstByteTimeoutSeconds: 1 },
@@ -117,6 +118,21 @@ describe('an error that what stands in between made itself', () => {
       reason: 'upstream_unreachable',
       detail: 'between gateway and backend, status 503: upstream',
     });
+  });
+  it('that is short leaves its connection for the next request, one that is long does not', async () => {
+    const ports = new Set<number | undefined>();
+    const answersWith = (text: string) => {
+      fixture.answer = (message, response) => {
+        ports.add(message.socket.remotePort);
+        response.writeHead(503).end(text);
+      };
+    };
+    answersWith('upstream call failed');
+    for (let i = 0; i < 5; i++) expect((await ask('/again')).status).toBe(502);
+    expect(ports.size).toBe(1);
+    answersWith('x'.repeat(1_000_000));
+    for (let i = 0; i < 3; i++) expect((await ask('/again')).status).toBe(502);
+    expect(ports.size).toBe(3);
   });
   it('that does not end is not waited for longer than a backend is', async () => {
     fixture.answer = (_, response) => {

@@ -5,7 +5,7 @@
  */
 import { generateKeyPairSync } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -25,6 +25,7 @@ import {
   thumbprint,
   type Pair,
 } from '../../proxy/test/support/mint.js';
+import { until } from '../../proxy/test/support/until.js';
 import { startGatewayProcess, type GatewayProcess } from './support/gateway-process.js';
 import { synthesized } from './support/synthesized.js';
 
@@ -72,7 +73,9 @@ interface AgentgatewayConfig {
   readonly routes: readonly {
     readonly name: string;
     readonly matches: readonly { readonly path: { readonly pathPrefix: string }; readonly method: string }[];
-    readonly policies: object;
+    readonly policies: {
+      readonly transformations: { readonly response: { readonly set: Readonly<Record<string, string>> } };
+    };
   }[];
 }
 
@@ -106,6 +109,7 @@ function mounted(container: string, path: string): string {
 let agentgateway: http.Server;
 let gateway: GatewayProcess;
 let origin: string;
+let backendIsDown = false;
 /** What came to agentgateway, and the route that matched. */
 let arrived: { readonly route: string | undefined; readonly headers: http.IncomingHttpHeaders }[] = [];
 
@@ -155,7 +159,11 @@ beforeAll(async () => {
         ),
       );
       arrived.push({ route: route?.name, headers: message.headers });
-      response.writeHead(route === undefined ? 404 : 200).end('{}');
+      if (route === undefined) return response.writeHead(404).end('route not found');
+      if (backendIsDown) return response.writeHead(503).end('upstream call failed: SendRequest: 10.1.2.3');
+      // Its expression has a value, since a backend answered.
+      const marks = Object.keys(route.policies.transformations.response.set).map((name) => [name, '0.002s']);
+      return response.writeHead(200, Object.fromEntries(marks)).end('{}');
     });
   });
   agentgateway.on('connection', (socket: Socket) => {
@@ -274,4 +282,22 @@ it('a token of one route never arrives on the other', async () => {
   expect(await ask({ method: 'POST', path: '/self/mcp', headers: one })).toBe(401);
   expect(await ask({ method: 'POST', path: '/mcp', headers: other })).toBe(401);
   expect(arrived).toEqual([]);
+});
+
+it('what agentgateway says itself is said in our words, and what a backend says goes on without its mark', async () => {
+  const answered = await request(gateway.port, dpop());
+  expect([answered.status, answered.text, Object.keys(answered.headers)]).toEqual([
+    200,
+    '{}',
+    expect.not.arrayContaining([expect.stringMatching(/answered/)]),
+  ]);
+  backendIsDown = true;
+  const failed = await request(gateway.port, dpop());
+  backendIsDown = false;
+  expect([failed.status, JSON.parse(failed.text)]).toMatchObject([
+    502,
+    { error: { data: { reason: 'upstream_unreachable' } } },
+  ]);
+  expect(failed.text).not.toContain('10.1.2.3');
+  await until(() => readFileSync(file('audit.jsonl'), 'utf8').includes('SendRequest: 10.1.2.3'));
 });
