@@ -35,6 +35,22 @@ let mcp: McpPeer;
 let peers: Peers;
 let server: ChildProcess;
 
+/** What both speak that is negotiated by initialize; 2024-11-05 is let through where a route says so. */
+const HANDSHAKES = ['2024-11-05', '2025-03-26', '2025-06-18', '2025-11-25'];
+
+type Fetch = (url: string | URL, init?: RequestInit) => Promise<Response>;
+/** Lets a client that always asks for its newest revision ask for this one. */
+const asking =
+  (signed: Fetch, revision: string | undefined): Fetch =>
+  (url, init = {}) => {
+    const { body } = init;
+    if (revision === undefined || typeof body !== 'string' || !body.includes('"initialize"'))
+      return signed(url, init);
+    const message = JSON.parse(body) as { params: { protocolVersion: string } };
+    message.params.protocolVersion = revision;
+    return signed(url, { ...init, body: JSON.stringify(message) });
+  };
+
 const accepts = (port: number) =>
   new Promise<boolean>((resolve) => {
     const socket = net.connect(port, '127.0.0.1', () => resolve(true));
@@ -55,15 +71,17 @@ withPython('the Python SDK', () => {
           { method: 'tools/call', names: ['echo'] },
         ];
         const backend = { url: `http://127.0.0.1:${port}/mcp` };
+        const revisions = [...HANDSHAKES, '2026-07-28'];
         config.routes.push(
           {
             ...first,
             name: 'ruled',
             pathPrefix: '/ruled',
             allow,
+            revisions,
             backend: { url: `${first.backend.url}/mcp` },
           } as typeof first,
-          { ...first, name: 'python', pathPrefix: '/python', allow, backend } as typeof first,
+          { ...first, name: 'python', pathPrefix: '/python', allow, revisions, backend } as typeof first,
         );
       },
     });
@@ -110,9 +128,13 @@ withPython('the Python SDK', () => {
   }
 
   it('as a client: every revision, with nonces, and behind rules', async () => {
-    const modes = ['legacy', 'auto', '2026-07-28'];
-    const ruled = await drive('ruled', modes);
-    expect(ruled.map(({ revision }) => revision)).toEqual(['2025-11-25', '2026-07-28', '2026-07-28']);
+    const ruled = await drive('ruled', ['legacy', 'auto', ...HANDSHAKES, '2026-07-28']);
+    expect(ruled.map(({ revision }) => revision)).toEqual([
+      '2025-11-25',
+      '2026-07-28',
+      ...HANDSHAKES,
+      '2026-07-28',
+    ]);
     for (const { tools, said, refused } of ruled) {
       expect([tools, said]).toEqual([['echo'], 'bound, ünïcode']);
       expect(refused).toMatch(/not allowed|403/);
@@ -141,18 +163,22 @@ withPython('the Python SDK', () => {
     await client.connect(new TransportV2(url, { fetch: withDpop(session, () => token)(fetch) }));
     return client;
   };
-  const v1 = async () => {
+  /** @param revision to ask for instead of its newest, as a server would negotiate down to it */
+  const v1 = async (revision?: string) => {
     const keys = await generateDpopKeyPair();
     const token = await tokenFor('python', keys);
     const session = await DpopSession.create({ keyPair: keys });
     const client = new ClientV1({ name: 'v1', version: '1' });
     const url = new URL(`${peers.origin}/python`);
-    await client.connect(new TransportV1(url, { fetch: withDpop(session, () => token)(fetch) }));
+    const signed = withDpop(session, () => token)(fetch);
+    await client.connect(new TransportV1(url, { fetch: asking(signed, revision) }));
+    expect(client.transport).toMatchObject({ protocolVersion: revision ?? HANDSHAKES.at(-1) });
     return client;
   };
   it('as a server under uvicorn: the TypeScript clients of both generations', async () => {
     const versions: string[] = [];
-    for (const connect of [v1, () => v2(), () => v2('2026-07-28')]) {
+    const inEach = HANDSHAKES.map((revision) => () => v1(revision));
+    for (const connect of [...inEach, () => v2(), () => v2('2026-07-28')]) {
       const client = await connect();
       const { tools } = (await client.listTools()) as { tools: { name: string }[] };
       expect(tools.map(({ name }) => name)).toEqual(['echo']);
@@ -163,7 +189,7 @@ withPython('the Python SDK', () => {
       versions.push(String(lines.at(-1)!.reason));
       await client.close();
     }
-    expect(versions).toEqual(['mcp_not_allowed', 'mcp_not_allowed', 'mcp_not_allowed']);
-    expectInterop('python-server', ['v1', 'v2', 'v2 at 2026-07-28']);
+    expect(versions).toEqual(Array(HANDSHAKES.length + 2).fill('mcp_not_allowed'));
+    expectInterop('python-server', [...HANDSHAKES.map((each) => `v1 at ${each}`), 'v2', 'v2 at 2026-07-28']);
   }, 60_000);
 });

@@ -10,9 +10,11 @@ import uuid
 
 import httpx2
 import jwt
+import mcp.client.session
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
+from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
 
 
 def b64url(data: bytes) -> str:
@@ -56,6 +58,10 @@ class DpopAuth(httpx2.Auth):
 
 
 async def drive(url: str, mode: str, auth: DpopAuth) -> dict:
+    if mode in HANDSHAKE_PROTOCOL_VERSIONS:
+        # The client always offers the newest of these: what a server would negotiate down to is offered at once.
+        mcp.client.session.LATEST_HANDSHAKE_VERSION = mode
+        mode = "legacy"
     async with httpx2.AsyncClient(auth=auth, timeout=10) as http:
         async with Client(streamable_http_client(url, http_client=http), mode=mode) as client:
             tools = [tool.name for tool in (await client.list_tools()).tools]
