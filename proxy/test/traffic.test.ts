@@ -1,7 +1,10 @@
 /** Streams, modes, malformed HTTP, probes and the end of the process. */
+import { readFileSync } from 'node:fs';
 import http from 'node:http';
+import { join } from 'node:path';
 import { startFixture, ORIGIN, type GatewayFixture } from './support/gateway.js';
 import { accessToken, ec, proof, thumbprint } from './support/mint.js';
+import { until } from './support/until.js';
 
 let fixture: GatewayFixture;
 const client = ec();
@@ -375,5 +378,23 @@ describe('the operator', () => {
     expect((await slow).text).toBe('slow');
     await stopped;
     expect(performance.now() - began).toBeLessThan(3000);
+  });
+  it.each([false, true])('a request that its stop cuts off has its audit line, HTTP/2: %s', async (http2) => {
+    const other = await startFixture({ http2 });
+    try {
+      other.answer = () => {};
+      const at = accessToken(other.as, { cnf: { jkt } });
+      const credentials = { authorization: `DPoP ${at}`, dpop: proof(client, 'POST', HTU, at) };
+      const cutOff = other.ask({ method: 'POST', path: '/mcp', headers: credentials }).catch(() => {});
+      await until(() => other.seen.length === 1);
+      await other.gateway.stop();
+      await cutOff;
+      const written = readFileSync(join(other.dir, 'audit.jsonl'), 'utf8').trim().split('\n');
+      expect(written.map((line) => JSON.parse(line))).toEqual([
+        expect.objectContaining({ 'request.path': '/mcp', ended: 'client_gone' }),
+      ]);
+    } finally {
+      await other.stop();
+    }
   });
 });

@@ -7,7 +7,10 @@ export interface LineSink {
   behind(): boolean;
   /** Goes on in a new file of the same path, where something has renamed the one before (logrotate). */
   reopen(): void;
-  /** Resolves when everything written so far is with whoever keeps it, or does not take it. */
+  /**
+   * Resolves when everything written so far is with whoever keeps it, or does not take it. What comes later for a file
+   * is lost: the number of a closed descriptor may be that of a client's connection by then.
+   */
   close(): Promise<void>;
 }
 
@@ -50,6 +53,7 @@ class FileLineSink implements LineSink {
   #isWriting = false;
   /** The last write stopped within a line: the next one begins with the end of that. */
   #isTorn = false;
+  #isClosed = false;
   #written = () => {};
 
   constructor(options: LineSinkOptions) {
@@ -59,6 +63,7 @@ class FileLineSink implements LineSink {
   }
 
   write(text: string): void {
+    if (this.#isClosed) return this.#options.onLost(linesOf(text), 'it is closed');
     if (this.#size + text.length > MAX_PENDING)
       return this.#options.onLost(linesOf(text), 'nobody takes them');
     this.#size += text.length;
@@ -72,7 +77,7 @@ class FileLineSink implements LineSink {
 
   reopen(): void {
     const { to, onProblem } = this.#options;
-    if (typeof to !== 'string') return;
+    if (typeof to !== 'string' || this.#isClosed) return;
     try {
       if (this.#next !== undefined) closeSync(this.#next);
       this.#next = openFile(to);
@@ -91,8 +96,11 @@ class FileLineSink implements LineSink {
       setTimeout(resolve, LAST_WRITE_MS).unref(); // a pipe that nobody reads
       this.#drain();
     });
-    if (typeof this.#options.to !== 'string') return;
-    closeSync(this.#fd);
+    if (typeof this.#options.to !== 'string' || this.#isClosed) return;
+    this.#isClosed = true;
+    if (this.#pending.length > 0) this.#options.onLost(linesOf(this.#pending.join('')), 'nobody takes them');
+    // A write that is still under way has the descriptor until the process ends.
+    if (!this.#isWriting) closeSync(this.#fd);
     if (this.#next !== undefined) closeSync(this.#next);
   }
 
@@ -105,7 +113,7 @@ class FileLineSink implements LineSink {
   }
 
   #drain(): void {
-    if (this.#isWriting) return;
+    if (this.#isWriting || this.#isClosed) return;
     this.#change();
     if (this.#size === 0) return this.#written();
     this.#isWriting = true;

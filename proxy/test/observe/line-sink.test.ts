@@ -1,4 +1,5 @@
-import { mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openLineSink } from '../../src/observe/line-sink.js';
@@ -37,4 +38,21 @@ it('stays in the file that it has where the path cannot be opened again, and say
     `${join(folder, 'audit.jsonl')}: cannot be opened again (ENOENT); lines go on into the file before`,
   ]);
   expect(readFileSync(join(`${folder}-moved`, 'audit.jsonl'), 'utf8')).toBe('{"n":1}\n');
+});
+
+it('writes nothing once it is closed: its descriptor may be that of a connection', async () => {
+  const lost: (number | string)[] = [];
+  const sink = openLineSink({ to: join(dir, 'closed.jsonl'), onLost: (...what) => lost.push(...what) });
+  sink.write('{"n":1}\n');
+  await sink.close();
+  const others = Array.from({ length: 8 }, (_, n) => join(dir, `other-${n}`));
+  const descriptors = others.map((file) => openSync(file, 'a'));
+  sink.write('{"n":2}\n');
+  sink.reopen();
+  await sink.close();
+  await sleep(50);
+  descriptors.forEach((descriptor) => closeSync(descriptor));
+  expect(others.map((file) => readFileSync(file, 'utf8'))).toEqual(others.map(() => ''));
+  expect(readFileSync(join(dir, 'closed.jsonl'), 'utf8')).toBe('{"n":1}\n');
+  expect(lost).toEqual([1, 'it is closed']);
 });
