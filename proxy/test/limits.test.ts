@@ -3,6 +3,7 @@ import net from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ORIGIN, startFixture, type GatewayFixture } from './support/gateway.js';
 import { accessToken, ec, proof, thumbprint } from './support/mint.js';
+import { until } from './support/until.js';
 import { bodyPace } from '../src/http/body-pace.js';
 
 const client = ec();
@@ -63,22 +64,27 @@ it("answers of a limited route say what is left, the refusal when to come again;
 });
 
 it('one address has so many connections and no more; when one closes another may come', async () => {
-  const open = (): Promise<net.Socket | undefined> =>
-    new Promise((resolve) => {
-      const socket = net.connect(fixture.gateway.port, '127.0.0.1');
-      socket.on('error', () => {}).on('close', () => resolve(undefined));
-      setTimeout(() => resolve(socket.destroyed ? undefined : socket), 150);
-    });
+  const open = () =>
+    net
+      .connect(fixture.gateway.port, '127.0.0.1')
+      .on('error', () => {})
+      .resume();
   await sleep(50);
-  const sockets = await Promise.all(Array.from({ length: MOST + 5 }, open));
-  expect(sockets.filter((s) => s !== undefined)).toHaveLength(MOST);
-  expect(await metric('agentgateway_connections_refused_total{cause="address"}')).toBe(5);
-  expect(await open()).toBe(undefined);
-  sockets.find((s) => s !== undefined)!.destroy();
-  await sleep(50);
-  expect((await fixture.ask({ path: '/healthz' })).status).toBe(200);
-  for (const socket of sockets) socket?.destroy();
-  await sleep(50);
+  const sockets = Array.from({ length: MOST + 5 }, open);
+  try {
+    const closed = () => sockets.filter(({ destroyed }) => destroyed).length;
+    await until(() => closed() >= 5);
+    await sleep(150);
+    expect(closed()).toBe(5);
+    expect(await metric('agentgateway_connections_refused_total{cause="address"}')).toBe(5);
+    const another = open();
+    await until(() => another.destroyed);
+    sockets.find(({ destroyed }) => !destroyed)!.destroy();
+    await until(async () => (await fixture.ask({ path: '/healthz' }).catch(() => undefined))?.status === 200);
+  } finally {
+    for (const socket of sockets) socket.destroy();
+    await sleep(50);
+  }
 });
 
 describe('a body', () => {
