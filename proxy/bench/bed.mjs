@@ -20,7 +20,8 @@ export const rounded = (n, digits = 1) => Math.round(n * 10 ** digits) / 10 ** d
 export const get = (url) =>
   new Promise((resolve, reject) =>
     http
-      .get(url, (r) => {
+      // No connection that may have ended while this process was busy.
+      .get(url, { agent: false }, (r) => {
         let text = '';
         r.on('data', (c) => {
           text += c;
