@@ -1,5 +1,7 @@
 #!/usr/bin/env node
 /** agw: what an operator runs by hand. `serve` and `check` are the proxy's own; the rest never goes into a cluster. */
+import { nearestWord } from '../config/nearest-word.js';
+import { VERSION } from '../observe/build.js';
 import type { Command } from './command.js';
 import { CliError } from './command.js';
 import { explain } from './explain.js';
@@ -12,60 +14,89 @@ import { tokenMint } from './token.js';
 /** The bundle beside this one; it acts on process.argv. */
 const PROXY: string = './proxy.mjs';
 
+const ofProxy = (name: string, summary: string): Command => ({
+  usage: `${name} --config FILE`,
+  summary,
+  run: async () => {
+    await import(PROXY);
+  },
+});
+
 const COMMANDS: Readonly<Record<string, Command>> = {
+  serve: ofProxy('serve', 'runs the gateway'),
+  check: ofProxy('check', 'names every fault of a config, and of the files that it names'),
+  explain,
   'keys generate': keysGenerate,
   'jwks create': jwksCreate,
   'jwks add': jwksAdd,
   'jwks retire': jwksRetire,
   'token mint': tokenMint,
   'proof mint': proofMint,
-  explain,
   prune,
 };
+const NAMES = Object.keys(COMMANDS);
+const NAME_WIDTH = Math.max(...NAMES.map(({ length }) => length));
 
 const USAGE = [
   'usage:',
-  'agw serve --config FILE',
-  'agw check --config FILE',
-  ...Object.values(COMMANDS).map(({ usage }) => `agw ${usage}`),
-].join('\n  ');
+  ...Object.entries(COMMANDS).map(([name, { summary }]) => `  agw ${name.padEnd(NAME_WIDTH)}  ${summary}`),
+  '  agw --version',
+  'agw COMMAND --help says how it is called.',
+].join('\n');
 
 /** @returns the exit code: 0, 1 for what went wrong, 2 for a call that cannot be run */
 async function main(argv: readonly string[]): Promise<number> {
   const [first = '', second = ''] = argv;
-  const help = argv.includes('--help') || argv.includes('-h');
-  if ((first === 'serve' || first === 'check') && !help) {
-    await import(PROXY);
+  if (first === '--version') {
+    process.stdout.write(`agw ${VERSION} (node ${process.version})\n`);
     return 0;
   }
   const name = [first, `${first} ${second}`].find((words) => Object.hasOwn(COMMANDS, words));
   const command = name === undefined ? undefined : COMMANDS[name]!;
-  if (help) {
+  if (argv.includes('--help') || argv.includes('-h')) {
     process.stdout.write(`${usageOf(command)}\n`);
     return 0;
   }
   if (name === undefined || command === undefined) {
-    process.stderr.write(`${USAGE}\n`);
+    process.stderr.write(unknownCommand(first, second));
     return 2;
   }
   return run(command, argv.slice(name.split(' ').length));
 }
 
+function unknownCommand(first: string, second: string): string {
+  if (first === '') return `${USAGE}\n`;
+  const isGroup = NAMES.some((name) => name.startsWith(`${first} `));
+  const meant = nearestWord(`${first} ${second}`, NAMES) ?? nearestWord(first, NAMES);
+  const got = JSON.stringify(isGroup ? `${first} ${second}`.trim() : first);
+  return meant === undefined
+    ? `agw: unknown command ${got}\n${USAGE}\n`
+    : `agw: unknown command ${got}; did you mean "${meant}"?\n`;
+}
+
 const usageOf = (command: Command | undefined): string =>
-  command === undefined ? USAGE : `usage: agw ${command.usage}`;
+  command === undefined ? USAGE : `usage: agw ${command.usage}\n${command.summary}`;
 
 async function run(command: Command, args: readonly string[]): Promise<number> {
   try {
     return (await command.run(args, { out: (text) => process.stdout.write(`${text}\n`) })) ?? 0;
   } catch (cause) {
-    process.stderr.write(`agw: ${(cause as Error).message}\n`);
+    const { message } = cause as Error;
+    process.stderr.write(`agw: ${message}\n`);
     if (!isUsageError(cause)) return 1;
-    process.stderr.write(`${usageOf(command)}\n`);
+    process.stderr.write(`${meantOption(message, command)}usage: agw ${command.usage}\n`);
     return 2;
   }
 }
 
 const isUsageError = (cause: unknown): boolean =>
   cause instanceof CliError || (cause as NodeJS.ErrnoException).code?.startsWith('ERR_PARSE_ARGS') === true;
+
+/** By the words of node:util's parseArgs. A command's options are those that its usage names. */
+function meantOption(message: string, { usage }: Command): string {
+  const unknown = /^Unknown option '(--[^']+)'/.exec(message)?.[1];
+  const meant = unknown === undefined ? undefined : nearestWord(unknown, usage.match(/--[a-z-]+/g) ?? []);
+  return meant === undefined ? '' : `did you mean ${meant}?\n`;
+}
 
 process.exitCode = await main(process.argv.slice(2));

@@ -6,6 +6,8 @@ export interface Io {
 export interface Command {
   /** After the name of the program. */
   readonly usage: string;
+  /** What it does: a line of `agw --help`, after the name. */
+  readonly summary: string;
   /** Resolves to the exit code, 0 if to nothing. Rejects with a CliError for what the user can mend. */
   run(args: readonly string[], io: Io): Promise<void | number>;
 }

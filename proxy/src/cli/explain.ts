@@ -22,6 +22,7 @@ const KEYS_WAIT_MS = 5_000;
 export const explain: Command = {
   usage:
     'explain --config FILE --method METHOD --url URL [--token TOKEN] [--proof PROOF] [--header "NAME: VALUE"]... [--body FILE] [--at UNIX_SECONDS]',
+  summary: 'checks a request as the gateway would, without sending it',
   async run(args, { out }) {
     const { values } = parseArgs({
       args: [...args],

@@ -39,6 +39,7 @@ async function publicJwk(
 
 export const jwksCreate: Command = {
   usage: 'jwks create --key public.pem --kid KID --out jwks.json [--alg ALG] [--force]',
+  summary: 'makes a JWK Set of one public key',
   async run(args, { out }) {
     const { values } = parseArgs({
       args: [...args],
@@ -60,6 +61,7 @@ export const jwksCreate: Command = {
 
 export const jwksAdd: Command = {
   usage: 'jwks add --jwks jwks.json --key public.pem --kid KID [--alg ALG]',
+  summary: 'adds the next key to a JWK Set',
   async run(args, { out }) {
     const { values } = parseArgs({
       args: [...args],
@@ -90,6 +92,7 @@ export const jwksAdd: Command = {
 
 export const jwksRetire: Command = {
   usage: 'jwks retire --jwks jwks.json --kid KID',
+  summary: 'takes a key out of a JWK Set',
   async run(args, { out }) {
     const { values } = parseArgs({
       args: [...args],

@@ -7,6 +7,7 @@ import { algorithmOf, readPrivateKey } from './key-files.js';
 
 export const proofMint: Command = {
   usage: 'proof mint --key client.pem --htm METHOD --htu URL [--token ACCESS_TOKEN] [--nonce NONCE]',
+  summary: 'prints a DPoP proof for one request (RFC 9449)',
   async run(args, { out }) {
     const { values } = parseArgs({
       args: [...args],

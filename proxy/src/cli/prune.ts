@@ -27,6 +27,7 @@ const HASHED = /-[0-9a-f]{10}$/;
 export const prune: Command = {
   usage:
     'prune [--file FILE]   reads "kubectl get configmaps,deployments,replicasets,pods -o json", prints the unused',
+  summary: 'names the ConfigMaps of gateways that nothing mounts any more',
   async run(args, io) {
     const { values } = parseArgs({ args: [...args], options: { file: { type: 'string' } } });
     const items = itemsOf(readFileSync(values.file ?? 0, 'utf8'));

@@ -23,6 +23,7 @@ const OPTIONS = {
 export const tokenMint: Command = {
   usage: `token mint --key private.pem --kid KID --iss ISS --aud AUD --htm METHOD --htu URL [--ttl SECONDS]
   agw token mint --profile dpop --key as.pem --kid KID --iss ISS --aud AUD --sub SUB --client-id ID (--dpop-key client.pem | --jkt THUMBPRINT) [--ttl SECONDS]`,
+  summary: 'prints a self-signed token for one request; or an access token, for tests of a gateway',
   async run(args, { out }) {
     const { values } = parseArgs({ args: [...args], options: OPTIONS });
     if (values.profile !== 'selfSigned' && values.profile !== 'dpop')

@@ -1,3 +1,4 @@
+import { nearestWord } from './nearest-word.js';
 import type * as z from 'zod/mini';
 import { show, type Problem } from './problem.js';
 import { configSchema } from './schema.js';
@@ -120,22 +121,7 @@ function memberSchema(schema: unknown, key: PropertyKey): unknown {
   return typeof key === 'number' ? def.element : def.shape?.[String(key)];
 }
 
-/** A known word at most two edits away. */
 function nearest(word: string, known: readonly string[]): string {
-  const close = known
-    .map((k) => [distance(word.toLowerCase(), k.toLowerCase()), k] as const)
-    .filter(([d]) => d <= 2)
-    .sort((a, b) => a[0] - b[0])[0];
-  return close === undefined ? `known: ${known.join(', ')}` : `did you mean ${JSON.stringify(close[1])}?`;
-}
-
-function distance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++)
-      next[j] = Math.min(next[j - 1]! + 1, row[j]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1));
-    row = next;
-  }
-  return row[b.length]!;
+  const close = nearestWord(word, known);
+  return close === undefined ? `known: ${known.join(', ')}` : `did you mean ${JSON.stringify(close)}?`;
 }

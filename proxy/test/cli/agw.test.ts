@@ -23,7 +23,8 @@ import {
 } from 'jose';
 import { freePort, request } from '../support/gateway.js';
 
-const agwFile = join(import.meta.dirname, '..', '..', '..', 'assets', 'agw.mjs');
+const root = join(import.meta.dirname, '..', '..', '..');
+const agwFile = join(root, 'assets', 'agw.mjs');
 const dir = mkdtempSync(join(tmpdir(), 'agw-cli-'));
 const at = (name: string) => join(dir, name);
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
@@ -95,6 +96,33 @@ describe('agw', () => {
     [['proof', 'mint']],
   ])('helps with %j', async (args) => {
     expect(await must(...args, '--help')).toContain(`agw ${args.join(' ')}`.trim());
+  });
+  it('says what each command is for, in a line', async () => {
+    const lines = (await must('--help')).split('\n').filter((line) => line.startsWith('  agw '));
+    expect(lines).toContainEqual(expect.stringMatching(/^ {2}agw prune {9} names the ConfigMaps/));
+    for (const line of lines) expect(line).toMatch(/^ {2}agw (--version$|[a-z]+( [a-z]+)? {2,}\S.{10,})/);
+  });
+  it('says its version', async () => {
+    const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
+    expect(await must('--version')).toBe(`agw ${version} (node ${process.version})`);
+  });
+  it('names every option of a command in its usage, so that one that is mistyped can be found', async () => {
+    for (const [args, meant] of [
+      [['keys', 'generate', '--publik', 'x'], '--public'],
+      [['proof', 'mint', '--nonse', 'x'], '--nonce'],
+      [['token', 'mint', '--client_id', 'x'], '--client-id'],
+    ] as const) {
+      const { code, err } = await agw(...args);
+      expect([code, err.split('\n')[1]]).toEqual([2, `did you mean ${meant}?`]);
+    }
+    expect((await agw('keys', 'generate', '--xyzzy')).err).not.toContain('did you mean');
+  });
+  it.each([
+    [['proof', 'mnit'], 'agw: unknown command "proof mnit"; did you mean "proof mint"?'],
+    [['jwk', 'add'], 'agw: unknown command "jwk"; did you mean "jwks add"?'],
+    [['chek', '--config', 'x'], 'agw: unknown command "chek"; did you mean "check"?'],
+  ])('knows what was meant by %j', async (args, err) => {
+    expect(await agw(...args)).toEqual({ code: 2, out: '', err });
   });
   it('writes a JWK Set without private members, also from a private key', async () => {
     await must('jwks', 'create', '--key', at('private.pem'), '--kid', 'my-key-1', '--out', at('jwks.json'));
@@ -197,7 +225,9 @@ describe('agw', () => {
     ],
     [['keys', 'generate', '--out', '/tmp/x', '--bits', '1024'], '--bits: must be 2048 to 4096, got 1024'],
     [['keys', 'generate', '--wat'], "Unknown option '--wat'"],
-    [['nothing'], 'usage:'],
+    [['nothing'], 'agw: unknown command "nothing"\nusage:'],
+    [[], 'usage:'],
+    [['keys'], 'agw: unknown command "keys"\nusage:'],
     [['serve'], 'usage: agw serve|check --config FILE'],
   ])('says what is wrong with %j', async (args, message) => {
     const { code, err } = await agw(...args);
