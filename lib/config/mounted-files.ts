@@ -119,6 +119,7 @@ export function ownSecrets(spec: GatewaySpec): string[] {
   return [
     ...secretUses(spec).map(({ secretName }) => secretName),
     ...[...proxyFiles(spec), ...dataPlaneFiles(spec)].filter((f) => f.from === 'secret').map((f) => f.object),
+    ...(spec.scheduling.imagePullSecrets ?? []),
   ];
 }
 

@@ -1,4 +1,5 @@
 import { Duration, Size } from 'cdk8s';
+import { AddedMetadata } from '../values/added-metadata';
 import { ApiServerAccess } from '../values/api-server-access';
 import { AuthProfile } from '../values/auth-profile';
 import { SigningAlgorithm } from '../values/auth-profile-options';
@@ -13,6 +14,7 @@ import { OriginSource } from '../values/origin-source';
 import { Peer } from '../values/peer';
 import { RateLimit } from '../values/rate-limit';
 import { ReplayStore } from '../values/replay-store';
+import { Scheduling } from '../values/scheduling';
 import { Tracing } from '../values/tracing';
 
 /** Properties of an `AgentGateway`. */
@@ -53,8 +55,7 @@ export interface AgentGatewayProps {
 
   /**
    * Threads of one pod that serve requests, each on a core of its own; 1 to 64. They share the claims of a
-   * memory store and the buckets of rate limits: a proof passes once, a limit is one limit. The container asks
-   * for 100m CPU for each, and has no CPU limit.
+   * memory store and the buckets of rate limits: a proof passes once, a limit is one limit.
    *
    * @default 1
    */
@@ -161,6 +162,14 @@ export interface AgentGatewayProps {
   readonly memory?: Size;
 
   /**
+   * CPU that the proxy container asks for, in thousandths of a core; 1 to 64000. It has no CPU limit, which would
+   * throttle its event loop.
+   *
+   * @default - 100 for each worker
+   */
+  readonly cpuMillicores?: number;
+
+  /**
    * Disk that each container of the pod may fill, in whole MiB, at least 64. Nothing in the pod writes to disk
    * but its log, all rotated files of which kubelet counts: more than this gets the pod evicted, whatever its
    * PodDisruptionBudget says. The audit log is a line a request.
@@ -192,6 +201,36 @@ export interface AgentGatewayProps {
    * @see https://kubernetes.io/docs/tasks/run-application/configure-pdb/
    */
   readonly podDisruptionBudget?: boolean;
+
+  /**
+   * On which nodes the pods run, and how they get their images.
+   *
+   * @default - see Scheduling
+   */
+  readonly scheduling?: Scheduling;
+
+  /**
+   * Labels and annotations of the pods, for example those of a mesh, or `azure.workload.identity/use: "true"`.
+   *
+   * @default - the library's own
+   */
+  readonly podMetadata?: AddedMetadata;
+
+  /**
+   * Labels and annotations of the Service, which is a ClusterIP whatever they say.
+   *
+   * @default - the library's own
+   */
+  readonly serviceMetadata?: AddedMetadata;
+
+  /**
+   * Labels and annotations of the ServiceAccount, for example the identity that a cloud gives it:
+   * `eks.amazonaws.com/role-arn`, `iam.gke.io/gcp-service-account`, `azure.workload.identity/client-id`.
+   *
+   * @default - the library's own
+   * @see docs/guides/platforms.md
+   */
+  readonly serviceAccountMetadata?: AddedMetadata;
 
   /**
    * Who may scrape metrics on port 9090 and, of agentgateway, on 15020; neither is on the Service.

@@ -24,7 +24,7 @@ import { OriginSource } from '../values/origin-source';
 import { Peer } from '../values/peer';
 import { RateLimit } from '../values/rate-limit';
 import { ReplayStore } from '../values/replay-store';
-import { EGRESS, LIMITS, TRACING, UPSTREAM } from '../values/shapes';
+import { ADDED_METADATA, EGRESS, LIMITS, SCHEDULING, TRACING, UPSTREAM } from '../values/shapes';
 import { AgentGatewayProps } from './agent-gateway-props';
 
 const SHAPE: Shape<AgentGatewayProps> = {
@@ -48,10 +48,15 @@ const SHAPE: Shape<AgentGatewayProps> = {
   replayStore: optional(instanceOf(ReplayStore)),
   image: optional(instanceOf(Image)),
   memory: optional(SIZE),
+  cpuMillicores: optional(NUMBER),
   ephemeralStorage: optional(SIZE),
   limits: optional(LIMITS),
   upstream: optional(UPSTREAM),
   podDisruptionBudget: optional(FLAG),
+  scheduling: optional(SCHEDULING),
+  podMetadata: optional(ADDED_METADATA),
+  serviceMetadata: optional(ADDED_METADATA),
+  serviceAccountMetadata: optional(ADDED_METADATA),
   metricsPeer: optional(instanceOf(Peer)),
   tracing: optional(TRACING),
   egressProxy: optional(EGRESS),

@@ -4,7 +4,7 @@ import { serviceHosts } from '../spec/exposure';
 import { byPrecedence, GatewaySpec, RouteSpec, usualMebibytes } from '../spec/gateway-spec';
 import { checkFields } from '../support/fields';
 import { PORT } from '../support/ports-and-paths';
-import { wholeMebibytes } from '../support/quantity';
+import { checkMillicores, wholeMebibytes } from '../support/quantity';
 import { checkObjectName, refuse } from '../support/text';
 import { AuthProfile } from '../values/auth-profile';
 import {
@@ -60,6 +60,10 @@ export function specOf(props: AgentGatewayProps, state: GatewayState): GatewaySp
     ...state,
     ...edge(props, state),
     ...workload(props),
+    scheduling: props.scheduling ?? {},
+    podMetadata: props.podMetadata ?? {},
+    serviceMetadata: props.serviceMetadata ?? {},
+    serviceAccountMetadata: props.serviceAccountMetadata ?? {},
     labels: {
       ...state.selectorLabels,
       'app.kubernetes.io/component': 'gateway',
@@ -116,6 +120,7 @@ function workload(props: AgentGatewayProps) {
     podDisruptionBudget: props.podDisruptionBudget ?? replicas > 1,
     image: props.image ?? Image.fromDigest(NODE_IMAGE),
     memory: memory(props, replayStore),
+    cpuMillicores: cpuMillicores(props),
     ephemeralStorage: ephemeralStorage(props.ephemeralStorage ?? Size.mebibytes(512)),
     drain: props.drain,
     // One pod that ends before the next begins: each second it waits is one in which nobody serves.
@@ -126,6 +131,10 @@ function workload(props: AgentGatewayProps) {
       strictSupplementalGroups: props.strictSupplementalGroups ?? false,
     },
   };
+}
+
+function cpuMillicores({ cpuMillicores: asked, workers = 1 }: AgentGatewayProps): number {
+  return asked === undefined ? 100 * workers : checkMillicores('cpuMillicores', asked);
 }
 
 function memory(props: AgentGatewayProps, replayStore: ReplayStore): Size {

@@ -144,7 +144,7 @@ export function oneReplicaSpec(names: () => readonly string[]): object {
       {
         name: 'still-does',
         expression:
-          'request.?subResource.orValue("") == "scale" || dyn(object.spec).?template.?spec.?affinity.hasValue()',
+          'request.?subResource.orValue("") == "scale" || dyn(object.spec).?template.?spec.?affinity.?podAntiAffinity.hasValue()',
       },
       ...rule.matchConditions,
     ],

@@ -49,7 +49,7 @@ export function proxyContainer(spec: GatewaySpec): k8s.Container {
       { name: 'admin', containerPort: PORT.admin, protocol: 'TCP' },
     ],
     securityContext: SECURITY,
-    resources: resources(spec, millicores(100 * (spec.workers ?? 1)), mebibytes(spec.memory.toMebibytes())),
+    resources: resources(spec, spec.cpuMillicores, mebibytes(spec.memory.toMebibytes())),
     // May it get traffic, must it be restarted. Only the first asks a dependency: a pod that waits for one is
     // not restarted for it.
     startupProbe: probe('/livez', { periodSeconds: 1, failureThreshold: 60, timeoutSeconds: 2 }),
@@ -87,7 +87,7 @@ export function agentgatewayContainer(spec: GatewaySpec): k8s.Container {
         : [{ name: 'stats', containerPort: PORT.dataPlaneStats, protocol: 'TCP' }]),
     ],
     securityContext: SECURITY,
-    resources: resources(spec, '100m', mebibytes(agentgatewayMebibytes(spec))),
+    resources: resources(spec, spec.dataPlane._cpuMillicores, mebibytes(agentgatewayMebibytes(spec))),
     startupProbe: { httpGet: ready, periodSeconds: 1, failureThreshold: 60, timeoutSeconds: 2 },
     readinessProbe: { httpGet: ready, periodSeconds: 10, failureThreshold: 2, timeoutSeconds: 2 },
     livenessProbe: { httpGet: ready, periodSeconds: 10, failureThreshold: 6, timeoutSeconds: 5 },
@@ -102,11 +102,11 @@ const LOG_REQUEST_MEBIBYTES = 64;
  * Memory is the same twice, so that the node never has to evict us for what we did not ask. Disk holds the log
  * alone, which kubelet bounds; the limit is above that bound. No CPU limit: it would throttle the event loop.
  */
-function resources({ ephemeralStorage }: GatewaySpec, cpu: string, memory: string): k8s.ResourceRequirements {
+function resources({ ephemeralStorage }: GatewaySpec, cpu: number, memory: string): k8s.ResourceRequirements {
   const quantity = (text: string) => k8s.Quantity.fromString(text);
   return {
     requests: {
-      cpu: quantity(cpu),
+      cpu: quantity(millicores(cpu)),
       memory: quantity(memory),
       'ephemeral-storage': quantity(mebibytes(LOG_REQUEST_MEBIBYTES)),
     },

@@ -2,15 +2,15 @@
 import { dataPlaneFiles, MountedFile, proxyFiles } from '../config/mounted-files';
 import { effectiveConfig } from '../config/proxy-config';
 import { GatewaySpec, secretsRoutes, usesAgentgateway } from '../spec/gateway-spec';
+import { POD_ANNOTATIONS } from '../spec/own-metadata';
 import { UID } from '../support/ports-and-paths';
 import { codeKinds, configMapName, ContentKind } from './config-maps';
 import { agentgatewayContainer, proxyContainer } from './containers';
 import { k8s } from './k8s';
+import { schedulingOf } from './scheduling';
 
 /** Readable by the group that kubelet gives the volume, by nobody else. */
 const OWNER_ONLY = 0o440;
-/** The kubelet sets it on every node. */
-const OS_LABEL = 'kubernetes.io/os';
 /** Room to stop after the drain, before kubelet kills. */
 const MARGIN_SECONDS = 10;
 
@@ -26,8 +26,8 @@ export function deploymentSpec(spec: GatewaySpec): object {
       selector: { matchLabels },
       template: {
         metadata: {
-          labels: spec.labels,
-          annotations: { 'kubectl.kubernetes.io/default-container': 'dpop-proxy' },
+          labels: { ...spec.podMetadata.labels, ...spec.labels },
+          annotations: { ...spec.podMetadata.annotations, ...POD_ANNOTATIONS },
         },
         spec: podSpec(spec),
       },
@@ -71,37 +71,10 @@ function podSpec(spec: GatewaySpec): k8s.PodSpec {
       fsGroupChangePolicy: 'OnRootMismatch',
       seccompProfile: { type: 'RuntimeDefault' },
     },
-    topologySpreadConstraints: ['kubernetes.io/hostname', 'topology.kubernetes.io/zone'].map(
-      (topologyKey) => ({
-        topologyKey,
-        maxSkew: 1,
-        whenUnsatisfiable: 'ScheduleAnyway',
-        labelSelector: { matchLabels: spec.selectorLabels },
-        matchLabelKeys: ['pod-template-hash'],
-      }),
-    ),
-    ...(spec.replayStore._redis === undefined ? alone(spec) : {}),
+    ...schedulingOf(spec),
     ...(usesAgentgateway(spec) ? { initContainers: [agentgatewayContainer(spec)] } : {}),
     containers: [proxyContainer(spec)],
     volumes: volumes(spec),
-  };
-}
-
-/**
- * A second pod finds no node: all that it may run on have the same value of this label, so they are one place to the
- * scheduler. A pod that is still ending counts, and it does not matter what made
- * the second: a scale, an eviction, a rollout that was changed by hand.
- */
-function alone({ selectorLabels: matchLabels }: GatewaySpec): Pick<k8s.PodSpec, 'affinity' | 'nodeSelector'> {
-  return {
-    nodeSelector: { [OS_LABEL]: 'linux' },
-    affinity: {
-      podAntiAffinity: {
-        requiredDuringSchedulingIgnoredDuringExecution: [
-          { topologyKey: OS_LABEL, labelSelector: { matchLabels } },
-        ],
-      },
-    },
   };
 }
 

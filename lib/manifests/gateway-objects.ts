@@ -6,6 +6,7 @@ import { ApiObject } from 'cdk8s';
 import { Construct } from 'constructs';
 import { GatewaySpec, secretsRoutes, unpinnedImages } from '../spec/gateway-spec';
 import { PORT } from '../support/ports-and-paths';
+import { AddedMetadata } from '../values/added-metadata';
 import { NetworkPolicyFlavor } from '../values/network';
 import { chartSettings } from './chart-settings';
 import { deploymentSpec } from './deployment';
@@ -15,7 +16,12 @@ import { ciliumPolicySpec, networkPolicySpec } from './network-policies';
 
 type Spec = () => GatewaySpec;
 
-const meta = ({ namespace, labels }: GatewaySpec, name: string) => ({ name, namespace, labels });
+const meta = ({ namespace, labels }: GatewaySpec, name: string, added: AddedMetadata = {}) => ({
+  name,
+  namespace,
+  labels: { ...added.labels, ...labels },
+  ...(added.annotations === undefined ? {} : { annotations: added.annotations }),
+});
 
 export function emitWorkload(scope: Construct, spec: Spec): ApiObject {
   const object = emitDeployment(scope, spec, spec().name);
@@ -47,7 +53,7 @@ export function emitServiceAccount(scope: Construct, spec: Spec): void {
     scope,
     'service-account',
     k8s.KubeServiceAccount,
-    meta(spec(), spec().serviceAccountName),
+    meta(spec(), spec().serviceAccountName, spec().serviceAccountMetadata),
     () => ({ automountServiceAccountToken: false }),
     ['automountServiceAccountToken'],
   );
@@ -55,7 +61,8 @@ export function emitServiceAccount(scope: Construct, spec: Spec): void {
 
 /** The traffic port only: metrics and probes are for the node and the scraper, not for clients. */
 export function emitService(scope: Construct, spec: Spec): void {
-  emit(scope, 'service', k8s.KubeService, meta(spec(), spec().name), () => ({
+  const metadata = meta(spec(), spec().name, spec().serviceMetadata);
+  emit(scope, 'service', k8s.KubeService, metadata, () => ({
     spec: {
       type: 'ClusterIP',
       ...families(spec()),

@@ -2,7 +2,7 @@
 import { ApiObject, ApiObjectMetadata, ApiObjectProps, GroupVersionKind, JsonPatch, Lazy } from 'cdk8s';
 import { k8s } from 'cdk8s-plus-28';
 import { Construct } from 'constructs';
-import { VERSION } from '../support/package';
+import { LIBRARY_LABELS } from '../spec/own-metadata';
 import { chartDirectory, templated } from './helm-chart';
 
 export { k8s };
@@ -11,13 +11,6 @@ interface Kind {
   readonly GVK: GroupVersionKind;
   manifest(props: object): Record<string, unknown>;
 }
-
-/** What every object says of where it comes from, unless its construct says otherwise. */
-const LIBRARY_LABELS: Readonly<Record<string, string>> = {
-  'app.kubernetes.io/managed-by': 'cdk8s',
-  'app.kubernetes.io/part-of': 'cdk8s-agentgateway',
-  'app.kubernetes.io/version': VERSION,
-};
 
 const OURS = new WeakSet<ApiObject>();
 

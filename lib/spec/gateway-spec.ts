@@ -1,6 +1,7 @@
 /** What the constructs know, as one plain value: every function that renders a manifest takes this and nothing else. */
 import { Duration, Size } from 'cdk8s';
 import { bytesFor, connectionsIn } from '../support/parser';
+import { AddedMetadata } from '../values/added-metadata';
 import { ApiServerAccess } from '../values/api-server-access';
 import { AuthProfile } from '../values/auth-profile';
 import { SigningAlgorithm } from '../values/auth-profile-options';
@@ -17,6 +18,7 @@ import { OriginSource } from '../values/origin-source';
 import { Peer } from '../values/peer';
 import { RateLimit } from '../values/rate-limit';
 import { ReplayStore } from '../values/replay-store';
+import { Scheduling } from '../values/scheduling';
 import { SecretSource } from '../values/secret-source';
 import { TokenExchange } from '../values/token-exchange';
 import { Tracing } from '../values/tracing';
@@ -95,11 +97,16 @@ export interface GatewaySpec {
   readonly limits: GatewayLimits;
   readonly upstream: UpstreamTimeouts;
   readonly memory: Size;
+  readonly cpuMillicores: number;
   readonly drain?: Duration;
   readonly preStop: Duration;
   readonly ephemeralStorage: Size;
   readonly kubernetesMinor: number;
   readonly nodeFeatures: NodeFeatures;
+  readonly scheduling: Scheduling;
+  readonly podMetadata: AddedMetadata;
+  readonly serviceMetadata: AddedMetadata;
+  readonly serviceAccountMetadata: AddedMetadata;
   readonly apiServer?: ApiServerAccess;
   readonly metricsPeer?: Peer;
   readonly tracing?: Tracing;

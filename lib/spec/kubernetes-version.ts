@@ -34,6 +34,12 @@ export const FIELDS: readonly VersionedField[] = [
     nodes: 'none',
   },
   {
+    field: 'Deployment: `topologySpreadConstraints[].nodeTaintsPolicy`',
+    emitted: 'with `TopologySpread.HARD`',
+    since: 26,
+    nodes: 'none',
+  },
+  {
     field: 'PodDisruptionBudget: `unhealthyPodEvictionPolicy`',
     emitted: 'with more than one replica',
     since: 27,

@@ -5,6 +5,7 @@
  * @see https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/
  */
 import { Size, SizeRoundingBehavior } from 'cdk8s';
+import { refuse } from './text';
 
 const UNITS = ['Mi', 'Gi', 'Ti', 'Pi'];
 
@@ -29,3 +30,16 @@ export function mebibytesIn(text: string): number | undefined {
 
 /** 1500 is "1500m", 2000 is "2". */
 export const millicores = (count: number): string => (count % 1000 === 0 ? `${count / 1000}` : `${count}m`);
+
+const MOST_MILLICORES = 64_000;
+
+/** What a container may ask for. */
+export function checkMillicores(where: string, value: number): number {
+  if (Number.isInteger(value) && value >= 1 && value <= MOST_MILLICORES) return value;
+  return refuse({
+    where,
+    want: `must be thousandths of a core, a whole number from 1 to ${MOST_MILLICORES}`,
+    got: value,
+    next: 'a quarter of a core is 250',
+  });
+}

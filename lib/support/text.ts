@@ -75,12 +75,19 @@ export function checkNamespace(where: string, value: string): string {
 /** RFC 1123 subdomain: the form of most object names. */
 export function checkObjectName(where: string, value: string): string {
   checkText(where, value);
-  if (value.length <= 253 && OBJECT_NAME.test(value)) return value;
-  return refuse({
-    where,
-    want: 'must be the name of a Kubernetes object (lower-case RFC 1123 subdomain)',
-    got: value,
-  });
+  for (const violation of objectNameViolations(where, value)) refuse(violation);
+  return value;
+}
+
+export function objectNameViolations(where: string, value: string): Violation[] {
+  if (value.length <= 253 && OBJECT_NAME.test(value)) return [];
+  return [
+    {
+      where,
+      want: 'must be the name of a Kubernetes object (lower-case RFC 1123 subdomain)',
+      got: value,
+    },
+  ];
 }
 
 /** A key of a ConfigMap or Secret. */

@@ -20,6 +20,7 @@ import { Violation, say } from '../support/text';
 import { NetworkPolicyFlavor } from '../values/network';
 import { dataPlaneViolations } from './data-plane-violations';
 import { sizeViolations } from './size-violations';
+import { workloadViolations } from './workload-violations';
 
 /** @param others gateways of the same namespace */
 export function gatewayViolations(spec: GatewaySpec, others: readonly GatewaySpec[]): string[] {
@@ -27,6 +28,7 @@ export function gatewayViolations(spec: GatewaySpec, others: readonly GatewaySpe
     ...budgetViolations(spec),
     ...memoryViolations(spec),
     ...nodeViolations(spec),
+    ...workloadViolations(spec),
     ...redisViolations(spec),
     ...peerViolations(spec),
     ...egressViolations(spec),

@@ -1,6 +1,6 @@
 import { Size } from 'cdk8s';
-import { FLAG, instanceOf, oneOf, optional, Shape, SIZE, struct } from '../support/kinds';
-import { wholeMebibytes } from '../support/quantity';
+import { FLAG, instanceOf, NUMBER, oneOf, optional, Shape, SIZE, struct } from '../support/kinds';
+import { checkMillicores, wholeMebibytes } from '../support/quantity';
 import { refuse } from '../support/text';
 import { Image } from './image';
 
@@ -44,6 +44,13 @@ export interface AgentgatewayOptions {
    * @default - as much as that is: 264 MiB for one McpRoute, 350 MiB for two or more where nothing is set
    */
   readonly memory?: Size;
+
+  /**
+   * CPU that agentgateway's container asks for, in thousandths of a core; 1 to 64000. It has no CPU limit.
+   *
+   * @default 100
+   */
+  readonly cpuMillicores?: number;
 }
 
 const IMAGE_V1_4 =
@@ -54,6 +61,7 @@ const SHAPE: Shape<AgentgatewayOptions> = {
   image: optional(instanceOf(Image)),
   ipv6: optional(FLAG),
   memory: optional(SIZE),
+  cpuMillicores: optional(NUMBER),
 };
 const OPTIONS = struct('AgentgatewayOptions', SHAPE);
 
@@ -97,10 +105,20 @@ export class DataPlane {
   /** @internal absent: as much as is needed */
   public readonly _memoryMebibytes?: number;
 
-  private constructor({ version, image, ipv6 = true, memory }: AgentgatewayOptions = {}) {
+  /** @internal */
+  public readonly _cpuMillicores: number;
+
+  private constructor({
+    version,
+    image,
+    ipv6 = true,
+    memory,
+    cpuMillicores = 100,
+  }: AgentgatewayOptions = {}) {
     this._version = version;
     this._image = image;
     this._ipv6 = ipv6;
     this._memoryMebibytes = memory && wholeMebibytes(memory);
+    this._cpuMillicores = checkMillicores('dataPlane.cpuMillicores', cpuMillicores);
   }
 }

@@ -1,5 +1,6 @@
 import { canonicalCidr } from '../support/cidr';
 import { instanceOf, Kind, listOf, NUMBER, optional, Shape, struct } from '../support/kinds';
+import { LABEL_KEY, LABEL_VALUE } from '../support/labels';
 import { holdsEverybody } from '../support/parser';
 import { checkLabel, checkPort, checkText, refuse, shown } from '../support/text';
 import { PeerEnd, SinglePeer } from './peer-end';
@@ -141,9 +142,6 @@ export class Peer {
 }
 
 const FQDN = /^(\*\.)?([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?$/;
-
-const LABEL_KEY = /^([a-z0-9]([a-z0-9.-]*[a-z0-9])?\/)?[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$/;
-const LABEL_VALUE = /^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$/;
 
 /**
  * A copy of labels that each select something: one that is lost on the way to the manifest leaves a selector

@@ -1,10 +1,34 @@
 /** The props of values that are plain objects, and the kind of each. */
-import { DURATION, instanceOf, listOf, NUMBER, optional, Shape, SIZE, struct, TEXT } from '../support/kinds';
+import {
+  DURATION,
+  instanceOf,
+  listOf,
+  NUMBER,
+  oneOf,
+  optional,
+  recordOf,
+  Shape,
+  SIZE,
+  struct,
+  TEXT,
+} from '../support/kinds';
+import { AddedMetadata } from './added-metadata';
 import { CaBundle } from './ca-bundle';
 import { EgressProxy } from './egress-proxy';
 import { AddressLimit, GatewayLimits, RouteTimeouts, UpstreamTimeouts } from './limits';
 import { McpClaimCondition, McpRule, OutlierEjection } from './mcp';
 import { Peer } from './peer';
+import {
+  NodeAffinity,
+  NodeOperator,
+  NodePreference,
+  NodeRequirement,
+  Scheduling,
+  TaintEffect,
+  Toleration,
+  TolerationOperator,
+  TopologySpread,
+} from './scheduling';
 import { SecretSource } from './secret-source';
 import { TokenExchange } from './token-exchange';
 import { Tracing } from './tracing';
@@ -102,3 +126,38 @@ const EGRESS_SHAPE: Shape<EgressProxy> = {
   credentials: optional(instanceOf(SecretSource)),
 };
 export const EGRESS = struct('EgressProxy', EGRESS_SHAPE);
+
+const TOLERATION_SHAPE: Shape<Toleration> = {
+  key: optional(TEXT),
+  operator: optional(oneOf(TolerationOperator)),
+  value: optional(TEXT),
+  effect: optional(oneOf(TaintEffect)),
+  tolerationSeconds: optional(NUMBER),
+};
+const REQUIREMENT_SHAPE: Shape<NodeRequirement> = {
+  key: TEXT,
+  operator: oneOf(NodeOperator),
+  values: optional(listOf(TEXT)),
+};
+const REQUIREMENTS = listOf(struct('NodeRequirement', REQUIREMENT_SHAPE));
+const PREFERENCE_SHAPE: Shape<NodePreference> = { weight: NUMBER, requirements: REQUIREMENTS };
+const AFFINITY_SHAPE: Shape<NodeAffinity> = {
+  required: optional(REQUIREMENTS),
+  preferred: optional(listOf(struct('NodePreference', PREFERENCE_SHAPE))),
+};
+const SCHEDULING_SHAPE: Shape<Scheduling> = {
+  tolerations: optional(listOf(struct('Toleration', TOLERATION_SHAPE))),
+  nodeSelector: optional(recordOf(TEXT)),
+  nodeAffinity: optional(struct('NodeAffinity', AFFINITY_SHAPE)),
+  priorityClassName: optional(TEXT),
+  runtimeClassName: optional(TEXT),
+  imagePullSecrets: optional(listOf(TEXT)),
+  topologySpread: optional(oneOf(TopologySpread)),
+};
+export const SCHEDULING = struct('Scheduling', SCHEDULING_SHAPE);
+
+const METADATA_SHAPE: Shape<AddedMetadata> = {
+  labels: optional(recordOf(TEXT)),
+  annotations: optional(recordOf(TEXT)),
+};
+export const ADDED_METADATA = struct('AddedMetadata', METADATA_SHAPE);
