@@ -22,6 +22,7 @@ const VENDOR = {
   ioredis: 'vendor-ioredis.mjs',
   'rate-limiter-flexible': 'vendor-rate-limiter.mjs',
   jose: 'vendor-jose.mjs',
+  yaml: 'vendor-yaml.mjs',
   '@opentelemetry/api': 'vendor-opentelemetry.mjs',
   '@opentelemetry/core': 'vendor-opentelemetry.mjs',
   '@opentelemetry/exporter-trace-otlp-http': 'vendor-opentelemetry.mjs',
@@ -67,6 +68,7 @@ const VENDOR_ENTRY = {
   ioredis: "export { Cluster, Redis } from 'ioredis';",
   'rate-limiter-flexible':
     "export { default as RateLimiterRedis } from 'rate-limiter-flexible/lib/RateLimiterRedis.js';",
+  yaml: "export { parseAllDocuments } from 'yaml';",
   jose: "export { SignJWT, calculateJwkThumbprint, exportJWK } from 'jose';",
   '@opentelemetry/api': "export { ROOT_CONTEXT, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';",
   '@opentelemetry/core': "export { W3CTraceContextPropagator } from '@opentelemetry/core';",

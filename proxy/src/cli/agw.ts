@@ -4,6 +4,7 @@ import { nearestWord } from '../config/nearest-word.js';
 import { VERSION } from '../observe/build.js';
 import type { Command } from './command.js';
 import { CliError } from './command.js';
+import { configExtract } from './config-extract.js';
 import { explain } from './explain.js';
 import { jwksAdd, jwksCreate, jwksRetire } from './jwks.js';
 import { keysGenerate } from './keys.js';
@@ -26,6 +27,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   serve: ofProxy('serve', 'runs the gateway'),
   check: ofProxy('check', 'names every fault of a config, and of the files that it names'),
   explain,
+  'config extract': configExtract,
   'keys generate': keysGenerate,
   'jwks create': jwksCreate,
   'jwks add': jwksAdd,
