@@ -15,6 +15,7 @@ export * from './values/auth-profile';
 export * from './values/auth-profile-options';
 export * from './values/ca-bundle';
 export * from './values/data-plane';
+export * from './values/extra-volume';
 export * from './values/forwarded-header';
 export * from './values/gateway-alert';
 export * from './values/image';

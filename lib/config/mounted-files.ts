@@ -120,6 +120,9 @@ export function ownSecrets(spec: GatewaySpec): string[] {
     ...secretUses(spec).map(({ secretName }) => secretName),
     ...[...proxyFiles(spec), ...dataPlaneFiles(spec)].filter((f) => f.from === 'secret').map((f) => f.object),
     ...(spec.scheduling.imagePullSecrets ?? []),
+    ...Object.values(spec.extraVolumes).flatMap(({ _source }) =>
+      'secret' in _source ? [_source.secret] : [],
+    ),
   ];
 }
 

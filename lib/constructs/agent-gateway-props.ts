@@ -5,6 +5,7 @@ import { AuthProfile } from '../values/auth-profile';
 import { SigningAlgorithm } from '../values/auth-profile-options';
 import { DataPlane } from '../values/data-plane';
 import { EgressProxy } from '../values/egress-proxy';
+import { ExtraVolume } from '../values/extra-volume';
 import { ForwardedHeader } from '../values/forwarded-header';
 import { Image } from '../values/image';
 import { JwksSource } from '../values/jwks-source';
@@ -231,6 +232,22 @@ export interface AgentGatewayProps {
    * @see docs/guides/platforms.md
    */
   readonly serviceAccountMetadata?: AddedMetadata;
+
+  /**
+   * Variables of the proxy container, for what no prop is for, as `TZ`. The gateway itself reads none. What Node, its
+   * libraries or the loader read is refused, and so is what its name says is a secret.
+   *
+   * @default - none
+   */
+  readonly environment?: Record<string, string>;
+
+  /**
+   * Files for the proxy container beside its own, by the name of their volume, an RFC 1123 label: read-only, in a
+   * directory of this name under `/mnt`.
+   *
+   * @default - none
+   */
+  readonly extraVolumes?: Record<string, ExtraVolume>;
 
   /**
    * Who may scrape metrics on port 9090 and, of agentgateway, on 15020; neither is on the Service.

@@ -7,6 +7,7 @@ import {
   NUMBER,
   oneOf,
   optional,
+  recordOf,
   Shape,
   SIZE,
   struct,
@@ -16,6 +17,7 @@ import { ApiServerAccess } from '../values/api-server-access';
 import { AuthProfile } from '../values/auth-profile';
 import { SigningAlgorithm } from '../values/auth-profile-options';
 import { DataPlane } from '../values/data-plane';
+import { ExtraVolume } from '../values/extra-volume';
 import { ForwardedHeader } from '../values/forwarded-header';
 import { Image } from '../values/image';
 import { JwksSource } from '../values/jwks-source';
@@ -57,6 +59,8 @@ const SHAPE: Shape<AgentGatewayProps> = {
   podMetadata: optional(ADDED_METADATA),
   serviceMetadata: optional(ADDED_METADATA),
   serviceAccountMetadata: optional(ADDED_METADATA),
+  environment: optional(recordOf(TEXT)),
+  extraVolumes: optional(recordOf(instanceOf(ExtraVolume))),
   metricsPeer: optional(instanceOf(Peer)),
   tracing: optional(TRACING),
   egressProxy: optional(EGRESS),

@@ -60,10 +60,7 @@ export function specOf(props: AgentGatewayProps, state: GatewayState): GatewaySp
     ...state,
     ...edge(props, state),
     ...workload(props),
-    scheduling: props.scheduling ?? {},
-    podMetadata: props.podMetadata ?? {},
-    serviceMetadata: props.serviceMetadata ?? {},
-    serviceAccountMetadata: props.serviceAccountMetadata ?? {},
+    ...additions(props),
     labels: {
       ...state.selectorLabels,
       'app.kubernetes.io/component': 'gateway',
@@ -87,6 +84,16 @@ export function specOf(props: AgentGatewayProps, state: GatewayState): GatewaySp
     routes: [...state.routes].sort(byPrecedence),
   };
 }
+
+/** What stands beside the library's own. */
+const additions = (props: AgentGatewayProps) => ({
+  scheduling: props.scheduling ?? {},
+  podMetadata: props.podMetadata ?? {},
+  serviceMetadata: props.serviceMetadata ?? {},
+  serviceAccountMetadata: props.serviceAccountMetadata ?? {},
+  environment: props.environment ?? {},
+  extraVolumes: props.extraVolumes ?? {},
+});
 
 /** Under which origins, and how, clients reach it. */
 function edge(props: AgentGatewayProps, { name, namespace }: GatewayState) {

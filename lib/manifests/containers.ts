@@ -1,7 +1,8 @@
 import { agentgatewayMebibytes } from '../spec/agentgateway-memory';
 import { GatewaySpec, heapMebibytes, secretsRoutes } from '../spec/gateway-spec';
-import { DIR, PORT } from '../support/ports-and-paths';
+import { DIR, OWN_VOLUMES, PORT } from '../support/ports-and-paths';
 import { mebibytes, millicores } from '../support/quantity';
+import { extraEnvironment, extraMounts } from './extras';
 import { k8s } from './k8s';
 
 /**
@@ -32,6 +33,7 @@ export function proxyContainer(spec: GatewaySpec): k8s.Container {
     httpGet: { path, port: k8s.IntOrString.fromString('admin') },
     ...numbers,
   });
+  const environment = extraEnvironment(spec);
   return {
     name: 'dpop-proxy',
     image: spec.image.reference,
@@ -48,6 +50,7 @@ export function proxyContainer(spec: GatewaySpec): k8s.Container {
       { name: 'http', containerPort: PORT.traffic, protocol: 'TCP' },
       { name: 'admin', containerPort: PORT.admin, protocol: 'TCP' },
     ],
+    ...(environment.length > 0 ? { env: environment } : {}),
     securityContext: SECURITY,
     resources: resources(spec, spec.cpuMillicores, mebibytes(spec.memory.toMebibytes())),
     // May it get traffic, must it be restarted. Only the first asks a dependency: a pod that waits for one is
@@ -56,10 +59,11 @@ export function proxyContainer(spec: GatewaySpec): k8s.Container {
     readinessProbe: probe('/readyz', { periodSeconds: 5, failureThreshold: 2, timeoutSeconds: 2 }),
     livenessProbe: probe('/livez', { periodSeconds: 10, failureThreshold: 3, timeoutSeconds: 5 }),
     volumeMounts: [
-      mount('code', DIR.code),
-      mount('config', DIR.config),
-      mount('tmp', '/tmp', false),
-      ...(secretsRoutes(spec).length > 0 ? [mount('api-token', DIR.apiToken)] : []),
+      mount(OWN_VOLUMES.code, DIR.code),
+      mount(OWN_VOLUMES.config, DIR.config),
+      mount(OWN_VOLUMES.scratch, '/tmp', false),
+      ...(secretsRoutes(spec).length > 0 ? [mount(OWN_VOLUMES.apiToken, DIR.apiToken)] : []),
+      ...extraMounts(spec),
     ],
   };
 }
@@ -91,7 +95,10 @@ export function agentgatewayContainer(spec: GatewaySpec): k8s.Container {
     startupProbe: { httpGet: ready, periodSeconds: 1, failureThreshold: 60, timeoutSeconds: 2 },
     readinessProbe: { httpGet: ready, periodSeconds: 10, failureThreshold: 2, timeoutSeconds: 2 },
     livenessProbe: { httpGet: ready, periodSeconds: 10, failureThreshold: 6, timeoutSeconds: 5 },
-    volumeMounts: [mount('agentgateway-config', DIR.dataPlane), mount('agentgateway-tmp', '/tmp', false)],
+    volumeMounts: [
+      mount(OWN_VOLUMES.dataPlane, DIR.dataPlane),
+      mount(OWN_VOLUMES.dataPlaneScratch, '/tmp', false),
+    ],
   };
 }
 

@@ -3,14 +3,13 @@ import { dataPlaneFiles, MountedFile, proxyFiles } from '../config/mounted-files
 import { effectiveConfig } from '../config/proxy-config';
 import { GatewaySpec, secretsRoutes, usesAgentgateway } from '../spec/gateway-spec';
 import { POD_ANNOTATIONS } from '../spec/own-metadata';
-import { UID } from '../support/ports-and-paths';
+import { OWN_VOLUMES, OWNER_ONLY, UID } from '../support/ports-and-paths';
 import { codeKinds, configMapName, ContentKind } from './config-maps';
 import { agentgatewayContainer, proxyContainer } from './containers';
+import { extraVolumes } from './extras';
 import { k8s } from './k8s';
 import { schedulingOf } from './scheduling';
 
-/** Readable by the group that kubelet gives the volume, by nobody else. */
-const OWNER_ONLY = 0o440;
 /** Room to stop after the drain, before kubelet kills. */
 const MARGIN_SECONDS = 10;
 
@@ -81,21 +80,22 @@ function podSpec(spec: GatewaySpec): k8s.PodSpec {
 function volumes(spec: GatewaySpec): k8s.Volume[] {
   return [
     {
-      name: 'code',
+      name: OWN_VOLUMES.code,
       projected: {
         defaultMode: OWNER_ONLY,
         sources: codeKinds(spec).map((kind) => ({ configMap: { name: configMapName(spec, kind) } })),
       },
     },
-    filesVolume(spec, 'config', 'config', proxyFiles(spec)),
-    scratch('tmp'),
+    filesVolume(spec, OWN_VOLUMES.config, 'config', proxyFiles(spec)),
+    scratch(OWN_VOLUMES.scratch),
     ...(usesAgentgateway(spec)
       ? [
-          filesVolume(spec, 'agentgateway-config', 'dataPlane', dataPlaneFiles(spec)),
-          scratch('agentgateway-tmp'),
+          filesVolume(spec, OWN_VOLUMES.dataPlane, 'dataPlane', dataPlaneFiles(spec)),
+          scratch(OWN_VOLUMES.dataPlaneScratch),
         ]
       : []),
     ...(secretsRoutes(spec).length > 0 ? [apiToken()] : []),
+    ...extraVolumes(spec),
   ];
 }
 
@@ -135,7 +135,7 @@ const scratch = (name: string): k8s.Volume => ({
  * same.
  */
 const apiToken = (): k8s.Volume => ({
-  name: 'api-token',
+  name: OWN_VOLUMES.apiToken,
   projected: {
     defaultMode: OWNER_ONLY,
     sources: [

@@ -8,6 +8,7 @@ import { SigningAlgorithm } from '../values/auth-profile-options';
 import { CaBundle } from '../values/ca-bundle';
 import { DataPlane } from '../values/data-plane';
 import { EgressProxy } from '../values/egress-proxy';
+import { ExtraVolume } from '../values/extra-volume';
 import { ForwardedHeader } from '../values/forwarded-header';
 import { Image } from '../values/image';
 import { JwksSource } from '../values/jwks-source';
@@ -107,6 +108,8 @@ export interface GatewaySpec {
   readonly podMetadata: AddedMetadata;
   readonly serviceMetadata: AddedMetadata;
   readonly serviceAccountMetadata: AddedMetadata;
+  readonly environment: Readonly<Record<string, string>>;
+  readonly extraVolumes: Readonly<Record<string, ExtraVolume>>;
   readonly apiServer?: ApiServerAccess;
   readonly metricsPeer?: Peer;
   readonly tracing?: Tracing;

@@ -62,6 +62,7 @@ const EXAMPLES: Record<string, string> = {
   AuthProfile: 'AuthProfile.dpop()',
   CaBundle: 'CaBundle.fromConfigMap("backend-ca")',
   DataPlane: 'DataPlane.direct()',
+  ExtraVolume: 'ExtraVolume.fromConfigMap("files")',
   GatewayRoute: 'new McpRoute(chart, "Mcp", { … })',
   Image: 'Image.fromDigest("docker.io/library/node:24@sha256:<64 hex>")',
   JwksSource: 'JwksSource.fromFile("jwks.json")',

@@ -27,7 +27,22 @@ export const DIR = {
   config: '/etc/gateway',
   dataPlane: '/etc/agentgateway',
   apiToken: '/var/run/secrets/kubernetes.io/serviceaccount',
+  /** What a user mounts. */
+  extra: '/mnt',
 } as const;
+
+/** Names of the pod's own volumes. */
+export const OWN_VOLUMES = {
+  code: 'code',
+  config: 'config',
+  scratch: 'tmp',
+  dataPlane: 'agentgateway-config',
+  dataPlaneScratch: 'agentgateway-tmp',
+  apiToken: 'api-token',
+} as const;
+
+/** Readable by the group that kubelet gives the volume, by nobody else. */
+export const OWNER_ONLY = 0o440;
 
 /** A name that the API server's certificate carries on every conforming cluster. */
 export const API_SERVER = 'https://kubernetes.default.svc';

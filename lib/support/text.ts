@@ -44,10 +44,12 @@ export function checkText(where: string, value: unknown): asserts value is strin
   if (typeof value !== 'string') refuse({ where, want: 'must be a string', got: shown(value) });
 }
 
+export const isLabel = (value: string) => LABEL.test(value);
+
 /** RFC 1123 label: the form of a namespace or route name. */
 export function checkLabel(where: string, value: string): string {
   checkText(where, value);
-  if (LABEL.test(value)) return value;
+  if (isLabel(value)) return value;
   const near = value
     .toLowerCase()
     .replace(/[^a-z0-9-]+/g, '-')

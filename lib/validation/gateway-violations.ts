@@ -19,6 +19,7 @@ import { PORT } from '../support/ports-and-paths';
 import { Violation, say } from '../support/text';
 import { NetworkPolicyFlavor } from '../values/network';
 import { dataPlaneViolations } from './data-plane-violations';
+import { extraViolations } from './extra-violations';
 import { sizeViolations } from './size-violations';
 import { workloadViolations } from './workload-violations';
 
@@ -29,6 +30,7 @@ export function gatewayViolations(spec: GatewaySpec, others: readonly GatewaySpe
     ...memoryViolations(spec),
     ...nodeViolations(spec),
     ...workloadViolations(spec),
+    ...extraViolations(spec),
     ...redisViolations(spec),
     ...peerViolations(spec),
     ...egressViolations(spec),

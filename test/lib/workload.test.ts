@@ -3,6 +3,7 @@ import {
   AddedMetadata,
   AgentGatewayProps,
   DataPlane,
+  ExtraVolume,
   NodeOperator,
   Peer,
   ReplayStore,
@@ -286,5 +287,82 @@ describe('CPU', () => {
     const message = `cpuMillicores: must be thousandths of a core, a whole number from 1 to 64000, got ${cpuMillicores}; a quarter of a core is 250`;
     expect(() => newGateway(newChart(), { cpuMillicores })).toThrow(message);
     expect(() => DataPlane.agentgateway({ cpuMillicores })).toThrow(`dataPlane.${message}`);
+  });
+});
+
+describe('what the proxy container gets beside its own', () => {
+  const extraVolumes = {
+    files: ExtraVolume.fromConfigMap('files'),
+    keys: ExtraVolume.fromSecret('keys'),
+    vault: ExtraVolume.fromCsiDriver('secrets-store.csi.k8s.io', { secretProviderClass: 'vault' }),
+  };
+  it('are files under /mnt, read-only, and variables; agentgateway gets none of them', () => {
+    const objects = manifests({ gateway: { extraVolumes, environment: { TZ: 'Europe/Berlin' } } });
+    const own = manifests();
+    const added = (list: any[], before: any[]) => list.slice(before.length);
+    expect(added(pod(objects).volumes, pod(own).volumes)).toEqual([
+      { name: 'files', configMap: { name: 'files', defaultMode: 0o440 } },
+      { name: 'keys', secret: { secretName: 'keys', defaultMode: 0o440 } },
+      {
+        name: 'vault',
+        csi: {
+          driver: 'secrets-store.csi.k8s.io',
+          readOnly: true,
+          volumeAttributes: { secretProviderClass: 'vault' },
+        },
+      },
+    ]);
+    expect(added(container(objects).volumeMounts, container(own).volumeMounts)).toEqual(
+      ['files', 'keys', 'vault'].map((name) => ({ name, mountPath: `/mnt/${name}`, readOnly: true })),
+    );
+    expect(container(objects).env).toEqual([{ name: 'TZ', value: 'Europe/Berlin' }]);
+    expect(container(objects, 'agentgateway')).toEqual(container(own, 'agentgateway'));
+  });
+  it('are no files that a secrets route answers', () => {
+    expect(refusals({ extraVolumes }, ['keys'])).toEqual([
+      expect.stringMatching(
+        /route "secrets" secretNames: must not name a credential of the gateway itself.*"keys"/,
+      ),
+    ]);
+  });
+  it.each(pod(manifests({ secrets: ['db'] })).volumes.map(({ name }: { name: string }) => name))(
+    'are no volumes with the name of an own one: %s',
+    (name) => {
+      expect(refusals({ extraVolumes: { [name]: ExtraVolume.fromConfigMap('files') } })).toEqual([
+        `[test/Gateway] extraVolumes.${name}: must have another name: the gateway has a volume of this one, got "${name}"`,
+      ]);
+    },
+  );
+  it.each<[string, Partial<AgentGatewayProps>, string]>([
+    [
+      'a volume with a name that is none',
+      { extraVolumes: { My_Files: ExtraVolume.fromConfigMap('files') } },
+      'extraVolumes.My_Files: must have a name that is a lower-case RFC 1123 label of at most 63 characters, got "My_Files"',
+    ],
+    ...['NODE_OPTIONS', 'NODE_TLS_REJECT_UNAUTHORIZED', 'LD_PRELOAD', 'SSL_CERT_FILE', 'PATH', 'DEBUG'].map(
+      (name): [string, Partial<AgentGatewayProps>, string] => [
+        `the variable ${name}`,
+        { environment: { [name]: '0' } },
+        `environment.${name}: must be left out: Node, its libraries or the loader read it, and what they do is the library's own; use the props of the gateway, as ca, tracing and egressProxy; patch the Deployment for more`,
+      ],
+    ),
+    ...['REDIS_PASSWORD', 'api_key', 'GITHUB_TOKEN'].map(
+      (name): [string, Partial<AgentGatewayProps>, string] => [
+        `the secret ${name}`,
+        { environment: { [name]: 'hunter2' } },
+        `environment.${name}: must be left out: a secret must not stand in a manifest, nor be a variable; mount it as a file: extraVolumes: { files: ExtraVolume.fromSecret("name") }`,
+      ],
+    ),
+    [
+      'a name that no variable has',
+      { environment: { '1-A': 'b' } },
+      'environment.1-A: must have a name of letters, digits and "_", with no digit first, got "1-A"',
+    ],
+  ])('is refused: %s', (_, gateway, message) => {
+    expect(refusals(gateway)).toEqual([`[test/Gateway] ${message}`]);
+  });
+  it('is named as Kubernetes names objects', () => {
+    for (const make of [ExtraVolume.fromConfigMap, ExtraVolume.fromSecret, ExtraVolume.fromCsiDriver])
+      expect(() => make('No_Name')).toThrow(/^extraVolumes\.\w+: must be the name of a Kubernetes object/);
   });
 });

@@ -17,6 +17,7 @@ const INSTANCES: Record<string, unknown> = {
   CaBundle: lib.CaBundle.fromSecret('ca'),
   DataPlane: lib.DataPlane.direct(),
   Duration: Duration.seconds(30),
+  ExtraVolume: lib.ExtraVolume.fromConfigMap('files'),
   GatewayRoute: route,
   Image: lib.Image.fromDigest(`docker.io/library/node@sha256:${'a'.repeat(64)}`),
   JwksSource: jwks(),
