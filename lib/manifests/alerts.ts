@@ -243,9 +243,13 @@ function keyAlerts(spec: GatewaySpec, query: Queries): Alert[] {
   ];
 }
 
-/** The certificate that clients see. */
+/** The certificate that clients see, and those that the proxy and its backends know each other by. */
 function certificateAlerts(spec: GatewaySpec, query: Queries): Alert[] {
-  if (spec.tlsSecretName === undefined) return [];
+  const ofBackends = effectiveConfig(spec).routes.some(
+    ({ kind, backend }) =>
+      backend.caFile !== undefined || (kind === 'mcp' && backend.clientCertificate !== undefined),
+  );
+  if (spec.tlsSecretName === undefined && !ofBackends) return [];
   const endsAt = `min by (file) (${query.series('agentgateway_certificate_expiry_seconds')})`;
   return [
     {
@@ -255,7 +259,8 @@ function certificateAlerts(spec: GatewaySpec, query: Queries): Alert[] {
       expr: `${endsAt} - time() < ${CERTIFICATE_DAYS * 86_400}`,
       summary: 'The certificate {{ $labels.file }} ends in {{ $value | humanizeDuration }}',
       description:
-        'Clients refuse the gateway from then on. It follows the file: whoever renews the Secret has not done so.',
+        'From then on clients refuse the gateway, or it refuses a backend or is refused by it; the file says which. ' +
+        'It follows the file: whoever renews it has not done so.',
     },
   ];
 }

@@ -17,7 +17,7 @@ import { createResourceRegistry } from './resource-registry.js';
 import { reload, type EdgeState } from './reload.js';
 import { answerHealth, serve } from './serve.js';
 import { drain } from './stop.js';
-import { reloadEvents, type Dependencies, type Reloaded } from './trust.js';
+import { certificateExpiry, reloadEvents, type Dependencies, type Reloaded } from './trust.js';
 
 /** Where requests are served: all of a gateway but its admin port. */
 export interface Edge {
@@ -71,7 +71,7 @@ export async function startEdge(config: Config, outer: Dependencies, thread?: Th
     current: () => state.generation,
     seen: {
       waitingFor: () => waitingFor(state, resources),
-      certificateExpiry: () => edge.certificate?.expiry() ?? [],
+      certificateExpiry: () => certificateExpiry(state.generation.trust, edge.certificate),
       followed: () => followed(state.generation),
       configHash: () => state.generation.hash,
     },

@@ -83,6 +83,15 @@ export function reloadEvents(
   };
 }
 
+/** When the certificates in use end, each with its file. @param shown what clients see */
+export const certificateExpiry = (
+  { clientCertificates, roots }: Trust,
+  shown: TlsFiles | undefined,
+): (readonly [file: string, at: number])[] =>
+  [...(shown === undefined ? [] : [shown]), ...clientCertificates.values(), ...roots.values()].flatMap(
+    (files) => files.expiry(),
+  );
+
 export function openTrust(config: Config, acquire: Acquire, dependencies: Dependencies): Trust {
   const nonceKeys = openNonceRings(config, acquire, dependencies);
   const credentials = mapOf(credentialFiles(config), (file) => [
@@ -181,7 +190,11 @@ const openClientCertificates = (
 const openRoots = ({ routes }: Config, acquire: Acquire, dependencies: Dependencies): Trust['roots'] =>
   mapOf(routes, ({ backend: { caFile } }) => {
     if (caFile === undefined) return undefined;
-    const open = () => openRootCertificates(caFile, reloadEvents(dependencies, 'roots', caFile));
+    const open = () =>
+      openRootCertificates(caFile, {
+        ...reloadEvents(dependencies, 'roots', caFile),
+        clock: dependencies.clock,
+      });
     return [caFile, acquire(['roots', caFile], open)];
   });
 

@@ -99,6 +99,9 @@ it('a new bundle of roots is used for the next connection, and a broken one leav
     );
   try {
     expect((await ask(fixture)).status).toBe(200);
+    const ends = new RegExp(`certificate_expiry_seconds\\{file="${file('roots.pem')}"\\} (\\d+)`);
+    const inSeconds = Number(ends.exec((await fixture.admin('/metrics')).text)![1]) - Date.now() / 1000;
+    expect([inSeconds > 86_000, inSeconds <= 86_400]).toEqual([true, true]);
     writeFileSync(file('roots.pem'), 'not a certificate');
     await sleep(1300);
     expect([(await ask(fixture)).status, await counted('refused')]).toEqual([200, 1]);

@@ -4,11 +4,14 @@ import { join } from 'node:path';
 import { Duration } from 'cdk8s';
 import {
   AgentGatewayProps,
+  CaBundle,
   DataPlane,
   GatewayAlert,
   GatewayMonitoring,
   GatewayMonitoringProps,
   JwksSource,
+  McpRoute,
+  McpRouteProps,
   Peer,
   ReplayStore,
   StoreFailure,
@@ -95,6 +98,24 @@ describe('GatewayMonitoring', () => {
     expect(namesOf(synth(monitored({}, { without: [GatewayAlert.ABSENT] })))).not.toContain(
       GatewayAlert.ABSENT,
     );
+  });
+  it.each<[string, Partial<McpRouteProps>]>([
+    ['the CA bundle of a backend', { backendCa: CaBundle.fromConfigMap('mcp-ca') }],
+    ['the certificate that a backend sees', { backendCertificateSecret: 'gateway-client' }],
+  ])('tells of the end of %s, without TLS of its own', (_, props) => {
+    const chart = newChart();
+    const direct = { dataPlane: DataPlane.direct(), tlsSecretName: undefined };
+    const gateway = monitoredGateway(chart, direct);
+    new GatewayMonitoring(chart, 'Monitoring', { gateway });
+    expect(namesOf(synth(chart))).not.toContain(GatewayAlert.CERTIFICATE_ENDS);
+    new McpRoute(chart, 'Tls', {
+      gateway,
+      pathPrefix: '/tls',
+      backend: 'https://mcp.example:5443',
+      backendPeer: peer,
+      ...props,
+    });
+    expect(namesOf(synth(chart))).toContain(GatewayAlert.CERTIFICATE_ENDS);
   });
   it('reads metrics, labels and reasons that there are, of this gateway only', () => {
     const [metrics, errors] = [reference('metrics.md'), reference('errors.md')];

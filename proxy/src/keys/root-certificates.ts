@@ -1,10 +1,16 @@
 import { X509Certificate } from 'node:crypto';
+import type { Clock } from '../clock.js';
 import type { SecretFileOptions } from './secret-file.js';
 import { watchFile } from './watched-file.js';
 
 export interface RootCertificates {
   /** PEM, as it was read last; `undefined` until there was something usable. */
   current(): string | undefined;
+  /**
+   * Of those in use: the file, and when the next of its certificates ends, in seconds since the epoch. Public bundles
+   * hold some that ended long ago, so these do not count while there are others.
+   */
+  expiry(): readonly (readonly [file: string, at: number])[];
   /** Looks at the file at once. */
   refresh(): void;
   close(): void;
@@ -37,9 +43,9 @@ function isCertificate(pem: string): boolean {
 /** A mounted bundle of root certificates, followed through rotations; a broken one leaves the one before in place. */
 export function openRootCertificates(
   file: string,
-  { onProblem, onLoaded }: SecretFileOptions,
+  { onProblem, onLoaded, clock }: SecretFileOptions & { readonly clock: Clock },
 ): RootCertificates {
-  let good: string | undefined;
+  let good: { readonly pem: string; readonly ends: readonly number[] } | undefined;
   const watched = watchFile(file, {
     onProblem,
     onContent: (text) => {
@@ -48,9 +54,24 @@ export function openRootCertificates(
         return onProblem(
           `${file}: ${problem}; ${good === undefined ? 'no backend is trusted' : 'those read before stay in use'}`,
         );
-      good = text;
+      good = { pem: text, ends: endsOf(text) };
       onLoaded?.();
     },
   });
-  return { current: () => good, refresh: () => watched.check(), close: () => watched.close() };
+  return {
+    current: () => good?.pem,
+    expiry: () => (good === undefined ? [] : [[file, nextEnd(good.ends, clock())]]),
+    refresh: () => watched.check(),
+    close: () => watched.close(),
+  };
 }
+
+/** When each certificate ends, the first one first. */
+const endsOf = (pem: string): readonly number[] =>
+  pem
+    .match(CERTIFICATE)!
+    .map((one) => new X509Certificate(one).validToDate.getTime() / 1000)
+    .toSorted((a, b) => a - b);
+
+const nextEnd = (ends: readonly number[], now: number): number =>
+  ends.find((end) => end > now) ?? ends.at(-1)!;

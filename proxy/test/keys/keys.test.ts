@@ -1,4 +1,12 @@
-import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -8,7 +16,9 @@ import { importJwk } from '../../src/checks/jwk.js';
 import { openFileKeys } from '../../src/keys/file-keys.js';
 import { parseJwks } from '../../src/keys/parse-jwks.js';
 import { openRemoteKeys } from '../../src/keys/remote-keys.js';
+import { openRootCertificates } from '../../src/keys/root-certificates.js';
 import { openSecretFile } from '../../src/keys/secret-file.js';
+import { makeCertificate } from '../support/http2.js';
 import { ec, ed25519, jwkOf, rsa } from '../support/mint.js';
 
 const dir = mkdtempSync(join(tmpdir(), 'agw-keys-'));
@@ -226,5 +236,35 @@ describe('a secret file', () => {
     } finally {
       secret.close();
     }
+  });
+});
+
+describe('root certificates', () => {
+  const DAY = 86_400;
+  it('end with the next one of them that has not ended yet', () => {
+    const file = join(dir, 'roots.pem');
+    const pems = [3, 1, 2].map((days) =>
+      readFileSync(makeCertificate(dir, `root-${days}`, undefined, days).certFile, 'utf8'),
+    );
+    writeFileSync(file, pems.join('\n'));
+    const made = Date.now() / 1000;
+    let now = made;
+    const roots = openRootCertificates(file, { clock: () => now, onProblem: () => {} });
+    const endsInDays = () => roots.expiry().map(([, at]) => Math.round((at - made) / DAY));
+    try {
+      expect(roots.expiry().map(([name]) => name)).toEqual([file]);
+      expect(endsInDays()).toEqual([1]);
+      now = made + 1.5 * DAY;
+      expect(endsInDays()).toEqual([2]);
+      now = made + 9 * DAY;
+      expect(endsInDays()).toEqual([3]); // all of them have ended
+    } finally {
+      roots.close();
+    }
+  });
+  it('say nothing while there are none', () => {
+    const roots = openRootCertificates(join(dir, 'absent.pem'), { clock: () => 0, onProblem: () => {} });
+    expect(roots.expiry()).toEqual([]);
+    roots.close();
   });
 });

@@ -10,6 +10,7 @@ export function makeCertificate(
   dir: string,
   name: string,
   names = 'IP:127.0.0.1',
+  days = 1,
 ): { certFile: string; keyFile: string } {
   const [certFile, keyFile] = [join(dir, `${name}.crt`), join(dir, `${name}.key`)];
   execFileSync(
@@ -23,7 +24,7 @@ export function makeCertificate(
       'ec_paramgen_curve:P-256',
       '-nodes',
       '-days',
-      '1',
+      String(days),
       '-subj',
       `/CN=${name}`,
       '-addext',
