@@ -5,7 +5,7 @@
 import type { Server as TlsServer } from 'node:tls';
 import { createAdminServer } from './admin/admin-server.js';
 import type { Config } from './config/index.js';
-import { asksForCertificate, openGeneration, type Generation, type ProcessResources } from './generation.js';
+import { asksForCertificate, openGeneration, type ProcessResources } from './generation.js';
 import { createBodyPool } from './http/body-pool.js';
 import { createEdgeServer } from './http/edge-server.js';
 import { announceClose, type ClientAnswer, type ClientMessage } from './http/exchange.js';
@@ -16,8 +16,10 @@ import { counted, openProcessResources, type ThreadContext } from './open.js';
 import { createResourceRegistry } from './resource-registry.js';
 import { reload, type EdgeState } from './reload.js';
 import { answerHealth, serve } from './serve.js';
+import { edgeStatus, followed, waitingFor } from './status.js';
 import { drain } from './stop.js';
-import { certificateExpiry, reloadEvents, type Dependencies, type Reloaded } from './trust.js';
+import { gatewayStatus, type EdgeStatus } from './observe/status.js';
+import { certificateExpiry, reloadEvents, type Dependencies } from './trust.js';
 
 /** Where requests are served: all of a gateway but its admin port. */
 export interface Edge {
@@ -25,6 +27,8 @@ export interface Edge {
   readonly metrics: Metrics;
   /** Names of what is not ready, empty when it can serve. */
   waitingFor(): readonly string[];
+  /** What this thread knows, for who operates it. */
+  status(): EdgeStatus;
   /**
    * Goes on with another config: new requests by the new one, those under way by theirs, open streams only while
    * the rules that let them in are the same. Resolves with why not, if not: it changes what is read at the start,
@@ -51,7 +55,10 @@ export interface Gateway extends Pick<Edge, 'port' | 'reload' | 'refresh' | 'ref
 /** The whole proxy, in one thread. */
 export async function startGateway(config: Config, dependencies: Dependencies): Promise<Gateway> {
   const edge = await startEdge(config, dependencies);
-  const admin = createAdminServer(edge);
+  const admin = createAdminServer({
+    ...edge,
+    status: () => gatewayStatus([edge.status()], { now: dependencies.clock() }),
+  });
   const adminPort = await listen(admin, config.admin);
   let stopped: Promise<void> | undefined;
   return {
@@ -100,6 +107,7 @@ export async function startEdge(config: Config, outer: Dependencies, thread?: Th
     port,
     metrics,
     waitingFor: () => waitingFor(state, resources),
+    status: () => edgeStatus(state, resources, edge.certificate),
     // One at a time, in the order they came.
     reload(another) {
       const done = pending
@@ -150,27 +158,4 @@ function openEdge(
   );
   certificate?.follow(edge.server as unknown as TlsServer);
   return { ...edge, certificate };
-}
-
-function waitingFor({ generation, stopping }: EdgeState, { store, auditSink }: ProcessResources): string[] {
-  return [
-    ...generation.trust.waitingFor(),
-    ...(store.ready() ? [] : ['replay store']),
-    ...(auditSink.behind() ? ['audit log'] : []),
-    ...(stopping ? ['shutdown'] : []),
-  ];
-}
-
-/** Names of what can be read again, of each kind. */
-function followed({ config, trust }: Generation): Readonly<Record<Reloaded, readonly string[]>> {
-  const certFile = config.listen.tls?.certFile;
-  const tracingFile = config.tracing?.authorization?.file;
-  return {
-    config: ['config'],
-    jwks: [...trust.keys.keys()],
-    nonce_keys: [...trust.nonceKeys.keys()],
-    credential: [...trust.credentials.keys(), ...(tracingFile === undefined ? [] : [tracingFile])],
-    certificate: [...trust.clientCertificates.keys(), ...(certFile === undefined ? [] : [certFile])],
-    roots: [...trust.roots.keys()],
-  };
 }

@@ -46,6 +46,8 @@ export interface Generation {
   readonly policies: ReadonlySet<string>;
   /** Of the config: the beginning of its SHA-256, for operators who compare pods. */
   readonly hash: string;
+  /** Seconds since the epoch. */
+  readonly openedAt: number;
 }
 
 /** What lasts as long as the process: every generation uses the same. */
@@ -115,6 +117,7 @@ export function openGeneration(
     policyOf: (route) => policies.get(route)!,
     policies: new Set(policies.values()),
     hash: hash('sha256', JSON.stringify(config)).slice(0, HASH_LENGTH),
+    openedAt: clock(),
   };
 }
 

@@ -57,6 +57,7 @@ export async function openProcessResources(options: OpenOptions): Promise<Proces
   });
   const metrics = createMetrics({
     thread: thread !== undefined,
+    now: clock,
     replayEntries: () => store.size?.(),
     openStreams: () => openAnswers.streams(),
     ignoredKeys: () => [...current().trust.keys].map(([name, keys]) => [name, keys.ignored()] as const),

@@ -182,6 +182,7 @@ const withoutNonceKeys = async () => {
 };
 
 const described = createMetrics({
+  now: () => 0,
   replayEntries: () => 0,
   openStreams: () => 0,
   ignoredKeys: () => [],

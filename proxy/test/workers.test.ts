@@ -76,6 +76,8 @@ describe('a worker pool', () => {
       status: 503,
       text: '{"status":"stalled"}',
     });
+    for (const path of ['/', '/status'])
+      expect((await request(stuck.workers.adminPort, { path })).status).toBe(503);
     await stuck.workers.stop();
   });
   it('is ready when all threads are, and names what any of them waits for', async () => {

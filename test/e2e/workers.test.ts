@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ConfigInput } from '../../proxy/src/config/index.js';
+import type { GatewayStatus } from '../../proxy/src/observe/status.js';
 import { ORIGIN, request, type Answer } from '../../proxy/test/support/gateway.js';
 import { proof } from '../../proxy/test/support/mint.js';
 import { startGatewayProcess, type GatewayProcess } from './support/gateway-process.js';
@@ -140,6 +141,20 @@ it('adds up what the threads count, tells once what they share, and writes every
   expect(value(after, 'agentgateway_replay_entries') - value(before, 'agentgateway_replay_entries')).toBe(
     200,
   );
+  const status = JSON.parse((await request(gateway.adminPort, { path: '/status' })).text) as GatewayStatus;
+  expect(status).toMatchObject({ ready: true, workers: WORKERS });
+  const answered = Object.fromEntries(status.routes.map((route) => [route.name, route.answered]));
+  expect(answered).toMatchObject({ mcp: value(after, ok), limited: LIMIT });
+  const refused = Object.fromEntries(
+    status.routes.flatMap(({ name, refusals }) =>
+      refusals.map((one) => [`${name} ${one.reason}`, one.count]),
+    ),
+  );
+  expect(refused).toEqual({
+    'mcp dpop_replayed': ROUNDS * (AT_ONCE - 1),
+    'limited rate_limited': LIMIT + 10,
+  });
+  expect(status.memory.heapUsedBytes).toBeLessThan(status.memory.rssBytes);
   expect(after.match(/^process_cpu_seconds_total /gm)).toHaveLength(1);
   expect(value(after, 'process_cpu_seconds_total')).toBeGreaterThan(0.1);
   // What one process used, not so many times that.

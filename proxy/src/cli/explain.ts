@@ -172,6 +172,7 @@ function createDryPipeline(config: Config, trust: Trust, acquire: Acquire, clock
     nonce: () => undefined,
     cover: () => {},
     ready: () => true,
+    state: () => ({ reachable: true, remembersSince: undefined }),
     close: async () => {},
   };
   return createPipeline(config, {

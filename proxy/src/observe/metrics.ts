@@ -1,6 +1,7 @@
 import { AggregatorRegistry, Counter, Registry, collectDefaultMetrics } from 'prom-client';
 import type { Facts } from '../pipeline/evidence.js';
 import { meaningOf, type Reason } from '../pipeline/reason.js';
+import { RequestCounts, type RouteCounts } from './request-counts.js';
 import { AUDIT_LOST, createInstruments, EVENTS_LOST, type Instruments, type Sources } from './instruments.js';
 
 /** The label of requests that matched no route; routes cannot be called that, since it starts with "(". */
@@ -32,6 +33,10 @@ export interface Metrics {
   upstreamEnded(backend: string): void;
   /** One more request waits for a connection, or one fewer. */
   upstreamQueued(backend: string, change: 1 | -1): void;
+  /** Since the process began. @param route absent: requests that matched none */
+  countsOf(route: string | undefined): RouteCounts;
+  /** Those of `followed` whose last content was no good, each as `what name`. */
+  notTaken(followed: Readonly<Record<string, readonly string[]>>): string[];
   readonly contentType: string;
   text(): Promise<string>;
   /** For WorkerPoolMetrics. */
@@ -88,22 +93,28 @@ const ofTheProcess = (name: string): boolean => name.startsWith('process_') || n
 export interface MetricsOptions extends Sources {
   /** One thread of several: what is of the whole process is told elsewhere. */
   readonly thread?: boolean;
+  /** Seconds since the epoch. */
+  readonly now: () => number;
 }
 
 /**
  * Labels are bounded: route names, reasons, issuers and backends come from the config and from closed unions,
  * statuses from our table or the backend.
  */
-export function createMetrics({ thread = false, ...sources }: MetricsOptions): Metrics {
+export function createMetrics({ thread = false, now, ...sources }: MetricsOptions): Metrics {
   const registry = new Registry();
   collectOfNode(registry, thread);
   // Counted here and handed to prom-client when it is asked, since that finds a gauge by its labels each time.
   const active = new Map<string, number>();
   const refused = new Map<string, Set<string>>();
+  const counts = new RequestCounts(now);
   const instruments = createInstruments(registry, sources, { active, refused });
   return {
-    countRequest: requestCounter(instruments),
-    wouldDeny: (route = NO_ROUTE, reason) => instruments.wouldDeny.inc({ route, reason }),
+    countRequest: requestCounter(instruments, counts),
+    wouldDeny(route = NO_ROUTE, reason) {
+      instruments.wouldDeny.inc({ route, reason });
+      counts.wouldRefuse(route, reason);
+    },
     connectionRefused: (cause) => instruments.connections.inc({ cause }),
     handshakeFailed: (cause) => instruments.handshakes.inc({ cause }),
     auditLost: (lines) => instruments.auditLost.inc(lines),
@@ -120,6 +131,11 @@ export function createMetrics({ thread = false, ...sources }: MetricsOptions): M
     upstreamStarted: (backend) => active.set(backend, (active.get(backend) ?? 0) + 1),
     upstreamEnded: (backend) => active.set(backend, active.get(backend)! - 1),
     upstreamQueued: (backend, change) => instruments.queued.inc({ backend }, change),
+    countsOf: (route = NO_ROUTE) => counts.of(route),
+    notTaken: (followed) =>
+      Object.entries(followed).flatMap(([what, names]) =>
+        names.filter((name) => refused.get(what)?.has(name)).map((name) => `${what} ${name}`),
+      ),
     contentType: registry.contentType,
     text: () => registry.metrics(),
     values: () => registry.getMetricsAsJSON(),
@@ -139,14 +155,10 @@ function collectOfNode(registry: Registry, thread: boolean): void {
 }
 
 /** Counts a request that was answered, whoever answered it. */
-function requestCounter({
-  authFailures,
-  limited,
-  refusals,
-  duration,
-  proofAge,
-  tokenAge,
-}: Instruments): Metrics['countRequest'] {
+function requestCounter(
+  { authFailures, limited, refusals, duration, proofAge, tokenAge }: Instruments,
+  counts: RequestCounts,
+): Metrics['countRequest'] {
   // A child by its labels: prom-client would sort and join them at every request.
   const durations = new Map<string, { observe(seconds: number): void }>();
   const durationOf = (route: string, status: number) => {
@@ -159,7 +171,8 @@ function requestCounter({
     durationOf(route, status).observe(durationSeconds);
     if (proofAgeSeconds !== undefined) proofAge.observe(proofAgeSeconds);
     if (tokenAgeSeconds !== undefined) tokenAge.observe(tokenAgeSeconds);
-    if (reason === 'ok') return;
+    if (reason === 'ok') return counts.answered(route);
+    counts.refused(route, reason);
     refusals.inc({ route, reason });
     const { family } = meaningOf(reason);
     if (family === 'auth') authFailures.inc({ route, reason });

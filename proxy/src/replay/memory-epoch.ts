@@ -48,6 +48,10 @@ export class MemoryEpoch {
     }
   }
 
+  get since(): number {
+    return Atomics.load(this.#words, SINCE);
+  }
+
   get windowSeconds(): number {
     return Atomics.load(this.#words, WINDOW);
   }

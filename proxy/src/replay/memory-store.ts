@@ -2,7 +2,13 @@ import { randomUUID } from 'node:crypto';
 import type { Clock } from '../clock.js';
 import { ClaimTable, wordsFor, type KeyWords } from './claim-table.js';
 import { EPOCH_WORDS, MemoryEpoch } from './memory-epoch.js';
-import { secondAfter, type ClaimResult, type ProofTime, type ReplayStore } from './replay-store.js';
+import {
+  secondAfter,
+  type ClaimResult,
+  type ProofTime,
+  type ReplayStore,
+  type StoreState,
+} from './replay-store.js';
 
 export interface MemoryStoreOptions {
   /** Live claims at most; then `full`. */
@@ -167,6 +173,10 @@ class TableStore implements MemoryStore {
 
   ready(): boolean {
     return true;
+  }
+
+  state(): StoreState {
+    return { reachable: true, remembersSince: this.#epoch.since };
   }
 
   size(): number {

@@ -95,6 +95,7 @@ function backed(store: ReplayStore, local: ReplayStore | undefined, onUnchecked:
       store.cover(windowSeconds);
     },
     ready: () => true,
+    state: () => store.state(),
     async close() {
       await store.close();
     },

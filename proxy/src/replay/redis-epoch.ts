@@ -114,6 +114,12 @@ export class RedisEpochs {
     return servers.ofSlot(clustered ? this.#slots[Number(bucket.slice(1, -1))]! : 0);
   }
 
+  /** When the epoch of the last bucket began, in seconds since the epoch; `undefined`: none is known. */
+  get since(): number | undefined {
+    const all = [...this.#epochs.values()];
+    return all.length === 0 ? undefined : Math.max(...all.map(({ since }) => since));
+  }
+
   /** As it was last seen. */
   known(bucket: string): Epoch | undefined {
     return this.#epochs.get(bucket);

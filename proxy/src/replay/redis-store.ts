@@ -3,7 +3,13 @@ import type { Clock } from '../clock.js';
 import { connectRedis, type RedisConfig } from '../redis/connect.js';
 import { BUCKETS, RedisEpochs, type Epoch } from './redis-epoch.js';
 import { RedisServers } from './redis-servers.js';
-import { predates, type ProofTime, type ReplayStore, type ClaimResult } from './replay-store.js';
+import {
+  predates,
+  type ProofTime,
+  type ReplayStore,
+  type ClaimResult,
+  type StoreState,
+} from './replay-store.js';
 
 export interface RedisStoreOptions {
   readonly now: Clock;
@@ -139,6 +145,10 @@ class RedisStore implements ReplayStore {
 
   ready(): boolean {
     return this.#isSettled() && this.#servers.any() && this.#failing.size < (this.#clustered ? BUCKETS : 1);
+  }
+
+  state(): StoreState {
+    return { reachable: this.ready(), remembersSince: this.#epochs.since };
   }
 
   async close(): Promise<void> {

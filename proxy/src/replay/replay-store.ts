@@ -5,6 +5,14 @@
  */
 export type ClaimResult = 'first' | 'seen' | 'forgotten' | 'full' | 'down';
 
+/** How a store is, for who operates it. */
+export interface StoreState {
+  /** Whether a claim could be answered by the store itself, not by what stands in for it. */
+  readonly reachable: boolean;
+  /** Seconds since the epoch: when its epoch began; of several the last. Absent: it is not known. */
+  readonly remembersSince: number | undefined;
+}
+
 /** When a proof was made, as far as it is known. */
 export interface ProofTime {
   /**
@@ -48,6 +56,7 @@ export interface ReplayStore {
   cover(windowSeconds: number): void;
   /** Whether a claim could be answered now; readiness asks. */
   ready(): boolean;
+  state(): StoreState;
   /** Live claims, where the store knows (memory). */
   size?(): number;
   close(): Promise<void>;

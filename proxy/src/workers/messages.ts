@@ -2,6 +2,7 @@
 import type { Config } from '../config/index.js';
 import type { BucketMemory } from '../limit/bucket-table.js';
 import type { MetricValues } from '../observe/metrics.js';
+import type { EdgeStatus } from '../observe/status.js';
 import type { SharedClaims } from '../replay/memory-store.js';
 import type { Buckets } from '../request-pipeline.js';
 
@@ -23,6 +24,7 @@ export interface Questions {
   readonly refresh: { readonly ask: undefined; readonly answer: undefined };
   readonly refusedConfig: { readonly ask: undefined; readonly answer: undefined };
   readonly waitingFor: { readonly ask: undefined; readonly answer: readonly string[] };
+  readonly status: { readonly ask: undefined; readonly answer: EdgeStatus };
   readonly metrics: { readonly ask: undefined; readonly answer: MetricValues };
   readonly stop: { readonly ask: undefined; readonly answer: undefined };
 }

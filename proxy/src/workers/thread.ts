@@ -55,6 +55,7 @@ const answersOf = (
   refresh: () => void edge.refresh(),
   refusedConfig: () => void edge.refusedConfig(),
   waitingFor: () => edge.waitingFor(),
+  status: () => edge.status(),
   metrics: () => edge.metrics.values(),
   stop: async () => void (await edge.stop()),
 });

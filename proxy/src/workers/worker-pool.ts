@@ -7,6 +7,7 @@ import { closed, listen } from '../http/listen.js';
 import { newSessionKey } from '../keys/session-keys.js';
 import { openAuditSink } from '../observe/audit-log.js';
 import { createWorkerPoolMetrics, METRICS_TYPE } from '../observe/metrics.js';
+import { gatewayStatus } from '../observe/status.js';
 import { claimsToShare } from '../replay/open-replay-store.js';
 import type { Dependencies } from '../trust.js';
 import { bucketMemories } from '../request-pipeline.js';
@@ -59,13 +60,16 @@ export async function startWorkers(
   );
   const askAll: AskAll = (kind, ask) => Promise.all(threads.map((thread) => thread.ask(kind, ask)));
   const text = async () => metrics.text(await askAll('metrics', undefined));
-  const waitingFor = async () => {
-    const names = (await askAll('waitingFor', undefined)).flat();
-    return [...new Set(audit.behind() ? [...names, 'audit log'] : names)];
-  };
+  const ownWaits = () => (audit.behind() ? ['audit log'] : []);
+  const waitingFor = async () => [
+    ...new Set([...(await askAll('waitingFor', undefined)).flat(), ...ownWaits()]),
+  ];
+  const status = async () =>
+    gatewayStatus(await askAll('status', undefined), { now: clock(), waitingFor: ownWaits() });
   const admin = createAdminServer({
     metrics: { contentType: METRICS_TYPE, text },
     waitingFor,
+    status,
     alive: () => shared.beats.every((_, i) => nowMs() - Atomics.load(shared.beats, i) < STALLED_MS),
   });
   const adminPort = await listen(admin, config.admin);

@@ -2,12 +2,14 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { AUDIT_FIELDS } from '../../src/observe/audit-log.js';
 import { createMetrics } from '../../src/observe/metrics.js';
+import { STATUS_FIELDS } from '../../src/observe/status.js';
 import { CLIENT_ATTRIBUTES, SERVER_ATTRIBUTES } from '../../src/observe/span-attributes.js';
 
 const pageAt = (name: string) => join(import.meta.dirname, '..', '..', '..', 'docs', 'reference', name);
 
 const described = [
   ...createMetrics({
+    now: () => 0,
     replayEntries: () => 0,
     openStreams: () => 0,
     ignoredKeys: () => [],
@@ -81,10 +83,25 @@ ${attributes(SERVER_ATTRIBUTES)}
 ${attributes(CLIENT_ATTRIBUTES)}
 `;
 
+const statusPage = `# Status
+
+\`GET :9090/status\` says as JSON what somebody asks first who was woken, of all threads of one pod together; \`GET :9090/\` shows it
+as a page that a browser loads again every 5 s. It has no script and loads nothing from elsewhere. No secret is in it; who reaches the port
+(\`metricsPeer\`, or whoever may \`kubectl port-forward\` to the pod, as the [runbook](../runbook.md#words) does) reads it. No client is in it: no subject, client id, address, key, token or proof. A list that has nothing to say is empty.
+Written from \`proxy/src/observe/status.ts\` by \`proxy/test/docs/observe.test.ts\`.
+
+| member | what it says |
+|---|---|
+${Object.entries(STATUS_FIELDS)
+  .map(([member, says]) => `| \`${member}\` | ${says} |`)
+  .join('\n')}
+`;
+
 it.each([
   ['metrics.md', metricsPage],
   ['audit.md', auditPage],
   ['traces.md', tracesPage],
+  ['status.md', statusPage],
 ])('docs/reference/%s says what the code does', (name, page) => {
   if (process.env.UPDATE_DOCS === '1') writeFileSync(pageAt(name), page);
   expect(readFileSync(pageAt(name), 'utf8')).toBe(page);
