@@ -13,6 +13,7 @@ export * from './values/admission';
 export * from './values/api-server-access';
 export * from './values/auth-profile';
 export * from './values/auth-profile-options';
+export * from './values/autoscaling';
 export * from './values/ca-bundle';
 export * from './values/data-plane';
 export * from './values/extra-volume';

@@ -3,6 +3,7 @@ import { AddedMetadata } from '../values/added-metadata';
 import { ApiServerAccess } from '../values/api-server-access';
 import { AuthProfile } from '../values/auth-profile';
 import { SigningAlgorithm } from '../values/auth-profile-options';
+import { Autoscaling } from '../values/autoscaling';
 import { DataPlane } from '../values/data-plane';
 import { EgressProxy } from '../values/egress-proxy';
 import { ExtraVolume } from '../values/extra-volume';
@@ -53,6 +54,13 @@ export interface AgentGatewayProps {
    * @default - 2 with a Redis store, 1 with a memory store: the most that stays correct without a further choice
    */
   readonly replicas?: number;
+
+  /**
+   * Pods as many as there is to do for. Refused with a memory store, which is one pod's.
+   *
+   * @default - always `replicas`
+   */
+  readonly autoscaling?: Autoscaling;
 
   /**
    * Threads of one pod that serve requests, each on a core of its own; 1 to 64. They share the claims of a
@@ -196,7 +204,7 @@ export interface AgentGatewayProps {
   readonly upstream?: UpstreamTimeouts;
 
   /**
-   * Evict one pod at a time, and unready ones always. Refused with one replica.
+   * Evict one pod at a time, and unready ones always. Refused where there is never more than one.
    *
    * @default - true with more than one replica
    * @see https://kubernetes.io/docs/tasks/run-application/configure-pdb/

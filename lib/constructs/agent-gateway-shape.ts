@@ -26,7 +26,7 @@ import { OriginSource } from '../values/origin-source';
 import { Peer } from '../values/peer';
 import { RateLimit } from '../values/rate-limit';
 import { ReplayStore } from '../values/replay-store';
-import { ADDED_METADATA, EGRESS, LIMITS, SCHEDULING, TRACING, UPSTREAM } from '../values/shapes';
+import { ADDED_METADATA, AUTOSCALING, EGRESS, LIMITS, SCHEDULING, TRACING, UPSTREAM } from '../values/shapes';
 import { AgentGatewayProps } from './agent-gateway-props';
 
 const SHAPE: Shape<AgentGatewayProps> = {
@@ -36,6 +36,7 @@ const SHAPE: Shape<AgentGatewayProps> = {
   name: optional(TEXT),
   namespace: optional(TEXT),
   replicas: optional(NUMBER),
+  autoscaling: optional(AUTOSCALING),
   workers: optional(NUMBER),
   publicOrigins: optional(listOf(TEXT)),
   publicPathPrefix: optional(TEXT),

@@ -6,6 +6,7 @@ import { contentKinds, emitConfigMap } from '../manifests/config-maps';
 import { emitExternalSecret } from '../manifests/external-secrets';
 import {
   emitApiAccess,
+  emitAutoscaler,
   emitDisruptionBudget,
   emitNetworkPolicy,
   emitService,
@@ -38,8 +39,9 @@ import { checkValues, specOf } from './gateway-spec-of';
  * reaches a backend, a proof is accepted once, and nothing but the declared clients and backends can be
  * connected.
  *
- * Emits a Deployment, its ConfigMaps, Service, ServiceAccount and NetworkPolicy; a PodDisruptionBudget, a Role and
- * ExternalSecrets where they are needed. Routes are constructs of their own: `McpRoute` and `SecretsRoute`.
+ * Emits a Deployment, its ConfigMaps, Service, ServiceAccount and NetworkPolicy; a PodDisruptionBudget, a
+ * HorizontalPodAutoscaler, a Role and ExternalSecrets where they are needed. Routes are constructs of their own:
+ * `McpRoute` and `SecretsRoute`.
  */
 export class AgentGateway extends Construct {
   /** Namespace of every object. */
@@ -100,6 +102,7 @@ export class AgentGateway extends Construct {
     emitWorkload(this, spec);
     emitService(this, spec);
     emitNetworkPolicy(this, spec);
+    if (spec().autoscaling !== undefined) emitAutoscaler(this, spec);
     if (spec().podDisruptionBudget) emitDisruptionBudget(this, spec);
     for (const use of secretUses(spec())) emitExternalSecret(this, use, spec());
     this.registered = { construct: this, namespace: this.namespaceName, spec };

@@ -1,7 +1,7 @@
 /** The spec of a gateway: its props, with each default in its place. */
 import { Duration, Size, SizeRoundingBehavior } from 'cdk8s';
 import { serviceHosts } from '../spec/exposure';
-import { byPrecedence, GatewaySpec, RouteSpec, usualMebibytes } from '../spec/gateway-spec';
+import { byPrecedence, GatewaySpec, mostReplicas, RouteSpec, usualMebibytes } from '../spec/gateway-spec';
 import { checkFields } from '../support/fields';
 import { PORT } from '../support/ports-and-paths';
 import { checkMillicores, wholeMebibytes } from '../support/quantity';
@@ -119,12 +119,10 @@ const CLUSTER_DNS = Peer.pods(
 /** How many pods there are, what each has, and how long it takes to end. */
 function workload(props: AgentGatewayProps) {
   const replayStore = props.replayStore ?? ReplayStore.memory();
-  const replicas = props.replicas ?? (replayStore._redis === undefined ? 1 : 2);
   return {
     replayStore,
-    replicas,
+    ...podCounts(props, replayStore),
     workers: props.workers,
-    podDisruptionBudget: props.podDisruptionBudget ?? replicas > 1,
     image: props.image ?? Image.fromDigest(NODE_IMAGE),
     memory: memory(props, replayStore),
     cpuMillicores: cpuMillicores(props),
@@ -138,6 +136,20 @@ function workload(props: AgentGatewayProps) {
       strictSupplementalGroups: props.strictSupplementalGroups ?? false,
     },
   };
+}
+
+function podCounts(props: AgentGatewayProps, { _redis }: ReplayStore) {
+  const { autoscaling: asked } = props;
+  const replicas = asked?.min ?? props.replicas ?? (_redis === undefined ? 1 : 2);
+  const autoscaling = asked && {
+    min: replicas,
+    max: asked.max,
+    cpuUtilization: asked.cpuUtilization ?? 70,
+    openStreams: asked.openStreams,
+    replicas: props.replicas,
+  };
+  const podDisruptionBudget = props.podDisruptionBudget ?? mostReplicas({ replicas, autoscaling }) > 1;
+  return { replicas, autoscaling, podDisruptionBudget };
 }
 
 function cpuMillicores({ cpuMillicores: asked, workers = 1 }: AgentGatewayProps): number {

@@ -17,7 +17,8 @@ export function deploymentSpec(spec: GatewaySpec): object {
   const matchLabels = spec.selectorLabels;
   const { spec: rendered } = k8s.KubeDeployment.manifest({
     spec: {
-      replicas: spec.replicas,
+      // What an autoscaler sets, each apply would take back.
+      ...(spec.autoscaling === undefined ? { replicas: spec.replicas } : {}),
       revisionHistoryLimit: 5,
       progressDeadlineSeconds: 300,
       minReadySeconds: 10,

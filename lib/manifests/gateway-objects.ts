@@ -8,6 +8,7 @@ import { GatewaySpec, secretsRoutes, unpinnedImages } from '../spec/gateway-spec
 import { PORT } from '../support/ports-and-paths';
 import { AddedMetadata } from '../values/added-metadata';
 import { NetworkPolicyFlavor } from '../values/network';
+import { autoscalerSpec } from './autoscaler';
 import { chartSettings } from './chart-settings';
 import { deploymentSpec } from './deployment';
 import { saveSettings, templated, withSettings } from './helm-chart';
@@ -94,6 +95,13 @@ export function emitNetworkPolicy(scope: Construct, spec: Spec): void {
   if (spec().networkPolicyFlavor !== NetworkPolicyFlavor.CILIUM) return;
   const kind = asGiven({ apiVersion: 'cilium.io/v2', kind: 'CiliumNetworkPolicy' });
   emit(scope, 'cilium-network-policy', kind, metadata, () => ({ spec: ciliumPolicySpec(spec()) }));
+}
+
+export function emitAutoscaler(scope: Construct, spec: Spec): void {
+  const kind = k8s.KubeHorizontalPodAutoscalerV2;
+  emit(scope, 'autoscaler', kind, meta(spec(), spec().name), () => ({
+    spec: autoscalerSpec(spec(), spec().autoscaling!),
+  }));
 }
 
 /** A pod that is broken anyway never holds up the drain of its node. */

@@ -38,6 +38,11 @@ export const REQUIREMENTS: readonly Requirement[] = [
     emittedBy: '`GatewayExposure`',
   },
   {
+    apiVersion: 'autoscaling/v2',
+    needs: 'metrics-server, and for `openStreams` an adapter that serves custom.metrics.k8s.io',
+    emittedBy: '`autoscaling`',
+  },
+  {
     apiVersion: 'cilium.io/v2',
     needs: 'Cilium, with its DNS proxy',
     emittedBy: '`NetworkPolicyFlavor.CILIUM`',

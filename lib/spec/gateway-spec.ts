@@ -71,13 +71,25 @@ export interface NodeFeatures {
   readonly strictSupplementalGroups: boolean;
 }
 
+/** How many pods an autoscaler may make, and when it does. */
+export interface AutoscalingSpec {
+  readonly min: number;
+  readonly max: number;
+  readonly cpuUtilization: number;
+  readonly openStreams?: number;
+  /** What was asked for beside it. */
+  readonly replicas?: number;
+}
+
 export interface GatewaySpec {
   readonly name: string;
   readonly namespace: string;
   readonly labels: Record<string, string>;
   readonly selectorLabels: Record<string, string>;
   readonly serviceAccountName: string;
+  /** With an autoscaler the fewest. */
   readonly replicas: number;
+  readonly autoscaling?: AutoscalingSpec;
   readonly workers?: number;
   readonly podDisruptionBudget: boolean;
   readonly publicOrigins: string[];
@@ -128,6 +140,10 @@ export const secretsRoutes = (spec: GatewaySpec) =>
   spec.routes.filter((route): route is SecretsRouteSpec => route.kind === 'secrets');
 export const authOf = (spec: GatewaySpec, route: RouteSpec) => route.auth ?? spec.auth;
 export const usesAgentgateway = (spec: GatewaySpec) => spec.dataPlane._version !== undefined;
+
+/** Pods that there may be at a time. */
+export const mostReplicas = ({ replicas, autoscaling }: Pick<GatewaySpec, 'replicas' | 'autoscaling'>) =>
+  autoscaling?.max ?? replicas;
 
 type Sized = Pick<GatewaySpec, 'replayStore' | 'workers' | 'tlsSecretName' | 'limits'>;
 

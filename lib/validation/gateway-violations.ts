@@ -10,6 +10,7 @@ import {
   leastMebibytes,
   McpRouteSpec,
   mcpRoutes,
+  mostReplicas,
   secretsRoutes,
   SecretsRouteSpec,
 } from '../spec/gateway-spec';
@@ -18,6 +19,7 @@ import { directHosts, questionsOf } from '../spec/questions';
 import { PORT } from '../support/ports-and-paths';
 import { Violation, say } from '../support/text';
 import { NetworkPolicyFlavor } from '../values/network';
+import { autoscalingViolations } from './autoscaling-violations';
 import { dataPlaneViolations } from './data-plane-violations';
 import { extraViolations } from './extra-violations';
 import { sizeViolations } from './size-violations';
@@ -27,6 +29,7 @@ import { workloadViolations } from './workload-violations';
 export function gatewayViolations(spec: GatewaySpec, others: readonly GatewaySpec[]): string[] {
   return [
     ...budgetViolations(spec),
+    ...autoscalingViolations(spec),
     ...memoryViolations(spec),
     ...nodeViolations(spec),
     ...workloadViolations(spec),
@@ -44,13 +47,13 @@ export function gatewayViolations(spec: GatewaySpec, others: readonly GatewaySpe
   ].map(say);
 }
 
-function budgetViolations({ podDisruptionBudget, replicas }: GatewaySpec): Violation[] {
-  if (!podDisruptionBudget || replicas > 1) return [];
+function budgetViolations(spec: GatewaySpec): Violation[] {
+  if (!spec.podDisruptionBudget || mostReplicas(spec) > 1) return [];
   return [
     {
       where: 'podDisruptionBudget',
       want: 'must go with at least 2 replicas: with one it either blocks every node drain or protects nothing',
-      got: replicas,
+      got: mostReplicas(spec),
       next: 'choose ReplayStore.redis and more replicas, or leave podDisruptionBudget out',
     },
   ];

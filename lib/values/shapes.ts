@@ -13,6 +13,7 @@ import {
   TEXT,
 } from '../support/kinds';
 import { AddedMetadata } from './added-metadata';
+import { Autoscaling } from './autoscaling';
 import { CaBundle } from './ca-bundle';
 import { EgressProxy } from './egress-proxy';
 import { AddressLimit, GatewayLimits, RouteTimeouts, UpstreamTimeouts } from './limits';
@@ -161,3 +162,11 @@ const METADATA_SHAPE: Shape<AddedMetadata> = {
   annotations: optional(recordOf(TEXT)),
 };
 export const ADDED_METADATA = struct('AddedMetadata', METADATA_SHAPE);
+
+const AUTOSCALING_SHAPE: Shape<Autoscaling> = {
+  min: optional(NUMBER),
+  max: NUMBER,
+  cpuUtilization: optional(NUMBER),
+  openStreams: optional(NUMBER),
+};
+export const AUTOSCALING = struct('Autoscaling', AUTOSCALING_SHAPE);

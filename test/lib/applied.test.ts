@@ -37,6 +37,7 @@ function everything(chart: Chart): AgentGateway {
     metricsPeer: peer,
     tlsSecretName: 'tls',
     replayStore: ReplayStore.redis({ host: 'redis', peer }),
+    autoscaling: { max: 4 },
   });
   new McpRoute(chart, 'Mcp', { gateway, backend: 'mcp:5000', backendPeer });
   new GatewayMonitoring(chart, 'Monitoring', { gateway });

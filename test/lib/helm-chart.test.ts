@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ApiObject, App, Chart, JsonPatch, Yaml, YamlOutputType } from 'cdk8s';
-import { GatewayMonitoring, HardenedNamespace, McpRoute, Peer, ReplayStore } from '../../lib';
+import { Autoscaling, GatewayMonitoring, HardenedNamespace, McpRoute, Peer, ReplayStore } from '../../lib';
 import { templated } from '../../lib/manifests/helm-chart';
 import { backendPeer, Manifest, newGateway, only } from '../support/synth';
 
@@ -27,13 +27,14 @@ const synthesize = (
   outdir: string,
   redis: boolean,
   patch: (deployment: ApiObject) => void = () => {},
+  autoscaling?: Autoscaling,
 ): Manifest[] => {
   const app = new App({ outdir, yamlOutputType: YamlOutputType.FILE_PER_APP });
   const chart = new Chart(app, 'test', { namespace: 'aiops' });
   new HardenedNamespace(chart, 'Namespace', { name: 'aiops' });
   const peer = Peer.pods({ app: 'redis' });
   const replayStore = redis ? ReplayStore.redis({ host: 'redis', peer }) : ReplayStore.memory();
-  const gateway = newGateway(chart, { replayStore, metricsPeer: peer });
+  const gateway = newGateway(chart, { replayStore, metricsPeer: peer, autoscaling });
   new McpRoute(chart, 'Mcp', { gateway, backend: 'mcp:5000', backendPeer });
   new GatewayMonitoring(chart, 'Monitoring', { gateway });
   patch(gateway.node.children.filter(ApiObject.isApiObject).find(({ kind }) => kind === 'Deployment')!);
@@ -128,6 +129,13 @@ describe('an app as a chart', () => {
     const [values] = Yaml.load(join(dir, 'values.yaml'));
     expect(Object.keys(values.aiops.agentgateway)).toEqual(['image', 'dataPlane']);
     expect(file('templates/app.k8s.yaml')).not.toContain('replicas`');
+  });
+  it('has no replicas to set where an autoscaler sets them', () => {
+    const objects = synthesize(join(dir, 'templates'), true, () => {}, { max: 4 });
+    expect(only(objects, 'HorizontalPodAutoscaler').spec.maxReplicas).toBe(4);
+    expect(only(objects, 'Deployment').spec).not.toHaveProperty('replicas');
+    expect(file('values.yaml')).not.toContain('replicas');
+    expect(file('values.schema.json')).not.toContain('replicas');
   });
   it('says in its notes what it leaves to the user', () => {
     chart();
