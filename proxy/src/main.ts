@@ -66,6 +66,7 @@ async function serve(file: string, asked: Config): Promise<void> {
     clock: wallClock,
     warn: (problem: string) => say('warning', { problem }),
     recovered: (what: string) => say('recovered', { what }),
+    replaced: (what: string, live: string) => say('reloaded', { what, live }),
   };
   const gateway =
     config.workers === 1

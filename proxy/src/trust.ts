@@ -46,6 +46,8 @@ export interface Dependencies {
   readonly warn: (problem: string) => void;
   /** What `warn` told of is over: `keys of issuer NAME`, `replay store URL`, `backend ORIGIN` … works again. */
   readonly recovered?: (what: string) => void;
+  /** Something that was in use is replaced: `keys of issuer NAME`, `certificate FILE` …. @param live by what */
+  readonly replaced?: (what: string, live: string) => void;
   /**
    * Something was read again: it is in use, or it was no good and the one before stays.
    * @param name of its file, or of its issuer
@@ -64,20 +66,23 @@ const NOUN: Readonly<Record<Reloaded, string>> = {
 
 /** How a part tells of what it read. */
 export function reloadEvents(
-  { warn, reloaded, recovered }: Dependencies,
+  { warn, reloaded, recovered, replaced }: Dependencies,
   what: Reloaded,
   name: string,
-): { readonly onProblem: (problem: string) => void; readonly onLoaded: () => void } {
+): { readonly onProblem: (problem: string) => void; readonly onLoaded: (live: string) => void } {
+  const subject = `${NOUN[what]} ${name}`;
   let isFailing = false;
+  let isFirst = true;
   return {
     onProblem(problem) {
       isFailing = true;
       warn(problem);
       reloaded?.(what, name, false);
     },
-    onLoaded() {
-      if (isFailing) recovered?.(`${NOUN[what]} ${name}`);
-      isFailing = false;
+    onLoaded(live) {
+      if (isFailing) recovered?.(subject);
+      if (!isFirst) replaced?.(subject, live);
+      isFailing = isFirst = false;
       reloaded?.(what, name, true);
     },
   };

@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.js';
 import type { KeySource, VerificationKey } from './key-source.js';
-import { keysFor, parseJwks, reportIgnored } from './parse-jwks.js';
+import { describeKeys, keysFor, parseJwks, reportIgnored } from './parse-jwks.js';
 import { watchFile } from './watched-file.js';
 
 export interface FileKeysOptions {
@@ -8,8 +8,8 @@ export interface FileKeysOptions {
   readonly onProblem: (problem: string) => void;
   /** Keys of a set that is in use were ignored. */
   readonly onIgnored: (ignored: string) => void;
-  /** A new set is in use. */
-  readonly onLoaded?: (() => void) | undefined;
+  /** A new set is in use. @param live what is in it, for a log */
+  readonly onLoaded?: ((live: string) => void) | undefined;
 }
 
 /** A mounted JWK Set, followed through rotations; a broken file leaves the last good set in place. */
@@ -34,7 +34,7 @@ export function openFileKeys(
       reportIgnored(file, parsed.ignored, onIgnored);
       generation += 1;
       loadedAt = now();
-      onLoaded?.();
+      onLoaded?.(describeKeys(keys));
     },
   });
   return {

@@ -9,7 +9,7 @@ export interface NonceKeysOptions {
   readonly keepSeconds: number;
   readonly onProblem: (problem: string) => void;
   /** A new ring is in use. */
-  readonly onLoaded?: (() => void) | undefined;
+  readonly onLoaded?: ((live: string) => void) | undefined;
 }
 
 const MIN_LENGTH = 32;
@@ -64,7 +64,7 @@ export function openNonceKeys(
         ...gone.map((key) => ({ key, until: now() + keepSeconds })),
       ];
       all = [...ring, ...retired.map(({ key }) => key)];
-      onLoaded?.();
+      onLoaded?.(`${ring.length} ${ring.length === 1 ? 'secret' : 'secrets'}`);
     },
   });
   return {

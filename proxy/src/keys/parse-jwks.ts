@@ -23,7 +23,7 @@ const OURS: Readonly<Record<string, readonly string[]>> = {
 const ALGORITHMS = ['ES256', 'ES384', 'PS256', 'RS256', 'EdDSA', 'Ed25519'] satisfies Algorithm[];
 const MAX_KEYS = 100;
 
-/** Longest list of ignored keys that is told. */
+/** Longest list of keys that is told. */
 const MAX_REPORTED = 5;
 
 /**
@@ -59,6 +59,12 @@ export function reportIgnored(where: string, ignored: readonly string[], tell: (
   if (ignored.length === 0) return;
   const more = ignored.length > MAX_REPORTED ? `; and ${ignored.length - MAX_REPORTED} more` : '';
   tell(`${where}: ignored ${ignored.slice(0, MAX_REPORTED).join('; ')}${more}; the other keys are in use`);
+}
+
+/** What keys there are, for a log. */
+export function describeKeys(keys: readonly VerificationKey[]): string {
+  const kids = keys.slice(0, MAX_REPORTED).map(({ kid }) => kid ?? '(no kid)');
+  return `kid ${kids.join(', ')}${keys.length > MAX_REPORTED ? ` and ${keys.length - MAX_REPORTED} more` : ''}`;
 }
 
 const membersOf = (jwk: unknown): Record<string, unknown> =>

@@ -5,7 +5,7 @@ import { fetchText } from './fetch-text.js';
 import type { Egress } from './egress-proxy.js';
 import type { KeySource, VerificationKey } from './key-source.js';
 import { NetworkShare } from './network-share.js';
-import { keysFor, parseJwks, reportIgnored } from './parse-jwks.js';
+import { describeKeys, keysFor, parseJwks, reportIgnored } from './parse-jwks.js';
 
 /** A set at a URL, or where the metadata of its issuer says. */
 export type RemoteJwks =
@@ -20,7 +20,7 @@ export interface RemoteKeysOptions {
   /** Absent: the issuer is asked directly. */
   readonly egress?: Egress | undefined;
   /** A new set is in use, or the one that is could be fetched again after a failure. */
-  readonly onLoaded?: (() => void) | undefined;
+  readonly onLoaded?: ((live: string) => void) | undefined;
 }
 
 const MAX_BYTES = 1 << 20;
@@ -88,7 +88,7 @@ export function openRemoteKeys(
         generation += 1;
         lastText = text;
       }
-      if (isNew || isFailing) onLoaded?.();
+      if (isNew || isFailing) onLoaded?.(describeKeys(keys));
       isFailing = false;
       loadedAt = now();
     } catch (cause) {

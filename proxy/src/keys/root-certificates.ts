@@ -1,6 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import type { Clock } from '../clock.js';
 import type { SecretFileOptions } from './secret-file.js';
+import { dateOf } from './tls-files.js';
 import { watchFile } from './watched-file.js';
 
 export interface RootCertificates {
@@ -55,7 +56,9 @@ export function openRootCertificates(
           `${file}: ${problem}; ${good === undefined ? 'no backend is trusted' : 'those read before stay in use'}`,
         );
       good = { pem: text, ends: endsOf(text) };
-      onLoaded?.();
+      const { length } = good.ends;
+      const first = `the first ends ${dateOf(nextEnd(good.ends, clock()))}`;
+      onLoaded?.(`${length} ${length === 1 ? 'certificate' : 'certificates'}, ${first}`);
     },
   });
   return {

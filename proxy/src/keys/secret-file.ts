@@ -10,8 +10,8 @@ export interface SecretFile {
 
 export interface SecretFileOptions {
   readonly onProblem: (problem: string) => void;
-  /** A new credential is in use. */
-  readonly onLoaded?: (() => void) | undefined;
+  /** What was read is in use. @param live what it is, for a log; never a secret */
+  readonly onLoaded?: ((live: string) => void) | undefined;
 }
 
 /**
@@ -29,7 +29,7 @@ export function openSecretFile(file: string, { onProblem, onLoaded }: SecretFile
           `${file}: must hold one line of visible ASCII; ${value === undefined ? 'there is no credential' : 'the one read before stays in use'}`,
         );
       value = trimmed;
-      onLoaded?.();
+      onLoaded?.('another one');
     },
   });
   return { value: () => value, refresh: () => watched.check(), close: () => watched.close() };

@@ -65,7 +65,7 @@ export function openTlsFiles(
     }
     good = { cert, key };
     server?.setSecureContext(good);
-    onLoaded?.();
+    onLoaded?.(`ends ${dateOf(endOf(good))}`);
   };
   const watchHalf = (file: string, half: keyof Pair) =>
     watchFile(file, {
@@ -98,3 +98,6 @@ const endOf = ({ cert }: Pair): number => new X509Certificate(cert).validToDate.
 
 const whatIsInUse = (pair: Pair | undefined): string =>
   pair === undefined ? 'there is no certificate' : 'the pair read before stays in use';
+
+/** Of seconds since the epoch, to the second, in UTC. */
+export const dateOf = (seconds: number): string => `${new Date(seconds * 1000).toISOString().slice(0, 19)}Z`;

@@ -42,4 +42,5 @@ export type ThreadMessage =
   | { readonly kind: 'serving' }
   | { readonly kind: 'warning'; readonly problem: string }
   | { readonly kind: 'recovered'; readonly what: string }
+  | { readonly kind: 'replaced'; readonly what: string; readonly live: string }
   | { readonly kind: 'audit'; readonly text: string };

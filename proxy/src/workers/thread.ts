@@ -27,6 +27,7 @@ export async function serveAsThread(
       clock,
       warn: (problem) => send({ kind: 'warning', problem }),
       recovered: (what) => send({ kind: 'recovered', what }),
+      replaced: (what, live) => send({ kind: 'replaced', what, live }),
     },
     { claims, buckets, sessionKey: Buffer.from(sessionKey), audit },
   );

@@ -16,7 +16,7 @@ import { nowMs } from './thread.js';
 
 export interface WorkerPoolOptions extends Pick<
   Dependencies,
-  'clock' | 'warn' | 'recovered' | 'remembersSince'
+  'clock' | 'warn' | 'recovered' | 'replaced' | 'remembersSince'
 > {
   /** The program that calls `serveAsThread` where it is no main thread. */
   readonly program: URL;
@@ -34,7 +34,7 @@ const STALLED_MS = 10_000n;
  */
 export async function startWorkers(
   config: Config,
-  { clock, remembersSince, warn, recovered, program, onLost }: WorkerPoolOptions,
+  { clock, remembersSince, warn, recovered, replaced, program, onLost }: WorkerPoolOptions,
 ): Promise<Gateway> {
   const shared = {
     claims: claimsToShare(config, { now: clock, remembersSince }),
@@ -52,6 +52,7 @@ export async function startWorkers(
         {
           onWarning: (problem) => warn(`thread ${index + 1}: ${problem}`),
           onRecovered: (what) => recovered?.(`thread ${index + 1}: ${what}`),
+          onReplaced: (what, live) => replaced?.(`thread ${index + 1}: ${what}`, live),
           onAudit: (text) => audit.write(text),
           onLost,
         },
@@ -158,6 +159,7 @@ interface Thread {
 interface ThreadEvents {
   readonly onWarning: (problem: string) => void;
   readonly onRecovered: (what: string) => void;
+  readonly onReplaced: (what: string, live: string) => void;
   readonly onAudit: (text: string) => void;
   readonly onLost: (cause: Error) => void;
 }
@@ -166,7 +168,7 @@ interface ThreadEvents {
 function openThread(
   program: URL,
   start: ThreadStart,
-  { onWarning, onRecovered, onAudit, onLost }: ThreadEvents,
+  { onWarning, onRecovered, onReplaced, onAudit, onLost }: ThreadEvents,
 ): Promise<Thread> {
   const worker = new Worker(program, { workerData: start });
   const waiting = new Map<number, (answer: unknown) => void>();
@@ -207,6 +209,8 @@ function openThread(
           return onWarning(message.problem);
         case 'recovered':
           return onRecovered(message.what);
+        case 'replaced':
+          return onReplaced(message.what, message.live);
         case 'audit':
           return onAudit(message.text);
       }

@@ -86,6 +86,9 @@ needs('the runbook', missing);
     it('Rotate the signing key: no request is refused before, between and after', async () => {
       const [add, retire] = blocks('Rotate the signing key', 2);
       expect(await run(add)).toMatch(/HTTP\/2 200/);
+      expect(await run('lines \'.event == "reloaded"\' | tail -n 1')).toContain(
+        '"what":"keys of issuer as","live":"kid my-key-1, my-key-2"',
+      );
       stack.issuer({ kid: 'my-key-2' });
       await passes();
       expect(await run(retire)).toMatch(/HTTP\/2 200 *\r?\n0\n$/);
