@@ -5,6 +5,7 @@ import { VERSION } from '../observe/build.js';
 import type { Command } from './command.js';
 import { CliError } from './command.js';
 import { configExtract } from './config-extract.js';
+import { curl } from './curl.js';
 import { explain } from './explain.js';
 import { jwksAdd, jwksCreate, jwksRetire } from './jwks.js';
 import { keysGenerate } from './keys.js';
@@ -28,6 +29,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   check: ofProxy('check', 'names every fault of a config, and of the files that it names'),
   explain,
   'config extract': configExtract,
+  curl,
   'keys generate': keysGenerate,
   'jwks create': jwksCreate,
   'jwks add': jwksAdd,
@@ -79,9 +81,13 @@ function unknownCommand(first: string, second: string): string {
 const usageOf = (command: Command | undefined): string =>
   command === undefined ? USAGE : `usage: agw ${command.usage}\n${command.summary}`;
 
+function out(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
+
 async function run(command: Command, args: readonly string[]): Promise<number> {
   try {
-    return (await command.run(args, { out: (text) => process.stdout.write(`${text}\n`) })) ?? 0;
+    return (await command.run(args, { out })) ?? 0;
   } catch (cause) {
     const { message } = cause as Error;
     process.stderr.write(`agw: ${message}\n`);

@@ -1,9 +1,7 @@
-import { createPublicKey, hash, randomUUID } from 'node:crypto';
 import { parseArgs } from 'node:util';
-import { SignJWT, exportJWK } from 'jose';
-import { wallClock } from '../clock.js';
 import { required, type Command } from './command.js';
-import { algorithmOf, readPrivateKey } from './key-files.js';
+import { readPrivateKey } from './key-files.js';
+import { htuOf, methodOf, mintProof } from './minting.js';
 
 export const proofMint: Command = {
   usage: 'proof mint --key client.pem --htm METHOD --htu URL [--token ACCESS_TOKEN] [--nonce NONCE]',
@@ -19,20 +17,10 @@ export const proofMint: Command = {
         nonce: { type: 'string' },
       },
     });
+    const { token, nonce } = values;
     const key = readPrivateKey(required(values, 'key'), 'key');
-    const claims = {
-      jti: randomUUID(),
-      htm: required(values, 'htm').toUpperCase(),
-      htu: required(values, 'htu'),
-      iat: Math.floor(wallClock()),
-      ...(values.token === undefined ? {} : { ath: hash('sha256', values.token, 'base64url') }),
-      ...(values.nonce === undefined ? {} : { nonce: values.nonce }),
-    };
-    const jwk = await exportJWK(createPublicKey(key));
-    out(
-      await new SignJWT(claims)
-        .setProtectedHeader({ typ: 'dpop+jwt', alg: algorithmOf(key, 'key'), jwk })
-        .sign(key),
-    ); // RFC 9449 4.2
+    const htm = methodOf(required(values, 'htm'), '--htm');
+    const htu = htuOf(required(values, 'htu'), '--htu');
+    out(await mintProof(key, { htm, htu, token, nonce }));
   },
 };

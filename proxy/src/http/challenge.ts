@@ -36,8 +36,8 @@ export function relayedChallenge(said: string, { auth, resourceMetadata, scheme 
   const offered = SCHEMES[auth.profile];
   const name = offered.find((each) => each.toLowerCase() === scheme) ?? offered[0]!;
   const params: string[] = [];
-  const error = paramOf(said, 'error');
-  const scopes = paramOf(said, 'scope');
+  const error = challengeParam(said, 'error');
+  const scopes = challengeParam(said, 'scope');
   if (error !== undefined && OF_TOKEN.test(error)) params.push(`error="${error}"`);
   if (scopes !== undefined && SCOPES.test(scopes)) params.push(`scope="${scopes}"`);
   if (name === 'DPoP' && 'proofAlgorithms' in auth) params.push(`algs="${auth.proofAlgorithms.join(' ')}"`);
@@ -46,7 +46,7 @@ export function relayedChallenge(said: string, { auth, resourceMetadata, scheme 
 }
 
 /** RFC 9110 11.2: a parameter as a token or a quoted string; the first one of that name. */
-const paramOf = (challenge: string, name: string): string | undefined => {
+export const challengeParam = (challenge: string, name: string): string | undefined => {
   const found = new RegExp(`(?:^|[\\s,])${name}\\s*=\\s*(?:"([^"\\\\]*)"|([^\\s",]+))`, 'i').exec(challenge);
   return found?.[1] ?? found?.[2];
 };
