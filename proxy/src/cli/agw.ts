@@ -11,6 +11,7 @@ import { jwksAdd, jwksCreate, jwksRetire } from './jwks.js';
 import { keysGenerate } from './keys.js';
 import { proofMint } from './proof.js';
 import { prune } from './prune.js';
+import { smoke } from './smoke.js';
 import { tokenMint } from './token.js';
 
 /** The bundle beside this one; it acts on process.argv. */
@@ -30,6 +31,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   explain,
   'config extract': configExtract,
   curl,
+  smoke,
   'keys generate': keysGenerate,
   'jwks create': jwksCreate,
   'jwks add': jwksAdd,

@@ -67,9 +67,14 @@ it.each<[string, string, () => string[]]>([
   }
 });
 it('sends what it is told to, and a proof of the URL without its query', async () => {
-  const args = ['--data', '{"a":1}', '--header', 'X-Extra: yes', '--body', '--method', 'PUT'];
+  const args = ['--data', '{"a":1}', '--header', 'Accept: text/told', '--body', '--method', 'PUT'];
   await run('/mcp?q=1', ...bound(), '--key', at('client.pem'), ...args.slice(0, 5));
-  expect(fixture.seen.at(-1)).toMatchObject({ method: 'POST', url: '/mcp?q=1', body: '{"a":1}' });
+  expect(fixture.seen.at(-1)).toMatchObject({
+    method: 'POST',
+    url: '/mcp?q=1',
+    headers: { accept: 'text/told' },
+    body: '{"a":1}',
+  });
   const { lines } = await run('/mcp', ...bound(), '--key', at('client.pem'), ...args);
   expect(lines[1]).toMatch(/^refused: 405 the method is not allowed here/);
   expect(lines).toContain('reason: method_not_allowed');

@@ -120,6 +120,7 @@ export class RunbookStack {
         GATEWAY: this.url(route),
         ADMIN: `http://127.0.0.1:${this.#ports.adminPort}`,
         CURL_CA_BUNDLE: this.file('tls.crt'),
+        NODE_EXTRA_CA_CERTS: this.file('tls.crt'),
       },
     });
     return stdout;
