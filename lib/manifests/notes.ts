@@ -11,6 +11,8 @@ import { halvesElsewhere } from './other-half';
 /** Who brings an API that no cluster has by itself. */
 export interface Requirement {
   readonly apiVersion: string;
+  /** Absent: every kind of it. */
+  readonly kind?: string;
   readonly needs: string;
   /** Constructs and props that emit it. */
   readonly emittedBy: string;
@@ -38,6 +40,12 @@ export const REQUIREMENTS: readonly Requirement[] = [
     emittedBy: '`GatewayExposure`',
   },
   {
+    apiVersion: 'networking.k8s.io/v1',
+    kind: 'Ingress',
+    needs: 'an Ingress controller of the class that is named',
+    emittedBy: '`GatewayIngress`',
+  },
+  {
     apiVersion: 'autoscaling/v2',
     needs: 'metrics-server, and for `openStreams` an adapter that serves custom.metrics.k8s.io',
     emittedBy: '`autoscaling`',
@@ -48,6 +56,10 @@ export const REQUIREMENTS: readonly Requirement[] = [
     emittedBy: '`NetworkPolicyFlavor.CILIUM`',
   },
 ];
+
+/** The API, and where only one kind of it is meant that. */
+export const apiOf = ({ apiVersion, kind }: Requirement) =>
+  kind === undefined ? apiVersion : `${apiVersion} ${kind}`;
 
 const SAID = new WeakSet<IConstruct>();
 
@@ -66,9 +78,9 @@ export function notesText(root: IConstruct, kubernetesMinor: number): string {
     root.node
       .findAll()
       .filter((c): c is ApiObject => ApiObject.isApiObject(c))
-      .map(({ apiVersion }) => apiVersion),
+      .flatMap(({ apiVersion, kind }) => [apiVersion, `${apiVersion} ${kind}`]),
   );
-  const needs = REQUIREMENTS.filter(({ apiVersion }) => used.has(apiVersion)).map((r) => r.needs);
+  const needs = REQUIREMENTS.filter((r) => used.has(apiOf(r))).map((r) => r.needs);
   const elsewhere = halvesElsewhere(root);
   const doubts = AppRegistry.of(root)
     .allGateways()

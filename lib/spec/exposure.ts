@@ -10,10 +10,17 @@ const WELL_KNOWN = '/.well-known/oauth-protected-resource';
 const MAX_ROUTES = 15;
 const NO_LIMIT = { timeouts: { request: '0s' } };
 
-const exposed = (spec: GatewaySpec, names: readonly string[] | undefined): RouteSpec[] =>
+/** Those of these names; where none are given, every MCP route. */
+export const exposed = (spec: GatewaySpec, names: readonly string[] | undefined): RouteSpec[] =>
   spec.routes.filter(({ kind, name }) => names?.includes(name) ?? kind === 'mcp');
 
 const hasMetadata = (auth: AuthProfile) => auth._profile !== 'selfSigned';
+
+/** Where the RFC 9728 metadata of these routes is, without a prefix that a front cuts off. */
+export const metadataPaths = (spec: GatewaySpec, routes: readonly RouteSpec[]): string[] =>
+  routes
+    .filter((route) => hasMetadata(authOf(spec, route)))
+    .map(({ pathPrefix }) => WELL_KNOWN + (spec.publicPathPrefix ?? '') + pathPrefix);
 
 /**
  * Names of the Service that contain its namespace; not the bare one, which means another gateway in another
@@ -27,10 +34,10 @@ export const serviceHosts = ({
   readonly namespace: string;
 }): string[] => ['.svc.cluster.local', '.svc', ''].map((domain) => `${name}.${namespace}${domain}`);
 
-/** Host names of the origins that clients outside use: https, and not the Service's own. */
-export function publicHosts(spec: GatewaySpec): string[] {
+/** Host names of the origins that clients outside use: https unless it is said, and not the Service's own. */
+export function publicHosts(spec: GatewaySpec, scheme: 'http' | 'https' = 'https'): string[] {
   const urls = spec.publicOrigins.filter((origin) => URL.canParse(origin)).map((origin) => new URL(origin));
-  const hosts = urls.filter(({ protocol }) => protocol === 'https:').map(({ hostname }) => hostname);
+  const hosts = urls.filter(({ protocol }) => protocol === `${scheme}:`).map(({ hostname }) => hostname);
   return [...new Set(hosts)].filter(
     (host) => !serviceHosts(spec).includes(host) && !/^[\d.]+$|^\[/.test(host),
   );
@@ -53,7 +60,7 @@ export function httpRouteSpec(spec: GatewaySpec, names: readonly string[] | unde
             },
           ],
         };
-  const described = routes.filter((route) => hasMetadata(authOf(spec, route)));
+  const described = metadataPaths(spec, routes);
   return {
     hostnames: publicHosts(spec),
     rules: [
@@ -67,9 +74,7 @@ export function httpRouteSpec(spec: GatewaySpec, names: readonly string[] | unde
         ? []
         : [
             {
-              matches: described.map(({ pathPrefix }) => ({
-                path: { type: 'Exact', value: WELL_KNOWN + prefix + pathPrefix },
-              })),
+              matches: described.map((value) => ({ path: { type: 'Exact', value } })),
               backendRefs,
             },
           ]),
@@ -78,24 +83,9 @@ export function httpRouteSpec(spec: GatewaySpec, names: readonly string[] | unde
 }
 
 export function exposureViolations(spec: GatewaySpec, names: readonly string[] | undefined): Violation[] {
-  const routes = exposed(spec, names);
-  const count = routes.length;
-  const under = spec.routes.flatMap((route) =>
-    routes
-      .filter(({ pathPrefix }) => !routes.includes(route) && route.pathPrefix.startsWith(`${pathPrefix}/`))
-      .map((over) => [route, over] as const),
-  );
+  const count = exposed(spec, names).length;
   return [
-    ...(publicHosts(spec).length > 0
-      ? []
-      : [
-          {
-            where: 'gateway.publicOrigins',
-            want: 'must name an https origin with a host name, which is what clients outside put into htu',
-            got: spec.publicOrigins,
-            next: 'for example ["https://gateway.example.com"]',
-          },
-        ]),
+    ...originViolations(spec, 'https'),
     ...(spec.tlsSecretName === undefined
       ? []
       : [
@@ -106,24 +96,55 @@ export function exposureViolations(spec: GatewaySpec, names: readonly string[] |
             next: 'end TLS at the parents, or write a TLSRoute that passes it through',
           },
         ]),
-    ...(count >= 1 && count <= MAX_ROUTES
+    ...(count <= MAX_ROUTES
       ? []
       : [
           {
             where: 'routes',
             want: `must be 1 to ${MAX_ROUTES} routes of the gateway`,
             got: count,
-            next:
-              count === 0
-                ? 'a SecretsRoute must be named'
-                : 'expose some of them by another GatewayExposure of another name',
+            next: 'expose some of them by another GatewayExposure of another name',
           },
         ]),
-    ...under.map(([route, over]): Violation => ({
-      where: 'routes',
-      want: `must name "${route.name}", whose prefix lies under that of "${over.name}" and would be reached with it`,
-      got: route.pathPrefix,
-      next: 'name it, or give it a prefix of its own',
-    })),
+    ...routeViolations(spec, names),
   ];
+}
+
+/** Clients outside put one of the origins into htu. */
+export function originViolations(spec: GatewaySpec, scheme: 'http' | 'https'): Violation[] {
+  if (publicHosts(spec, scheme).length > 0) return [];
+  return [
+    {
+      where: 'gateway.publicOrigins',
+      want: `must name an ${scheme} origin with a host name, which is what clients outside put into htu`,
+      got: spec.publicOrigins,
+      next: `for example ["${scheme}://gateway.example.com"]`,
+    },
+  ];
+}
+
+/** There is something to reach, and nothing is reached that was not named. */
+export function routeViolations(spec: GatewaySpec, names: readonly string[] | undefined): Violation[] {
+  const routes = exposed(spec, names);
+  if (routes.length === 0) {
+    return [
+      {
+        where: 'routes',
+        want: 'must be at least one route of the gateway',
+        got: 0,
+        next: 'a SecretsRoute must be named',
+      },
+    ];
+  }
+  const under = spec.routes.flatMap((route) =>
+    routes
+      .filter(({ pathPrefix }) => !routes.includes(route) && route.pathPrefix.startsWith(`${pathPrefix}/`))
+      .map((over) => [route, over] as const),
+  );
+  return under.map(([route, over]): Violation => ({
+    where: 'routes',
+    want: `must name "${route.name}", whose prefix lies under that of "${over.name}" and would be reached with it`,
+    got: route.pathPrefix,
+    next: 'name it, or give it a prefix of its own',
+  }));
 }

@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { FIELDS } from '../../lib/spec/kubernetes-version';
-import { REQUIREMENTS } from '../../lib/manifests/notes';
+import { apiOf, REQUIREMENTS } from '../../lib/manifests/notes';
 import { root } from '../support/synth';
 
 const page = `# What manifests ask of a cluster
@@ -15,7 +15,7 @@ synthesized; \`CDK8S_AGENTGATEWAY_NOTES=off\` keeps that silent.
 
 | emitted by | API | comes with |
 |---|---|---|
-${REQUIREMENTS.map((r) => `| ${r.emittedBy} | \`${r.apiVersion}\` | ${r.needs} |`).join('\n')}
+${REQUIREMENTS.map((r) => `| ${r.emittedBy} | \`${apiOf(r)}\` | ${r.needs} |`).join('\n')}
 
 ## Fields by version
 

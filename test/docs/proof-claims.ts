@@ -105,6 +105,14 @@ export const PROPS: readonly Claim[] = [
     left: "a controller of the Gateway API: haproxy does what the HTTPRoute says, and the CRD's schema takes it",
   },
   {
+    claims: 'clients outside the cluster, by an Ingress of nginx, Traefik or another',
+    shownBy: [
+      'test/lib/gateway-ingress.test.ts › brings clients over TLS to the MCP routes and their metadata, and to nothing else',
+      'test/lib/gateway-ingress.test.ts › lets nginx wait for events, pass them on at once',
+    ],
+    left: 'an Ingress controller that reads the annotations',
+  },
+  {
     claims: 'TLS in the pod, by cert-manager',
     shownBy: [
       'test/lib/gateway-certificate.test.ts › take the Certificate, and not a mutant of it',

@@ -126,7 +126,7 @@ describe('GatewayExposure', () => {
     [
       'no MCP route',
       [{}, {}, { mcp: 0 }],
-      'routes: must be 1 to 15 routes of the gateway, got 0; a SecretsRoute must be named',
+      'routes: must be at least one route of the gateway, got 0; a SecretsRoute must be named',
     ],
     [
       'more routes than an HTTPRoute has rules',
