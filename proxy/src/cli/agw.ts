@@ -7,6 +7,7 @@ import { CliError } from './command.js';
 import { configExtract } from './config-extract.js';
 import { curl } from './curl.js';
 import { explain } from './explain.js';
+import { helmSecretInspect } from './helm-secret.js';
 import { jwksAdd, jwksCreate, jwksRetire } from './jwks.js';
 import { keysGenerate } from './keys.js';
 import { proofMint } from './proof.js';
@@ -38,6 +39,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   'jwks retire': jwksRetire,
   'token mint': tokenMint,
   'proof mint': proofMint,
+  'helm-secret inspect': helmSecretInspect,
   prune,
 };
 const NAMES = Object.keys(COMMANDS);

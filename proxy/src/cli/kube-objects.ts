@@ -45,7 +45,8 @@ export function readInput(file: string): Buffer {
 export const readObjects = (files: readonly string[]): readonly unknown[] =>
   files.flatMap((file) => objectsOf(readInput(file).toString('utf8'), file));
 
-function objectsOf(text: string, file: string): unknown[] {
+/** Of a text of one or more documents. @param file for errors: where it is from */
+export function objectsOf(text: string, file: string): unknown[] {
   const documents = parseAllDocuments(text);
   const objects = ('empty' in documents ? [] : documents).map((document) => {
     const [error] = document.errors;
