@@ -62,7 +62,7 @@ const vendorChunks = {
 /** The names that our sources import of a library; a chunk that exports only these lets esbuild drop the rest. */
 const VENDOR_ENTRY = {
   'zod/mini':
-    "export { _default, array, boolean, discriminatedUnion, enum, literal, number, optional, prefault, record, refine, strictObject, string, union } from 'zod/mini';",
+    "export { _default, array, boolean, discriminatedUnion, enum, literal, number, object, optional, prefault, record, refine, strictObject, string, union } from 'zod/mini';",
   'prom-client':
     "export { AggregatorRegistry, Registry, Counter, Gauge, Histogram, collectDefaultMetrics } from 'prom-client';",
   ioredis: "export { Cluster, Redis } from 'ioredis';",

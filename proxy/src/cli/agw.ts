@@ -14,6 +14,7 @@ import { proofMint } from './proof.js';
 import { prune } from './prune.js';
 import { smoke } from './smoke.js';
 import { tokenMint } from './token.js';
+import { top } from './top.js';
 
 /** The bundle beside this one; it acts on process.argv. */
 const PROXY: string = './proxy.mjs';
@@ -41,6 +42,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   'proof mint': proofMint,
   'helm-secret inspect': helmSecretInspect,
   prune,
+  top,
 };
 const NAMES = Object.keys(COMMANDS);
 const NAME_WIDTH = Math.max(...NAMES.map(({ length }) => length));
@@ -89,9 +91,12 @@ function out(text: string): void {
   process.stdout.write(`${text}\n`);
 }
 
+/** Of a terminal that does not know its size, the size of the first ones. */
+const screen = () => ({ rows: process.stdout.rows || 24, columns: process.stdout.columns || 80 });
+
 async function run(command: Command, args: readonly string[]): Promise<number> {
   try {
-    return (await command.run(args, { out })) ?? 0;
+    return (await command.run(args, { out, screen: process.stdout.isTTY ? screen : undefined })) ?? 0;
   } catch (cause) {
     const { message } = cause as Error;
     process.stderr.write(`agw: ${message}\n`);

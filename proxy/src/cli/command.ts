@@ -1,6 +1,14 @@
 /** What a command may touch, besides files it is told to. */
 export interface Io {
   readonly out: (text: string) => void;
+  /** Of the terminal, now; absent: what is written goes elsewhere. */
+  readonly screen?: (() => ScreenSize) | undefined;
+}
+
+/** In cells. */
+export interface ScreenSize {
+  readonly rows: number;
+  readonly columns: number;
 }
 
 export interface Command {

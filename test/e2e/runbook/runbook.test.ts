@@ -67,10 +67,13 @@ needs('the runbook', missing);
 
   describe('the procedure', () => {
     it('Verify: says that it is ready, and lets a proof pass once', async () => {
-      const [ready, twice, smoke] = blocks('Verify', 3);
+      const [ready, twice, smoke, status] = blocks('Verify', 4);
       expect(await run(ready)).toMatch(/"status":"ok".*\nHTTP\/2 200 *\r?\n401 without credentials\n$/);
       expect(await run(twice)).toMatch(/^401 once more\n\{.*"reason":"dpop_replayed".*\}\n$/);
       expect(await run(smoke)).toMatch(/^ok +replay +401 dpop_replayed[^]*\nall 10 as they must be\n$/m);
+      expect(await run(status)).toMatch(
+        /^agent gateway http:\/\/127\.0\.0\.1:\d+: ready\n[^]* dpop_replayed /,
+      );
     });
 
     it('Read an audit trail: finds the use of a proof that was sent again', async () => {

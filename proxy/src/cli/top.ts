@@ -1,0 +1,93 @@
+/** `agw top`: what a gateway says of itself, in a terminal. */
+import { parseArgs } from 'node:util';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { viewOf, type StatusSection } from '../admin/status-view.js';
+import type { GatewayStatus } from '../observe/status.js';
+import { CliError, required, type Command, type ScreenSize } from './command.js';
+import { send } from './http-client.js';
+import { requestUrl } from './minting.js';
+import { readStatus } from './read-status.js';
+
+const REFRESH_MS = 2_000;
+/** ECMA-48: the cursor to the first cell, and nothing on the screen. */
+const CLEAR = '\x1b[H\x1b[2J';
+const MOST_TOLD = 100;
+
+export const top: Command = {
+  usage: 'top --admin URL [--once]   again every 2 s in a terminal, else once; 1: it is not ready',
+  summary:
+    'shows whether a gateway is ready and why not, what it refuses, and which keys and certificates it has',
+  async run(args, { out, screen }) {
+    const { values } = parseArgs({
+      args: [...args],
+      options: { admin: { type: 'string' }, once: { type: 'boolean', default: false } },
+    });
+    const url = statusUrl(required(values, 'admin'));
+    const first = await askStatus(url);
+    if (values.once || screen === undefined) {
+      out(linesOf(first, url).join('\n'));
+      return first.ready ? 0 : 1;
+    }
+    for (let lines = linesOf(first, url); ;) {
+      out(frame(lines, screen()));
+      await sleep(REFRESH_MS);
+      // A gateway that is away may come back.
+      lines = await askStatus(url).then(
+        (status) => linesOf(status, url),
+        (cause: Error) => [cause.message, 'tries again; ^C ends it'],
+      );
+    }
+  },
+};
+
+function statusUrl(text: string): URL {
+  const url = requestUrl(text, '--admin');
+  if (url.pathname !== '/' || url.search !== '')
+    throw new CliError(
+      '--admin',
+      'must be the URL of the admin port, without a path',
+      JSON.stringify(text),
+      `did you mean ${url.origin}?`,
+    );
+  return new URL('/status', url);
+}
+
+async function askStatus(url: URL): Promise<GatewayStatus> {
+  const request = { url, method: 'GET', headers: {}, body: undefined, ca: undefined };
+  const { status, body } = await send(request, true);
+  const found = status === 200 ? readStatus(body) : undefined;
+  if (found !== undefined) return found;
+  const told = visible(body.trim().slice(0, MOST_TOLD));
+  throw new Error(
+    `${url.href}: must be the status of a gateway, got ${status} ${told}; name its admin port (9090), not that of clients`,
+  );
+}
+
+function linesOf(status: GatewayStatus, { origin }: URL): string[] {
+  const { headline, sections } = viewOf(status);
+  const lines = [`agent gateway ${origin}: ${headline}`, status.time];
+  for (const section of sections) lines.push('', section.title, ...tableLines(section));
+  return lines.map(visible);
+}
+
+/** Columns as wide as their longest cell. */
+function tableLines({ head, rows }: StatusSection): string[] {
+  const all = (head.length === 0 ? rows : [head, ...rows]).map((row) => row.map(visible));
+  const widths = all.reduce<number[]>(
+    (widest, row) => row.map((cell, i) => Math.max(widest[i] ?? 0, cell.length)),
+    [],
+  );
+  return all.map((row) => `  ${row.map((cell, i) => cell.padEnd(widths[i]!)).join('  ')}`.trimEnd());
+}
+
+/** What a terminal would obey, or would turn around, is shown by its number (Unicode TR 9, 2). */
+const UNSEEN = /[\p{Cc}\p{Bidi_Control}\p{Zl}\p{Zp}\ufeff]/gu;
+const visible = (text: string): string =>
+  text.replace(UNSEEN, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
+
+/** A whole screen: no line is broken in two, none moves the first one away. */
+export function frame(lines: readonly string[], { rows, columns }: ScreenSize): string {
+  // The last row is that of the cursor.
+  const shown = lines.slice(0, Math.max(1, rows - 1)).map((line) => line.slice(0, columns));
+  return `${CLEAR}${shown.join('\n')}`;
+}
