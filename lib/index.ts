@@ -32,6 +32,7 @@ export * from './values/rate-limit';
 export * from './values/replay-store';
 export * from './values/scheduling';
 export * from './values/secret-source';
+export * from './values/secret-store-options';
 export * from './values/token-exchange';
 export * from './values/egress-proxy';
 export * from './values/tracing';

@@ -4,7 +4,8 @@ import { Construct, IConstruct } from 'constructs';
 import { SecretUse } from '../config/mounted-files';
 import { canonicalJson } from '../support/json';
 import { refuse } from '../support/text';
-import { SecretCreationPolicy, SecretStoreRef, VaultStoreOptions } from '../values/secret-source';
+import { SecretCreationPolicy, SecretStoreRef } from '../values/secret-source';
+import { StoreProvider } from '../values/store-provider';
 import { clusterScoped, emitRaw } from './k8s';
 
 const API_VERSION = 'external-secrets.io/v1';
@@ -62,7 +63,8 @@ export function emitExternalSecret(
       );
     }
   }
-  if (options.store._vault !== undefined) emitStore(scope, options.store, options.store._vault, owner);
+  const { _provider: provider } = options.store;
+  if (provider !== undefined) emitStore(scope, options.store, provider, owner);
 }
 
 /** What each app has: several uses share an object. The first of a name is remembered. */
@@ -78,15 +80,16 @@ function emittedAs(scope: Construct, name: string, spec: object): 'new' | 'same'
 
 const EMITTED = new WeakMap<IConstruct, Map<string, string>>();
 
-function emitStore(scope: Construct, store: SecretStoreRef, vault: VaultStoreOptions, owner: Owner): void {
-  const place = vault.clusterScoped === true ? '' : `${owner.namespace}/`;
-  const spec = storeSpec(vault, owner);
+function emitStore(scope: Construct, store: SecretStoreRef, provider: StoreProvider, owner: Owner): void {
+  const isShared = provider.options.clusterScoped === true;
+  const place = isShared ? '' : `${owner.namespace}/`;
+  const spec = storeSpec(provider, owner);
   const name = store._nameIn(owner.namespace);
   const as = emittedAs(scope, `${store.kind} ${place}${name}`, spec);
   if (as === 'same') return;
   if (as === 'other') {
     refuse({
-      where: 'vault.name',
+      where: `${provider.where}.name`,
       want: `must differ from that of another ${store.kind} with other settings`,
       got: name,
       next: "give each a name of its own, or both the same serviceAccountName, which is else the gateway's",
@@ -99,40 +102,84 @@ function emitStore(scope: Construct, store: SecretStoreRef, vault: VaultStoreOpt
     { name, namespace: owner.namespace, labels: owner.labels },
     { spec },
   );
-  if (vault.clusterScoped === true) clusterScoped(object);
+  if (isShared) clusterScoped(object);
 }
 
-function storeSpec(vault: VaultStoreOptions, { namespace, serviceAccountName }: Owner): object {
+function storeSpec(provider: StoreProvider, { namespace, serviceAccountName }: Owner): object {
+  const { clusterScoped: isShared = false, serviceAccountName: asked } = provider.options;
   // The namespace of a reference is legal in a cluster-scoped store only.
-  const inNamespace = vault.clusterScoped === true ? { namespace } : {};
+  const inNamespace = isShared ? { namespace } : {};
+  const account = { name: asked ?? serviceAccountName, ...inNamespace };
   return {
-    ...(vault.clusterScoped === true ? { conditions: [{ namespaces: [namespace] }] } : {}),
-    provider: {
-      vault: {
-        server: vault.server,
-        path: vault.path,
-        version: 'v2',
-        ...(vault.ca === undefined
-          ? {}
-          : {
-              caProvider: {
-                type: vault.ca._kind === 'secret' ? 'Secret' : 'ConfigMap',
-                name: vault.ca._name,
-                key: vault.ca._key,
-                ...inNamespace,
-              },
-            }),
-        auth: {
-          kubernetes: {
-            mountPath: vault.mountPath ?? 'kubernetes',
-            role: vault.role,
-            serviceAccountRef: {
-              name: vault.serviceAccountName ?? serviceAccountName,
-              audiences: [vault.audience ?? 'vault'],
-              ...inNamespace,
+    ...(isShared ? { conditions: [{ namespaces: [namespace] }] } : {}),
+    provider: providerSpec(provider, account, inNamespace),
+  };
+}
+
+/** Who logs in; each backend gets a token of it that is made for the backend. */
+interface Account {
+  readonly name: string;
+  readonly namespace?: string;
+}
+
+function providerSpec(provider: StoreProvider, account: Account, inNamespace: object): object {
+  switch (provider.kind) {
+    case 'vault':
+      return { vault: vaultSpec(provider, account, inNamespace) };
+    case 'aws': {
+      const { region, roleArn } = provider.options;
+      const role = roleArn === undefined ? {} : { role: roleArn };
+      return {
+        aws: { service: 'SecretsManager', region, ...role, auth: { jwt: { serviceAccountRef: account } } },
+      };
+    }
+    case 'gcp': {
+      const { projectId, clusterName, clusterLocation } = provider.options;
+      return {
+        gcpsm: {
+          projectID: projectId,
+          auth: {
+            workloadIdentity: {
+              ...(clusterName === undefined ? {} : { clusterName }),
+              ...(clusterLocation === undefined ? {} : { clusterLocation }),
+              serviceAccountRef: account,
             },
           },
         },
+      };
+    }
+    case 'azure': {
+      const { vaultUrl, tenantId } = provider.options;
+      return { azurekv: { authType: 'WorkloadIdentity', vaultUrl, tenantId, serviceAccountRef: account } };
+    }
+  }
+}
+
+function vaultSpec(
+  { where, options: vault }: StoreProvider & { readonly kind: 'vault' },
+  account: Account,
+  inNamespace: object,
+): object {
+  const { name, ...rest } = account;
+  return {
+    server: vault.server,
+    path: vault.path,
+    version: 'v2',
+    ...(vault.ca === undefined
+      ? {}
+      : {
+          caProvider: {
+            type: vault.ca._kind === 'secret' ? 'Secret' : 'ConfigMap',
+            name: vault.ca._name,
+            key: vault.ca._key,
+            ...inNamespace,
+          },
+        }),
+    auth: {
+      kubernetes: {
+        mountPath: vault.mountPath ?? 'kubernetes',
+        role: vault.role,
+        serviceAccountRef: { name, audiences: [vault.audience ?? where.toLowerCase()], ...rest },
       },
     },
   };

@@ -22,7 +22,7 @@ export const REQUIREMENTS: readonly Requirement[] = [
   {
     apiVersion: 'external-secrets.io/v1',
     needs: 'External Secrets Operator 0.16 or later',
-    emittedBy: '`SecretSource.externalSecret`, `SecretStoreRef.vault`',
+    emittedBy: '`SecretSource.externalSecret`, the stores of `SecretStoreRef`',
   },
   {
     apiVersion: 'cert-manager.io/v1',

@@ -23,6 +23,7 @@ import { autoscalingViolations } from './autoscaling-violations';
 import { dataPlaneViolations } from './data-plane-violations';
 import { extraViolations } from './extra-violations';
 import { sizeViolations } from './size-violations';
+import { storeViolations } from './store-violations';
 import { workloadViolations } from './workload-violations';
 
 /** @param others gateways of the same namespace */
@@ -34,6 +35,7 @@ export function gatewayViolations(spec: GatewaySpec, others: readonly GatewaySpe
     ...nodeViolations(spec),
     ...workloadViolations(spec),
     ...extraViolations(spec),
+    ...storeViolations(spec),
     ...redisViolations(spec),
     ...peerViolations(spec),
     ...egressViolations(spec),

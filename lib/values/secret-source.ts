@@ -1,7 +1,13 @@
 import { Duration } from 'cdk8s';
-import { DURATION, FLAG, instanceOf, oneOf, optional, Shape, struct, TEXT } from '../support/kinds';
+import { DURATION, instanceOf, oneOf, optional, Shape, struct, TEXT } from '../support/kinds';
 import { checkKey, checkObjectName, refuse } from '../support/text';
-import { CaBundle } from './ca-bundle';
+import {
+  AwsSecretsManagerOptions,
+  AzureKeyVaultOptions,
+  GcpSecretManagerOptions,
+  VaultStoreOptions,
+} from './secret-store-options';
+import { awsProvider, azureProvider, gcpProvider, StoreProvider, vaultProvider } from './store-provider';
 
 /** Who owns the Secret that the External Secrets Operator writes. */
 export enum SecretCreationPolicy {
@@ -11,87 +17,43 @@ export enum SecretCreationPolicy {
   ORPHAN = 'Orphan',
 }
 
-/** Vault as the backend of a SecretStore. */
-export interface VaultStoreOptions {
-  /** `https://` address of Vault. */
-  readonly server: string;
-
-  /** Mount path of the KV version 2 engine, for example `secret`. */
-  readonly path: string;
-
-  /** Vault role that the Kubernetes login asks for. */
-  readonly role: string;
-
-  /**
-   * Name of the store object.
-   *
-   * @default - 'vault-backend'; of a ClusterSecretStore, which all namespaces share, 'vault-backend-' and the
-   *   gateway's namespace
-   */
-  readonly name?: string;
-
-  /**
-   * Mount path of Vault's Kubernetes auth method.
-   *
-   * @default 'kubernetes'
-   */
-  readonly mountPath?: string;
-
-  /**
-   * Make it a ClusterSecretStore; it then admits the gateway's namespace only.
-   *
-   * @default false
-   */
-  readonly clusterScoped?: boolean;
-
-  /**
-   * ServiceAccount that logs in.
-   *
-   * @default - the gateway's
-   */
-  readonly serviceAccountName?: string;
-
-  /**
-   * Audience of the token that logs in; the Vault role must name the same.
-   *
-   * @default 'vault'
-   */
-  readonly audience?: string;
-
-  /**
-   * Certificates that Vault is verified against.
-   *
-   * @default - the operator's own roots
-   */
-  readonly ca?: CaBundle;
-}
-
-const VAULT_SHAPE: Shape<VaultStoreOptions> = {
-  server: TEXT,
-  path: TEXT,
-  role: TEXT,
-  name: optional(TEXT),
-  mountPath: optional(TEXT),
-  clusterScoped: optional(FLAG),
-  serviceAccountName: optional(TEXT),
-  audience: optional(TEXT),
-  ca: optional(instanceOf(CaBundle)),
-};
-const VAULT_OPTIONS = struct('VaultStoreOptions', VAULT_SHAPE);
-
 /** The store that an ExternalSecret reads from. */
 export class SecretStoreRef {
   /** Emits a store for HashiCorp Vault, of `external-secrets.io/v1`. Refuses a server without TLS. */
   public static vault(options: VaultStoreOptions): SecretStoreRef {
-    VAULT_OPTIONS.check('vault', options);
-    if (!URL.canParse(options.server) || !options.server.startsWith('https://')) {
-      refuse({ where: 'vault.server', want: 'must be an https URL', got: options.server });
-    }
-    return new SecretStoreRef(
-      checkObjectName('vault.name', options.name ?? 'vault-backend'),
-      options.clusterScoped ?? false,
-      options,
-    );
+    return SecretStoreRef.of(vaultProvider('vault', options), 'vault-backend');
+  }
+
+  /**
+   * Emits a store for OpenBao, by the operator's provider for Vault, whose API OpenBao has. Refuses a server without
+   * TLS.
+   */
+  public static openBao(options: VaultStoreOptions): SecretStoreRef {
+    return SecretStoreRef.of(vaultProvider('openBao', options), 'openbao-backend');
+  }
+
+  /**
+   * Emits a store for AWS Secrets Manager, which logs in by IRSA: the ServiceAccount must be annotated with
+   * `eks.amazonaws.com/role-arn`. No access key is taken.
+   */
+  public static awsSecretsManager(options: AwsSecretsManagerOptions): SecretStoreRef {
+    return SecretStoreRef.of(awsProvider(options), 'aws-secrets-manager');
+  }
+
+  /**
+   * Emits a store for GCP Secret Manager, which logs in by Workload Identity Federation for GKE. No service account key
+   * is taken.
+   */
+  public static gcpSecretManager(options: GcpSecretManagerOptions): SecretStoreRef {
+    return SecretStoreRef.of(gcpProvider(options), 'gcp-secret-manager');
+  }
+
+  /**
+   * Emits a store for Azure Key Vault, which logs in by Workload Identity: the ServiceAccount must be annotated with
+   * `azure.workload.identity/client-id`. No client secret is taken.
+   */
+  public static azureKeyVault(options: AzureKeyVaultOptions): SecretStoreRef {
+    return SecretStoreRef.of(azureProvider(options), 'azure-key-vault');
   }
 
   /** A SecretStore of the gateway's namespace that somebody else keeps. */
@@ -110,19 +72,24 @@ export class SecretStoreRef {
   /** `SecretStore` or `ClusterSecretStore`. */
   public readonly kind: string;
 
-  /** @internal */
-  public readonly _vault?: VaultStoreOptions;
+  /** @internal absent: somebody else keeps the store */
+  public readonly _provider?: StoreProvider;
 
   /** @internal what it is called for a gateway of this namespace */
   public _nameIn(namespace: string): string {
-    const shared = this._vault?.clusterScoped === true && this._vault.name === undefined;
-    return shared ? `${this.name}-${namespace}` : this.name;
+    const { clusterScoped = false, name } = this._provider?.options ?? {};
+    return clusterScoped && name === undefined ? `${this.name}-${namespace}` : this.name;
   }
 
-  private constructor(name: string, clusterScoped: boolean, vault?: VaultStoreOptions) {
+  private static of(provider: StoreProvider, usualName: string): SecretStoreRef {
+    const { name = usualName, clusterScoped = false } = provider.options;
+    return new SecretStoreRef(checkObjectName(`${provider.where}.name`, name), clusterScoped, provider);
+  }
+
+  private constructor(name: string, clusterScoped: boolean, provider?: StoreProvider) {
     this.name = name;
     this.kind = clusterScoped ? 'ClusterSecretStore' : 'SecretStore';
-    this._vault = vault;
+    this._provider = provider;
   }
 }
 

@@ -86,11 +86,12 @@ export const PROPS: readonly Claim[] = [
     shownBy: ['test/lib/agent-gateway.test.ts › runs the proxy and agentgateway, the proxy alone'],
   },
   {
-    claims: 'a backend credential from Vault, as a file',
+    claims: 'a backend credential from Vault, OpenBao, AWS, GCP or Azure, as a file',
     shownBy: [
       'test/lib/external-secrets.test.ts › is written by an ExternalSecret to the Secret that is mounted',
+      "test/lib/secret-stores.test.ts › logs in as the gateway's ServiceAccount, or as another, with no key",
     ],
-    left: 'the External Secrets Operator and Vault: the objects are judged by the schemas of their CRDs',
+    left: 'the External Secrets Operator and its backends: the objects are judged by the schemas of their CRDs',
   },
   {
     claims: "the backend's own token, for the caller's (RFC 8693)",
