@@ -1,16 +1,16 @@
 /** What a request is let in by, from the options of a command. */
-import { type KeyObject } from 'node:crypto';
+import { createPublicKey, type KeyObject } from 'node:crypto';
 import { CliError } from './command.js';
 import { readPrivateKey } from './key-files.js';
 import { mintProof, mintSelfSigned, type ProofParts, type Target, type TokenParts } from './minting.js';
-import { boundToken, profileOf, TOKEN_OPTIONS, tokenParts } from './token.js';
+import { boundToken, profileOf, thumbprintOf, TOKEN_OPTIONS, tokenParts } from './token.js';
 
 export const CREDENTIAL_OPTIONS = { ...TOKEN_OPTIONS, token: { type: 'string' } } as const;
 
 export const CREDENTIALS_USAGE =
   '(--token ACCESS_TOKEN --key client.pem' +
   ' | --key private.pem --kid KID --iss ISS --aud AUD [--ttl SECONDS]' +
-  ' | --profile dpop --key as.pem --kid KID --iss ISS --aud AUD --sub SUB --client-id ID --dpop-key client.pem)';
+  ' | --profile dpop --key as.pem --kid KID --iss ISS --aud AUD --sub SUB --client-id ID --dpop-key client.pem) [--key-passphrase-file FILE]';
 
 export type Credentials =
   | { readonly kind: 'none' }
@@ -28,14 +28,16 @@ export async function credentialsOf(values: Values): Promise<Credentials> {
     if (values.profile !== undefined || values.kid !== undefined)
       throw new CliError('--token', 'must stand without what a token is minted from: --profile, --kid');
     if (typeof key !== 'string') return { kind: 'bearer', token };
-    return { kind: 'dpop', token, key: readPrivateKey(key, 'key') };
+    return { kind: 'dpop', token, key: readPrivateKey(values, 'key') };
   }
   if (values.profile === undefined && key === undefined) return { kind: 'none' };
   const parts = tokenParts(values);
   if (profileOf(values) === 'selfSigned') return { kind: 'selfSigned', parts };
   if (typeof dpopKey !== 'string')
     throw new CliError('--dpop-key', 'is required: it is what the proof is signed with');
-  return { kind: 'dpop', token: await boundToken(values, parts), key: readPrivateKey(dpopKey, 'dpop-key') };
+  const proofKey = readPrivateKey(values, 'dpop-key');
+  const jkt = await thumbprintOf(createPublicKey(proofKey));
+  return { kind: 'dpop', token: await boundToken(values, parts, jkt), key: proofKey };
 }
 
 export const dpopHeaders = async (token: string, key: KeyObject, parts: ProofParts) => ({

@@ -2,7 +2,14 @@ import { parseArgs } from 'node:util';
 import { exportJWK } from 'jose';
 import { parseJwks } from '../keys/parse-jwks.js';
 import { CliError, required, type Command } from './command.js';
-import { algorithmOf, mustBeNew, readPublicKey, readText, replaceFile } from './key-files.js';
+import {
+  algorithmOf,
+  mustBeNew,
+  PASSPHRASE_OPTION,
+  readPublicKey,
+  readText,
+  replaceFile,
+} from './key-files.js';
 
 interface JwkSet {
   keys: Record<string, unknown>[];
@@ -20,31 +27,35 @@ function readSet(file: string): JwkSet {
 
 const textOf = (set: JwkSet) => `${JSON.stringify(set, null, 2)}\n`;
 
-async function publicJwk(
-  file: string,
-  kid: string,
-  alg: string | undefined,
-): Promise<Record<string, unknown>> {
-  const key = readPublicKey(file, 'key');
-  const jwk = { ...(await exportJWK(key)), kid, use: 'sig', alg: alg ?? algorithmOf(key, 'key') };
+interface KeyValues {
+  readonly key?: string | undefined;
+  readonly alg?: string | undefined;
+  readonly 'key-passphrase-file'?: string | undefined;
+}
+
+async function publicJwk(values: KeyValues, kid: string): Promise<Record<string, unknown>> {
+  const key = readPublicKey({ ...values }, 'key');
+  const jwk = { ...(await exportJWK(key)), kid, use: 'sig', alg: values.alg ?? algorithmOf(key, 'key') };
   const parsed = parseJwks(JSON.stringify({ keys: [jwk] }));
   if (!parsed.ok)
     throw new CliError(
       '--key',
       `must be a key that the gateway accepts (${parsed.problems.join('; ')})`,
-      file,
+      values.key,
     );
   return jwk;
 }
 
 export const jwksCreate: Command = {
-  usage: 'jwks create --key public.pem --kid KID --out jwks.json [--alg ALG] [--force]',
+  usage:
+    'jwks create --key public.pem --kid KID --out jwks.json [--alg ALG] [--key-passphrase-file FILE] [--force]',
   summary: 'makes a JWK Set of one public key',
   async run(args, { out }) {
     const { values } = parseArgs({
       args: [...args],
       options: {
         key: { type: 'string' },
+        ...PASSPHRASE_OPTION,
         kid: { type: 'string' },
         out: { type: 'string' },
         alg: { type: 'string' },
@@ -52,7 +63,7 @@ export const jwksCreate: Command = {
       },
     });
     const file = required(values, 'out');
-    const jwk = await publicJwk(required(values, 'key'), required(values, 'kid'), values.alg);
+    const jwk = await publicJwk(values, required(values, 'kid'));
     if (!values.force) mustBeNew(file, 'out', 'add the key with "agw jwks add", or say --force');
     replaceFile(file, textOf({ keys: [jwk] }), 0o644);
     out(`${file}: 1 key, ${String(jwk.kid)}`);
@@ -60,7 +71,7 @@ export const jwksCreate: Command = {
 };
 
 export const jwksAdd: Command = {
-  usage: 'jwks add --jwks jwks.json --key public.pem --kid KID [--alg ALG]',
+  usage: 'jwks add --jwks jwks.json --key public.pem --kid KID [--alg ALG] [--key-passphrase-file FILE]',
   summary: 'adds the next key to a JWK Set',
   async run(args, { out }) {
     const { values } = parseArgs({
@@ -68,6 +79,7 @@ export const jwksAdd: Command = {
       options: {
         jwks: { type: 'string' },
         key: { type: 'string' },
+        ...PASSPHRASE_OPTION,
         kid: { type: 'string' },
         alg: { type: 'string' },
       },
@@ -82,7 +94,7 @@ export const jwksAdd: Command = {
         kid,
         'a kid names one key for ever: choose the next one',
       );
-    set.keys.push(await publicJwk(required(values, 'key'), kid, values.alg));
+    set.keys.push(await publicJwk(values, kid));
     replaceFile(file, textOf(set), 0o644);
     out(
       `${file}: ${set.keys.length} keys; deploy it, move the clients to ${kid}, then "agw jwks retire" the old one`,

@@ -1,7 +1,7 @@
 import { createPrivateKey, createPublicKey, randomUUID, type KeyObject } from 'node:crypto';
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import type { Algorithm } from '../config/index.js';
-import { CliError } from './command.js';
+import { CliError, required } from './command.js';
 
 export function readText(file: string, option: string): string {
   try {
@@ -15,28 +15,52 @@ export function readText(file: string, option: string): string {
   }
 }
 
-export function readPrivateKey(file: string, option: string): KeyObject {
+/** Of every command that reads keys: a file with the passphrase of those that are encrypted. */
+export const PASSPHRASE_OPTION = { 'key-passphrase-file': { type: 'string' } } as const;
+const PASSPHRASE = 'key-passphrase-file';
+
+type Values = Readonly<Record<string, unknown>>;
+
+/** @param option of `values` that names its file */
+export const readPrivateKey = (values: Values, option: string): KeyObject =>
+  readKey(createPrivateKey, values, option, 'must be a private key in PEM');
+
+/** Of a private key, its public half: a JWK Set never gets more. */
+export const readPublicKey = (values: Values, option: string): KeyObject =>
+  readKey(createPublicKey, values, option, 'must be a key in PEM');
+
+/** PKCS #8 (RFC 5958), and what OpenSSL wrote before it. */
+const IS_ENCRYPTED = /^(?:-----BEGIN ENCRYPTED PRIVATE KEY-----|Proc-Type: 4,ENCRYPTED)/m;
+
+function readKey(
+  create: (input: { key: string; passphrase?: string }) => KeyObject,
+  values: Values,
+  option: string,
+  want: string,
+): KeyObject {
+  const file = required(values, option);
+  const key = readText(file, option);
+  const passphrase = IS_ENCRYPTED.test(key) ? readPassphrase(values, option, file) : undefined;
   try {
-    return createPrivateKey(readText(file, option));
-  } catch (cause) {
-    if (cause instanceof CliError) throw cause;
-    throw new CliError(
-      `--${option}`,
-      'must be a private key in PEM',
-      file,
-      'make one with "agw keys generate"',
-    );
+    return create(passphrase === undefined ? { key } : { key, passphrase });
+  } catch {
+    if (passphrase === undefined)
+      throw new CliError(`--${option}`, want, file, 'make one with "agw keys generate"');
+    throw new CliError(`--${PASSPHRASE}`, `must have the passphrase of ${file}`);
   }
 }
 
-/** Of a private key, its public half: a JWK Set never gets more. */
-export function readPublicKey(file: string, option: string): KeyObject {
-  try {
-    return createPublicKey(readText(file, option));
-  } catch (cause) {
-    if (cause instanceof CliError) throw cause;
-    throw new CliError(`--${option}`, 'must be a key in PEM', file, 'make one with "agw keys generate"');
-  }
+/** Without the line end that editors and `echo` write. */
+function readPassphrase(values: Values, option: string, keyFile: string): string {
+  const file = values[PASSPHRASE];
+  if (typeof file !== 'string')
+    throw new CliError(
+      `--${option}`,
+      `needs --${PASSPHRASE}`,
+      `${keyFile}, which is encrypted`,
+      'a pipe will do: <(pass show key)',
+    );
+  return readText(file, PASSPHRASE).replace(/\r?\n$/, '');
 }
 
 /** The algorithm a key signs with, where the user names none. */

@@ -1,7 +1,8 @@
+import type { KeyObject } from 'node:crypto';
 import { parseArgs } from 'node:util';
 import { calculateJwkThumbprint, exportJWK } from 'jose';
 import { CliError, required, wholeSeconds, type Command } from './command.js';
-import { readPrivateKey, readPublicKey } from './key-files.js';
+import { PASSPHRASE_OPTION, readPrivateKey, readPublicKey } from './key-files.js';
 import { htuOf, methodOf, mintBoundToken, mintSelfSigned, type TokenParts } from './minting.js';
 
 type Values = Readonly<Record<string, unknown>>;
@@ -10,6 +11,7 @@ type Values = Readonly<Record<string, unknown>>;
 export const TOKEN_OPTIONS = {
   profile: { type: 'string' },
   key: { type: 'string' },
+  ...PASSPHRASE_OPTION,
   kid: { type: 'string' },
   iss: { type: 'string' },
   aud: { type: 'string' },
@@ -20,8 +22,12 @@ export const TOKEN_OPTIONS = {
 } as const;
 
 export const tokenMint: Command = {
-  usage: `token mint --key private.pem --kid KID --iss ISS --aud AUD --htm METHOD --htu URL [--ttl SECONDS]
-  agw token mint --profile dpop --key as.pem --kid KID --iss ISS --aud AUD --sub SUB --client-id ID (--dpop-key client.pem | --jkt THUMBPRINT) [--ttl SECONDS]`,
+  usage: [
+    'token mint --key private.pem --kid KID --iss ISS --aud AUD --htm METHOD --htu URL [--ttl SECONDS]',
+    '  agw token mint --profile dpop --key as.pem --kid KID --iss ISS --aud AUD --sub SUB --client-id ID' +
+      ' (--dpop-key client.pem | --jkt THUMBPRINT) [--ttl SECONDS]',
+    '  and [--key-passphrase-file FILE] for keys that are encrypted',
+  ].join('\n'),
   summary: 'prints a self-signed token for one request; or an access token, for tests of a gateway',
   async run(args, { out }) {
     const { values } = parseArgs({
@@ -35,7 +41,13 @@ export const tokenMint: Command = {
     });
     const profile = profileOf(values);
     const parts = tokenParts(values);
-    if (profile === 'dpop') return out(await boundToken(values, parts));
+    if (profile === 'dpop') {
+      const jkt =
+        values['dpop-key'] === undefined
+          ? required(values, 'jkt')
+          : await thumbprintOf(readPublicKey(values, 'dpop-key'));
+      return out(await boundToken(values, parts, jkt));
+    }
     const htm = methodOf(required(values, 'htm'), '--htm');
     const htu = htuOf(required(values, 'htu'), '--htu');
     out(await mintSelfSigned(parts, { htm, htu }));
@@ -49,19 +61,16 @@ export function profileOf({ profile = 'selfSigned' }: Values): 'selfSigned' | 'd
 }
 
 export const tokenParts = (values: Values): TokenParts => ({
-  key: readPrivateKey(required(values, 'key'), 'key'),
+  key: readPrivateKey(values, 'key'),
   iss: required(values, 'iss'),
   aud: required(values, 'aud'),
   ttlSeconds: wholeSeconds(required(values, 'ttl'), 'ttl', 86_400),
   kid: required(values, 'kid'),
 });
 
-export async function boundToken(values: Values, parts: TokenParts): Promise<string> {
-  const proofKey = values['dpop-key'];
-  const jkt =
-    typeof proofKey === 'string'
-      ? await calculateJwkThumbprint(await exportJWK(readPublicKey(proofKey, 'dpop-key')))
-      : required(values, 'jkt');
-  const [sub, clientId] = [required(values, 'sub'), required(values, 'client-id')];
-  return mintBoundToken(parts, { sub, clientId, jkt });
-}
+/** RFC 7638. */
+export const thumbprintOf = async (publicKey: KeyObject): Promise<string> =>
+  calculateJwkThumbprint(await exportJWK(publicKey));
+
+export const boundToken = (values: Values, parts: TokenParts, jkt: string): Promise<string> =>
+  mintBoundToken(parts, { sub: required(values, 'sub'), clientId: required(values, 'client-id'), jkt });

@@ -217,6 +217,78 @@ describe('agw', () => {
       execFileSync('openssl', ['dgst', '-sha256', '-binary'], { input: token }).toString('base64url'),
     );
   });
+  it('reads keys that are encrypted, as openssl writes them, with the passphrase of a file', async () => {
+    writeFileSync(at('passphrase'), 'open sesame\n');
+    const options = ['-aes-256-cbc', '-passout', 'pass:open sesame', '-out', at('encrypted.pem')];
+    execFileSync('openssl', [
+      'pkcs8',
+      '-topk8',
+      '-v2',
+      'aes-256-cbc',
+      '-in',
+      at('private.pem'),
+      ...options.slice(1),
+    ]);
+    expect(readFileSync(at('encrypted.pem'), 'utf8')).toMatch(/^-----BEGIN ENCRYPTED PRIVATE KEY-----/);
+    execFileSync('openssl', ['ec', '-in', at('client.pem'), ...options.slice(0, 3), '-out', at('old.pem')], {
+      stdio: 'pipe',
+    });
+    expect(readFileSync(at('old.pem'), 'utf8')).toContain('Proc-Type: 4,ENCRYPTED');
+    const passphrase = ['--key-passphrase-file', at('passphrase')];
+    const tokenOf = [
+      ...[
+        'token',
+        'mint',
+        '--profile',
+        'dpop',
+        '--key',
+        at('encrypted.pem'),
+        '--kid',
+        'my-key-1',
+        '--iss',
+        'i',
+      ],
+      ...['--aud', 'a', '--sub', 's', '--client-id', 'c', '--dpop-key', at('old.pem'), ...passphrase],
+    ];
+    const { payload } = await jwtVerify(await must(...tokenOf), createLocalJWKSet(jwks()));
+    const proofOf = [
+      'proof',
+      'mint',
+      '--key',
+      at('old.pem'),
+      '--htm',
+      'GET',
+      '--htu',
+      'http://gw/x',
+      ...passphrase,
+    ];
+    const proof = await must(...proofOf);
+    await jwtVerify(proof, EmbeddedJWK, { typ: 'dpop+jwt' });
+    expect((payload.cnf as { jkt: string }).jkt).toBe(
+      await calculateJwkThumbprint(decodeProtectedHeader(proof).jwk!),
+    );
+    const set = ['jwks', 'create', '--key', at('encrypted.pem'), '--kid', 'e', '--out', at('e.json')];
+    expect(await must(...set, ...passphrase)).toBe(`${at('e.json')}: 1 key, e`);
+    expect(readFileSync(at('e.json'), 'utf8')).not.toContain('"d"');
+  });
+  it('says of an encrypted key what is missing, or wrong', async () => {
+    const first = async (...args: string[]) => {
+      const { code, err } = await agw('proof', 'mint', '--htm', 'GET', '--htu', 'http://gw/x', ...args);
+      expect(code).toBe(2);
+      return err.split('\n')[0];
+    };
+    const key = ['--key', at('encrypted.pem')];
+    expect(await first(...key)).toBe(
+      `agw: --key: needs --key-passphrase-file, got ${at('encrypted.pem')}, which is encrypted; a pipe will do: <(pass show key)`,
+    );
+    writeFileSync(at('wrong'), 'open says me');
+    expect(await first(...key, '--key-passphrase-file', at('wrong'))).toBe(
+      `agw: --key-passphrase-file: must have the passphrase of ${at('encrypted.pem')}`,
+    );
+    expect(await first(...key, '--key-passphrase-file', '/none')).toContain(
+      '--key-passphrase-file: must be a readable file',
+    );
+  });
   it.each([
     [['token', 'mint'], '--key: is required'],
     [

@@ -35,6 +35,9 @@ beforeAll(async () => {
     },
   });
   pem('client.pem', client);
+  const locked = { cipher: 'aes-256-cbc', passphrase: 'open sesame' };
+  writeFileSync(at('locked.pem'), client.privateKey.export({ type: 'pkcs8', format: 'pem', ...locked }));
+  writeFileSync(at('words'), 'open sesame\n');
   pem('as.pem', fixture.as);
   pem('self.pem', fixture.self);
   pem('stranger.pem', rsa());
@@ -58,6 +61,11 @@ const minted = () => [
 
 it.each<[string, string, () => string[]]>([
   ['a token and the key that it is bound to', '/mcp', () => [...bound(), '--key', at('client.pem')]],
+  [
+    'a key that is encrypted',
+    '/mcp',
+    () => [...bound(), '--key', at('locked.pem'), '--key-passphrase-file', at('words')],
+  ],
   ['an access token that it mints', '/mcp', minted],
   ['a self-signed token', '/self', () => selfSigned()],
 ])('passes with %s, as often as it is run', async (_, path, args) => {
