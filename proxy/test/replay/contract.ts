@@ -43,6 +43,14 @@ export function behavesLikeAReplayStore(subject: () => Subject, unitSeconds: num
     expect(await claim('two')).toBe('seen');
     expect(await claim('two')).toBe('seen');
   });
+  it('says that it can be reached, and since when it remembers', async () => {
+    await claim('of an epoch');
+    const { reachable, remembersSince } = subject().store.state();
+    expect(reachable).toBe(true);
+    expect(Number.isInteger(remembersSince)).toBe(true);
+    expect(remembersSince).toBeGreaterThan(0);
+    expect(remembersSince).toBeLessThanOrEqual(subject().now() + 1);
+  });
   it('keeps keys apart', async () => {
     await claim('three');
     expect(await claim('four')).toBe('first');
