@@ -1,9 +1,10 @@
 import { Construct } from 'constructs';
 import { asGiven, emit, isOurs } from '../manifests/k8s';
-import { exposureViolations, httpRouteSpec } from '../spec/exposure';
+import { backendTlsPolicySpec, exposureViolations, httpRouteSpec } from '../spec/exposure';
 import { checked, instanceOf, listOf, optional, Shape, struct, TEXT } from '../support/kinds';
 import { checkLabel, checkObjectName, refuse, say } from '../support/text';
 import { duplicateViolations } from '../validation/duplicates';
+import { CaBundle } from '../values/ca-bundle';
 import { Peer } from '../values/peer';
 import { AgentGateway, GatewayRoute } from './agent-gateway';
 
@@ -30,8 +31,8 @@ export interface ExposureParent {
 /** Properties of a `GatewayExposure`. */
 export interface GatewayExposureProps {
   /**
-   * What clients reach. Its `publicOrigins` must name the https origins that they use, and it must not end TLS
-   * itself.
+   * What clients reach. Its `publicOrigins` must name the https origins that they use; where it ends TLS itself,
+   * `gatewayCa` must be given.
    */
   readonly gateway: AgentGateway;
 
@@ -43,6 +44,15 @@ export interface GatewayExposureProps {
    * address, name them in `trustedPeers` of the gateway.
    */
   readonly peer: Peer;
+
+  /**
+   * CA by which the parents verify the gateway, where it has a `tlsSecretName`: `ca.crt` of a ConfigMap in its
+   * namespace. Its certificate must be good for `<name>.<namespace>.svc`, as that of a `GatewayCertificate` is.
+   *
+   * @default - the parents speak HTTP to the gateway
+   * @see https://gateway-api.sigs.k8s.io/api-types/backendtlspolicy/
+   */
+  readonly gatewayCa?: CaBundle;
 
   /**
    * Which routes are reached from outside; a SecretsRoute must be named.
@@ -68,6 +78,7 @@ const SHAPE: Shape<GatewayExposureProps> = {
   gateway: instanceOf(AgentGateway),
   parents: listOf(struct('ExposureParent', PARENT_SHAPE)),
   peer: instanceOf(Peer),
+  gatewayCa: optional(instanceOf(CaBundle)),
   routes: optional(listOf(instanceOf(GatewayRoute))),
   name: optional(TEXT),
 };
@@ -76,14 +87,15 @@ const PROPS = struct('GatewayExposureProps', SHAPE);
 /**
  * Where clients outside the cluster reach a gateway: an HTTPRoute of the Gateway API for the paths of its
  * routes and their RFC 9728 metadata, without a limit in time, since streams have none. Nothing else of the
- * gateway is reached, as `/healthz`. Where the gateway has a `publicPathPrefix` the HTTPRoute cuts it off.
+ * gateway is reached, as `/healthz`. Where the gateway has a `publicPathPrefix` the HTTPRoute cuts it off; where it
+ * ends TLS itself a BackendTLSPolicy says how it is verified.
  *
  * @see https://gateway-api.sigs.k8s.io/api-types/httproute/
  */
 export class GatewayExposure extends Construct {
   constructor(scope: Construct, id: string, props: GatewayExposureProps) {
     super(scope, id);
-    const { gateway, parents, routes } = checked(props, PROPS);
+    const { gateway, parents, routes, gatewayCa } = checked(props, PROPS);
     if (parents.length === 0) {
       refuse({ where: 'parents', want: 'must list at least one Gateway', got: parents });
     }
@@ -97,6 +109,7 @@ export class GatewayExposure extends Construct {
       refuse({ where: 'routes', want: 'must be routes of the gateway', got: foreign.node.path });
     }
     gateway.allowFrom(props.peer);
+    if (gatewayCa !== undefined) emitBackendTlsPolicy(gateway, gatewayCa);
 
     const names = routes?.map(({ routeName }) => routeName);
     const meta = {
@@ -122,7 +135,34 @@ export class GatewayExposure extends Construct {
     );
     this.node.addValidation({
       validate: () =>
-        [...exposureViolations(gateway._spec(), names), ...duplicateViolations(this, isOurs)].map(say),
+        [...exposureViolations(gateway._spec(), names, gatewayCa), ...duplicateViolations(this, isOurs)].map(
+          say,
+        ),
+    });
+  }
+}
+
+const POLICIES = new WeakMap<AgentGateway, CaBundle>();
+
+/** The Service has one, however many exposures the gateway has. */
+function emitBackendTlsPolicy(gateway: AgentGateway, ca: CaBundle): void {
+  const known = POLICIES.get(gateway);
+  if (known === undefined) {
+    POLICIES.set(gateway, ca);
+    const meta = {
+      name: gateway.serviceName,
+      namespace: gateway.namespaceName,
+      labels: gateway._spec().labels,
+    };
+    const kind = asGiven({ apiVersion: 'gateway.networking.k8s.io/v1', kind: 'BackendTLSPolicy' });
+    emit(gateway, 'backend-tls-policy', kind, meta, () => ({
+      spec: backendTlsPolicySpec(gateway._spec(), ca),
+    }));
+  } else if (known._name !== ca._name) {
+    refuse({
+      where: 'gatewayCa',
+      want: `must be the one of another GatewayExposure of the gateway, ${known._name}: a Service has one`,
+      got: ca._name,
     });
   }
 }

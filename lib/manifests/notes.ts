@@ -40,6 +40,12 @@ export const REQUIREMENTS: readonly Requirement[] = [
     emittedBy: '`GatewayExposure`',
   },
   {
+    apiVersion: 'gateway.networking.k8s.io/v1',
+    kind: 'BackendTLSPolicy',
+    needs: 'Gateway API 1.4 or later, for BackendTLSPolicy',
+    emittedBy: '`GatewayExposure` with `gatewayCa`',
+  },
+  {
     apiVersion: 'networking.k8s.io/v1',
     kind: 'Ingress',
     needs: 'an Ingress controller of the class that is named',

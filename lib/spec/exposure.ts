@@ -2,6 +2,7 @@
 import { PORT } from '../support/ports-and-paths';
 import { Violation } from '../support/text';
 import { AuthProfile } from '../values/auth-profile';
+import { CaBundle } from '../values/ca-bundle';
 import { authOf, GatewaySpec, RouteSpec } from './gateway-spec';
 
 /** RFC 9728 3: it stands before the path of the resource. */
@@ -82,20 +83,24 @@ export function httpRouteSpec(spec: GatewaySpec, names: readonly string[] | unde
   };
 }
 
-export function exposureViolations(spec: GatewaySpec, names: readonly string[] | undefined): Violation[] {
+/** `spec` of the BackendTLSPolicy by which those in front verify the pods. */
+export const backendTlsPolicySpec = (spec: GatewaySpec, ca: CaBundle): object => ({
+  targetRefs: [{ group: '', kind: 'Service', name: spec.name, sectionName: 'http' }],
+  validation: {
+    caCertificateRefs: [{ group: '', kind: 'ConfigMap', name: ca._name }],
+    hostname: `${spec.name}.${spec.namespace}.svc`,
+  },
+});
+
+export function exposureViolations(
+  spec: GatewaySpec,
+  names: readonly string[] | undefined,
+  gatewayCa: CaBundle | undefined,
+): Violation[] {
   const count = exposed(spec, names).length;
   return [
     ...originViolations(spec, 'https'),
-    ...(spec.tlsSecretName === undefined
-      ? []
-      : [
-          {
-            where: 'gateway.tlsSecretName',
-            want: 'must be left out: an HTTPRoute speaks HTTP to the pods',
-            got: spec.tlsSecretName,
-            next: 'end TLS at the parents, or write a TLSRoute that passes it through',
-          },
-        ]),
+    ...tlsViolations(spec, gatewayCa),
     ...(count <= MAX_ROUTES
       ? []
       : [
@@ -107,6 +112,40 @@ export function exposureViolations(spec: GatewaySpec, names: readonly string[] |
           },
         ]),
     ...routeViolations(spec, names),
+  ];
+}
+
+/** Those in front must know whom they speak to, where they speak TLS. */
+function tlsViolations({ tlsSecretName }: GatewaySpec, gatewayCa: CaBundle | undefined): Violation[] {
+  if (gatewayCa === undefined) {
+    if (tlsSecretName === undefined) return [];
+    return [
+      {
+        where: 'gatewayCa',
+        want: 'must be given where the gateway ends TLS itself: those in front verify it by its CA',
+        got: tlsSecretName,
+        next: 'for example CaBundle.fromConfigMap("gateway-ca"); or leave gateway.tlsSecretName out',
+      },
+    ];
+  }
+  if (tlsSecretName === undefined) {
+    return [
+      {
+        where: 'gatewayCa',
+        want: 'must go with gateway.tlsSecretName: without it the gateway speaks HTTP, and has no certificate',
+        got: gatewayCa._name,
+        next: 'give the gateway a tlsSecretName, for example with a GatewayCertificate, or leave gatewayCa out',
+      },
+    ];
+  }
+  if (gatewayCa._kind === 'configMap' && gatewayCa._key === 'ca.crt') return [];
+  return [
+    {
+      where: 'gatewayCa',
+      want: 'must be "ca.crt" of a ConfigMap, which every implementation of BackendTLSPolicy reads',
+      got: `${gatewayCa._kind} ${gatewayCa._name}, ${gatewayCa._key}`,
+      next: 'CaBundle.fromConfigMap("gateway-ca"), which trust-manager can write',
+    },
   ];
 }
 

@@ -69,7 +69,7 @@ function podViolations({ tlsSecretName, publicPathPrefix }: GatewaySpec): Violat
             where: 'gateway.tlsSecretName',
             want: 'must be left out: an Ingress speaks HTTP to the pods',
             got: tlsSecretName,
-            next: 'end TLS at the Ingress alone',
+            next: 'end TLS at the Ingress alone, or use a GatewayExposure with gatewayCa',
           },
         ]),
     ...(publicPathPrefix === undefined

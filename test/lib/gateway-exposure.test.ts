@@ -2,6 +2,8 @@
 import {
   AgentGatewayProps,
   AuthProfile,
+  CaBundle,
+  GatewayCertificate,
   GatewayExposure,
   GatewayExposureProps,
   McpRoute,
@@ -101,6 +103,40 @@ describe('GatewayExposure', () => {
     ];
     expect(specOf({ publicOrigins: origins }).hostnames).toEqual(['b.example', 'a.example']);
   });
+  it('has TLS to the pods verified, by names that their certificate has; once, whatever leads to them', () => {
+    const gatewayCa = CaBundle.fromConfigMap('gateway-ca');
+    const chart = exposed({ tlsSecretName: 'tls' }, { gatewayCa });
+    const { gateway } = chart.node.findChild('Mcp0') as McpRoute;
+    const again = (ca: CaBundle) =>
+      new GatewayExposure(chart, `Again-${ca._name}`, {
+        gateway,
+        parents,
+        peer,
+        gatewayCa: ca,
+        name: 'again',
+      });
+    again(gatewayCa);
+    new GatewayCertificate(chart, 'Certificate', { gateway, issuer: 'internal' });
+    const objects = synth(chart);
+    const { apiVersion, metadata: meta, spec } = only(objects, 'BackendTLSPolicy');
+    expect([apiVersion, meta.name, meta.namespace]).toEqual([
+      'gateway.networking.k8s.io/v1',
+      'agentgateway',
+      'aiops',
+    ]);
+    expect(spec).toEqual({
+      targetRefs: [{ group: '', kind: 'Service', name: 'agentgateway', sectionName: 'http' }],
+      validation: {
+        caCertificateRefs: [{ group: '', kind: 'ConfigMap', name: 'gateway-ca' }],
+        hostname: 'agentgateway.aiops.svc',
+      },
+    });
+    expect(only(objects, 'Service').spec.ports[0].name).toBe(spec.targetRefs[0].sectionName);
+    expect(only(objects, 'Certificate').spec.dnsNames).toContain(spec.validation.hostname);
+    expect(() => again(CaBundle.fromConfigMap('other-ca'))).toThrow(
+      'gatewayCa: must be the one of another GatewayExposure of the gateway, gateway-ca: a Service has one, got "other-ca"',
+    );
+  });
   it('lets those who forward connect', () => {
     expect(only(synth(exposed()), 'NetworkPolicy').spec.ingress).toContainEqual({
       from: [{ namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'ingress' } } }],
@@ -114,9 +150,24 @@ describe('GatewayExposure', () => {
       'gateway.publicOrigins: must name an https origin with a host name, which is what clients outside put into htu, got ["http://agentgateway.aiops.svc.cluster.local:8080"',
     ],
     [
-      'TLS in the pod',
+      'TLS in the pod that nobody can verify',
       [{ tlsSecretName: 'tls' }],
-      'gateway.tlsSecretName: must be left out: an HTTPRoute speaks HTTP to the pods, got "tls"; end TLS at the parents, or write a TLSRoute that passes it through',
+      'gatewayCa: must be given where the gateway ends TLS itself: those in front verify it by its CA, got "tls"; for example CaBundle.fromConfigMap("gateway-ca"); or leave gateway.tlsSecretName out',
+    ],
+    [
+      'a CA of a gateway that has no certificate',
+      [{}, { gatewayCa: CaBundle.fromConfigMap('gateway-ca') }],
+      'gatewayCa: must go with gateway.tlsSecretName: without it the gateway speaks HTTP, and has no certificate, got "gateway-ca"; give the gateway a tlsSecretName, for example with a GatewayCertificate, or leave gatewayCa out',
+    ],
+    [
+      'a CA that some implementations do not read',
+      [{ tlsSecretName: 'tls' }, { gatewayCa: CaBundle.fromSecret('gateway-ca') }],
+      'gatewayCa: must be "ca.crt" of a ConfigMap, which every implementation of BackendTLSPolicy reads, got "secret gateway-ca, ca.crt"; CaBundle.fromConfigMap("gateway-ca"), which trust-manager can write',
+    ],
+    [
+      'a key of it that is another one',
+      [{ tlsSecretName: 'tls' }, { gatewayCa: CaBundle.fromConfigMap('gateway-ca', 'tls.crt') }],
+      'gatewayCa: must be "ca.crt" of a ConfigMap, which every implementation of BackendTLSPolicy reads, got "configMap gateway-ca, tls.crt"',
     ],
     [
       'a route that lies under an exposed one',

@@ -160,7 +160,7 @@ describe('GatewayIngress', () => {
     [
       'TLS in the pod',
       [{ tlsSecretName: 'tls' }],
-      'gateway.tlsSecretName: must be left out: an Ingress speaks HTTP to the pods, got "tls"; end TLS at the Ingress alone',
+      'gateway.tlsSecretName: must be left out: an Ingress speaks HTTP to the pods, got "tls"; end TLS at the Ingress alone, or use a GatewayExposure with gatewayCa',
     ],
     [
       'a prefix that something must cut off',
