@@ -1,8 +1,9 @@
 /** What a request is let in by, from the options of a command. */
-import { createPublicKey, type KeyObject } from 'node:crypto';
+import { createPublicKey } from 'node:crypto';
 import { CliError } from './command.js';
 import { readPrivateKey } from './key-files.js';
 import { mintProof, mintSelfSigned, type ProofParts, type Target, type TokenParts } from './minting.js';
+import { hasSigningKey, readSigningKey, type SigningKey } from './signer.js';
 import { boundToken, profileOf, thumbprintOf, TOKEN_OPTIONS, tokenParts } from './token.js';
 
 export const CREDENTIAL_OPTIONS = { ...TOKEN_OPTIONS, token: { type: 'string' } } as const;
@@ -10,27 +11,27 @@ export const CREDENTIAL_OPTIONS = { ...TOKEN_OPTIONS, token: { type: 'string' } 
 export const CREDENTIALS_USAGE =
   '(--token ACCESS_TOKEN --key client.pem' +
   ' | --key private.pem --kid KID --iss ISS --aud AUD [--ttl SECONDS]' +
-  ' | --profile dpop --key as.pem --kid KID --iss ISS --aud AUD --sub SUB --client-id ID --dpop-key client.pem) [--key-passphrase-file FILE]';
+  ' | --profile dpop --key as.pem --kid KID --iss ISS --aud AUD --sub SUB --client-id ID --dpop-key client.pem) [--key-passphrase-file FILE | --signer COMMAND --public KEY]';
 
 export type Credentials =
   | { readonly kind: 'none' }
   | { readonly kind: 'bearer'; readonly token: string }
   /** An access token, and the key that it is bound to. */
-  | { readonly kind: 'dpop'; readonly token: string; readonly key: KeyObject }
+  | { readonly kind: 'dpop'; readonly token: string; readonly key: SigningKey }
   /** A token for each request. */
   | { readonly kind: 'selfSigned'; readonly parts: TokenParts };
 
 type Values = Readonly<Record<string, unknown>>;
 
 export async function credentialsOf(values: Values): Promise<Credentials> {
-  const { token, key, 'dpop-key': dpopKey } = values;
+  const { token, 'dpop-key': dpopKey } = values;
   if (typeof token === 'string') {
     if (values.profile !== undefined || values.kid !== undefined)
       throw new CliError('--token', 'must stand without what a token is minted from: --profile, --kid');
-    if (typeof key !== 'string') return { kind: 'bearer', token };
-    return { kind: 'dpop', token, key: readPrivateKey(values, 'key') };
+    if (!hasSigningKey(values)) return { kind: 'bearer', token };
+    return { kind: 'dpop', token, key: readSigningKey(values) };
   }
-  if (values.profile === undefined && key === undefined) return { kind: 'none' };
+  if (values.profile === undefined && !hasSigningKey(values)) return { kind: 'none' };
   const parts = tokenParts(values);
   if (profileOf(values) === 'selfSigned') return { kind: 'selfSigned', parts };
   if (typeof dpopKey !== 'string')
@@ -40,7 +41,7 @@ export async function credentialsOf(values: Values): Promise<Credentials> {
   return { kind: 'dpop', token: await boundToken(values, parts, jkt), key: proofKey };
 }
 
-export const dpopHeaders = async (token: string, key: KeyObject, parts: ProofParts) => ({
+export const dpopHeaders = async (token: string, key: SigningKey, parts: ProofParts) => ({
   authorization: `DPoP ${token}`,
   dpop: await mintProof(key, { token, ...parts }),
 });

@@ -1,9 +1,9 @@
 /** Tokens and proofs, for commands that print or send them. */
-import { createPublicKey, hash, randomUUID, type KeyObject } from 'node:crypto';
-import { SignJWT, exportJWK } from 'jose';
+import { hash, randomUUID } from 'node:crypto';
+import { exportJWK } from 'jose';
 import { wallClock } from '../clock.js';
 import { CliError } from './command.js';
-import { algorithmOf } from './key-files.js';
+import { publicHalfOf, signJwt, type SigningKey } from './signer.js';
 
 /** What a proof or a self-signed token is for. */
 export interface Target {
@@ -21,7 +21,7 @@ export interface ProofParts extends Target {
 }
 
 /** RFC 9449 4.2. */
-export async function mintProof(key: KeyObject, { token, nonce, ...parts }: ProofParts): Promise<string> {
+export async function mintProof(key: SigningKey, { token, nonce, ...parts }: ProofParts): Promise<string> {
   const claims = {
     jti: randomUUID(),
     iat: now(),
@@ -29,15 +29,12 @@ export async function mintProof(key: KeyObject, { token, nonce, ...parts }: Proo
     ...(token === undefined ? {} : { ath: hash('sha256', token, 'base64url') }),
     ...(nonce === undefined ? {} : { nonce }),
   };
-  const jwk = await exportJWK(createPublicKey(key));
-  return new SignJWT(claims)
-    .setProtectedHeader({ typ: 'dpop+jwt', alg: algorithmOf(key, 'key'), jwk })
-    .sign(key);
+  return signJwt({ typ: 'dpop+jwt', jwk: await exportJWK(publicHalfOf(key)) }, claims, key);
 }
 
 /** Who signs a token, and for whom. */
 export interface TokenParts {
-  readonly key: KeyObject;
+  readonly key: SigningKey;
   readonly kid: string;
   readonly iss: string;
   readonly aud: string;
@@ -57,15 +54,10 @@ const commonClaims = ({ iss, aud, ttlSeconds, iat = now() }: TokenParts) => ({
 /** One token, one request: method, URI and a fresh jti. */
 export async function mintSelfSigned(parts: TokenParts, { htm, htu }: Target): Promise<string> {
   const { key, kid } = parts;
-  if (key.asymmetricKeyType !== 'rsa')
-    throw new CliError(
-      '--key',
-      'must be an RSA key: the self-signed profile is RS256',
-      key.asymmetricKeyType,
-    );
-  return new SignJWT({ ...commonClaims(parts), htm, htu })
-    .setProtectedHeader({ alg: 'RS256', kid })
-    .sign(key);
+  const { asymmetricKeyType } = publicHalfOf(key);
+  if (asymmetricKeyType !== 'rsa')
+    throw new CliError('--key', 'must be an RSA key: the self-signed profile is RS256', asymmetricKeyType);
+  return signJwt({ kid }, { ...commonClaims(parts), htm, htu }, key);
 }
 
 export interface BoundTo {
@@ -81,9 +73,8 @@ export interface BoundTo {
  */
 export async function mintBoundToken(parts: TokenParts, { sub, clientId, jkt }: BoundTo): Promise<string> {
   const { key, kid } = parts;
-  return new SignJWT({ ...commonClaims(parts), sub, client_id: clientId, cnf: { jkt } })
-    .setProtectedHeader({ typ: 'at+jwt', alg: algorithmOf(key, 'key'), kid })
-    .sign(key);
+  const claims = { ...commonClaims(parts), sub, client_id: clientId, cnf: { jkt } };
+  return signJwt({ typ: 'at+jwt', kid }, claims, key);
 }
 
 const now = () => Math.floor(wallClock());

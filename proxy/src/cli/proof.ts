@@ -1,18 +1,17 @@
 import { parseArgs } from 'node:util';
 import { required, type Command } from './command.js';
-import { PASSPHRASE_OPTION, readPrivateKey } from './key-files.js';
 import { htuOf, methodOf, mintProof } from './minting.js';
+import { readSigningKey, SIGNER_OPTIONS } from './signer.js';
 
 export const proofMint: Command = {
   usage:
-    'proof mint --key client.pem --htm METHOD --htu URL [--token ACCESS_TOKEN] [--nonce NONCE] [--key-passphrase-file FILE]',
+    'proof mint (--key client.pem [--key-passphrase-file FILE] | --signer COMMAND --public KEY) --htm METHOD --htu URL [--token ACCESS_TOKEN] [--nonce NONCE]',
   summary: 'prints a DPoP proof for one request (RFC 9449)',
   async run(args, { out }) {
     const { values } = parseArgs({
       args: [...args],
       options: {
-        key: { type: 'string' },
-        ...PASSPHRASE_OPTION,
+        ...SIGNER_OPTIONS,
         htm: { type: 'string' },
         htu: { type: 'string' },
         token: { type: 'string' },
@@ -20,7 +19,7 @@ export const proofMint: Command = {
       },
     });
     const { token, nonce } = values;
-    const key = readPrivateKey(values, 'key');
+    const key = readSigningKey(values);
     const htm = methodOf(required(values, 'htm'), '--htm');
     const htu = htuOf(required(values, 'htu'), '--htu');
     out(await mintProof(key, { htm, htu, token, nonce }));

@@ -1,9 +1,10 @@
 /** The requests of `agw smoke`: one that passes, and one for each refusal. */
-import { generateKeyPairSync, type KeyObject } from 'node:crypto';
+import { generateKeyPairSync } from 'node:crypto';
 import { wallClock } from '../clock.js';
 import type { Reason } from '../pipeline/reason.js';
 import { bearerHeaders, dpopHeaders, type Credentials } from './credentials.js';
 import { mintProof, mintSelfSigned, type Target, type TokenParts } from './minting.js';
+import type { SigningKey } from './signer.js';
 
 type Headers = Readonly<Record<string, string>>;
 
@@ -44,7 +45,7 @@ export function dpopChecks(
   target: Target,
 ): SmokeCheck[] {
   const proven =
-    (change: Partial<Parameters<typeof mintProof>[1]>, by: KeyObject = key) =>
+    (change: Partial<Parameters<typeof mintProof>[1]>, by: SigningKey = key) =>
     (nonce: string | undefined) =>
       dpopHeaders(token, by, { ...target, nonce, ...change });
   const stranger = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey;

@@ -2,16 +2,16 @@ import type { KeyObject } from 'node:crypto';
 import { parseArgs } from 'node:util';
 import { calculateJwkThumbprint, exportJWK } from 'jose';
 import { CliError, required, wholeSeconds, type Command } from './command.js';
-import { PASSPHRASE_OPTION, readPrivateKey, readPublicKey } from './key-files.js';
+import { readPublicKey } from './key-files.js';
 import { htuOf, methodOf, mintBoundToken, mintSelfSigned, type TokenParts } from './minting.js';
+import { readSigningKey, SIGNER_OPTIONS } from './signer.js';
 
 type Values = Readonly<Record<string, unknown>>;
 
 /** Of whoever signs a token. */
 export const TOKEN_OPTIONS = {
   profile: { type: 'string' },
-  key: { type: 'string' },
-  ...PASSPHRASE_OPTION,
+  ...SIGNER_OPTIONS,
   kid: { type: 'string' },
   iss: { type: 'string' },
   aud: { type: 'string' },
@@ -26,7 +26,8 @@ export const tokenMint: Command = {
     'token mint --key private.pem --kid KID --iss ISS --aud AUD --htm METHOD --htu URL [--ttl SECONDS]',
     '  agw token mint --profile dpop --key as.pem --kid KID --iss ISS --aud AUD --sub SUB --client-id ID' +
       ' (--dpop-key client.pem | --jkt THUMBPRINT) [--ttl SECONDS]',
-    '  and [--key-passphrase-file FILE] for keys that are encrypted',
+    '  and [--key-passphrase-file FILE] for keys that are encrypted; or --signer COMMAND --public KEY for --key:' +
+      ' COMMAND reads what is to be signed and prints the signature in base64url',
   ].join('\n'),
   summary: 'prints a self-signed token for one request; or an access token, for tests of a gateway',
   async run(args, { out }) {
@@ -61,7 +62,7 @@ export function profileOf({ profile = 'selfSigned' }: Values): 'selfSigned' | 'd
 }
 
 export const tokenParts = (values: Values): TokenParts => ({
-  key: readPrivateKey(values, 'key'),
+  key: readSigningKey(values),
   iss: required(values, 'iss'),
   aud: required(values, 'aud'),
   ttlSeconds: wholeSeconds(required(values, 'ttl'), 'ttl', 86_400),
