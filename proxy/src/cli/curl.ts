@@ -48,6 +48,9 @@ export const curl: Command = {
   },
 };
 
+/** What a server says is not to move an operator's cursor. */
+const CONTROLS = /[\x00-\x1f\x7f-\x9f]/g;
+
 interface Call {
   readonly method: string;
   readonly url: string;
@@ -69,7 +72,10 @@ function report({ method, url, followedNonce }: Call, answer: Answer, showBody: 
   const refusal = refusalOf(answer);
   out(`${method} ${url}`);
   if (followedNonce) out('nonce: asked for, and sent with a second proof');
-  const said = [refusal?.error, refusal?.description].filter((word) => word !== undefined).join(': ');
+  const said = [refusal?.error, refusal?.description]
+    .filter((word) => word !== undefined)
+    .join(': ')
+    .replace(CONTROLS, '?');
   out(
     `${refusal === undefined ? 'answered' : 'refused'}: ${status}${said === '' ? '' : ` ${said}`} (${ms} ms)`,
   );

@@ -1,5 +1,7 @@
 /** `agw curl` against the real gateway: what a client developer is told of one request. */
 import { writeFileSync } from 'node:fs';
+import http from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { CliError } from '../../src/cli/command.js';
 import { curl } from '../../src/cli/curl.js';
@@ -118,6 +120,20 @@ it.each<[string, string, () => string[], string, string]>([
       expect.stringMatching(/^request id: /),
     ]),
   );
+});
+it('prints nothing that a terminal obeys, and no reason that is not ours, of a server that is no gateway', async () => {
+  const server = http.createServer((_, response) =>
+    response.writeHead(401).end('{"error":"e\\u001b[2J","error_description":"d\\u009b"}'),
+  );
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  try {
+    const lines: string[] = [];
+    const { port } = server.address() as AddressInfo;
+    await curl.run([`http://127.0.0.1:${port}/`], { out: (line) => lines.push(line) });
+    expect(lines.slice(1)).toEqual([expect.stringMatching(/^refused: 401 e\?\[2J: d\? \(\d+ ms\)$/)]);
+  } finally {
+    server.close();
+  }
 });
 it('speaks JSON to machines', async () => {
   const { code, lines } = await run('/mcp', ...bound(), '--json');
