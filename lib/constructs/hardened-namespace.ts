@@ -11,10 +11,12 @@ import {
   kubernetesMinorOf,
   kubernetesVersionViolations,
 } from '../spec/kubernetes-version';
+import { Quota } from '../spec/quota';
 import { checked, instanceOf, NUMBER, optional, recordOf, Shape, SIZE, struct, TEXT } from '../support/kinds';
 import { mebibytes, millicores } from '../support/quantity';
 import { checkNamespace, refuse, say } from '../support/text';
 import { duplicateViolations } from '../validation/duplicates';
+import { quotaViolations } from '../validation/quota-violations';
 import { Admission, AdmissionRule } from '../values/admission';
 
 /** Properties of a `HardenedNamespace`. */
@@ -40,21 +42,21 @@ export interface HardenedNamespaceProps {
   readonly labels?: Record<string, string>;
 
   /**
-   * Pods in the namespace.
+   * Pods in the namespace; room for all replicas of its gateways, and one more each in a rollout, or synth refuses.
    *
    * @default 50
    */
   readonly maxPods?: number;
 
   /**
-   * Sum of CPU requests, in cores.
+   * Sum of CPU requests, in cores; with the same room.
    *
    * @default 16
    */
   readonly maxCpu?: number;
 
   /**
-   * Sum of memory limits.
+   * Sum of memory limits; with the same room.
    *
    * @default Size.gibibytes(32)
    */
@@ -80,13 +82,6 @@ const SHAPE: Shape<HardenedNamespaceProps> = {
 const PROPS = struct('HardenedNamespaceProps', SHAPE);
 
 const ADMISSION_GROUP = 'admissionregistration.k8s.io/v1';
-
-/** What the pods of the namespace may take together. */
-interface Quota {
-  readonly maxPods: number;
-  readonly maxCpu: number;
-  readonly maxMemory: Size;
-}
 
 function checkedQuota({
   maxPods = 50,
@@ -148,6 +143,10 @@ export class HardenedNamespace extends Construct {
       validate: () => [
         ...this.refusedImages(),
         ...duplicateViolations(this, isOurs).map(say),
+        ...quotaViolations(
+          quota,
+          this.gateways().map(({ spec }) => spec()),
+        ).map(say),
         ...kubernetesVersionViolations(this).map(say),
       ],
     });

@@ -40,6 +40,12 @@ export const FIELDS: readonly VersionedField[] = [
     nodes: 'none',
   },
   {
+    field: 'HorizontalPodAutoscaler: `metrics[].containerResource`',
+    emitted: 'with `autoscaling`',
+    since: 27,
+    nodes: 'none',
+  },
+  {
     field: 'PodDisruptionBudget: `unhealthyPodEvictionPolicy`',
     emitted: 'with more than one replica',
     since: 27,

@@ -1,4 +1,13 @@
-import { HardenedNamespace, McpRoute, Peer } from '../../lib';
+import { Chart, Size } from 'cdk8s';
+import {
+  AgentGatewayProps,
+  DataPlane,
+  HardenedNamespace,
+  HardenedNamespaceProps,
+  McpRoute,
+  Peer,
+  ReplayStore,
+} from '../../lib';
 import { backendPeer, newChart, newGateway, only, problems, synth } from '../support/synth';
 
 const objects = () => {
@@ -116,4 +125,46 @@ describe('in the order of the app', () => {
       expect(build(namespaceFirst)[0]).toBe('Namespace');
     },
   );
+});
+
+describe('the quota of a namespace', () => {
+  const built = (
+    quota: Partial<HardenedNamespaceProps>,
+    gateway: Partial<AgentGatewayProps> = {},
+    order = 'before',
+  ) =>
+    problems((app) => {
+      const chart = new Chart(app, 'test', { namespace: 'aiops' });
+      const namespace = () => new HardenedNamespace(chart, 'Namespace', { name: 'aiops', ...quota });
+      if (order === 'before') namespace();
+      const replayStore = ReplayStore.redis({ host: 'redis', peer: Peer.pods({ app: 'redis' }) });
+      const made = newGateway(chart, { replayStore, dataPlane: DataPlane.direct(), ...gateway });
+      new McpRoute(chart, 'Mcp', { gateway: made, backend: 'mcp:5000', backendPeer });
+      if (order === 'after') namespace();
+    });
+  const want = (prop: string, least: string, got: number) =>
+    `[test/Namespace] ${prop}: must be at least ${least}, which the gateways of the namespace take with all their replicas and one more each in a rollout, got ${got}; allow more, or have fewer replicas: replicas or autoscaling.max of the gateways`;
+
+  it.each(['before', 'after'])('has room for each pod that an autoscaler may make, come it %s', (order) => {
+    const autoscaling = { max: 9 };
+    expect(built({ maxPods: 9 }, { autoscaling }, order)).toEqual([want('maxPods', '10 pods', 9)]);
+    expect(built({ maxPods: 10 }, { autoscaling }, order)).toEqual([]);
+  });
+  it('has room for what their containers ask for, both of them', () => {
+    const cpu = { cpuMillicores: 500 };
+    expect(built({ maxCpu: 1.4 }, cpu)).toEqual([want('maxCpu', '1.5 cores', 1.4)]);
+    expect(built({ maxCpu: 1.5 }, cpu)).toEqual([]);
+    const dataPlane = DataPlane.agentgateway({ cpuMillicores: 100, memory: Size.mebibytes(300) });
+    expect(built({ maxCpu: 1.5 }, { ...cpu, dataPlane })).toEqual([want('maxCpu', '1.8 cores', 1.5)]);
+    const memory = Size.mebibytes(256);
+    expect(built({ maxMemory: Size.mebibytes(767) }, { memory })).toEqual([
+      want('maxMemory', '768 MiB', 767),
+    ]);
+    expect(built({ maxMemory: Size.mebibytes(1667) }, { memory, dataPlane })).toEqual([
+      want('maxMemory', '1668 MiB', 1667),
+    ]);
+  });
+  it('has room for one pod of a memory store, which ends before the next begins', () => {
+    expect(built({ maxPods: 1 }, { replayStore: ReplayStore.memory() })).toEqual([]);
+  });
 });

@@ -1,0 +1,28 @@
+/** What the pods of a namespace may take together, and what its gateways do. */
+import { Size } from 'cdk8s';
+import { agentgatewayMebibytes } from './agentgateway-memory';
+import { GatewaySpec, mostReplicas, usesAgentgateway } from './gateway-spec';
+
+export interface Quota {
+  readonly maxPods: number;
+  readonly maxCpu: number;
+  readonly maxMemory: Size;
+}
+
+/** What is counted: pods, thousandths of a core that are asked for, MiB that are the limit. */
+export interface Use {
+  readonly pods: number;
+  readonly millicores: number;
+  readonly mebibytes: number;
+}
+
+/** With every pod that an autoscaler may make, and the one more of a rollout. */
+export function useOf(spec: GatewaySpec): Use {
+  const pods = mostReplicas(spec) + (spec.replayStore._redis === undefined ? 0 : 1);
+  const isTwo = usesAgentgateway(spec);
+  return {
+    pods,
+    millicores: pods * (spec.cpuMillicores + (isTwo ? spec.dataPlane._cpuMillicores : 0)),
+    mebibytes: pods * (spec.memory.toMebibytes() + (isTwo ? agentgatewayMebibytes(spec) : 0)),
+  };
+}
