@@ -1,6 +1,6 @@
 /** `agw config extract`: the config of a gateway and its files, out of a manifest, so that they can be checked here. */
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, join, posix, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { CliError, required, type Command } from './command.js';
 import { readObjects } from './kube-objects.js';
@@ -106,7 +106,8 @@ function extract(gateway: MountedGateway, dir: string): Extracted {
   const localPath = (where: string, path: string): string => {
     const file = find(path);
     if (file === undefined) return path;
-    const local = join(dir, 'files', path);
+    // As it was found: from a folder of ours, `..` would lead further up than from the root.
+    const local = join(dir, 'files', posix.normalize(path));
     if ('text' in file) files.set(local, file.text);
     else missing.push({ where, origin: file.missing, local });
     return local;

@@ -161,11 +161,13 @@ describe('a manifest', () => {
     const bad = {
       caFile: '/etc/gateway/more/../../../../keys.json',
       keyFile: '/etc/gateway/../gateway/keys.json',
+      certFile: '/../../../../../../../../../../../../etc/gateway/keys.json',
     };
     await extract(manifest('up.yaml', gateway('one', bad)), '--out', at('up'));
     expect(JSON.parse(readFileSync(at('up', 'config.json'), 'utf8'))).toEqual({
       caFile: bad.caFile,
       keyFile: at('up/files/etc/gateway/keys.json'),
+      certFile: at('up/files/etc/gateway/keys.json'),
     });
     expect(
       await problemOf(
