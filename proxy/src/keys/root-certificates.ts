@@ -1,7 +1,6 @@
-import { X509Certificate } from 'node:crypto';
 import type { Clock } from '../clock.js';
 import type { SecretFileOptions } from './secret-file.js';
-import { dateOf } from './tls-files.js';
+import { dateOf, endOf } from './tls-files.js';
 import { watchFile } from './watched-file.js';
 
 export interface RootCertificates {
@@ -34,7 +33,7 @@ export function rootsProblem(text: string): string | undefined {
 
 function isCertificate(pem: string): boolean {
   try {
-    new X509Certificate(pem);
+    endOf(pem);
     return true;
   } catch {
     return false;
@@ -73,7 +72,7 @@ export function openRootCertificates(
 const endsOf = (pem: string): readonly number[] =>
   pem
     .match(CERTIFICATE)!
-    .map((one) => new X509Certificate(one).validToDate.getTime() / 1000)
+    .map(endOf)
     .toSorted((a, b) => a - b);
 
 const nextEnd = (ends: readonly number[], now: number): number =>

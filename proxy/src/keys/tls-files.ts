@@ -24,7 +24,7 @@ const DOUBT_MS = 1_500;
  */
 export function pairProblem(pair: { readonly cert: string; readonly key: string }): string | undefined {
   try {
-    new X509Certificate(pair.cert);
+    endOf(pair.cert);
     createPrivateKey(pair.key);
     createSecureContext(pair);
     return undefined;
@@ -65,7 +65,7 @@ export function openTlsFiles(
     }
     good = { cert, key };
     server?.setSecureContext(good);
-    onLoaded?.(`ends ${dateOf(endOf(good))}`);
+    onLoaded?.(`ends ${dateOf(endOf(good.cert))}`);
   };
   const watchHalf = (file: string, half: keyof Pair) =>
     watchFile(file, {
@@ -78,7 +78,7 @@ export function openTlsFiles(
   const files = [watchHalf(certFile, 'cert'), watchHalf(keyFile, 'key')];
   return {
     current: () => good,
-    expiry: () => (good === undefined ? [] : [[certFile, endOf(good)]]),
+    expiry: () => (good === undefined ? [] : [[certFile, endOf(good.cert)]]),
     follow: (target) => {
       server = target;
     },
@@ -93,8 +93,16 @@ export function openTlsFiles(
   };
 }
 
-/** Of the first certificate of the chain, which is the server's own. */
-const endOf = ({ cert }: Pair): number => new X509Certificate(cert).validToDate.getTime() / 1000;
+/**
+ * Of the first certificate of a chain, which is the server's own; seconds since the epoch. Throws for what is none.
+ * OpenSSL takes one whose end is no date.
+ */
+export function endOf(pem: string): number {
+  const { validTo } = new X509Certificate(pem);
+  const at = Date.parse(validTo) / 1000;
+  if (Number.isNaN(at)) throw new Error(`the certificate ends at no date: ${validTo}`);
+  return at;
+}
 
 const whatIsInUse = (pair: Pair | undefined): string =>
   pair === undefined ? 'there is no certificate' : 'the pair read before stays in use';

@@ -16,8 +16,9 @@ import { importJwk } from '../../src/checks/jwk.js';
 import { openFileKeys } from '../../src/keys/file-keys.js';
 import { parseJwks } from '../../src/keys/parse-jwks.js';
 import { openRemoteKeys } from '../../src/keys/remote-keys.js';
-import { openRootCertificates } from '../../src/keys/root-certificates.js';
+import { openRootCertificates, rootsProblem } from '../../src/keys/root-certificates.js';
 import { openSecretFile } from '../../src/keys/secret-file.js';
+import { pairProblem } from '../../src/keys/tls-files.js';
 import { makeCertificate } from '../support/http2.js';
 import { ec, ed25519, jwkOf, rsa } from '../support/mint.js';
 
@@ -239,6 +240,17 @@ describe('a secret file', () => {
   });
 });
 
+/** The same, whose end is the 99th day of the 99th month: UTCTime is tag 0x17, and 13 bytes. */
+function undated(pem: string): string {
+  const der = Buffer.from(pem.replace(/-----.*-----|\s/g, ''), 'base64');
+  const begin = der.indexOf('\x17\x0d');
+  der.write('999999999999Z', der.indexOf('\x17\x0d', begin + 15) + 2, 'latin1');
+  return `-----BEGIN CERTIFICATE-----\n${der
+    .toString('base64')
+    .match(/.{1,64}/g)!
+    .join('\n')}\n-----END CERTIFICATE-----\n`;
+}
+
 describe('root certificates', () => {
   const DAY = 86_400;
   it('end with the next one of them that has not ended yet', () => {
@@ -261,6 +273,24 @@ describe('root certificates', () => {
     } finally {
       roots.close();
     }
+  });
+  it('and pairs must end at a date: OpenSSL takes what has none', () => {
+    const { certFile, keyFile } = makeCertificate(dir, 'undated');
+    const pem = undated(readFileSync(certFile, 'utf8'));
+    expect(rootsProblem(pem)).toBe('must hold PEM certificates, got something else in place 1 of 1');
+    expect(pairProblem({ cert: pem, key: readFileSync(keyFile, 'utf8') })).toBe(
+      'the certificate ends at no date: Bad time value',
+    );
+  });
+  it('that are no good are told of once', () => {
+    const file = join(dir, 'undated.pem');
+    writeFileSync(file, undated(readFileSync(makeCertificate(dir, 'undated').certFile, 'utf8')));
+    const told: string[] = [];
+    const roots = openRootCertificates(file, { clock: () => 0, onProblem: (problem) => told.push(problem) });
+    roots.refresh();
+    roots.refresh();
+    roots.close();
+    expect(told).toEqual([expect.stringContaining('in place 1 of 1; no backend is trusted')]);
   });
   it('say nothing while there are none', () => {
     const roots = openRootCertificates(join(dir, 'absent.pem'), { clock: () => 0, onProblem: () => {} });
