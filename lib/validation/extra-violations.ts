@@ -3,8 +3,9 @@ import { GatewaySpec } from '../spec/gateway-spec';
 import { OWN_VOLUMES } from '../support/ports-and-paths';
 import { isLabel, Violation } from '../support/text';
 
-/** Read by the loader, by Node or by its libraries, before any of our code: flags, trust, code, where traces go. */
-const READ_BY_NODE = /^(NODE_|LD_|OPENSSL_|SSL_|UV_|OTEL_|MALLOC_|GLIBC_)|^(PATH|HOME|DEBUG|GCONV_PATH)$/;
+/** Read by the loader, by Node or by its libraries, before any of our code: flags, trust, code, names, traces. */
+const READ_BY_NODE =
+  /^(NODE_|LD_|OPENSSL_|SSL_|UV_|OTEL_|MALLOC_|GLIBC_)|^(PATH|HOME|DEBUG|GCONV_PATH|HOSTALIASES|LOCALDOMAIN|RES_OPTIONS)$/;
 const SECRET_NAME = /(PASSWORD|PASSWD|SECRET|TOKEN|CREDENTIALS?|API_?KEY|PRIVATE_?KEY)$/i;
 
 export const extraViolations = ({ environment, extraVolumes }: GatewaySpec): Violation[] => [

@@ -339,13 +339,14 @@ describe('what the proxy container gets beside its own', () => {
       { extraVolumes: { My_Files: ExtraVolume.fromConfigMap('files') } },
       'extraVolumes.My_Files: must have a name that is a lower-case RFC 1123 label of at most 63 characters, got "My_Files"',
     ],
-    ...['NODE_OPTIONS', 'NODE_TLS_REJECT_UNAUTHORIZED', 'LD_PRELOAD', 'SSL_CERT_FILE', 'PATH', 'DEBUG'].map(
-      (name): [string, Partial<AgentGatewayProps>, string] => [
-        `the variable ${name}`,
-        { environment: { [name]: '0' } },
-        `environment.${name}: must be left out: Node, its libraries or the loader read it, and what they do is the library's own; use the props of the gateway, as ca, tracing and egressProxy; patch the Deployment for more`,
-      ],
-    ),
+    ...[
+      ...['NODE_OPTIONS', 'NODE_TLS_REJECT_UNAUTHORIZED', 'LD_PRELOAD', 'SSL_CERT_FILE', 'PATH', 'DEBUG'],
+      ...['HOSTALIASES', 'LOCALDOMAIN', 'RES_OPTIONS'],
+    ].map((name): [string, Partial<AgentGatewayProps>, string] => [
+      `the variable ${name}`,
+      { environment: { [name]: '0' } },
+      `environment.${name}: must be left out: Node, its libraries or the loader read it, and what they do is the library's own; use the props of the gateway, as ca, tracing and egressProxy; patch the Deployment for more`,
+    ]),
     ...['REDIS_PASSWORD', 'api_key', 'GITHUB_TOKEN'].map(
       (name): [string, Partial<AgentGatewayProps>, string] => [
         `the secret ${name}`,
