@@ -3,6 +3,7 @@ import { getHeapStatistics } from 'node:v8';
 import { weakenings, type Config } from './config/index.js';
 import type { Generation, ProcessResources } from './generation.js';
 import type { KeySource } from './keys/key-source.js';
+import { shownKid } from './keys/parse-jwks.js';
 import type { TlsFiles } from './keys/tls-files.js';
 import { timeText, type EdgeStatus, type IssuerStatus, type ReplayStatus } from './observe/status.js';
 import type { ReplayStore } from './replay/replay-store.js';
@@ -48,7 +49,7 @@ export function edgeStatus(
 
 function issuerStatus(name: string, issuer: string, keys: KeySource): IssuerStatus {
   const live = keys.find(undefined);
-  const kids = live.flatMap(({ kid }) => (kid === undefined ? [] : [kid]));
+  const kids = live.flatMap(({ kid }) => (kid === undefined ? [] : [shownKid(kid)]));
   const age = keys.ready() ? { ageSeconds: Math.max(0, Math.round(keys.ageSeconds())) } : {};
   return { name, issuer, keys: live.length, kids, ...age };
 }

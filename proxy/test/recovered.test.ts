@@ -135,6 +135,13 @@ describe('what was replaced is told with what is live now, and what is read firs
       /^keys of issuer it: kid a, b, c, d, e and 1 more$/,
     ],
     [
+      'a key whose kid would fill the log',
+      'jwks',
+      () => [set('a'), set('k'.repeat(5_000))],
+      (options) => openFileKeys(file, options),
+      /^keys of issuer it: kid k{100}…$/,
+    ],
+    [
       'nonce keys',
       'nonce_keys',
       () => [secrets(1), secrets(2)],

@@ -150,10 +150,10 @@ it('says which config is in use, and since when', async () => {
 });
 
 describe('the page', () => {
-  const hostileKid = () =>
+  const hostileKid = (kid = HOSTILE) =>
     startFixture({
       change: (_, { dir }) => {
-        const jwk = { ...jwkOf(ec()), kid: HOSTILE, alg: 'ES256', use: 'sig' };
+        const jwk = { ...jwkOf(ec()), kid, alg: 'ES256', use: 'sig' };
         writeFileSync(join(dir, 'self.json'), JSON.stringify({ keys: [jwk] }));
       },
     });
@@ -175,6 +175,11 @@ describe('the page', () => {
     expect(text).not.toContain('<img');
     expect(text).toContain('&lt;img src=x onerror=alert(1)&gt;&quot;&#39;&amp;');
     expect((await status()).issuers[1]!.kids).toEqual([HOSTILE]);
+  });
+  it('is no longer for a kid of 100 kB', async () => {
+    fixture = await hostileKid(HOSTILE.repeat(3_000));
+    expect((await status()).issuers[1]!.kids).toEqual([`${HOSTILE.repeat(4).slice(0, 100)}…`]);
+    expect((await fixture.admin('/')).text.length).toBeLessThan(10_000);
   });
 
   it('says what is refused, and why it is not ready', async () => {

@@ -25,6 +25,8 @@ const MAX_KEYS = 100;
 
 /** Longest list of keys that is told. */
 const MAX_REPORTED = 5;
+/** Longest `kid` that is told whole: an issuer may write a MiB there. */
+const MAX_SHOWN_KID = 100;
 
 /**
  * A JWK Set's text to keys. A key that is not for us, or that is no good, is ignored (RFC 7517 5): the others of
@@ -61,9 +63,13 @@ export function reportIgnored(where: string, ignored: readonly string[], tell: (
   tell(`${where}: ignored ${ignored.slice(0, MAX_REPORTED).join('; ')}${more}; the other keys are in use`);
 }
 
+/** For people: its beginning, where it is long. */
+export const shownKid = (kid: string): string =>
+  kid.length > MAX_SHOWN_KID ? `${kid.slice(0, MAX_SHOWN_KID)}…` : kid;
+
 /** What keys there are, for a log. */
 export function describeKeys(keys: readonly VerificationKey[]): string {
-  const kids = keys.slice(0, MAX_REPORTED).map(({ kid }) => kid ?? '(no kid)');
+  const kids = keys.slice(0, MAX_REPORTED).map(({ kid }) => (kid === undefined ? '(no kid)' : shownKid(kid)));
   return `kid ${kids.join(', ')}${keys.length > MAX_REPORTED ? ` and ${keys.length - MAX_REPORTED} more` : ''}`;
 }
 

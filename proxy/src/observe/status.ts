@@ -94,7 +94,7 @@ export const STATUS_FIELDS = {
   'issuers[].name': 'what the config calls it',
   'issuers[].issuer': 'the `iss` of its tokens',
   'issuers[].keys': 'keys that verify tokens now; 0: none of its tokens pass',
-  'issuers[].kids[]': 'the `kid` of each that has one',
+  'issuers[].kids[]': 'the `kid` of each that has one, its first 100 characters',
   'issuers[].ageSeconds': 'time since the set was loaded; absent: there is none',
   'certificates[].file':
     'of a certificate in use: ours towards clients and towards backends, and the CA bundle of a backend',
