@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util';
 import { CliError, required, type Command } from './command.js';
 import { readObjects } from './kube-objects.js';
 import { gatewaysIn, type MountedGateway } from './mounted-gateway.js';
+import { visible } from './visible.js';
 
 export const configExtract: Command = {
   usage: 'config extract MANIFEST...|- --out DIR [--gateway NAME]',
@@ -32,7 +33,7 @@ export const configExtract: Command = {
       for (const { local } of missing) mkdirSync(dirname(local), { recursive: true });
       out(`${join(folder, CONFIG)}: ${files.size} file(s); agw check --config ${join(folder, CONFIG)}`);
       for (const { where, origin, local } of missing)
-        out(`  missing: ${where}: comes from ${origin}; put it into ${local}`);
+        out(visible(`  missing: ${where}: comes from ${origin}; put it into ${local}`));
     }
   },
 };

@@ -12,6 +12,7 @@ import {
   type Answer,
 } from './http-client.js';
 import { methodOf, requestUrl } from './minting.js';
+import { visible } from './visible.js';
 
 export const curl: Command = {
   usage: `curl URL [${CREDENTIALS_USAGE}] [--method METHOD] [--data TEXT|@FILE] [--header "NAME: VALUE"]... [--cacert FILE] [--body] [--json]`,
@@ -48,9 +49,6 @@ export const curl: Command = {
   },
 };
 
-/** What a server says is not to move an operator's cursor. */
-const CONTROLS = /[\x00-\x1f\x7f-\x9f]/g;
-
 interface Call {
   readonly method: string;
   readonly url: string;
@@ -72,14 +70,11 @@ function report({ method, url, followedNonce }: Call, answer: Answer, showBody: 
   const refusal = refusalOf(answer);
   out(`${method} ${url}`);
   if (followedNonce) out('nonce: asked for, and sent with a second proof');
-  const said = [refusal?.error, refusal?.description]
-    .filter((word) => word !== undefined)
-    .join(': ')
-    .replace(CONTROLS, '?');
+  const said = [refusal?.error, refusal?.description].filter((word) => word !== undefined).join(': ');
   out(
-    `${refusal === undefined ? 'answered' : 'refused'}: ${status}${said === '' ? '' : ` ${said}`} (${ms} ms)`,
+    `${refusal === undefined ? 'answered' : 'refused'}: ${status}${said === '' ? '' : ` ${visible(said)}`} (${ms} ms)`,
   );
   for (const line of adviceLines(refusal?.reasons ?? [])) out(line);
-  if (headers['x-request-id'] !== undefined) out(`request id: ${String(headers['x-request-id'])}`);
+  if (headers['x-request-id'] !== undefined) out(`request id: ${visible(String(headers['x-request-id']))}`);
   if (showBody) out(body);
 }

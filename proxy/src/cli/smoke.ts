@@ -6,6 +6,7 @@ import { CREDENTIAL_OPTIONS, CREDENTIALS_USAGE, credentialsOf } from './credenti
 import { nonceAsked, refusalOf, REQUEST_OPTIONS, requestParts, send, type Answer } from './http-client.js';
 import { methodOf, requestUrl } from './minting.js';
 import { dpopChecks, selfSignedChecks, type SmokeCheck } from './smoke-checks.js';
+import { visible } from './visible.js';
 
 /** What a client of MCP says first. */
 const INITIALIZE = {
@@ -124,9 +125,7 @@ function resultOf({ name, want }: SmokeCheck, answer: Answer): Result {
     check: name,
     ok,
     want: want === 'passes' ? '2xx' : `401 ${want.join(' or ')}`,
-    got: [status, reasons.join(' or ') || error]
-      .filter((word) => word !== undefined && word !== '')
-      .join(' '),
+    got: `${status} ${reasons.join(' or ') || visible(error ?? '')}`.trimEnd(),
     ms,
   };
 }

@@ -7,6 +7,7 @@ import { CliError, required, type Command, type ScreenSize } from './command.js'
 import { send } from './http-client.js';
 import { requestUrl } from './minting.js';
 import { readStatus } from './read-status.js';
+import { visible } from './visible.js';
 
 const REFRESH_MS = 2_000;
 /** ECMA-48: the cursor to the first cell, and nothing on the screen. */
@@ -79,11 +80,6 @@ function tableLines({ head, rows }: StatusSection): string[] {
   );
   return all.map((row) => `  ${row.map((cell, i) => cell.padEnd(widths[i]!)).join('  ')}`.trimEnd());
 }
-
-/** What a terminal would obey, or would turn around, is shown by its number (Unicode TR 9, 2). */
-const UNSEEN = /[\p{Cc}\p{Bidi_Control}\p{Zl}\p{Zp}\ufeff]/gu;
-const visible = (text: string): string =>
-  text.replace(UNSEEN, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
 
 /** A whole screen: no line is broken in two, none moves the first one away. */
 export function frame(lines: readonly string[], { rows, columns }: ScreenSize): string {

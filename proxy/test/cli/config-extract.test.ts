@@ -177,6 +177,12 @@ describe('a manifest', () => {
       ),
     ).toBe('MANIFEST: must have names as Kubernetes has them, got "../x"');
   });
+  it('prints nothing that a terminal obeys', async () => {
+    const odd = { '\u001b[2J': { file: '/etc/gateway/more/keys.json' } };
+    const volume = { secret: { secretName: 'more' } };
+    const file = manifest('odd.yaml', gateway('one', odd, { volume }));
+    expect((await extract(file, '--out', at('odd'))).at(-1)).toMatch(/^ {2}missing: \\u001b\[2J\.file: /);
+  });
   it('leaves a folder alone that has anything in it', async () => {
     mkdirSync(at('taken'));
     writeFileSync(at('taken', 'mine'), 'mine');

@@ -123,14 +123,19 @@ it.each<[string, string, () => string[], string, string]>([
 });
 it('prints nothing that a terminal obeys, and no reason that is not ours, of a server that is no gateway', async () => {
   const server = http.createServer((_, response) =>
-    response.writeHead(401).end('{"error":"e\\u001b[2J","error_description":"d\\u009b"}'),
+    response
+      .writeHead(401, { 'x-request-id': 'r\u009b' })
+      .end('{"error":"e\\u001b[2J","error_description":"d\\u009b"}'),
   );
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   try {
     const lines: string[] = [];
     const { port } = server.address() as AddressInfo;
     await curl.run([`http://127.0.0.1:${port}/`], { out: (line) => lines.push(line) });
-    expect(lines.slice(1)).toEqual([expect.stringMatching(/^refused: 401 e\?\[2J: d\? \(\d+ ms\)$/)]);
+    expect(lines.slice(1)).toEqual([
+      expect.stringMatching(/^refused: 401 e\\u001b\[2J: d\\u009b \(\d+ ms\)$/),
+      'request id: r\\u009b',
+    ]);
   } finally {
     server.close();
   }

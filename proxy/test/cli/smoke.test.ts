@@ -141,3 +141,15 @@ it.each<[string, () => string[], string]>([
   await expect(failed).rejects.toThrow(problem);
   await expect(failed).rejects.toBeInstanceOf(CliError);
 });
+it('prints nothing that a terminal obeys of a server that is no gateway', async () => {
+  const server = http.createServer((_, response) => response.writeHead(401).end('{"error":"e\\u001b[2J"}'));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  try {
+    const { port } = server.address() as AddressInfo;
+    const { lines } = await run(`http://127.0.0.1:${port}/mcp`, ...bound());
+    expect(lines.filter((line) => line.includes('401 e\\u001b[2J'))).not.toEqual([]);
+    expect(lines.join('')).not.toContain('\u001b');
+  } finally {
+    server.close();
+  }
+});
