@@ -69,7 +69,7 @@ export function reloadEvents(
   { warn, reloaded, recovered, replaced }: Dependencies,
   what: Reloaded,
   name: string,
-): { readonly onProblem: (problem: string) => void; readonly onLoaded: (live: string) => void } {
+): { readonly onProblem: (problem: string) => void; readonly onLoaded: (live: string | undefined) => void } {
   const subject = `${NOUN[what]} ${name}`;
   let isFailing = false;
   let isFirst = true;
@@ -81,7 +81,8 @@ export function reloadEvents(
     },
     onLoaded(live) {
       if (isFailing) recovered?.(subject);
-      if (!isFirst) replaced?.(subject, live);
+      // The same may only be there again.
+      if (!isFirst && live !== undefined) replaced?.(subject, live);
       isFailing = isFirst = false;
       reloaded?.(what, name, true);
     },

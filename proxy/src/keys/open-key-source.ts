@@ -23,7 +23,7 @@ export interface KeySourceOptions {
   readonly egress?: Egress | undefined;
   readonly onProblem: (problem: string) => void;
   readonly onIgnored: (ignored: string) => void;
-  readonly onLoaded?: ((live: string) => void) | undefined;
+  readonly onLoaded?: ((live: string | undefined) => void) | undefined;
 }
 
 /** One source an issuer: keys are never pooled (RFC 8725 3.8). */

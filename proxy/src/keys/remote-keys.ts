@@ -19,8 +19,12 @@ export interface RemoteKeysOptions {
   readonly onIgnored: (ignored: string) => void;
   /** Absent: the issuer is asked directly. */
   readonly egress?: Egress | undefined;
-  /** A new set is in use, or the one that is could be fetched again after a failure. */
-  readonly onLoaded?: ((live: string) => void) | undefined;
+  /**
+   * A new set is in use, or the one that is could be fetched again after a failure.
+   *
+   * @param live what is in a new one, for a log
+   */
+  readonly onLoaded?: ((live: string | undefined) => void) | undefined;
 }
 
 const MAX_BYTES = 1 << 20;
@@ -88,7 +92,7 @@ export function openRemoteKeys(
         generation += 1;
         lastText = text;
       }
-      if (isNew || isFailing) onLoaded?.(describeKeys(keys));
+      if (isNew || isFailing) onLoaded?.(isNew ? describeKeys(keys) : undefined);
       isFailing = false;
       loadedAt = now();
     } catch (cause) {

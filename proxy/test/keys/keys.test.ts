@@ -19,6 +19,7 @@ import { openRemoteKeys } from '../../src/keys/remote-keys.js';
 import { openRootCertificates, rootsProblem } from '../../src/keys/root-certificates.js';
 import { openSecretFile } from '../../src/keys/secret-file.js';
 import { pairProblem } from '../../src/keys/tls-files.js';
+import { reloadEvents } from '../../src/trust.js';
 import { makeCertificate } from '../support/http2.js';
 import { ec, ed25519, jwkOf, rsa } from '../support/mint.js';
 
@@ -182,6 +183,34 @@ describe('keys from a URL', () => {
       } finally {
         keys.close();
       }
+    }));
+  it('that are only there again after a failure were not replaced', () =>
+    served(async (url, state) => {
+      let now = 1000;
+      const told: string[] = [];
+      const events = reloadEvents(
+        {
+          clock: () => now,
+          warn: () => told.push('failed'),
+          recovered: () => told.push('recovered'),
+          replaced: (_, live) => told.push(live),
+        },
+        'jwks',
+        'as',
+      );
+      const keys = openRemoteKeys({ url, ...options }, { now: () => now, onIgnored: () => {}, ...events });
+      await keys.refresh();
+      for (const [status, text] of [
+        [500, state.text],
+        [200, state.text],
+        [200, set('b')],
+      ] as const) {
+        Object.assign(state, { status, text });
+        now += 31;
+        await keys.refresh();
+      }
+      keys.close();
+      expect(told).toEqual(['failed', 'recovered', 'kid b']);
     }));
   it('are used stale for a while, then not', () =>
     served(async (url) => {
