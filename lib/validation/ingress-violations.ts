@@ -43,11 +43,24 @@ function encryptionViolations({
   ];
 }
 
+/** Each path of the host becomes an expression, or another one; a snippet can be anything. */
+const WIDENS = /^nginx\.ingress\.kubernetes\.io\/(use-regex|rewrite-target|.*-snippet)$/;
+
 function annotationViolations(ingress: IngressSpec): Violation[] {
   const own = ownAnnotations(ingress, 0);
   return Object.keys(ingress.annotations).flatMap((key): Violation[] => {
     const where = `annotations.${key}`;
     if (!LABEL_KEY.test(key)) return [{ where, want: 'must have the key of an annotation', got: key }];
+    if (WIDENS.test(key)) {
+      return [
+        {
+          where,
+          want: 'must be left out: it makes other paths reach the gateway, or is text of the nginx config',
+          got: ingress.annotations[key],
+          next: 'patch the Ingress for it',
+        },
+      ];
+    }
     if (!(key in own)) return [];
     return [
       {

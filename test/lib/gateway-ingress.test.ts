@@ -187,6 +187,13 @@ describe('GatewayIngress', () => {
       [{}, { ...TLS, annotations: { 'nginx.ingress.kubernetes.io/proxy-buffering': 'on' } }],
       'annotations.nginx.ingress.kubernetes.io/proxy-buffering: must be left out: event streams and TLS need what the library says there for nginx, got "on"; leave it out, or choose IngressController.OTHER and say all of them',
     ],
+    ...['use-regex', 'rewrite-target', 'configuration-snippet', 'server-snippet'].map(
+      (name): [string, Parameters<typeof reached>, string] => [
+        `the annotation ${name}, by which other paths are reached`,
+        [{}, { ...TLS, annotations: { [`nginx.ingress.kubernetes.io/${name}`]: 'true' } }],
+        `annotations.nginx.ingress.kubernetes.io/${name}: must be left out: it makes other paths reach the gateway, or is text of the nginx config, got "true"; patch the Ingress for it`,
+      ],
+    ),
     [
       'an annotation with a key that is none',
       [{}, { ...TLS, annotations: { 'a b': 'c' } }],
