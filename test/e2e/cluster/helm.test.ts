@@ -2,13 +2,14 @@
  * Every example app as a Helm chart, by the command of the README, against a real API server with its controllers:
  * each of Helm's commands, of both versions of Helm that are in use.
  */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseAllDocuments } from 'yaml';
 import { jwkOf, rsa } from '../../../proxy/test/support/mint.js';
+import { agw } from '../support/agw.js';
 import { missingForApiServer, startApiServer, type ApiServer } from '../support/api-server.js';
 import { client, definitionsFor, type Named, type Run } from '../support/client.js';
 import { needs } from '../support/daemon.js';
@@ -183,6 +184,35 @@ needs('helm against a real API server', missing);
       expect(lint('replicas=0')).toThrow(/replicas/);
       expect(lint('resources.memoryMebibytes=64')).toThrow(/memoryMebibytes/);
       expect(lint('replica=3')).toThrow(/replica/);
+    });
+
+    it('keeps in its Secret what was set, which agw finds there', () => {
+      const chart = file(`leaky-${version}`);
+      mkdirSync(join(chart, 'templates'), { recursive: true });
+      writeFileSync(join(chart, 'Chart.yaml'), 'apiVersion: v2\nname: leaky\nversion: 0.0.1\n');
+      writeFileSync(join(chart, 'values.yaml'), 'database: { user: app, password: in-the-chart }\n');
+      writeFileSync(
+        join(chart, 'templates', 'secret.yaml'),
+        'apiVersion: v1\nkind: Secret\nmetadata: { name: leaked }\nstringData: { pin: "{{ .Values.pin }}" }\n',
+      );
+      helm(['install', 'leaky', chart, '-n', 'default', '--set', 'api.token=was-set,pin=p1234']);
+      const secret = kubectl(['get', 'secret', 'sh.helm.release.v1.leaky.v1', '-n', 'default', '-o', 'json']);
+      helm(['uninstall', 'leaky', '-n', 'default']);
+      const [command, ...args] = agw();
+      const inspect = (...more: string[]) =>
+        spawnSync(command, [...args, 'helm-secret', 'inspect', '-', ...more], {
+          input: secret,
+          encoding: 'utf8',
+        });
+      const { status, stdout } = inspect();
+      expect(status).toBe(1);
+      expect(stdout.match(/SECRET {2}\S+(?=:)/g)).toEqual([
+        'SECRET  config.api.token',
+        'SECRET  chart.values.database.password',
+        'SECRET  manifest.Secret/leaked.stringData.pin',
+      ]);
+      expect(stdout).not.toMatch(/was-set|in-the-chart|p1234/);
+      expect(inspect('--show').stdout).toMatch(/was-set[^]*in-the-chart[^]*p1234/);
     });
 
     it('brings the config of a revision back with it', async () => {
