@@ -32,10 +32,8 @@ const STALLED_MS = 10_000n;
  * and hands on what the process is asked. Claims and buckets lie in memory that all of them share, so that a
  * proof passes once and a limit is one limit, whichever thread a connection came to.
  */
-export async function startWorkers(
-  config: Config,
-  { clock, remembersSince, warn, recovered, replaced, program, onLost }: WorkerPoolOptions,
-): Promise<Gateway> {
+export async function startWorkers(config: Config, options: WorkerPoolOptions): Promise<Gateway> {
+  const { clock, remembersSince, warn, program, onLost } = options;
   const shared = {
     claims: claimsToShare(config, { now: clock, remembersSince }),
     buckets: bucketMemories(true),
@@ -50,9 +48,7 @@ export async function startWorkers(
         program,
         { config: shareOf(config), ...shared, index },
         {
-          onWarning: (problem) => warn(`thread ${index + 1}: ${problem}`),
-          onRecovered: (what) => recovered?.(`thread ${index + 1}: ${what}`),
-          onReplaced: (what, live) => replaced?.(`thread ${index + 1}: ${what}`, live),
+          ...eventsOf(`thread ${index + 1}`, options),
           onAudit: (text) => audit.write(text),
           onLost,
         },
@@ -93,6 +89,13 @@ export async function startWorkers(
     stop: () => (stopped ??= stop()),
   };
 }
+
+/** What a thread tells, under its name. */
+const eventsOf = (thread: string, { warn, recovered, replaced }: WorkerPoolOptions) => ({
+  onWarning: (problem: string) => warn(`${thread}: ${problem}`),
+  onRecovered: (what: string) => recovered?.(`${thread}: ${what}`),
+  onReplaced: (what: string, live: string) => replaced?.(`${thread}: ${what}`, live),
+});
 
 type AskAll = <K extends keyof Questions>(
   kind: K,
