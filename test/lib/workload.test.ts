@@ -325,7 +325,7 @@ describe('what the proxy container gets beside its own', () => {
       ),
     ]);
   });
-  it.each(pod(manifests({ secrets: ['db'] })).volumes.map(({ name }: { name: string }) => name))(
+  it.each<string>(pod(manifests({ secrets: ['db'] })).volumes.map(({ name }: { name: string }) => name))(
     'are no volumes with the name of an own one: %s',
     (name) => {
       expect(refusals({ extraVolumes: { [name]: ExtraVolume.fromConfigMap('files') } })).toEqual([
