@@ -11,6 +11,7 @@ import {
   type Pair,
   type ProofParts,
 } from '../../proxy/test/support/mint.js';
+import { reasonOf } from '../../proxy/test/support/reason-of.js';
 
 export { ORIGIN };
 export const HTU = `${ORIGIN}/mcp`;
@@ -94,7 +95,7 @@ export function conforms(
     const decisionOf = async (asked: Promise<Answer>): Promise<string> => {
       const before = fixture.seen.length;
       const answer = await asked;
-      const { reason } = (await fixture.audit()).at(-1)! as { reason: string };
+      const reason = await reasonOf(fixture, answer);
       const refused = reason !== 'ok';
       expect(answer.status).toBe(STATUS.get(reason) ?? 401);
       expect(fixture.seen.length - before).toBe(refused ? 0 : 1);
