@@ -22,9 +22,9 @@ the operator makes of the PodMonitor; agentgateway's own metrics, of which some 
 Each is labelled with the \`namespace\` and the \`gateway\` that it is of, and its \`runbook_url\` leads to its section of the [runbook](../runbook.md).
 With \`dashboard: true\` it emits a Grafana dashboard, too, with a row for each question: is the gateway up and if not
 why, who is refused, is it the backend, is it full, what changes soon. Each of its queries has data of a real gateway
-(\`test/e2e/dashboard.test.ts\`).
+(\`test/e2e/monitoring/dashboard.test.ts\`).
 
-That each fires when it should, and not otherwise, is shown with Prometheus' own \`promtool\` in \`test/e2e/monitoring.test.ts\`. Written from \`lib/manifests/alerts.ts\` by \`test/docs/alerts.test.ts\`.
+That each fires when it should, and not otherwise, is shown with Prometheus' own \`promtool\` in \`test/e2e/monitoring/alerts.test.ts\`. Written from \`lib/manifests/alerts.ts\` by \`test/docs/alerts.test.ts\`.
 
 | alert | severity | for | it says | it means |
 |---|---|---|---|---|

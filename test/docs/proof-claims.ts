@@ -124,8 +124,8 @@ export const PROPS: readonly Claim[] = [
   {
     claims: 'a PodMonitor, [alerts](docs/reference/alerts.md), a Grafana dashboard',
     shownBy: [
-      'test/e2e/monitoring.test.ts › read what the gateway has, and fire when a proof is sent twice',
-      'test/e2e/dashboard.test.ts › has data for every query',
+      'test/e2e/monitoring/alerts.test.ts › read what the gateway has, and fire when a proof is sent twice',
+      'test/e2e/monitoring/dashboard.test.ts › has data for every query',
     ],
     left: 'the Prometheus Operator, and how Grafana draws it',
   },

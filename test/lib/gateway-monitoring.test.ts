@@ -1,4 +1,4 @@
-/** That the alerts fire when they should is shown with a real Prometheus: test/e2e/monitoring.test.ts. */
+/** That the alerts fire when they should is shown with a real Prometheus: test/e2e/monitoring/alerts.test.ts. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Duration } from 'cdk8s';

@@ -1,4 +1,4 @@
-/** An app of its own for test/e2e/monitoring.test.ts, which is ESM. */
+/** An app of its own for test/e2e/monitoring/alerts.test.ts, which is ESM. */
 import { App, Chart } from 'cdk8s';
 import { monitoredGateway } from './monitored';
 import { GatewayMonitoring } from '../../lib';

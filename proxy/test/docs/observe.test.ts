@@ -88,7 +88,7 @@ const statusPage = `# Status
 \`GET :9090/status\` says as JSON what somebody asks first who was woken, of all threads of one pod together; \`GET :9090/\` shows it
 as a page that a browser loads again every 5 s. It has no script and loads nothing from elsewhere. \`agw top --admin URL\` shows the same in a terminal. No secret is in it; who reaches the port
 (\`metricsPeer\`, or whoever may \`kubectl port-forward\` to the pod, as the [runbook](../runbook.md#words) does) reads it. No client is in it: no subject, client id, address, key, token or proof. A list that has nothing to say is empty.
-Written from \`proxy/src/observe/status.ts\` by \`proxy/test/docs/observe.test.ts\`; \`test/e2e/status-page.test.ts\` has
+Written from \`proxy/src/observe/status.ts\` by \`proxy/test/docs/observe.test.ts\`; \`test/e2e/monitoring/status-page.test.ts\` has
 looked at the page in a browser, and took its picture.
 
 ![the status page of a gateway that is ready: its build and config, what is weakened, and what was refused on each route](../images/status.png)

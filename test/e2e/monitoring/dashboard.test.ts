@@ -9,16 +9,16 @@ import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ConfigInput } from '../../proxy/src/config/index.js';
-import { hasRedis, RedisProcess } from '../../proxy/test/replay/redis-process.js';
-import { freePort } from '../../proxy/test/support/free-port.js';
-import { ORIGIN, request } from '../../proxy/test/support/gateway.js';
-import { makeCertificate } from '../../proxy/test/support/http2.js';
-import { needs, programOf } from './support/daemon.js';
-import { startGatewayProcess, type GatewayProcess } from './support/gateway-process.js';
-import { startPrometheus } from './support/prometheus.js';
-import { openScene, type Scene } from './support/scene.js';
-import { synthesized } from './support/synthesized.js';
+import type { ConfigInput } from '../../../proxy/src/config/index.js';
+import { hasRedis, RedisProcess } from '../../../proxy/test/replay/redis-process.js';
+import { freePort } from '../../../proxy/test/support/free-port.js';
+import { ORIGIN, request } from '../../../proxy/test/support/gateway.js';
+import { makeCertificate } from '../../../proxy/test/support/http2.js';
+import { needs, programOf } from '../support/daemon.js';
+import { startGatewayProcess, type GatewayProcess } from '../support/gateway-process.js';
+import { startPrometheus } from '../support/prometheus.js';
+import { openScene, type Scene } from '../support/scene.js';
+import { synthesized } from '../support/synthesized.js';
 
 interface Manifest {
   readonly kind: string;

@@ -5,15 +5,15 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { chromium, type Browser, type Page } from 'playwright-core';
-import type { ConfigInput } from '../../proxy/src/config/index.js';
-import { hasRedis, RedisProcess } from '../../proxy/test/replay/redis-process.js';
-import { request } from '../../proxy/test/support/gateway.js';
-import { ec, jwkOf } from '../../proxy/test/support/mint.js';
-import { needs, programOf } from './support/daemon.js';
-import { startGatewayProcess, type GatewayProcess } from './support/gateway-process.js';
-import { openScene, type Scene } from './support/scene.js';
+import type { ConfigInput } from '../../../proxy/src/config/index.js';
+import { hasRedis, RedisProcess } from '../../../proxy/test/replay/redis-process.js';
+import { request } from '../../../proxy/test/support/gateway.js';
+import { ec, jwkOf } from '../../../proxy/test/support/mint.js';
+import { needs, programOf } from '../support/daemon.js';
+import { startGatewayProcess, type GatewayProcess } from '../support/gateway-process.js';
+import { openScene, type Scene } from '../support/scene.js';
 
-const PICTURE = join(import.meta.dirname, '..', '..', 'docs', 'images', 'status.png');
+const PICTURE = join(import.meta.dirname, '..', '..', '..', 'docs', 'images', 'status.png');
 const MOST_PICTURE_BYTES = 150_000;
 const HOSTILE_KID = '<img src=x onerror="alert(1)">';
 const HOSTILE_ISSUER = 'https://other.example/</td><script>alert(2)</script>';

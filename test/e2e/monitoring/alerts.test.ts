@@ -7,12 +7,12 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
-import { request } from '../../proxy/test/support/gateway.js';
-import { needs, programOf } from './support/daemon.js';
-import { startGatewayProcess } from './support/gateway-process.js';
-import { startPrometheus } from './support/prometheus.js';
-import { openScene } from './support/scene.js';
-import { synthesized } from './support/synthesized.js';
+import { request } from '../../../proxy/test/support/gateway.js';
+import { needs, programOf } from '../support/daemon.js';
+import { startGatewayProcess } from '../support/gateway-process.js';
+import { startPrometheus } from '../support/prometheus.js';
+import { openScene } from '../support/scene.js';
+import { synthesized } from '../support/synthesized.js';
 
 interface Rule {
   readonly alert: string;
