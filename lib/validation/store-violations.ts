@@ -14,16 +14,17 @@ export function storeViolations(spec: GatewaySpec): Violation[] {
   const { annotations = {} } = spec.serviceAccountMetadata;
   const providers = new Set(secretUses(spec).map(({ source }) => source._external?.store._provider));
   return [...providers].flatMap((provider): Violation[] => {
-    const identity = provider && IDENTITY[provider.kind];
+    if (provider === undefined) return [];
+    const identity = IDENTITY[provider.kind];
     // Somebody else's ServiceAccount is somebody else's to annotate.
-    if (identity === undefined || provider?.options.serviceAccountName !== undefined) return [];
+    if (identity === undefined || provider.options.serviceAccountName !== undefined) return [];
     const [annotation, example] = identity;
     if (annotations[annotation] !== undefined) return [];
     return [
       {
         where: 'serviceAccountMetadata.annotations',
-        want: `must have "${annotation}" with SecretStoreRef.${provider?.where}: the store logs in as the gateway's ServiceAccount`,
-        next: `for example "${annotation}": "${example}"; or name another ServiceAccount, ${provider?.where}.serviceAccountName`,
+        want: `must have "${annotation}" with SecretStoreRef.${provider.where}: the store logs in as the gateway's ServiceAccount`,
+        next: `for example "${annotation}": "${example}"; or name another ServiceAccount, ${provider.where}.serviceAccountName`,
       },
     ];
   });

@@ -1,20 +1,11 @@
 /** docs/guides/patches.md: its app with each of its examples, compiled and run as they stand there. */
-import { execFileSync } from 'node:child_process';
-import {
-  copyFileSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ApiObject, Yaml } from 'cdk8s';
 import { Peer, ReplayStore } from '../../lib';
 import { Manifest, newChart, newGateway, only, root } from '../support/synth';
+import { makeUserProject, runTypeScript } from '../support/user-project';
 
 const text = readFileSync(join(root, 'docs', 'guides', 'patches.md'), 'utf8');
 const [start, ...examples] = [...text.matchAll(/```ts\n([\s\S]*?)```/g)].map(([, code]) => code);
@@ -24,33 +15,14 @@ afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
 /** The objects of the app alone, and of the app with each example: one compiler for all of them. */
 function synthesized(): Manifest[][] {
-  // node_modules of the project, and the project itself under its name.
-  mkdirSync(join(dir, 'node_modules'));
-  for (const name of ['cdk8s', 'constructs', 'cdk8s-plus-28', '@types'])
-    symlinkSync(join(root, 'node_modules', name), join(dir, 'node_modules', name));
-  symlinkSync(root, join(dir, 'node_modules', 'cdk8s-agentgateway'));
-  copyFileSync(join(root, 'apps', 'jwks.json'), join(dir, 'jwks.json'));
-  const compilerOptions = {
-    module: 'node16',
-    moduleResolution: 'node16',
-    target: 'es2022',
-    strict: true,
-    skipLibCheck: true,
-    types: ['node'],
-  };
-  writeFileSync(join(dir, 'tsconfig.json'), JSON.stringify({ compilerOptions }));
+  makeUserProject(dir);
   const names = ['', ...examples].map((example, at) => {
     writeFileSync(join(dir, `example${at}.ts`), `${start}${example}app.synth();\n`);
     return `example${at}`;
   });
   const lines = names.map((name) => `process.env.CDK8S_OUTDIR = '${name}';\nrequire('./${name}');\n`);
   writeFileSync(join(dir, 'all.ts'), lines.join(''));
-  execFileSync(join(root, 'node_modules', '.bin', 'ts-node'), ['all.ts'], {
-    cwd: dir,
-    stdio: 'pipe',
-    env: { ...process.env, CDK8S_AGENTGATEWAY_NOTES: 'off' },
-    timeout: 100_000,
-  });
+  runTypeScript(dir, 'all.ts', { CDK8S_AGENTGATEWAY_NOTES: 'off' });
   return names.map((name) =>
     readdirSync(join(dir, name)).flatMap((file) => Yaml.load(join(dir, name, file)) as Manifest[]),
   );

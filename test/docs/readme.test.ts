@@ -1,20 +1,11 @@
 import { execFileSync } from 'node:child_process';
-import {
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  readdirSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { parseAllDocuments } from 'yaml';
 import { MAIN_TS } from '../../lib/cli/project-files';
 import { root } from '../support/synth';
+import { makeUserProject, runTypeScript } from '../support/user-project';
 
 const read = (file: string) => readFileSync(join(root, file), 'utf8');
 
@@ -24,28 +15,9 @@ describe('the README', () => {
     expect(blocks).toEqual([MAIN_TS]);
     const dir = mkdtempSync(join(tmpdir(), 'readme-'));
     try {
-      // node_modules of the project, and the project itself under its name.
-      mkdirSync(join(dir, 'node_modules'));
-      for (const name of ['cdk8s', 'constructs', 'cdk8s-plus-28', '@types']) {
-        symlinkSync(join(root, 'node_modules', name), join(dir, 'node_modules', name));
-      }
-      symlinkSync(root, join(dir, 'node_modules', 'cdk8s-agentgateway'));
-      copyFileSync(join(root, 'apps', 'jwks.json'), join(dir, 'jwks.json'));
+      makeUserProject(dir);
       writeFileSync(join(dir, 'main.ts'), blocks[0]);
-      writeFileSync(
-        join(dir, 'tsconfig.json'),
-        JSON.stringify({
-          compilerOptions: {
-            module: 'node16',
-            moduleResolution: 'node16',
-            target: 'es2022',
-            strict: true,
-            skipLibCheck: true,
-            types: ['node'],
-          },
-        }),
-      );
-      execFileSync(join(root, 'node_modules', '.bin', 'ts-node'), ['main.ts'], { cwd: dir, stdio: 'pipe' });
+      runTypeScript(dir, 'main.ts');
       const [file] = readdirSync(join(dir, 'dist'));
       const kinds = parseAllDocuments(readFileSync(join(dir, 'dist', file), 'utf8')).map(
         (d) => d.toJS().kind,
