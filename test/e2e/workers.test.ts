@@ -2,12 +2,12 @@
  * One gateway process with several threads, from the shipped bundle: to its clients and to whoever watches it,
  * it is one gateway.
  */
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ConfigInput } from '../../proxy/src/config/index.js';
 import type { GatewayStatus } from '../../proxy/src/observe/status.js';
 import { ORIGIN, request, type Answer } from '../../proxy/test/support/gateway.js';
-import { proof } from '../../proxy/test/support/mint.js';
+import { proof, rsa } from '../../proxy/test/support/mint.js';
 import { startGatewayProcess, type GatewayProcess } from './support/gateway-process.js';
 import { openScene, type Scene } from './support/scene.js';
 import { Volume } from './support/volume.js';
@@ -174,6 +174,18 @@ it('adds up what the threads count, tells once what they share, and writes every
       lines().filter((line) => line['route.name'] === 'mcp' && line['response.status'] === 200).length ===
       value(after, ok),
   );
+});
+
+it('tells of each thread which keys it has by now', async () => {
+  const before = said('reloaded').length;
+  writeFileSync(join(scene.dir, 'jwks.json'), scene.jwksOf([scene.as, 'as-1'], [rsa(), 'as-2']));
+  gateway.child.kill('SIGHUP');
+  await until(() => said('reloaded').length >= before + WORKERS);
+  const told = said('reloaded')
+    .slice(before)
+    .map((line) => JSON.parse(line) as { what: string; live: string })
+    .map(({ what, live }) => `${what}: ${live}`);
+  expect(told.sort()).toEqual([1, 2, 3].map((n) => `thread ${n}: keys of issuer as: kid as-1, as-2`));
 });
 
 it('is ready and alive, and ends with 0 when what is open has ended', async () => {
