@@ -8,7 +8,7 @@ import { isIP } from 'node:net';
 import { Yaml } from 'cdk8s';
 import { GatewaySpec, McpRouteSpec, mcpRoutes } from '../spec/gateway-spec';
 import { oncePer } from '../support/memo';
-import { DIR, PORT, PROXY_ADDRESS, ANSWER_MARK } from '../support/ports-and-paths';
+import { ANSWER_MARK, dataPlaneEndpoint, DIR, PORT, PROXY_ADDRESS } from '../support/ports-and-paths';
 import { AgentgatewayVersion } from '../values/data-plane';
 import { routeFile } from './mounted-files';
 import { effectiveConfig } from './proxy-config';
@@ -33,12 +33,12 @@ function v1(spec: GatewaySpec): object {
       tracing: NO_SPANS,
     },
     gateways: { default: { port: PORT.dataPlane, protocol: 'HTTP' } },
-    routes: mcpRoutes(spec).map((route) => ({
-      name: route.name,
+    routes: endpointsOf(spec).map(({ route, url, names }) => ({
+      ...names,
       gateways: 'default',
       matches: matches(spec, route),
       policies: { ...urlRewrite(route), ...MARK_ANSWERS },
-      backends: [backend(route, credentialV1)],
+      backends: [backend(route, url, credentialV1)],
     })),
   };
 }
@@ -57,18 +57,42 @@ function v0(spec: GatewaySpec): object {
           {
             name: 'http',
             protocol: 'HTTP',
-            routes: mcpRoutes(spec).map((route) => ({
-              name: route.name,
+            routes: endpointsOf(spec).map(({ route, url, names }) => ({
+              ...names,
               matches: matches(spec, route),
               // It cannot restrict the listener, and it knows no variable that only a backend's answer has.
               policies: { ...urlRewrite(route), authorization: { rules: [FROM_PROXY] } },
-              backends: [backend(route, credentialV0)],
+              backends: [backend(route, url, credentialV0)],
             })),
           },
         ],
       },
     ],
   };
+}
+
+interface Endpoint {
+  readonly route: McpRouteSpec;
+  readonly url: URL;
+  /** By what agentgateway knows it. Without `hostnames` it is asked under any Host. */
+  readonly names: { readonly name: string; readonly hostnames?: readonly string[] };
+}
+
+/**
+ * What becomes a route of agentgateway: the backend of one of ours, or each of its endpoints. Which endpoint has a
+ * request the proxy says by the address that it calls: it alone knows where a session of MCP began. A dot stands in no
+ * name of a route, so that none is given twice.
+ */
+function endpointsOf(spec: GatewaySpec): Endpoint[] {
+  return mcpRoutes(spec).flatMap((route): Endpoint[] => {
+    const { name, backendUrl, endpoints } = route;
+    if (endpoints === undefined) return [{ route, url: new URL(backendUrl), names: { name } }];
+    return endpoints.map((endpoint, i) => ({
+      route,
+      url: new URL(endpoint),
+      names: { name: `${name}.${i}`, hostnames: [dataPlaneEndpoint(i)] },
+    }));
+  });
 }
 
 const FRONTEND = {
@@ -135,8 +159,11 @@ function urlRewrite({ backendUrl, backendHost }: McpRouteSpec): object {
   return Object.keys(rewrite).length === 0 ? {} : { urlRewrite: rewrite };
 }
 
-function backend(route: McpRouteSpec, credential: (route: McpRouteSpec, file: string) => object): object {
-  const url = new URL(route.backendUrl);
+function backend(
+  route: McpRouteSpec,
+  url: URL,
+  credential: (route: McpRouteSpec, file: string) => object,
+): object {
   const policies = {
     ...(url.protocol === 'https:' ? { backendTLS: backendTls(route) } : {}),
     ...(route.credential === undefined

@@ -15,7 +15,14 @@ import { written } from '../support/fields';
 import { canonicalJson } from '../support/json';
 import { oncePer } from '../support/memo';
 import { parseConfig } from '../support/parser';
-import { API_SERVER, DIR, PORT, PROXY_ADDRESS, ANSWER_MARK } from '../support/ports-and-paths';
+import {
+  ANSWER_MARK,
+  API_SERVER,
+  dataPlaneEndpoint,
+  DIR,
+  PORT,
+  PROXY_ADDRESS,
+} from '../support/ports-and-paths';
 import {
   DPOP,
   DPOP_NONCE,
@@ -221,19 +228,20 @@ const throughAgentgateway = (spec: GatewaySpec, route: McpRouteSpec): Backend<'m
   // v0.12 has no way to set it.
   answerMark: spec.dataPlane._version === AgentgatewayVersion.V1_4 ? ANSWER_MARK : undefined,
   host: undefined,
-  redirectBase: redirectBase(route),
-  endpoints: undefined,
-  outlier: undefined,
+  redirectBases: redirectBases(route),
+  endpoints: route.endpoints?.map((_, i) => `http://${dataPlaneEndpoint(i)}:${PORT.dataPlane}`),
+  outlier: route.outlier && written(route.outlier, OUTLIER),
   caFile: undefined,
   clientCertificate: undefined,
   serverName: undefined,
   credential: route.tokenExchange && exchange(route, route.tokenExchange),
 });
 
-/** The URL that the MCP server has of itself, by the Host and the path that agentgateway asks it with. */
-function redirectBase({ backendUrl, backendHost }: McpRouteSpec): string {
-  const url = new URL(backendUrl);
-  return `${url.protocol}//${backendHost ?? url.host}${url.pathname}`;
+/** The URLs that MCP servers have of themselves, by the Host and the path that agentgateway asks them with. */
+function redirectBases({ backendUrl, backendHost, endpoints = [backendUrl] }: McpRouteSpec): string[] {
+  const { protocol, pathname } = new URL(backendUrl);
+  const hosts = backendHost === undefined ? endpoints.map((each) => new URL(each).host) : [backendHost];
+  return hosts.map((host) => `${protocol}//${host}${pathname}`);
 }
 
 const certificateOf = ({ cert, key }: { cert: string; key: string }) => ({
@@ -254,7 +262,7 @@ const direct = (route: McpRouteSpec): Backend<'mcp'> => ({
       : certificateOf({ cert: routeFile(route, 'client.crt'), key: routeFile(route, 'client.key') }),
   serverName: route.serverName,
   host: route.backendHost,
-  redirectBase: undefined,
+  redirectBases: undefined,
   credential: route.tokenExchange ? exchange(route, route.tokenExchange) : credentialFile(route),
 });
 

@@ -250,17 +250,7 @@ export class McpRoute extends GatewayRoute {
       });
     }
     checkValues(props);
-    props.backendEndpoints?.forEach((endpoint, i) => {
-      // The NetworkPolicy opens one port.
-      const port = portOf(this.backendUrl);
-      if (!URL.canParse(endpoint) || portOf(endpoint) !== port) {
-        refuse({
-          where: `backendEndpoints[${i}]`,
-          want: `must be an origin with the port of backend, ${port}`,
-          got: endpoint,
-        });
-      }
-    });
+    checkEndpoints(this.backendUrl, props.backendEndpoints ?? []);
     props.gateway.addRoute(this);
   }
 
@@ -299,12 +289,25 @@ export class McpRoute extends GatewayRoute {
 /** Values that have no factory are checked where they are handed over. */
 function checkValues(props: McpRouteProps): void {
   const { allow = [], outlierEjection, tokenExchange, timeouts } = props;
-  checkFields('', props, fields.BACKEND_HOST);
+  checkFields('', props, fields.BACKEND);
   checkFields('', props, fields.HEARTBEAT);
   checkFields('timeouts', timeouts ?? {}, fields.ROUTE_TIMEOUTS);
   allow.forEach((rule, at) => checkFields(`allow[${at}]`, rule, fields.MCP_RULE));
   checkFields('outlierEjection', outlierEjection ?? {}, fields.OUTLIER);
   if (tokenExchange !== undefined) checkFields('tokenExchange', tokenExchange, fields.TOKEN_EXCHANGE);
+}
+
+/** The NetworkPolicy opens one port, and TLS is that of one backend. */
+function checkEndpoints(backend: string, endpoints: readonly string[]): void {
+  const { protocol } = new URL(backend);
+  const port = portOf(backend);
+  endpoints.forEach((endpoint, i) => {
+    const where = `backendEndpoints[${i}]`;
+    if (new URL(endpoint).protocol !== protocol || portOf(endpoint) !== port)
+      refuse({ where, want: `must be ${protocol}// with the port of backend, ${port}`, got: endpoint });
+    const first = endpoints.indexOf(endpoint);
+    if (first < i) refuse({ where, want: `must not be backendEndpoints[${first}] again`, got: endpoint });
+  });
 }
 
 function backendUrl(backend: string): string {

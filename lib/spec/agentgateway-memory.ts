@@ -9,7 +9,8 @@ const EXCHANGE_KIBIBYTES = 100;
 /** Event streams and requests that may be open at a time, over all routes. */
 function exchangesOf(spec: GatewaySpec): number {
   const { maxSockets = SCHEMA_DEFAULTS.maxSockets, maxStreams = SCHEMA_DEFAULTS.maxStreams } = spec.upstream;
-  const pools = mcpRoutes(spec).length * (maxSockets + maxStreams);
+  const backends = mcpRoutes(spec).reduce((sum, { endpoints }) => sum + (endpoints?.length ?? 1), 0);
+  const pools = backends * (maxSockets + maxStreams);
   // A connection of HTTP/1 has one exchange at a time; with TLS a client may choose HTTP/2.
   return spec.tlsSecretName === undefined ? Math.min(pools, maxConnections(spec)) : pools;
 }

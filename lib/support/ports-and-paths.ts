@@ -19,6 +19,16 @@ export const PORT = {
  */
 export const PROXY_ADDRESS = '127.94.49.1';
 
+/** As many as there are addresses for them. */
+export const MAX_DATA_PLANE_ENDPOINTS = 254;
+/**
+ * Loopback address at which the proxy calls agentgateway for one of several endpoints of a route. agentgateway tells
+ * them apart by Host.
+ *
+ * @param index from 0 to `MAX_DATA_PLANE_ENDPOINTS` - 1
+ */
+export const dataPlaneEndpoint = (index: number) => `127.94.50.${index + 1}`;
+
 /** Field that agentgateway sets on what a backend answered; its own errors have none. The proxy keeps it. */
 export const ANSWER_MARK = 'x-backend-answered';
 

@@ -3,6 +3,7 @@ import { agentgatewayYaml } from '../config/agentgateway-config';
 import { configProblems } from '../config/proxy-config';
 import { agentgatewayMebibytes, leastAgentgatewayMebibytes } from '../spec/agentgateway-memory';
 import { GatewaySpec, mcpRoutes, McpRouteSpec, usesAgentgateway } from '../spec/gateway-spec';
+import { MAX_DATA_PLANE_ENDPOINTS } from '../support/ports-and-paths';
 import { Violation } from '../support/text';
 import { AgentgatewayVersion } from '../values/data-plane';
 
@@ -37,28 +38,32 @@ function memoryViolations(spec: GatewaySpec): Violation[] {
   ];
 }
 
-function endpointViolations({ name, endpoints }: McpRouteSpec): Violation[] {
-  if (endpoints === undefined) return [];
+function endpointViolations({ name, endpoints = [] }: McpRouteSpec): Violation[] {
+  if (endpoints.length <= MAX_DATA_PLANE_ENDPOINTS) return [];
   return [
     {
       where: `route "${name}" backendEndpoints`,
-      want: 'must be left out with agentgateway, which leaves no MCP session at its endpoint',
-      got: endpoints,
+      want: `must be at most ${MAX_DATA_PLANE_ENDPOINTS} with agentgateway`,
+      got: endpoints.length,
       next: NEXT,
     },
   ];
 }
 
-function literalViolations({ name, backendUrl }: McpRouteSpec): Violation[] {
-  if (!new URL(backendUrl).hostname.startsWith('[')) return [];
-  return [
-    {
-      where: `route "${name}" backend`,
-      want: 'must not be an IPv6 literal with agentgateway',
-      got: backendUrl,
-      next: `name a host, or ${NEXT}`,
-    },
+function literalViolations({ name, backendUrl, endpoints = [] }: McpRouteSpec): Violation[] {
+  const isLiteral = (url: string) => URL.canParse(url) && new URL(url).hostname.startsWith('[');
+  const named: (readonly [string, string])[] = [
+    ['backend', backendUrl],
+    ...endpoints.map((endpoint, i) => [`backendEndpoints[${i}]`, endpoint] as const),
   ];
+  return named
+    .filter(([, url]) => isLiteral(url))
+    .map(([prop, got]) => ({
+      where: `route "${name}" ${prop}`,
+      want: 'must not be an IPv6 literal with agentgateway',
+      got,
+      next: `name a host, or ${NEXT}`,
+    }));
 }
 
 function credentialViolations({ name, credentialHeader, credentialPrefix }: McpRouteSpec): Violation[] {

@@ -29,7 +29,7 @@ const OF_ROUTE: Names = [
   [/^auth\.profile\b/, 'auth'],
   [/^auth\.issuers\b.*/, 'auth.issuer'],
   [/^auth\.audiences\b.*/, 'auth.audience'],
-  [/^backend\.(url|redirectBase)\b/, 'backend'],
+  [/^backend\.(url|redirectBases)\b/, 'backend'],
   [/^backend\.endpoints\b/, 'backendEndpoints'],
   [/^backend\.caFile\b/, 'backendCa'],
   [/^backend\.clientCertificate\b.*/, 'backendCertificateSecret'],

@@ -122,7 +122,11 @@ export const ROUTE_TIMEOUTS = fields('routes[]{mcp}.timeouts', {
   total: 'totalTimeoutSeconds',
 });
 export const HEARTBEAT = fields('routes[]{mcp}', { heartbeat: 'heartbeatSeconds' });
-export const BACKEND_HOST = fields('routes[]{mcp}.backend', { backendHost: 'host' });
+export const BACKEND = fields('routes[]{mcp}.backend', {
+  backendHost: 'host',
+  backendServerName: 'serverName',
+  backendEndpoints: 'endpoints',
+});
 
 export const OUTLIER = fields('routes[]{mcp}.backend.outlier', {
   consecutiveFailures: 'consecutiveFailures',

@@ -206,3 +206,15 @@ describe('the address that a backend is called from', () => {
     ]);
   });
 });
+
+it('the URLs that redirects begin with have one path', () => {
+  const redirectBases = ['https://a.svc/inner', 'https://b.svc/inner'];
+  const url = 'http://127.0.0.1:8081';
+  expect(problems({ url, redirectBases })).toEqual([]);
+  expect(problems({ url, redirectBases: [...redirectBases, 'https://c.svc/other'] })).toEqual([
+    'routes[0].backend.redirectBases: must have the same path in each URL, got "https://a.svc/inner" and "https://c.svc/other"',
+  ]);
+  expect(problems({ url, redirectBases: [] })).toEqual([
+    expect.stringContaining('routes[0].backend.redirectBases: must list at least one item'),
+  ]);
+});

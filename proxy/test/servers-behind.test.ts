@@ -38,7 +38,10 @@ beforeAll(async () => {
         routeOf(backendPort, 'slash', { backend: { url: at('/mcp/') } }),
         routeOf(backendPort, 'named', { backend: { url: at(''), host: 'localhost:5000' } }),
         routeOf(backendPort, 'behind', {
-          backend: { url: at(''), redirectBase: 'https://mcp.tools.svc:5443/inner' },
+          backend: {
+            url: at(''),
+            redirectBases: ['https://mcp.tools.svc:5443/inner', 'https://mcp-1.tools.svc:5443/inner'],
+          },
         }),
         routeOf(backendPort, 'token', { backend: { url: at(''), credential: { kind: 'verifiedToken' } } }),
         routeOf(backendPort, 'sealed', {
@@ -89,8 +92,12 @@ describe("a backend's own redirect", () => {
     expect((await ask('/behind')).headers.location).toBe('/ai/behind/x');
     redirects('http://mcp.tools.svc/inner/');
     expect((await ask('/behind')).headers.location).toBe('/ai/behind/');
-    redirects('https://mcp.tools.svc:5443/other');
-    expect((await ask('/behind')).headers.location).toBeUndefined();
+    redirects('https://mcp-1.tools.svc:5443/inner/y');
+    expect((await ask('/behind')).headers.location).toBe('/ai/behind/y');
+    for (const elsewhere of ['https://mcp.tools.svc:5443/other', 'https://mcp-2.tools.svc:5443/inner/y']) {
+      redirects(elsewhere);
+      expect((await ask('/behind')).headers.location).toBeUndefined();
+    }
   });
   it('is known by the Host that it was asked with', async () => {
     redirects('http://localhost:5000/named/');

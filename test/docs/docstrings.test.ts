@@ -30,7 +30,7 @@ const INTERFACES: Record<keyof typeof groups, string> = {
   TRACING_FIELDS: 'Tracing',
   ROUTE_TIMEOUTS: 'RouteTimeouts',
   HEARTBEAT: 'McpRouteProps',
-  BACKEND_HOST: 'McpRouteProps',
+  BACKEND: 'McpRouteProps',
   OUTLIER: 'OutlierEjection',
   MCP_RULE: 'McpRule',
   TOKEN_EXCHANGE: 'TokenExchange',

@@ -75,7 +75,10 @@ export const PROPS: readonly Claim[] = [
   },
   {
     claims: 'several MCP servers with sessions in memory',
-    shownBy: ['proxy/test/endpoints.test.ts › share new sessions'],
+    shownBy: [
+      'proxy/test/endpoints.test.ts › share new sessions',
+      'test/e2e/agentgateway.test.ts › begins sessions at each of them, and a session stays where it began',
+    ],
   },
   {
     claims: 'more than one core for a pod',

@@ -187,6 +187,17 @@ if (program === undefined) it.skip('agentgateway: AGENTGATEWAY_BIN names no prog
     expect([lost.status, lost.headers[mark]]).toEqual([404, undefined]);
     answer = (response) => response.end('{}');
   });
+  it('calls the endpoint that has the address which the proxy calls', async () => {
+    // The wildcard listener answers at both addresses; each is the Host of one endpoint.
+    const asked = (at: number) =>
+      get(port, '/several', { host: `127.94.50.${at}:8081` }, localAddress()).then(({ status }) => status);
+    expect([await asked(1), received.length, received[0]?.headers.host]).toEqual([
+      200,
+      1,
+      expect.stringMatching(/^127\.0\.0\.1(:\d+)?$/),
+    ]);
+    expect([await asked(2), await asked(3), received.length]).toEqual([503, 404, 1]);
+  });
   it('follows a credential when its config is written anew, as kubelet does with the volume of both', async () => {
     write('routes/mcp/credential', 'second-key');
     write('config.yaml', `${config}\n`);

@@ -36,6 +36,7 @@ const client = ec();
 
 interface Signing {
   readonly method?: string;
+  readonly path?: string;
   readonly pair?: Pair;
   readonly header?: Record<string, unknown>;
 }
@@ -72,6 +73,7 @@ interface AgentgatewayConfig {
   readonly frontendPolicies: { readonly networkAuthorization: { readonly rules: readonly string[] } };
   readonly routes: readonly {
     readonly name: string;
+    readonly hostnames?: readonly string[];
     readonly matches: readonly { readonly path: { readonly pathPrefix: string }; readonly method: string }[];
     readonly policies: {
       readonly transformations: { readonly response: { readonly set: Readonly<Record<string, string>> } };
@@ -110,6 +112,8 @@ let agentgateway: http.Server;
 let gateway: GatewayProcess;
 let origin: string;
 let backendIsDown = false;
+/** Of the route with several endpoints, the one that fails. */
+let downEndpoint: string | undefined;
 /** What came to agentgateway, and the route that matched. */
 let arrived: { readonly route: string | undefined; readonly headers: http.IncomingHttpHeaders }[] = [];
 
@@ -151,25 +155,30 @@ beforeAll(async () => {
   agentgateway = http.createServer((message, response) => {
     message.resume().on('end', () => {
       const path = message.url!.split('?')[0]!;
-      const route = routes.find(({ matches }) =>
-        matches.some(
-          (m) =>
-            m.method === message.method &&
-            (path === m.path.pathPrefix || path.startsWith(`${m.path.pathPrefix}/`)),
-        ),
+      const host = message.headers.host!.replace(/:\d+$/, '');
+      const route = routes.find(
+        ({ matches, hostnames = [host] }) =>
+          hostnames.includes(host) &&
+          matches.some(
+            (m) =>
+              m.method === message.method &&
+              (path === m.path.pathPrefix || path.startsWith(`${m.path.pathPrefix}/`)),
+          ),
       );
       arrived.push({ route: route?.name, headers: message.headers });
       if (route === undefined) return response.writeHead(404).end('route not found');
-      if (backendIsDown) return response.writeHead(503).end('upstream call failed: SendRequest: 10.1.2.3');
+      if (backendIsDown || route.name === downEndpoint)
+        return response.writeHead(503).end('upstream call failed: SendRequest: 10.1.2.3');
       // Its expression has a value, since a backend answered.
       const marks = Object.keys(route.policies.transformations.response.set).map((name) => [name, '0.002s']);
-      return response.writeHead(200, Object.fromEntries(marks)).end('{}');
+      const session = message.headers['mcp-session-id'] ?? 'begun-here';
+      return response.writeHead(200, { ...Object.fromEntries(marks), 'mcp-session-id': session }).end('{}');
     });
   });
   agentgateway.on('connection', (socket: Socket) => {
     if (!admits(frontendPolicies, socket.remoteAddress!)) socket.resetAndDestroy();
   });
-  await new Promise<void>((resolve) => agentgateway.listen(0, '127.0.0.1', resolve));
+  await new Promise<void>((resolve) => agentgateway.listen(0, '0.0.0.0', resolve));
 
   // Only ports, and where files lie, are changed; what is enforced is what was synthesized.
   const config = JSON.parse(dataOf('config.json')) as ConfigInput & { listen: object };
@@ -183,7 +192,10 @@ beforeAll(async () => {
   }
   for (const { backend } of config.routes) {
     expect(backend.url).toBe('http://127.0.0.1:8081');
-    backend.url = `http://127.0.0.1:${(agentgateway.address() as AddressInfo).port}`;
+    const { port } = agentgateway.address() as AddressInfo;
+    backend.url = `http://127.0.0.1:${port}`;
+    if ('endpoints' in backend)
+      backend.endpoints = backend.endpoints?.map((url) => url.replace(/8081$/, `${port}`));
   }
   gateway = await startGatewayProcess(
     { ...config, audit: { file: file('audit.jsonl') }, drainSeconds: 1 },
@@ -202,7 +214,7 @@ beforeEach(() => {
 
 const dpop = (
   claims: Record<string, unknown> = {},
-  { method = 'POST', pair = as, header = {} }: Signing = {},
+  { method = 'POST', pair = as, header = {}, path = '/mcp' }: Signing = {},
 ): Ask => {
   const token = accessToken(
     pair,
@@ -211,8 +223,8 @@ const dpop = (
   );
   return {
     method,
-    path: '/mcp',
-    headers: { authorization: `DPoP ${token}`, dpop: proof(client, method, `${origin}/mcp`, token) },
+    path,
+    headers: { authorization: `DPoP ${token}`, dpop: proof(client, method, origin + path, token) },
   };
 };
 const selfSigned = (
@@ -300,4 +312,40 @@ it('what agentgateway says itself is said in our words, and what a backend says 
   ]);
   expect(failed.text).not.toContain('10.1.2.3');
   await until(() => readFileSync(file('audit.jsonl'), 'utf8').includes('SendRequest: 10.1.2.3'));
+});
+
+describe('a route with several endpoints', () => {
+  const several = (session?: string): Ask => {
+    const { headers } = dpop({ aud: `${origin}/several/mcp` }, { path: '/several/mcp' });
+    return {
+      method: 'POST',
+      path: '/several/mcp',
+      headers: { ...headers, ...(session === undefined ? {} : { 'mcp-session-id': session }) },
+    };
+  };
+  const begin = async () => {
+    const { status, headers } = await request(gateway.port, several());
+    expect(status).toBe(200);
+    return { session: headers['mcp-session-id'] as string, endpoint: arrived.at(-1)!.route! };
+  };
+
+  it('begins sessions at each of them, and a session stays where it began', async () => {
+    const sessions = [await begin(), await begin(), await begin()];
+    expect(new Set(sessions.map(({ endpoint }) => endpoint))).toEqual(new Set(['several.0', 'several.1']));
+    for (const { session, endpoint } of [...sessions, ...sessions.toReversed()]) {
+      expect(await ask(several(session))).toBe(200);
+      expect(arrived.at(-1)).toMatchObject({ route: endpoint, headers: { 'mcp-session-id': 'begun-here' } });
+    }
+  });
+  it('leaves out for a while the one that agentgateway does not reach', async () => {
+    downEndpoint = 'several.1';
+    try {
+      const statuses: number[] = [];
+      for (let i = 0; i < 20; i += 1) statuses.push(await ask(several()));
+      expect(statuses.filter((status) => status === 502)).toHaveLength(5);
+      expect(statuses.slice(-5)).toEqual([200, 200, 200, 200, 200]);
+    } finally {
+      downEndpoint = undefined;
+    }
+  });
 });

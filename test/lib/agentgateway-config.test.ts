@@ -26,6 +26,7 @@ const full: GatewayOptions = {
   gateway: { metricsPeer, dataPlane: DataPlane.agentgateway({ ipv6: false }) },
   mcp: {
     backend: 'https://mcp.tools.svc:5443/inner/',
+    backendEndpoints: ['https://mcp-0.tools.svc:5443', 'https://mcp-1.tools.svc:5443'],
     backendCa: CaBundle.fromConfigMap('mcp-ca'),
     backendHost: 'localhost:5000',
     backendServerName: 'mcp.internal',
@@ -202,10 +203,27 @@ describe('agentgateway', () => {
       ]);
     });
   });
-  it('does not do what it would do otherwise than the proxy', () => {
-    const backendEndpoints = ['http://mcp-0:5000', 'http://mcp-1:5000'];
-    expect(problems(() => gatewayChart({ mcp: { backendEndpoints } }))).toEqual([
-      '[test/Gateway] route "mcp" backendEndpoints: must be left out with agentgateway, which leaves no MCP session at its endpoint, got ["http://mcp-0:5000","http://mcp-1:5000"]; choose DataPlane.direct()',
+  it('has an address for each endpoint', () => {
+    const endpoints = (count: number) => Array.from({ length: count }, (_, i) => `http://mcp-${i}:5000`);
+    const found = (count: number) =>
+      problems(() =>
+        gatewayChart({
+          gateway: { upstream: { maxStreams: 1, maxSockets: 1 } },
+          mcp: { backendEndpoints: endpoints(count) },
+        }),
+      );
+    expect(found(254)).toEqual([]);
+    expect(found(255)).toEqual([
+      '[test/Gateway] route "mcp" backendEndpoints: must be at most 254 with agentgateway, got 255; choose DataPlane.direct()',
+    ]);
+  });
+  it('has no IPv6 literal, which its file cannot say', () => {
+    const mcp = { backend: 'http://[fd00::1]:5000', backendEndpoints: ['http://[fd00::2]:5000'] };
+    expect(problems(() => gatewayChart({ mcp }))).toEqual([
+      expect.stringContaining('route "mcp" backend: must not be an IPv6 literal with agentgateway'),
+      expect.stringContaining(
+        'route "mcp" backendEndpoints[0]: must not be an IPv6 literal with agentgateway',
+      ),
     ]);
   });
   /**

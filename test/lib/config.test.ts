@@ -301,16 +301,16 @@ describe('a backend of another name', () => {
   });
   it('is asked by it through agentgateway, and its redirects are known', () => {
     expect(backendOf({ mcp })).toMatchObject({
-      redirectBase: 'https://localhost:5000/inner/',
+      redirectBases: ['https://localhost:5000/inner/'],
     });
     const { policies } = parse(dataOf(manifests({ mcp }), 'config.yaml')).routes[0];
     expect(policies.urlRewrite).toEqual({
       authority: { full: 'localhost:5000' },
       path: { prefix: '/inner/' },
     });
-    expect(backendOf({}).redirectBase).toBe(
+    expect(backendOf({}).redirectBases).toEqual([
       `${backendOf({ gateway: { dataPlane: DataPlane.direct() } }).url}/`,
-    );
+    ]);
   });
 });
 
@@ -356,11 +356,56 @@ describe('several endpoints, a client certificate, another name', () => {
         .sort(),
     ).toEqual(['tls.crt', 'tls.key']);
   });
-  it('are refused on another port, and with agentgateway, which calls the backend itself', () => {
-    expect(() =>
-      manifests({ gateway, mcp: { ...mcp, backendEndpoints: ['https://mcp-0.tools.svc:1'] } }),
-    ).toThrow(/backendEndpoints\[0\].*port of backend, 5443/);
-    expect(() => manifests({ mcp })).toThrow(/backendEndpoints.*must be left out with agentgateway/);
+  it.each([
+    ['https://mcp-0.tools.svc:1', 'backendEndpoints[0]: must be https:// with the port of backend, 5443'],
+    ['http://mcp-0.tools.svc:5443', 'backendEndpoints[0]: must be https:// with the port of backend, 5443'],
+    ['https://mcp-0.tools.svc:5443/mcp', 'backendEndpoints[0]: must be an http(s) origin'],
+    ['mcp-0.tools.svc:5443', 'backendEndpoints[0]: must be an http(s) origin'],
+  ])('are refused where one is %s', (endpoint, problem) => {
+    for (const dataPlane of [DataPlane.direct(), DataPlane.agentgateway()]) {
+      const ask = () =>
+        manifests({ gateway: { dataPlane }, mcp: { ...mcp, backendEndpoints: [endpoint, endpoint] } });
+      expect(ask).toThrow(problem);
+    }
+  });
+  it('are refused where one stands twice, and where none is', () => {
+    const [endpoint] = mcp.backendEndpoints as [string];
+    const asked = (backendEndpoints: string[]) => () => manifests({ mcp: { ...mcp, backendEndpoints } });
+    expect(asked([endpoint, endpoint])).toThrow(
+      `backendEndpoints[1]: must not be backendEndpoints[0] again, got "${endpoint}"`,
+    );
+    expect(asked([])).toThrow('backendEndpoints: must list at least one item');
+  });
+  it('are told apart by agentgateway by the Host of an address of their own, with what it calls the backend with', () => {
+    const objects = manifests({ mcp: { ...mcp, backend: 'https://mcp.tools.svc:5443/inner' } });
+    const { backend } = JSON.parse(dataOf(objects, 'config.json')).routes[0];
+    expect(backend).toMatchObject({
+      url: 'http://127.0.0.1:8081',
+      endpoints: ['http://127.94.50.1:8081', 'http://127.94.50.2:8081'],
+      localAddress: '127.94.49.1',
+      redirectBases: ['https://mcp-0.tools.svc:5443/inner', 'https://mcp-1.tools.svc:5443/inner'],
+    });
+    const { routes } = parse(dataOf(objects, 'config.yaml'));
+    expect(routes).toEqual(
+      [0, 1].map((i) =>
+        expect.objectContaining({
+          name: `mcp.${i}`,
+          hostnames: [`127.94.50.${i + 1}`],
+          policies: expect.objectContaining({ urlRewrite: { path: { prefix: '/inner' } } }),
+          backends: [
+            {
+              host: `mcp-${i}.tools.svc:5443`,
+              policies: { backendTLS: expect.objectContaining({ hostname: 'mcp.internal' }) },
+            },
+          ],
+        }),
+      ),
+    );
+    const limited = { outlierEjection: { consecutiveFailures: 2 } };
+    const [limitedRoute] = JSON.parse(
+      dataOf(manifests({ mcp: { ...mcp, ...limited } }), 'config.json'),
+    ).routes;
+    expect(limitedRoute.backend.outlier).toMatchObject({ consecutiveFailures: 2 });
   });
 });
 

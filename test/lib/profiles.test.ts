@@ -146,7 +146,7 @@ describe('AuthProfile', () => {
   });
   it('with introspection reaches the authorization server and nobody else, and mounts the client secret', () => {
     const asked = AuthProfile.dpop({ introspection: { ...introspection, always: true }, legacyTyp: true });
-    const options = { gateway: { ...direct, auth: asked } };
+    const options = { gateway: { auth: asked } };
     expect(config(options).issuers[0]).toMatchObject({
       legacyTyp: true,
       introspection: {

@@ -66,7 +66,7 @@ const FACTORIES: Record<Group, readonly [where: string, make: (props: any) => un
   TRACING_FIELDS: ['tracing.', (props) => gateway({ tracing: { url: server.url, peer, ...props } })],
   ROUTE_TIMEOUTS: ['timeouts.', (timeouts) => route({ timeouts })],
   HEARTBEAT: ['', route],
-  BACKEND_HOST: ['', route],
+  BACKEND: ['', route],
   OUTLIER: ['outlierEjection.', (outlierEjection) => route({ outlierEjection })],
   MCP_RULE: ['allow[0].', (props) => route({ allow: [{ method: 'tools/call', ...props }] })],
   TOKEN_EXCHANGE: ['tokenExchange.', (props) => route({ tokenExchange: { ...server, ...props } })],

@@ -1,6 +1,6 @@
 /**
  * An app of its own for test/e2e/agentgateway.test.ts, which is ESM: writes the manifests of a gateway with
- * agentgateway, and a route under each profile.
+ * agentgateway, a route under each profile, and one whose backend has two endpoints.
  */
 import { App, Chart } from 'cdk8s';
 import { AgentGateway, AuthProfile, JwksSource, McpRoute, Peer } from '../../lib';
@@ -20,5 +20,10 @@ new McpRoute(chart, 'SelfMcp', {
   name: 'self-mcp',
   pathPrefix: '/self/mcp',
   auth: AuthProfile.selfSigned({ issuer: 'my-app-aiops', jwks: JwksSource.fromFile(selfJwks) }),
+});
+new McpRoute(chart, 'Several', {
+  ...mcp,
+  pathPrefix: '/several/mcp',
+  backendEndpoints: ['http://mcp-0:5000', 'http://mcp-1:5000'],
 });
 app.synth();

@@ -55,6 +55,7 @@ const FRONTEND = {
 };
 const ROUTE = {
   name: TEXT,
+  'hostnames?': listOf(TEXT),
   matches: listOf(fields({ path: fields({ pathPrefix: TEXT }), method: METHOD })),
   policies: fields({
     'authorization?': RULES,

@@ -1,6 +1,7 @@
 /**
  * An app of its own for test/e2e/agentgateway-binary.test.ts, which is ESM: a gateway whose agentgateway is scraped,
- * a route with a credential, and one whose token the proxy brings.
+ * a route with a credential, one whose token the proxy brings, and one with two endpoints, of which nothing listens
+ * at the second.
  */
 import { App, Chart } from 'cdk8s';
 import { AgentGateway, JwksSource, McpRoute, Peer, SecretSource } from '../../lib';
@@ -26,5 +27,10 @@ new McpRoute(chart, 'Exchanged', {
     clientSecret: SecretSource.existing('exchange', 'secret'),
     audience: 'mcp',
   },
+});
+new McpRoute(chart, 'Several', {
+  ...route,
+  pathPrefix: '/several',
+  backendEndpoints: [`http://${backend}`, `http://127.0.0.2:${backend.split(':')[1]}`],
 });
 app.synth();

@@ -29,6 +29,7 @@ const MCP_RULES: readonly RouteRule<McpRoute>[] = [
   backendTlsProblems,
   localAddressProblems,
   endpointProblems,
+  redirectBaseProblems,
   ruleNameProblems,
   ruleClaimProblems,
 ];
@@ -284,6 +285,19 @@ function endpointProblems(where: string, { backend }: McpRoute): Problem[] {
     ...repeatedProblems(endpoints, (endpoint, at, first) =>
       duplicate(`${where}.backend.endpoints[${at}]`, endpoint, `endpoints[${first}]`),
     ),
+  ];
+}
+
+function redirectBaseProblems(where: string, { backend }: McpRoute): Problem[] {
+  const [first, ...others] = backend.redirectBases ?? [];
+  const elsewhere = others.find((base) => new URL(base).pathname !== new URL(first!).pathname);
+  if (elsewhere === undefined) return [];
+  return [
+    {
+      where: `${where}.backend.redirectBases`,
+      want: 'must have the same path in each URL',
+      got: `${show(first)} and ${show(elsewhere)}`,
+    },
   ];
 }
 

@@ -220,10 +220,11 @@ export const mcpRoute = z.strictObject({
         ),
     ),
     /**
-     * URL that the backend's own redirects begin with, where it is not `url`: behind a further proxy that sets the
-     * Host or rewrites the path. A Location under it is given to clients as one under the route.
+     * URLs that the backend's own redirects begin with, where that is not `url`: behind a further proxy that sets the
+     * Host or rewrites the path. They have one path. A Location under one of them is given to clients as one under the
+     * route.
      */
-    redirectBase: z.optional(httpUrl),
+    redirectBases: z.optional(nonEmpty(httpUrl)),
     /**
      * Field that a further proxy in between sets on what the backend answered, and on nothing else, whatever the
      * backend says. An error without it is the further proxy's own: its text goes to the audit log, and the client

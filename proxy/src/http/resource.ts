@@ -18,13 +18,13 @@ const pathAt = (url: string, { pathPrefix }: Pick<Route, 'pathPrefix'>): string 
 
 /** Under which names and path the backend of a route speaks of itself, and where clients reach it. */
 export function publicPlaceOf(config: Pick<Config, 'publicPathPrefix'>, route: McpRoute): PublicPlace {
-  const { url, endpoints = [], host, redirectBase = url } = route.backend;
-  const urls = [url, redirectBase, ...endpoints].map((each) => new URL(each));
+  const { url, endpoints = [], host, redirectBases = [url] } = route.backend;
+  const urls = [url, ...redirectBases, ...endpoints].map((each) => new URL(each));
   const names = urls.flatMap((each) => [each.host, each.hostname]);
   return {
     authorities: new Set(host === undefined ? names : [...names, host, hostNameOf(host)]),
     sentPath: pathAt(url, route),
-    backendPath: pathAt(redirectBase, route),
+    backendPath: pathAt(redirectBases[0]!, route),
     publicPath: publicPathOf(config, route),
   };
 }
