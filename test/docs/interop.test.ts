@@ -17,8 +17,8 @@ const rows = JSON.parse(read('test', 'e2e', 'support', 'interop.json')) as Recor
 const page = () => `# Interoperability
 
 Implementations of others that were run against the gateway, and what came of it. Written from
-\`test/e2e/support/interop.json\` by \`test/docs/interop.test.ts\`; the tests of \`npm run test:e2e\` hold each row to
-what they measure (\`UPDATE_INTEROP=1\` writes it anew).
+\`test/e2e/support/interop.json\` by \`test/docs/interop.test.ts\`; the tests of \`npm test\` and
+\`npm run test:e2e\` hold each row to what they measure (\`UPDATE_INTEROP=1\` writes it anew).
 
 | peer | version | what was run | result | shown by |
 |---|---|---|---|---|
@@ -49,6 +49,10 @@ describe('docs/reference/interop.md', () => {
     const versionOf = (name: string) => lock.packages[`node_modules/${name}`].version;
     for (const id of ['conformance-2025-11-25', 'conformance-2026-07-28', 'dpop-client-dpop'])
       expect(rows[id].version).toBe(versionOf('conformance-newest'));
+    const installed = (names: readonly string[]) => names.map(versionOf).join(', ');
+    expect(rows['conformance-stable'].version).toBe(versionOf('@modelcontextprotocol/conformance'));
+    expect(rows['oidc-provider'].version).toBe(installed(['oidc-provider', 'openid-client', 'dpop']));
+    expect(rows['oidc-provider-exchange'].version).toBe(versionOf('oidc-provider'));
     expect(rows['typescript-v1'].version).toBe(versionOf('@modelcontextprotocol/sdk'));
     expect(rows['typescript-v2'].version).toBe(versionOf('@modelcontextprotocol/client'));
     const requirements = read('test', 'e2e', 'interop', 'python', 'requirements.txt');

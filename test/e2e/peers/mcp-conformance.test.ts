@@ -16,6 +16,7 @@ import {
   type Run,
   type SignedPeers,
 } from './conformance-suite.js';
+import { expectInterop } from '../support/interop.js';
 import type { McpPeer } from './mcp-server.js';
 import type { Peers } from './peers.js';
 import type { SigningRelay } from './signing-relay.js';
@@ -32,6 +33,8 @@ let peers: Peers;
 let signed: SignedPeers;
 let dir: string;
 const runs = new Map<string, Run>();
+/** What held, for docs/reference/interop.md. */
+const held: string[] = [];
 
 async function suite(name: string, url: string, ...options: string[]): Promise<Results> {
   const all = options.length > 0 ? options : ['--suite', 'all'];
@@ -95,9 +98,16 @@ describe("the conformance suite's server scenarios", () => {
       expect(
         mcp.seen.filter(({ headers }) => headers.authorization !== undefined || headers.dpop !== undefined),
       ).toEqual([]);
+      const alike = Object.keys(outcomes(through)).length;
+      held.push(`${alike} of ${SCENARIOS} scenarios alike at /${route}`);
     },
     70_000,
   );
+
+  it('have the outcomes that docs/reference/interop.md says', () => {
+    const checks = count(Object.values(direct()).flat(), 'SUCCESS');
+    expectInterop('conformance-stable', [...held, `${checks} checks pass on both sides`]);
+  });
 
   it('fail when the relay signs nothing: the comparison above could have failed', async () => {
     const { signer } = relay;

@@ -6,7 +6,11 @@ import { generateKeyPair as dpopKeyPair, generateProof, type JWSAlgorithm } from
 import * as oauth from 'oauth4webapi';
 import * as client from 'openid-client';
 import type { OAuthClient } from './authorization-server.js';
+import { expectInterop } from '../support/interop.js';
 import { claimsOf, headerOf, jktOf, startPeers, type Peers } from './peers.js';
+
+/** What held, for docs/reference/interop.md: each test says so at its end. */
+const held: string[] = [];
 
 type Keys = Awaited<ReturnType<typeof client.randomDPoPKeyPair>>;
 interface Login {
@@ -78,6 +82,7 @@ it('openid-client gets a token that passes where the gateway discovered the keys
     const me = await login(peers);
     const { access_token: token } = await tokenFor(me, `${peers.origin}/mcp`);
     expect((await call(me, token, `${peers.origin}/mcp`)).status).toBe(200);
+    held.push('keys by discovery');
   } finally {
     await peers.stop();
   }
@@ -123,12 +128,14 @@ describe.each([false, true])(
           ['authorization', 'dpop'].filter((name) => name in headers),
         ),
       ).toEqual([]);
+      held.push(requireNonce ? 'nonces of the authorization server' : 'bound tokens');
     });
     it('also where the route wants nonces of its own: challenge, then 200, then the nonce is remembered', async () => {
       const me = await login(peers);
       const { access_token: token } = await tokenFor(me, `${peers.origin}/fresh`);
       for (let i = 0; i < 2; i++) expect((await call(me, token, `${peers.origin}/fresh`)).status).toBe(200);
       expect(await peers.reasons('fresh')).toEqual(['dpop_nonce_missing', 'ok', 'ok']);
+      held.push('nonces of the gateway');
     });
     it('an opaque token, which the gateway introspects, until it is revoked', async () => {
       const me = await login(peers);
@@ -138,6 +145,7 @@ describe.each([false, true])(
       await refused(call(me, token, `${peers.origin}/mcp`), 'token_audience_refused');
       await client.tokenRevocation(me.config, token);
       await refused(call(me, token, `${peers.origin}/opaque`), 'token_inactive', 'opaque');
+      held.push('opaque tokens until they are revoked');
     });
     it('the same token as Bearer is refused, with a proof and without', async () => {
       const me = await login(peers);
@@ -184,6 +192,7 @@ describe.each([false, true])(
       const [me, thief] = await Promise.all([login(peers), login(peers)]);
       const { access_token: token } = await tokenFor(me, `${peers.origin}/mcp`);
       await refused(call(thief, token, `${peers.origin}/mcp`), 'token_key_mismatch');
+      held.push('no token with another key');
     });
     it('the challenge leads oauth4webapi to metadata that it accepts, and those to this authorization server and to a token', async () => {
       const me = await login(peers);
@@ -204,6 +213,7 @@ describe.each([false, true])(
       expect(
         (await call(me, (await tokenFor(me, metadata.resource)).access_token, metadata.resource)).status,
       ).toBe(200);
+      held.push('metadata of the resource');
     });
 
     describe.each<JWSAlgorithm>(['ES256', 'PS256', 'RS256', 'Ed25519'])(
@@ -231,8 +241,13 @@ describe.each([false, true])(
             'dpop_htm_mismatch',
           ]);
           expect(peers.fixture.seen).toHaveLength(1);
+          held.push(`proofs with ${algorithm}`);
         });
       },
     );
   },
 );
+
+it('openid-client and oidc-provider are what docs/reference/interop.md says of them', () => {
+  expectInterop('oidc-provider', [...new Set(held)]);
+});

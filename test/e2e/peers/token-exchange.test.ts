@@ -2,9 +2,12 @@
 import { join } from 'node:path';
 import * as client from 'openid-client';
 import type { ConfigInput } from '../../../proxy/src/config/index.js';
+import { expectInterop } from '../support/interop.js';
 import { claimsOf, startPeers, type Peers } from './peers.js';
 
 const BACKEND = 'https://tools.example/mcp';
+/** What held, for docs/reference/interop.md: each test says so at its end. */
+const held: string[] = [];
 let peers: Peers;
 beforeAll(async () => {
   peers = await startPeers({
@@ -98,6 +101,7 @@ it('the backend gets an exchanged token, one exchange for many requests, also fo
   expect(peers.fixture.seen.some(({ rawHeaders }) => rawHeaders.some((value) => value.includes(token)))).toBe(
     false,
   );
+  held.push('one exchange for many requests');
 });
 it('a token that the backend refuses is not used again', async () => {
   const { call } = await (await login())('/mcp');
@@ -109,18 +113,21 @@ it('a token that the backend refuses is not used again', async () => {
   peers.fixture.answer = usual;
   expect((await call()).status).toBe(200);
   expect(peers.as.exchanges.length - before).toBe(1);
+  held.push('another token after a refusal');
 });
 it("another caller's token is another exchange", async () => {
   const before = peers.as.exchanges.length;
   for (let i = 0; i < 2; i++) expect((await (await (await login())('/mcp')).call()).status).toBe(200);
   expect(peers.as.exchanges.length - before).toBe(2);
   expect(new Set(peers.fixture.seen.map(({ headers }) => headers.authorization)).size).toBe(2);
+  held.push('one token a caller');
 });
 it('what the authorization server does not give is 403, and nothing reaches the backend', async () => {
   const { call } = await (await login())('/forbidden');
   expect((await call()).status).toBe(403);
   expect((await peers.reasons('forbidden')).at(-1)).toBe('exchange_refused');
   expect(peers.fixture.seen).toEqual([]);
+  held.push('none that it refuses');
 });
 it('a gateway whose own secret is wrong says 503 to its clients, and why to its operators', async () => {
   const { call } = await (await login())('/misconfigured');
@@ -128,4 +135,7 @@ it('a gateway whose own secret is wrong says 503 to its clients, and why to its 
   expect((await peers.reasons('misconfigured')).at(-1)).toBe('exchange_unavailable');
   expect(peers.fixture.warnings.some((warning) => /^token exchange: .*status 401/.test(warning))).toBe(true);
   expect(peers.fixture.seen).toEqual([]);
+});
+it('is what docs/reference/interop.md says of it', () => {
+  expectInterop('oidc-provider-exchange', held);
 });

@@ -13,6 +13,7 @@ import type { ConfigInput } from '../../../proxy/src/config/index.js';
 import { freePort, request } from '../../../proxy/test/support/gateway.js';
 import { claimsOf, headerOf, jktOf } from '../peers/peers.js';
 import { startGatewayProcess, type GatewayProcess } from '../support/gateway-process.js';
+import { expectInterop, interopRows } from '../support/interop.js';
 import { Keycloak, missingKeycloak, VERSION } from './keycloak-server.js';
 import { createRealm, issuerOf, REALM, signIn } from './realm.js';
 
@@ -34,6 +35,8 @@ let gateway: GatewayProcess;
 let strict: GatewayProcess;
 /** Asks Keycloak about each token, too. */
 let asking: GatewayProcess;
+/** What held, for docs/reference/interop.md: each test says so at its end. */
+const held: string[] = [];
 
 const originOf = ({ port }: { readonly port: number }) => `http://127.0.0.1:${port}`;
 const freePorts = async () => ({ port: await freePort(), adminPort: await freePort() });
@@ -146,6 +149,7 @@ const auditOf = (at: GatewayProcess) =>
       aud: expect.arrayContaining([`${originOf(gateway)}/mcp`]) as string[],
     });
     expect(await decision(me, token)).toMatchObject({ reason: 'ok', 'response.status': 200 });
+    held.push('client credentials');
   });
 
   it('gives it one for a user who signed in, which passes and says who that is', async () => {
@@ -153,6 +157,7 @@ const auditOf = (at: GatewayProcess) =>
     const { access_token: token } = await signIn(me.config, me.handle);
     expect(claimsOf(token).preferred_username).toBe('ada');
     expect(await decision(me, token)).toMatchObject({ reason: 'ok', 'jwt.sub': claimsOf(token).sub });
+    held.push('authorization code');
   });
 
   it('is told of in the audit line where the preset is another one', async () => {
@@ -173,6 +178,7 @@ const auditOf = (at: GatewayProcess) =>
           'response.status': 401,
           reason: 'token_type_refused',
         });
+    held.push('no refresh token or ID token');
   });
 
   it('binds its token: with the proof of another key, or as Bearer, it does not pass', async () => {
@@ -182,6 +188,7 @@ const auditOf = (at: GatewayProcess) =>
     const headers = { authorization: `Bearer ${token}` };
     const { status } = await request(gateway.port, { method: 'POST', path: '/mcp', headers, body: '{}' });
     expect(status).toBe(401);
+    held.push('no token without its key');
   });
 
   it('revokes a session: its token is refused by a gateway that asks about JWTs, and by no other', async () => {
@@ -192,6 +199,7 @@ const auditOf = (at: GatewayProcess) =>
     await sleep(1_100); // What it was told is forgotten.
     expect(await decision(me, token, asking)).toMatchObject({ reason: 'token_inactive' });
     expect(await decision(me, token)).toMatchObject({ reason: 'ok' });
+    held.push('no token of a revoked session');
   });
 
   it('publishes a key for encryption beside that for signatures, which is ignored and counted', async () => {
@@ -202,6 +210,7 @@ const auditOf = (at: GatewayProcess) =>
     const { text } = await request(gateway.adminPort, { path: '/metrics' });
     expect(text).toContain('agentgateway_jwks_ignored_keys{issuer="keycloak"} 1');
     expect(gateway.said()).toMatch(/issuer keycloak: .*ignored keys\[[01]\]: /);
+    held.push('a key set with a key for encryption');
   });
 
   it('rotates its key: a token under the new one passes, and so does one from before', async () => {
@@ -217,5 +226,11 @@ const auditOf = (at: GatewayProcess) =>
     expect(headerOf(after).kid).not.toBe(headerOf(before).kid);
     expect(await decision(me, after)).toMatchObject({ reason: 'ok' });
     expect(await decision(me, before)).toMatchObject({ reason: 'ok' });
+    held.push('a rotated key');
+  });
+
+  it('is what docs/reference/interop.md says of it', () => {
+    expect(interopRows().keycloak!.version).toBe(VERSION);
+    expectInterop('keycloak', held);
   });
 });
