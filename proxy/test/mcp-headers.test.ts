@@ -91,6 +91,12 @@ describe('from 2026-07-28 on', () => {
   ])('%s does', async (_, message) => {
     expect(await send('/mcp', message, stateless)).toBe('mcp_header_missing');
   });
+  it.each(['tasks/get', 'tasks/update', 'tasks/cancel'])('%s names its task in Mcp-Name', async (method) => {
+    const message = { jsonrpc: '2.0', id: 1, method, params: { taskId: 't' } };
+    const headers = { ...stateless, 'mcp-method': method };
+    expect(await send('/mcp', message, headers)).toBe('mcp_header_missing');
+    expect(await send('/mcp', message, { ...headers, 'mcp-name': 't' })).toBe('ok');
+  });
   it('a task is named in Mcp-Name, with rules and without', async () => {
     const get = { jsonrpc: '2.0', id: 1, method: 'tasks/get', params: { taskId: 't' } };
     const method = { ...stateless, 'mcp-method': 'tasks/get' };

@@ -84,6 +84,16 @@ describe('a refusal that is not of credentials is a JSON-RPC error', () => {
     const { error } = bodyOf(await send(call('read'), { path: '/mcp', headers }));
     expect(error.data).toMatchObject({ requested: 'v'.repeat(128) });
   });
+  it('and gives a rule back with no more of what it would name', async () => {
+    const missingRule = async (message: object) => bodyOf(await send(message)).error.data;
+    expect(await missingRule(call('n'.repeat(4_000)))).toMatchObject({
+      missingRule: { method: 'tools/call', names: ['n'.repeat(128)] },
+    });
+    const method = 'm'.repeat(4_000);
+    expect(await missingRule({ jsonrpc: '2.0', id: 1, method })).toMatchObject({
+      missingRule: { method: 'm'.repeat(128) },
+    });
+  });
   it('headers that the body contradicts: -32020, with the id of the request', async () => {
     const answer = await send(call('read', 'one'), { headers: { 'mcp-name': 'write' } });
     expect([answer.status, bodyOf(answer)]).toMatchObject([400, { id: 'one', error: { code: -32020 } }]);
