@@ -84,6 +84,15 @@ describe('memory of agentgateway', () => {
     expect(memoryOf(2, { limits: { maxConnections: 1000 } })).toBe('162Mi');
     expect([2, 9].map((count) => memoryOf(count, { tlsSecretName: 'tls' }))).toEqual(['464Mi', '1864Mi']);
   });
+  it('holds the pools of each endpoint of a backend', () => {
+    const of = (backendEndpoints: string[]) =>
+      container(manifests({ gateway: small, mcp: { backendEndpoints } }), 'agentgateway').resources.limits
+        .memory;
+    expect([of(['http://mcp-0:5000']), of(['http://mcp-0:5000', 'http://mcp-1:5000'])]).toEqual([
+      '164Mi',
+      '264Mi',
+    ]);
+  });
   it('is what is asked for, in whole MiB, in both dialects', () => {
     const asked = { memory: Size.kibibytes(300 * 1024 + 1) };
     expect(memoryOf(1, { dataPlane: DataPlane.agentgateway(asked) })).toBe('301Mi');
