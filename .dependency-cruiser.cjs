@@ -47,6 +47,7 @@ module.exports = {
       to: { path: 'node_modules/cdk8s-plus-28' },
     },
     libRoom('support', []),
+    libRoom('hardening', ['support']),
     libRoom('values', ['support']),
     libRoom('spec', ['support', 'values']),
     libRoom('config', ['support', 'values', 'spec']),

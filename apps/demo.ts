@@ -5,6 +5,7 @@ import {
   ApiServerAccess,
   AuthProfile,
   DataPlane,
+  HardenedNamespace,
   JwksSource,
   McpRoute,
   Peer,
@@ -18,6 +19,7 @@ import {
  */
 export function demo(app: App): Chart {
   const chart = new Chart(app, 'demo', { namespace: 'agw-demo' });
+  new HardenedNamespace(chart, 'Namespace', { name: 'agw-demo' });
   const gateway = new AgentGateway(chart, 'Gateway', {
     name: 'demo',
     issuer: 'https://idp.example.com',

@@ -36,3 +36,4 @@ export * from './values/secret-store-options';
 export * from './values/token-exchange';
 export * from './values/egress-proxy';
 export * from './values/tracing';
+export * from './hardening/hardening-validation';

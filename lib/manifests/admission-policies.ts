@@ -3,6 +3,7 @@
  * carries a pod.
  */
 import { Lazy } from 'cdk8s';
+import { BY_DIGEST } from '../support/image-reference';
 import { Admission, AdmissionRule } from '../values/admission';
 
 /** In CEL, where `c` is a container of any sort and `variables.pod` the pod's spec. */
@@ -20,7 +21,7 @@ interface PodRule {
 const effective = (field: string, without: string) =>
   `c.?securityContext.?${field}.orValue(variables.pod.?securityContext.?${field}.orValue(${without}))`;
 
-const notByDigest = (image: string) => `!${image}.matches("^[^@ ]+@sha256:[0-9a-f]{64}$")`;
+const notByDigest = (image: string) => `!${image}.matches(${JSON.stringify(BY_DIGEST)})`;
 
 const POD_RULES: Readonly<
   Record<Exclude<AdmissionRule, AdmissionRule.CLUSTER_IP | AdmissionRule.ONE_REPLICA>, PodRule>

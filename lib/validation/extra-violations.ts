@@ -1,12 +1,12 @@
 /** What a user gives the proxy container beside its own must not change what the container is. */
 import { GatewaySpec } from '../spec/gateway-spec';
 import { OWN_VOLUMES } from '../support/ports-and-paths';
+import { SECRET_NAME } from '../support/secret-names';
 import { isLabel, Violation } from '../support/text';
 
 /** Read by the loader, by Node or by its libraries, before any of our code: flags, trust, code, names, traces. */
 const READ_BY_NODE =
   /^(NODE_|LD_|OPENSSL_|SSL_|UV_|OTEL_|MALLOC_|GLIBC_)|^(PATH|HOME|DEBUG|GCONV_PATH|HOSTALIASES|LOCALDOMAIN|RES_OPTIONS)$/;
-const SECRET_NAME = /(PASSWORD|PASSWD|SECRET|TOKEN|CREDENTIALS?|API_?KEY|PRIVATE_?KEY)$/i;
 
 export const extraViolations = ({ environment, extraVolumes }: GatewaySpec): Violation[] => [
   ...Object.keys(environment).flatMap(variableViolations),

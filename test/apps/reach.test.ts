@@ -91,8 +91,7 @@ const CASES: Record<string, Case> = {
     },
     rows: [
       ['client', 'gateway', 8080, true],
-      // Nothing isolates the client in a namespace that the app does not make.
-      ['client', 'backend', 5000, true],
+      ['client', 'backend', 5000, false],
       ['stranger', 'gateway', 8080, false],
       ['gateway', 'backend', 5000, true],
       ['gateway', 'api server', 6443, true],

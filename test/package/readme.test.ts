@@ -4,15 +4,13 @@
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync } from 'node:fs';
-import { createServer, Server } from 'node:http';
-import { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { parseAllDocuments } from 'yaml';
+import { PackageRegistry, packageRegistry } from '../support/package-registry';
 import { root } from '../support/synth';
 
-const NAME = 'cdk8s-agentgateway';
 const exec = promisify(
   jest.requireActual<typeof import('node:child_process')>('node:child_process').execFile,
 );
@@ -26,25 +24,6 @@ function commands(): string[] {
     .split('\n')
     .map((line) => line.replace(/\s+#.*$/, ''))
     .filter((line) => line !== '');
-}
-
-/** A registry that has this package too; for every other it sends npm to the one in use. */
-async function registryWith(tarball: string, upstream: string): Promise<Server> {
-  const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
-  const server = createServer((request, response) => {
-    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/${NAME}`;
-    if (request.url === `/${NAME}.tgz`) return void response.end(readFileSync(tarball));
-    if (request.url !== `/${NAME}`) {
-      response.writeHead(307, { location: `${upstream.replace(/\/$/, '')}${request.url}` });
-      return void response.end();
-    }
-    const version = { ...manifest, dist: { tarball: `${url}.tgz` } };
-    const versions = { [manifest.version]: version };
-    response.setHeader('content-type', 'application/json');
-    response.end(JSON.stringify({ name: NAME, 'dist-tags': { latest: manifest.version }, versions }));
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return server;
 }
 
 /** The folder of the interpreter of this major; undefined where the registry has none for this machine. */
@@ -65,17 +44,11 @@ function nodeOf(major: number): string | undefined {
 }
 
 describe('the README', () => {
-  let registry: Server;
+  let registry: PackageRegistry;
   beforeAll(async () => {
-    const packing = ['pack', '--json', '--ignore-scripts', '--pack-destination', dir];
-    const [{ filename }] = JSON.parse(
-      execFileSync('npm', packing, { cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }),
-    ) as { filename: string }[];
-    const upstream = execFileSync('npm', ['config', 'get', 'registry'], { encoding: 'utf8' }).trim();
-    registry = await registryWith(join(dir, filename), upstream);
+    registry = await packageRegistry(dir);
   }, 120_000);
   afterAll(() => {
-    registry.closeAllConnections();
     registry.close();
     rmSync(dir, { recursive: true, force: true });
   });
@@ -99,10 +72,8 @@ describe('the README', () => {
       const env = {
         ...process.env,
         PATH: `${bin}${delimiter}${process.env.PATH}`,
-        npm_config_registry: `http://127.0.0.1:${(registry.address() as AddressInfo).port}`,
+        ...registry.env,
         npm_config_cache: join(dir, `cache-${major}`),
-        npm_config_replace_registry_host: 'never',
-        npm_config_audit: 'false',
         CDK8S_AGENTGATEWAY_NOTES: '',
       };
       const said: string[] = [];

@@ -38,10 +38,14 @@ class Reader {
   constructor(private readonly checker: ts.TypeChecker) {}
 
   classesOf(file: ts.SourceFile): ts.ClassDeclaration[] {
-    return this.checker
-      .getExportsOfModule(this.checker.getSymbolAtLocation(file)!)
-      .map(({ valueDeclaration }) => valueDeclaration)
-      .filter((node): node is ts.ClassDeclaration => node !== undefined && ts.isClassDeclaration(node));
+    return (
+      this.checker
+        .getExportsOfModule(this.checker.getSymbolAtLocation(file)!)
+        .map(({ valueDeclaration }) => valueDeclaration)
+        .filter((node): node is ts.ClassDeclaration => node !== undefined && ts.isClassDeclaration(node))
+        // A plugin is called by cdk8s-cli, not by users.
+        .filter((node) => ts.getJSDocTags(node).every(({ tagName }) => tagName.text !== 'internal'))
+    );
   }
 
   callablesOf(node: ts.ClassDeclaration): Callable[] {

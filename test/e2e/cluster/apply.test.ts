@@ -71,7 +71,6 @@ needs('kubectl apply', missing);
     kubectl = client('kubectl', api, dir);
     kubectl(['apply', '--server-side', '-f', '-'], definitionsFor(objects));
     kubectl(['wait', '--for', 'condition=established', 'crd', '--all', '--timeout', '30s']);
-    kubectl(['create', 'namespace', 'agw-demo']); // that of an app without a HardenedNamespace
   }, 1_500_000);
   afterAll(async () => {
     await stopKubelet?.();
