@@ -33,8 +33,18 @@ const project = new cdk8s.ConstructLibraryCdk8s({
   minNodeVersion: '20.18.0',
   workflowNodeVersion: NODE,
   defaultReleaseBranch: 'main',
-  // Publishing is set up where the package's accounts are; the generated workflow would carry registry addresses.
   release: false,
+  publishToPypi: { distName: 'cdk8s-agentgateway', module: 'cdk8s_agentgateway' },
+  publishToMaven: {
+    javaPackage: 'io.github.cdk8sagentgateway',
+    mavenGroupId: 'io.github.cdk8s-agentgateway',
+    mavenArtifactId: 'cdk8s-agentgateway',
+  },
+  publishToNuget: { dotNetNamespace: 'Cdk8sAgentGateway', packageId: 'Cdk8sAgentGateway' },
+  publishToGo: {
+    moduleName: 'github.com/cdk8s-agentgateway/cdk8s-agentgateway-go',
+    packageName: 'cdk8sagentgateway',
+  },
   depsUpgrade: false,
   integrationTestAutoDiscover: false,
   githubOptions: { mergify: false },
@@ -91,7 +101,7 @@ const project = new cdk8s.ConstructLibraryCdk8s({
       testMatch: ['<rootDir>/test/{lib,apps,architecture,docs,package}/**/*.test.ts'],
       maxWorkers: 2,
       testTimeout: 20_000,
-      testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/(e2e|conformance)/'],
+      testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/(e2e|conformance|languages)/'],
       setupFiles: ['<rootDir>/test/support/quiet.ts'],
       globalSetup: '<rootDir>/test/support/fresh-bundle.ts',
       modulePathIgnorePatterns: [
@@ -204,6 +214,15 @@ project.addTask('test:node', {
   description: 'the tests of the rooms that touch Node itself, on the newest Node 24 and 26',
 });
 
+const languages = project.addTask('test:languages', {
+  env: { JEST_JUNIT_OUTPUT_NAME: 'languages.xml' },
+  exec: "jest --coverage=false --testPathIgnorePatterns /node_modules/ --testMatch '**/test/languages/**/*.test.ts'",
+  receiveArgs: true,
+  description:
+    'the wheel in a fresh virtual environment, Java and Go compiled: the quickstart in each writes the same manifests',
+});
+languages.prependSpawn(project.compileTask);
+
 const SOURCES = "'**/*.{ts,mts,cts,mjs,cjs,js}' .projenrc.ts .dependency-cruiser.cjs";
 project.addTask('format', {
   exec: `prettier --write ${SOURCES}`,
@@ -231,9 +250,10 @@ const bundled = [
   'test:cluster',
   'test:runbook',
   'test:node',
+  'test:languages',
 ];
 for (const name of bundled) project.tasks.tryFind(name)?.prependExec(BUNDLED);
-for (const name of ['docgen', 'package:js']) {
+for (const name of ['docgen', ...['js', 'python', 'java', 'dotnet', 'go'].map((to) => `package:${to}`)]) {
   project.tasks.tryFind(name)?.prependExec('test -f .jsii || (npx projen pre-compile && npx projen compile)');
 }
 project.compileTask.prependExec(BUNDLED);

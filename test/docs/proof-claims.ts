@@ -231,6 +231,16 @@ export const OPERATION: readonly Claim[] = [
     left: 'how long a kubelet takes to bring a file: up to two minutes',
   },
   {
+    claims: 'write it in another language',
+    shownBy: [
+      'test/languages/python.test.ts › main.py of the README writes what main.ts writes',
+      'test/languages/python.test.ts › %s, by a rule of the library',
+      'test/languages/java.test.ts › compiles, and Main.java of the guide writes what main.ts of the README writes',
+      'test/languages/go.test.ts › compiles and is vetted, and main.go of the guide writes what main.ts of the README',
+    ],
+    left: 'that the sources for .NET compile',
+  },
+  {
     claims: 'deploy it',
     shownBy: [
       'test/e2e/cluster/guides.test.ts › run as they stand',
