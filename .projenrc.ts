@@ -89,6 +89,8 @@ const project = new cdk8s.ConstructLibraryCdk8s({
         '/charts/',
         '/coverage/',
         '/test-reports/',
+        '/site/.vitepress/cache/',
+        '/site/.vitepress/dist/',
       ],
     },
     settings: { printWidth: 110, singleQuote: true },
@@ -129,6 +131,9 @@ for (const path of [
   '/.demo/',
   '/proxy/coverage/',
   '/proxy/fuzz/found/',
+  '/site/.vitepress/cache/',
+  '/site/.vitepress/dist/',
+  '/site/.vitepress/.temp/',
 ]) {
   project.addGitIgnore(path);
 }
@@ -223,6 +228,13 @@ const languages = project.addTask('test:languages', {
 });
 languages.prependSpawn(project.compileTask);
 
+// A package of its own and no workspace: who installs the library or works on it does not wait for a site.
+const docs = project.addTask('docs', {
+  description: 'docs/ as a site -> site/.vitepress/dist/, opened in chromium; a dead link fails',
+});
+docs.exec('npm run --silent build', { cwd: 'site' });
+docs.exec('npm run --silent test:docs -w proxy');
+
 const SOURCES = "'**/*.{ts,mts,cts,mjs,cjs,js}' .projenrc.ts .dependency-cruiser.cjs";
 project.addTask('format', {
   exec: `prettier --write ${SOURCES}`,
@@ -278,8 +290,10 @@ new YamlFile(project, 'cdk8s.yaml', {
   obj: { language: 'typescript', app: `${BUNDLED} && npx ts-node -T apps/main.ts`, output: 'manifests' },
 });
 
-new TextFile(project, '.npmrc', {
-  lines: ['# no registry addresses in the lock file', 'omit-lockfile-registry-resolved=true', ''],
-});
+for (const npmrc of ['.npmrc', 'site/.npmrc']) {
+  new TextFile(project, npmrc, {
+    lines: ['# no registry addresses in the lock file', 'omit-lockfile-registry-resolved=true', ''],
+  });
+}
 
 project.synth();

@@ -75,7 +75,7 @@ const ofTheRequestPath = {
 const PROJECTS = {
   'lib/**/*.ts': 'tsconfig.json',
   '{apps,test}/**/*.ts': 'test/tsconfig.json',
-  '{proxy,test/conformance,test/e2e}/**/*.ts': 'proxy/tsconfig.json',
+  '{proxy,site,test/conformance,test/e2e}/**/*.ts': 'proxy/tsconfig.json',
 };
 
 export default [
@@ -86,6 +86,7 @@ export default [
       'coverage/',
       'dist/',
       'manifests/',
+      'site/.vitepress/',
       '**/node_modules/',
       '**/*.d.ts',
       '.projenrc.ts',

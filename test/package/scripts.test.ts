@@ -27,8 +27,8 @@ const { tasks } = JSON.parse(read('.projen/tasks.json')) as { tasks: Record<stri
 
 /** They read sources only, or make what the others need. */
 const NEEDS_NOTHING = ['bundle', 'clean', 'default', 'format', 'format:check', 'pre-compile', 'projen'];
-/** They bundle for themselves, as the first thing that they do. */
-const BY_ITSELF = ['demo', 'fuzz', 'synth'];
+/** They bundle or install for themselves, as the first thing that they do. */
+const BY_ITSELF = ['demo', 'docs', 'fuzz', 'synth'];
 
 function makesWhatItNeeds(name: string): boolean {
   const [first] = tasks[name]?.steps ?? [];
