@@ -126,9 +126,30 @@ function processConfig(spec: GatewaySpec, noStats: string): object {
     readinessAddr: everywhere(PORT.dataPlaneReadiness),
     ...(spec.dataPlane._ipv6 ? {} : { enableIpv6: false }),
     workerThreads: `${threadsOf(spec)}`,
+    backend: connections(spec),
     logging: { level: 'info', format: 'json' },
   };
 }
+
+/**
+ * What the props of the gateway say of connections to backends holds for those that agentgateway makes; it has one
+ * time to connect for all of them, so it has the longest. By itself it would keep one for 90 s without a request: a
+ * server that closes earlier would be asked on a connection that is closing.
+ */
+function connections(spec: GatewaySpec): object {
+  const { upstream, routes } = effectiveConfig(spec);
+  const ofRoutes = routes.flatMap((route) =>
+    route.kind === 'mcp' ? [route.timeouts.connectTimeoutSeconds ?? upstream.connectTimeoutSeconds] : [],
+  );
+  return {
+    // A gateway without MCP routes calls no backend through it.
+    connectTimeout: duration(ofRoutes.length > 0 ? Math.max(...ofRoutes) : upstream.connectTimeoutSeconds),
+    poolIdleTimeout: duration(upstream.maxIdleSeconds),
+  };
+}
+
+const duration = (seconds: number) =>
+  Number.isInteger(seconds) ? `${seconds}s` : `${Math.round(seconds * 1000)}ms`;
 
 function matches(spec: GatewaySpec, route: McpRouteSpec): object[] {
   const { methods } = effectiveConfig(spec).routes.find((r) => r.name === route.name)!;
@@ -169,6 +190,7 @@ function backend(
     ...(route.credential === undefined
       ? {}
       : { backendAuth: { key: credential(route, mounted(routeFile(route, 'credential'))) } }),
+    ...(route.backendHeaders === undefined ? {} : { requestHeaderModifier: { set: route.backendHeaders } }),
   };
   return {
     host: `${url.hostname}:${route.backendPort}`,

@@ -10,12 +10,14 @@ import {
   listOf,
   oneOf,
   optional,
+  recordOf,
   Shape,
   struct,
   TEXT,
 } from '../support/kinds';
 import { refuse } from '../support/text';
 import { AuthProfile } from '../values/auth-profile';
+import { checkBackendHeader } from '../values/backend-header';
 import { CaBundle } from '../values/ca-bundle';
 import * as fields from '../values/config-fields';
 import { RouteTimeouts } from '../values/limits';
@@ -63,6 +65,16 @@ export interface McpRouteProps {
    * @default - the host of `backend`
    */
   readonly backendHost?: string;
+
+  /**
+   * Headers that agentgateway sets on each request to the backend, by their names in lower case; a client's own of
+   * that name is replaced. Values are printable ASCII, 1 to 1024 characters, and stand in the config: never a secret.
+   *
+   * Refused are names that HTTP, MCP or this library has a use for, and those that say secret.
+   *
+   * @default - none
+   */
+  readonly backendHeaders?: { [name: string]: string };
 
   /**
    * kubernetes.io/tls Secret of the gateway's namespace with the certificate that it shows to the backend; a
@@ -203,6 +215,7 @@ const SHAPE: Shape<McpRouteProps> = {
   backendCa: optional(instanceOf(CaBundle)),
   backendServerName: optional(TEXT),
   backendHost: optional(TEXT),
+  backendHeaders: optional(recordOf(TEXT)),
   backendCertificateSecret: optional(TEXT),
   backendEndpoints: optional(listOf(TEXT)),
   outlierEjection: optional(OUTLIER),
@@ -266,6 +279,7 @@ export class McpRoute extends GatewayRoute {
       ca: props.backendCa,
       serverName: props.backendServerName,
       backendHost: props.backendHost,
+      backendHeaders: props.backendHeaders,
       certificateSecret: props.backendCertificateSecret,
       endpoints: props.backendEndpoints,
       outlier: props.outlierEjection,
@@ -288,9 +302,11 @@ export class McpRoute extends GatewayRoute {
 
 /** Values that have no factory are checked where they are handed over. */
 function checkValues(props: McpRouteProps): void {
-  const { allow = [], outlierEjection, tokenExchange, timeouts } = props;
+  const { allow = [], backendHeaders = {}, outlierEjection, tokenExchange, timeouts } = props;
   checkFields('', props, fields.BACKEND);
   checkFields('', props, fields.HEARTBEAT);
+  for (const [name, value] of Object.entries(backendHeaders))
+    checkBackendHeader(name, value, props.credentialHeader);
   checkFields('timeouts', timeouts ?? {}, fields.ROUTE_TIMEOUTS);
   allow.forEach((rule, at) => checkFields(`allow[${at}]`, rule, fields.MCP_RULE));
   checkFields('outlierEjection', outlierEjection ?? {}, fields.OUTLIER);

@@ -42,6 +42,7 @@ export interface McpRouteSpec extends RouteCommon {
   readonly ca?: CaBundle;
   readonly serverName?: string;
   readonly backendHost?: string;
+  readonly backendHeaders?: { [name: string]: string };
   readonly heartbeat?: Duration;
   readonly certificateSecret?: string;
   readonly endpoints?: string[];

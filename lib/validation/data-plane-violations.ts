@@ -10,7 +10,7 @@ import { AgentgatewayVersion } from '../values/data-plane';
 const NEXT = 'choose DataPlane.direct()';
 
 export function dataPlaneViolations(spec: GatewaySpec): Violation[] {
-  if (!usesAgentgateway(spec)) return [];
+  if (!usesAgentgateway(spec)) return mcpRoutes(spec).flatMap(headerViolations);
   const isOld = spec.dataPlane._version === AgentgatewayVersion.V0_12;
   const violations = [
     ...memoryViolations(spec),
@@ -64,6 +64,19 @@ function literalViolations({ name, backendUrl, endpoints = [] }: McpRouteSpec): 
       got,
       next: `name a host, or ${NEXT}`,
     }));
+}
+
+/** It is agentgateway that sets them. */
+function headerViolations({ name, backendHeaders }: McpRouteSpec): Violation[] {
+  if (backendHeaders === undefined) return [];
+  return [
+    {
+      where: `route "${name}" backendHeaders`,
+      want: 'must be left out without agentgateway, which sets them',
+      got: Object.keys(backendHeaders),
+      next: 'choose DataPlane.agentgateway()',
+    },
+  ];
 }
 
 function credentialViolations({ name, credentialHeader, credentialPrefix }: McpRouteSpec): Violation[] {

@@ -129,7 +129,8 @@ export interface AddressLimit {
 /** Patience with backends. */
 export interface UpstreamTimeouts {
   /**
-   * Time to connect; 100 milliseconds to 60 seconds.
+   * Time to connect; 100 milliseconds to 60 seconds. agentgateway has one for all its backends: the longest of the
+   * gateway's routes.
    *
    * @default Duration.seconds(5)
    */

@@ -97,6 +97,11 @@ export const PROPS: readonly Claim[] = [
     left: 'the External Secrets Operator and its backends: the objects are judged by the schemas of their CRDs',
   },
   {
+    claims: 'a header that the backend wants, as the name of a tenant',
+    shownBy: ['test/lib/agentgateway-config.test.ts › as the route says, and none by itself'],
+    left: 'agentgateway itself, where AGENTGATEWAY_BIN names no program: its schema takes the config',
+  },
+  {
     claims: "the backend's own token, for the caller's (RFC 8693)",
     shownBy: ['test/e2e/peers/token-exchange.test.ts › the backend gets an exchanged token'],
   },

@@ -159,6 +159,11 @@ if (program === undefined) it.skip('agentgateway: AGENTGATEWAY_BIN names no prog
     ]);
     expect(headers).not.toHaveProperty('dpop');
   });
+  it("sets the headers of the route, over a client's own, and of no other route", async () => {
+    for (const path of ['/mcp', '/exchanged'])
+      expect((await ask({ 'x-tenant': 'forged' }, path)).status).toBe(200);
+    expect(received.map(({ headers }) => headers['x-tenant'])).toEqual(['acme', 'forged']);
+  });
   it('leaves the token that the proxy got in exchange', async () => {
     expect((await ask({ authorization: 'Bearer of-the-backend' }, '/exchanged')).status).toBe(200);
     expect(received.map(({ headers }) => headers.authorization)).toEqual(['Bearer of-the-backend']);

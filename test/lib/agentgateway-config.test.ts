@@ -1,8 +1,19 @@
 /** The config that agentgateway is given, by what is known of it; nothing here needs its program. */
 import { parse } from 'yaml';
-import { AgentgatewayVersion, CaBundle, DataPlane, Image, McpRoute, Peer, SecretSource } from '../../lib';
+import { Duration } from 'cdk8s';
+import {
+  AgentgatewayVersion,
+  CaBundle,
+  DataPlane,
+  Image,
+  McpRoute,
+  Peer,
+  SecretSource,
+  SecretsRoute,
+} from '../../lib';
 import { problemsIn, unknownVariables } from '../support/agentgateway-schema';
 import {
+  apiServer,
   backendPeer,
   container,
   dataOf,
@@ -15,6 +26,7 @@ import {
   only,
   pod,
   problems,
+  synth,
 } from '../support/synth';
 
 const image = Image.fromDigest(`ghcr.io/agentgateway/agentgateway:0.12.0@sha256:${'0'.repeat(64)}`);
@@ -29,6 +41,7 @@ const full: GatewayOptions = {
     backendEndpoints: ['https://mcp-0.tools.svc:5443', 'https://mcp-1.tools.svc:5443'],
     backendCa: CaBundle.fromConfigMap('mcp-ca'),
     backendHost: 'localhost:5000',
+    backendHeaders: { 'x-tenant': 'acme', 'user-agent': 'gateway' },
     backendServerName: 'mcp.internal',
     backendCertificateSecret: 'gateway-client',
     credential,
@@ -75,7 +88,7 @@ describe.each(CONFIGS)('the config of %s, %s,', (dialect, _, options) => {
   });
   it('has expressions of variables that agentgateway sets', () => {
     const expressions = objectsIn(configOf(options)).flatMap(({ path, object }) =>
-      /\/(add|set)$/.test(path)
+      /\/(add|response\/set)$/.test(path)
         ? Object.values(object as Record<string, string>)
         : ((object as { rules?: string[] }).rules ?? []),
     );
@@ -152,6 +165,106 @@ describe('agentgateway', () => {
         return chart;
       }).join('\n'),
     ).toMatch(/name: must be unique.*got "mcp"/);
+  });
+  describe('connects to backends', () => {
+    const connectionsOf = (options: GatewayOptions) => configOf(options).config.backend;
+    it.each([
+      ['v1_4', DataPlane.agentgateway()],
+      ['v0_12', old],
+    ])('as patiently as the gateway says, and as the proxy by default, %s', (_, dataPlane) => {
+      expect(connectionsOf({ gateway: { dataPlane } })).toEqual({
+        connectTimeout: '5s',
+        poolIdleTimeout: '1500ms',
+      });
+      const upstream = { connect: Duration.millis(250), maxIdleTime: Duration.seconds(90) };
+      expect(connectionsOf({ gateway: { dataPlane, upstream } })).toEqual({
+        connectTimeout: '250ms',
+        poolIdleTimeout: '90s',
+      });
+    });
+    it('within the longest time of its routes, since it has one for all', () => {
+      const connect = (...seconds: number[]) => {
+        const chart = newChart();
+        const gateway = newGateway(chart, { upstream: { connect: Duration.seconds(4) } });
+        const mcp = { gateway, backend: 'mcp:5000', backendPeer };
+        new McpRoute(chart, 'plain', { ...mcp, pathPrefix: '/plain' });
+        for (const each of seconds) {
+          const timeouts = { connect: Duration.seconds(each) };
+          new McpRoute(chart, `own${each}`, { ...mcp, pathPrefix: `/own${each}`, timeouts });
+        }
+        return parse(dataOf(synth(chart), 'config.yaml')).config.backend.connectTimeout;
+      };
+      expect([connect(), connect(2), connect(2, 9)]).toEqual(['4s', '4s', '9s']);
+    });
+    it('of which a gateway without MCP routes has none', () => {
+      const chart = newChart();
+      const gateway = newGateway(chart, { apiServer });
+      new SecretsRoute(chart, 'Secrets', { gateway, secretNames: ['a'], insecurePlainHttp: true });
+      expect(parse(dataOf(synth(chart), 'config.yaml')).config.backend.connectTimeout).toBe('5s');
+    });
+  });
+  describe('sets headers of requests to a backend', () => {
+    const headersOf = (mcp: GatewayOptions['mcp'], dataPlane = DataPlane.agentgateway()) => {
+      const { routes, binds } = configOf({ gateway: { dataPlane }, mcp });
+      return (routes ?? binds[0].listeners[0].routes)[0].backends[0].policies?.requestHeaderModifier;
+    };
+    it.each([
+      ['v1_4', DataPlane.agentgateway()],
+      ['v0_12', old],
+    ])('as the route says, and none by itself, %s', (_, dataPlane) => {
+      const backendHeaders = { 'x-tenant': 'true', 'user-agent': 'a b' };
+      expect(headersOf({ backendHeaders }, dataPlane)).toEqual({ set: backendHeaders });
+      expect(headersOf({}, dataPlane)).toBeUndefined();
+    });
+    const refusal = (backendHeaders: Record<string, string>, mcp: GatewayOptions['mcp'] = {}) => {
+      try {
+        gatewayChart({ mcp: { ...mcp, backendHeaders } });
+      } catch (error) {
+        return (error as Error).message;
+      }
+      return undefined;
+    };
+    const TAKEN =
+      'must be left out: HTTP, MCP, the proxy or the credential has a use of its own for this header';
+    it.each([
+      ...['authorization', 'host', 'connection', 'content-length', 'transfer-encoding', 'te', 'cookie'],
+      ...['dpop', 'forwarded', 'x-forwarded-for', 'x-request-id', 'traceparent', 'origin', 'upgrade'],
+      ...['mcp-session-id', 'mcp-protocol-version', 'last-event-id', 'x-backend-answered', 'accept'],
+    ])('but not %s', (name) => {
+      expect(refusal({ [name]: 'a' })).toBe(
+        `backendHeaders.${name}: ${TAKEN}; credential, backendHost and methods are props of the route`,
+      );
+    });
+    it('but not that of the credential', () => {
+      expect(refusal({ 'x-auth': 'a' }, { credential, credentialHeader: 'x-auth' })).toContain(TAKEN);
+      expect(refusal({ 'x-auth': 'a' })).toBeUndefined();
+    });
+    it.each([
+      [
+        { 'x-api-key': 'hunter2' },
+        /^backendHeaders\.x-api-key: .*; give credential with credentialHeader: "x-api-key"$/,
+      ],
+      [{ 'x-auth-token': 'a' }, /its name says that it is a secret/],
+      [{ 'X-Tenant': 'a' }, /^backendHeaders\.X-Tenant: must have the name of a header, in lower case/],
+      [{ 'x tenant': 'a' }, /must have the name of a header/],
+      [{ ['x'.repeat(65)]: 'a' }, /at most 64 characters/],
+      [{ 'x-a': '' }, /^backendHeaders\.x-a: must be 1 to 1024 characters of printable ASCII/],
+      [{ 'x-a': ' a' }, /no space around/],
+      [{ 'x-a': 'a\r\nx-b: c' }, /printable ASCII/],
+      [{ 'x-a': 'é' }, /printable ASCII/],
+      [{ 'x-a': 'a'.repeat(1025) }, /1 to 1024/],
+    ])('but not %j', (backendHeaders, said) => {
+      expect(refusal(backendHeaders as Record<string, string>)).toMatch(said);
+      expect(refusal(backendHeaders as Record<string, string>)).not.toContain('hunter2');
+    });
+    it('but none that it would expand, and none where it is not there', () => {
+      const made = (dataPlane: DataPlane, value: string) =>
+        problems(() => gatewayChart({ gateway: { dataPlane }, mcp: { backendHeaders: { 'x-a': value } } }));
+      expect(made(DataPlane.agentgateway(), '$HOME').join('\n')).toContain('must have no "$" in any value');
+      expect(made(DataPlane.direct(), 'a')).toEqual([
+        '[test/Gateway] route "mcp" backendHeaders: must be left out without agentgateway, which sets them, got ["x-a"]; choose DataPlane.agentgateway()',
+      ]);
+    });
   });
   describe('calls a backend with TLS', () => {
     const backend = 'https://mcp.tools.svc:5443';

@@ -12,6 +12,7 @@ type Schema = object;
 const TEXT = { type: 'string', minLength: 1 };
 const PORT = { type: 'integer', minimum: 1, maximum: 65_535 };
 const FLAG = { type: 'boolean' };
+const DURATION = { type: 'string', pattern: '^[1-9]\\d*m?s$' };
 const listOf = (items: Schema) => ({ type: 'array', minItems: 1, items });
 const mapOf = (values: Schema) => ({ type: 'object', minProperties: 1, additionalProperties: values });
 /** A name that ends in "?" may be left out. */
@@ -47,6 +48,7 @@ const processFields = (address: Schema) =>
     'connectionTerminationDeadline?': TEXT,
     'enableIpv6?': FLAG,
     workerThreads: { type: 'string', pattern: '^[1-9]\\d*$' },
+    backend: fields({ connectTimeout: DURATION, poolIdleTimeout: DURATION }),
     logging: fields({ level: { enum: ['info'] }, format: { enum: ['json', 'text'] } }),
   });
 const FRONTEND = {
@@ -68,6 +70,7 @@ const ROUTE = {
       host: { type: 'string', pattern: '^[^:[\\]]+:\\d+$' },
       'policies?': fields({
         'backendAuth?': fields({ key: CREDENTIAL }),
+        'requestHeaderModifier?': fields({ set: mapOf(TEXT) }),
         'backendTLS?': fields({ 'root?': TEXT, 'hostname?': TEXT, 'cert?': TEXT, 'key?': TEXT }),
       }),
     }),

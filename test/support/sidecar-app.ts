@@ -1,7 +1,7 @@
 /**
  * An app of its own for test/e2e/agentgateway-binary.test.ts, which is ESM: a gateway whose agentgateway is scraped,
- * a route with a credential, one whose token the proxy brings, and one with two endpoints, of which nothing listens
- * at the second.
+ * a route with a credential and a header, one whose token the proxy brings, and one with two endpoints, of which
+ * nothing listens at the second.
  */
 import { App, Chart } from 'cdk8s';
 import { AgentGateway, JwksSource, McpRoute, Peer, SecretSource } from '../../lib';
@@ -16,7 +16,11 @@ const gateway = new AgentGateway(chart, 'Gateway', {
   metricsPeer: Peer.pods({ app: 'prometheus' }),
 });
 const route = { gateway, backend, backendPeer: Peer.pods({ app: 'mcp' }) };
-new McpRoute(chart, 'Mcp', { ...route, credential: SecretSource.existing('backend', 'key') });
+new McpRoute(chart, 'Mcp', {
+  ...route,
+  credential: SecretSource.existing('backend', 'key'),
+  backendHeaders: { 'x-tenant': 'acme' },
+});
 new McpRoute(chart, 'Exchanged', {
   ...route,
   pathPrefix: '/exchanged',
