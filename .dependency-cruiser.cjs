@@ -61,6 +61,7 @@ module.exports = {
       to: { path: '^proxy/src/app\\.ts$' },
     },
     only('config', [], 'the schema knows nobody'),
+    only('kubernetes', [], 'facts: what manifests ask of a cluster'),
     only('pipeline', [CONFIG], 'types of the way'),
     only('checks', [CONFIG], 'pure functions of their arguments'),
     only('http', [CONFIG, room('pipeline'), room('checks')], 'reading and writing HTTP'),

@@ -214,6 +214,7 @@ const asked = `
   export * from './src/config/index.ts';
   export { valueProblems } from './src/config/places.ts';
   export { parseJwks } from './src/keys/parse-jwks.ts';
+  export * from './src/kubernetes/cluster-needs.ts';
 `;
 metafiles.push(
   (

@@ -6,62 +6,8 @@ import { ApiObject } from 'cdk8s';
 import { IConstruct } from 'constructs';
 import { AppRegistry } from '../spec/app-registry';
 import { doubtsOf } from '../spec/doubts';
+import { Requirement, REQUIREMENTS } from '../support/parser';
 import { halvesElsewhere } from './other-half';
-
-/** Who brings an API that no cluster has by itself. */
-export interface Requirement {
-  readonly apiVersion: string;
-  /** Absent: every kind of it. */
-  readonly kind?: string;
-  readonly needs: string;
-  /** Constructs and props that emit it. */
-  readonly emittedBy: string;
-}
-
-export const REQUIREMENTS: readonly Requirement[] = [
-  {
-    apiVersion: 'external-secrets.io/v1',
-    needs: 'External Secrets Operator 0.16 or later',
-    emittedBy: '`SecretSource.externalSecret`, the stores of `SecretStoreRef`',
-  },
-  {
-    apiVersion: 'cert-manager.io/v1',
-    needs: 'cert-manager 1.0 or later',
-    emittedBy: '`GatewayCertificate`',
-  },
-  {
-    apiVersion: 'monitoring.coreos.com/v1',
-    needs: 'Prometheus Operator (PodMonitor, PrometheusRule)',
-    emittedBy: '`GatewayMonitoring`',
-  },
-  {
-    apiVersion: 'gateway.networking.k8s.io/v1',
-    needs: 'Gateway API 1.1 or later, and a controller that implements it',
-    emittedBy: '`GatewayExposure`',
-  },
-  {
-    apiVersion: 'gateway.networking.k8s.io/v1',
-    kind: 'BackendTLSPolicy',
-    needs: 'Gateway API 1.4 or later, for BackendTLSPolicy',
-    emittedBy: '`GatewayExposure` with `gatewayCa`',
-  },
-  {
-    apiVersion: 'networking.k8s.io/v1',
-    kind: 'Ingress',
-    needs: 'an Ingress controller of the class that is named',
-    emittedBy: '`GatewayIngress`',
-  },
-  {
-    apiVersion: 'autoscaling/v2',
-    needs: 'metrics-server, and for `openStreams` an adapter that serves custom.metrics.k8s.io',
-    emittedBy: '`autoscaling`',
-  },
-  {
-    apiVersion: 'cilium.io/v2',
-    needs: 'Cilium, with its DNS proxy',
-    emittedBy: '`NetworkPolicyFlavor.CILIUM`',
-  },
-];
 
 /** The API, and where only one kind of it is meant that. */
 export const apiOf = ({ apiVersion, kind }: Requirement) =>

@@ -2,6 +2,9 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import type { MemoryUse, Parsed } from '../../assets/types/config/index';
+import type { Requirement, VersionedField } from '../../assets/types/kubernetes/cluster-needs';
+
+export type { Requirement };
 
 /** Two levels up from lib/support and from build/support alike. */
 const ASSETS = join(__dirname, '..', '..', 'assets');
@@ -19,9 +22,15 @@ interface Parsers {
   holdsEverybody(ranges: readonly string[]): boolean;
   withoutUserinfo(text: string): string;
   jsonWithoutUserinfo(value: unknown): string | undefined;
+  readonly OLDEST_MINOR: number;
+  readonly REQUIREMENTS: readonly Requirement[];
+  readonly VERSIONED_FIELDS: readonly VersionedField[];
 }
 
-/** The parsers that the proxy runs at start, what they know of address ranges, and how they show a value. */
+/**
+ * The parsers that the proxy runs at start, what they know of address ranges, and how they show a value; and what
+ * manifests ask of a cluster, which `agw doctor` looks for.
+ */
 export const {
   parseConfig,
   parseJwks,
@@ -31,6 +40,9 @@ export const {
   connectionsIn,
   withoutUserinfo,
   jsonWithoutUserinfo,
+  OLDEST_MINOR,
+  REQUIREMENTS,
+  VERSIONED_FIELDS,
 } = createRequire(__filename)(join(ASSETS, 'config.cjs')) as Parsers;
 
 const assetMaps = new Map<string, Readonly<Record<string, string>>>();

@@ -1,12 +1,12 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { FIELDS } from '../../lib/spec/kubernetes-version';
-import { apiOf, REQUIREMENTS } from '../../lib/manifests/notes';
+import { apiOf } from '../../lib/manifests/notes';
+import { REQUIREMENTS, VERSIONED_FIELDS } from '../../lib/support/parser';
 import { root } from '../support/synth';
 
 const page = `# What manifests ask of a cluster
 
-Written by \`test/docs/kubernetes.test.ts\` from \`lib/spec/kubernetes-version.ts\` and \`lib/manifests/notes.ts\`.
+Written by \`test/docs/kubernetes.test.ts\` from \`proxy/src/kubernetes/cluster-needs.ts\`. \`agw doctor\` compares it with a cluster.
 
 ## CRDs and operators
 
@@ -24,7 +24,7 @@ that version is enforced. A field that this version does not have is refused at 
 
 | field | emitted | without a feature gate since | nodes must have |
 |---|---|---|---|
-${FIELDS.map(({ field, emitted, since, nodes }) => `| ${field} | ${emitted} | 1.${since} | ${nodes} |`).join('\n')}
+${VERSIONED_FIELDS.map(({ field, emitted, since, nodes }) => `| ${field} | ${emitted} | 1.${since} | ${nodes} |`).join('\n')}
 `;
 
 it('docs/reference/kubernetes.md says what is emitted', () => {

@@ -6,6 +6,7 @@ import type { Command } from './command.js';
 import { CliError } from './command.js';
 import { configExtract } from './config-extract.js';
 import { curl } from './curl.js';
+import { doctor } from './doctor.js';
 import { explain } from './explain.js';
 import { helmSecretInspect } from './helm-secret.js';
 import { jwksAdd, jwksCreate, jwksRetire } from './jwks.js';
@@ -30,6 +31,7 @@ const ofProxy = (name: string, summary: string): Command => ({
 const COMMANDS: Readonly<Record<string, Command>> = {
   serve: ofProxy('serve', 'runs the gateway'),
   check: ofProxy('check', 'names every fault of a config, and of the files that it names'),
+  doctor,
   explain,
   'config extract': configExtract,
   curl,

@@ -6,6 +6,8 @@ import { at, idOf, listAt, textAt } from './kube-objects.js';
 export interface MountedGateway {
   readonly name: string;
   readonly namespace: string;
+  /** Of its pods. */
+  readonly labels: Readonly<Record<string, unknown>>;
   /** The path that `--config` names. */
   readonly configFile: string;
   /** What is mounted at a path; undefined where no volume of a ConfigMap or a Secret is mounted there. */
@@ -33,6 +35,7 @@ export function gatewaysIn(objects: readonly unknown[]): MountedGateway[] {
         {
           name: textAt(object, 'metadata', 'name') ?? '',
           namespace,
+          labels: (at(object, 'spec', 'template', 'metadata', 'labels') ?? {}) as Record<string, unknown>,
           configFile,
           find: (path) => findIn(mounts, path, dataOf),
         },

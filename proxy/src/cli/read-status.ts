@@ -1,6 +1,12 @@
 /** The answer of `/status`, from whoever gave it; a newer gateway may say more. */
 import * as z from 'zod/mini';
 import type { GatewayStatus } from '../observe/status.js';
+import { CliError } from './command.js';
+import { send } from './http-client.js';
+import { requestUrl } from './minting.js';
+import { visible } from './visible.js';
+
+const MOST_TOLD = 100;
 
 const texts = z.array(z.string());
 const counted = z.array(z.object({ reason: z.string(), count: z.number(), lastAt: z.string() }));
@@ -63,4 +69,29 @@ export function readStatus(text: string): GatewayStatus | undefined {
   const parsed = status.safeParse(json);
   // A reason or a store of a newer gateway is a word that is only shown.
   return parsed.success ? (parsed.data as GatewayStatus) : undefined;
+}
+
+/** @param text that of `--admin` */
+export function statusUrl(text: string): URL {
+  const url = requestUrl(text, '--admin');
+  if (url.pathname !== '/' || url.search !== '')
+    throw new CliError(
+      '--admin',
+      'must be the URL of the admin port, without a path',
+      JSON.stringify(text),
+      `did you mean ${url.origin}?`,
+    );
+  return new URL('/status', url);
+}
+
+/** Rejects for what is no status of a gateway. */
+export async function askStatus(url: URL): Promise<GatewayStatus> {
+  const request = { url, method: 'GET', headers: {}, body: undefined, ca: undefined };
+  const { status: code, body } = await send(request, true);
+  const found = code === 200 ? readStatus(body) : undefined;
+  if (found !== undefined) return found;
+  const told = visible(body.trim().slice(0, MOST_TOLD));
+  throw new Error(
+    `${url.href}: must be the status of a gateway, got ${code} ${told}; name its admin port (9090), not that of clients`,
+  );
 }

@@ -3,16 +3,13 @@ import { parseArgs } from 'node:util';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { viewOf, type StatusSection } from '../admin/status-view.js';
 import type { GatewayStatus } from '../observe/status.js';
-import { CliError, required, type Command, type ScreenSize } from './command.js';
-import { send } from './http-client.js';
-import { requestUrl } from './minting.js';
-import { readStatus } from './read-status.js';
+import { required, type Command, type ScreenSize } from './command.js';
+import { askStatus, statusUrl } from './read-status.js';
 import { visible } from './visible.js';
 
 const REFRESH_MS = 2_000;
 /** ECMA-48: the cursor to the first cell, and nothing on the screen. */
 const CLEAR = '\x1b[H\x1b[2J';
-const MOST_TOLD = 100;
 
 export const top: Command = {
   usage: 'top --admin URL [--once]   again every 2 s in a terminal, else once; 1: it is not ready',
@@ -40,29 +37,6 @@ export const top: Command = {
     }
   },
 };
-
-function statusUrl(text: string): URL {
-  const url = requestUrl(text, '--admin');
-  if (url.pathname !== '/' || url.search !== '')
-    throw new CliError(
-      '--admin',
-      'must be the URL of the admin port, without a path',
-      JSON.stringify(text),
-      `did you mean ${url.origin}?`,
-    );
-  return new URL('/status', url);
-}
-
-async function askStatus(url: URL): Promise<GatewayStatus> {
-  const request = { url, method: 'GET', headers: {}, body: undefined, ca: undefined };
-  const { status, body } = await send(request, true);
-  const found = status === 200 ? readStatus(body) : undefined;
-  if (found !== undefined) return found;
-  const told = visible(body.trim().slice(0, MOST_TOLD));
-  throw new Error(
-    `${url.href}: must be the status of a gateway, got ${status} ${told}; name its admin port (9090), not that of clients`,
-  );
-}
 
 function linesOf(status: GatewayStatus, { origin }: URL): string[] {
   const { headline, sections } = viewOf(status);

@@ -58,8 +58,11 @@ needs('the guides', missing);
     mkdirSync(bin);
     symlinkSync(goProgram('kubectl'), join(bin, 'kubectl'));
     symlinkSync(goProgram('helm4'), join(bin, 'helm'));
-    const words = agw(TWO_HOURS_LATER).map((word) => `'${word}'`);
-    writeFileSync(join(bin, 'agw'), `#!/bin/sh\nexec ${words.join(' ')} "$@"\n`, { mode: 0o755 });
+    const [now, later] = [agw(), agw(TWO_HOURS_LATER)].map((words) =>
+      words.map((word) => `'${word}'`).join(' '),
+    );
+    const script = `#!/bin/sh\nif [ "$1" = prune ]; then exec ${later} "$@"; fi\nexec ${now} "$@"\n`;
+    writeFileSync(join(bin, 'agw'), script, { mode: 0o755 });
   };
   /** What a user does between two versions. */
   const edit = () => {
@@ -128,6 +131,7 @@ needs('the guides', missing);
     const blocks = blocksIn('runbook.md').filter(({ needsCluster }) => needsCluster);
     expect([...new Set(blocks.map(({ title }) => title))]).toEqual([
       'Words',
+      'Deploy',
       'Upgrade',
       'Roll back',
       'Prune',

@@ -79,6 +79,8 @@ export interface ApiServerOptions {
   readonly controllers?: boolean;
   /** Whether pods are given nodes, of those that the test says are there. */
   readonly scheduler?: boolean;
+  /** Behind its Service; one of the loopback is not written there. */
+  readonly advertised?: string;
 }
 
 export async function startApiServer({
@@ -86,6 +88,7 @@ export async function startApiServer({
   auditPolicy,
   controllers = false,
   scheduler = false,
+  advertised = '127.0.0.1',
 }: ApiServerOptions): Promise<ApiServer> {
   const file = (name: string) => join(dir, name);
   const programs = build();
@@ -123,7 +126,7 @@ export async function startApiServer({
     '--bind-address',
     '127.0.0.1',
     '--advertise-address',
-    '127.0.0.1',
+    advertised,
     '--secure-port',
     String(port),
     '--cert-dir',
