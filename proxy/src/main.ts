@@ -12,11 +12,12 @@ import { parseConfigText, weakenings, type Config } from './config/index.js';
 import { fileProblems } from './config-files.js';
 import { watchFile } from './keys/watched-file.js';
 import { reportFatal, openEvents } from './observe/events.js';
+import { startProblems } from './start-problems.js';
 import { startWorkers } from './workers/worker-pool.js';
 import type { ThreadStart } from './workers/messages.js';
 import { serveAsThread } from './workers/thread.js';
 
-const USAGE = 'usage: agw serve|check --config FILE';
+const USAGE = 'usage: agw serve --config FILE, agw check --config FILE [--elsewhere] [--json]';
 /** A refused config is looked at again after this long. */
 const RETRY_MS = 10_000;
 const EXIT = { ok: 0, failed: 1, usage: 2 } as const;
@@ -30,19 +31,21 @@ function fail(code: number, ...lines: string[]): never {
 }
 
 function load(file: string): Config {
-  let text: string;
+  const { config, problems } = validate(read(file));
+  return (
+    config ?? fail(EXIT.failed, `${file}: ${problems.length} problem(s)`, ...problems.map((p) => `  ${p}`))
+  );
+}
+
+function read(file: string): string {
   try {
-    text = readFileSync(file, 'utf8');
+    return readFileSync(file, 'utf8');
   } catch (cause) {
     return fail(
       EXIT.failed,
       `--config: cannot be read, got ${(cause as Error).message}; name the gateway's config.json`,
     );
   }
-  const { config, problems } = validate(text);
-  return (
-    config ?? fail(EXIT.failed, `${file}: ${problems.length} problem(s)`, ...problems.map((p) => `  ${p}`))
-  );
 }
 
 /** The problems of the files that a config names count too. */
@@ -169,34 +172,58 @@ function nodeProblems({ workers }: Config): string[] {
       ];
 }
 
-function argsOf(): ReturnType<
-  typeof parseArgs<{ allowPositionals: true; options: { config: { type: 'string' } } }>
-> {
+const OPTIONS = {
+  config: { type: 'string' },
+  elsewhere: { type: 'boolean', default: false },
+  json: { type: 'boolean', default: false },
+} as const;
+
+function argsOf() {
   try {
-    return parseArgs({
-      args: process.argv.slice(2),
-      allowPositionals: true,
-      options: { config: { type: 'string' } },
-    });
+    return parseArgs({ args: process.argv.slice(2), allowPositionals: true, options: OPTIONS });
   } catch (cause) {
     return fail(EXIT.usage, (cause as Error).message, USAGE);
   }
 }
 
+interface Check {
+  /** The config is for another machine: what this one lacks is no problem. */
+  readonly elsewhere: boolean;
+  readonly json: boolean;
+}
+
+/** @returns the exit code */
+async function check(file: string, { elsewhere, json }: Check): Promise<number> {
+  const { config, problems: faults } = validate(read(file));
+  const here = config === undefined || elsewhere ? [] : await startProblems(config);
+  const cannotHold = config === undefined || elsewhere ? [] : capacityOf(config, machine()).problems;
+  const weakened = config === undefined ? [] : weakenings(config);
+  const problems = [...faults, ...here];
+  const ok = problems.length === 0;
+  if (json) process.stdout.write(`${JSON.stringify({ file, ok, problems, cannotHold, weakened })}\n`);
+  else if (!ok) reportFatal(`${file}: ${problems.length} problem(s)`, ...problems.map((p) => `  ${p}`));
+  else
+    process.stdout.write(
+      [
+        `${file}: ok, ${config!.routes.length} route(s)`,
+        ...cannotHold.map((problem) => `  cannot hold: ${problem}`),
+        ...weakened.map((weakening) => `  weakened: ${weakening}`),
+        '',
+      ].join('\n'),
+    );
+  return ok ? EXIT.ok : EXIT.failed;
+}
+
 async function run(): Promise<void> {
   const {
-    values,
+    values: { config: file, ...options },
     positionals: [command, ...rest],
   } = argsOf();
-  if ((command !== 'serve' && command !== 'check') || rest.length > 0 || values.config === undefined)
-    fail(EXIT.usage, USAGE);
-  const config = load(values.config);
-  if (command === 'check')
-    process.stdout.write(
-      `${[`${values.config}: ok, ${config.routes.length} route(s)`, ...weakenings(config).map((w) => `  weakened: ${w}`)].join('\n')}\n`,
-    );
+  if (file === undefined || rest.length > 0) fail(EXIT.usage, USAGE);
+  if (command === 'check') process.exitCode = await check(file, options);
+  else if (command !== 'serve' || options.elsewhere || options.json) fail(EXIT.usage, USAGE);
   else
-    await serve(values.config, config).catch((cause: Error) =>
+    await serve(file, load(file)).catch((cause: Error) =>
       fail(EXIT.failed, `cannot start: ${cause.message}`),
     );
 }

@@ -20,17 +20,21 @@ import { top } from './top.js';
 /** The bundle beside this one; it acts on process.argv. */
 const PROXY: string = './proxy.mjs';
 
-const ofProxy = (name: string, summary: string): Command => ({
-  usage: `${name} --config FILE`,
+const ofProxy = (usage: string, summary: string): Command => ({
+  usage,
   summary,
   run: async () => {
     await import(PROXY);
+    return Number(process.exitCode ?? 0);
   },
 });
 
 const COMMANDS: Readonly<Record<string, Command>> = {
-  serve: ofProxy('serve', 'runs the gateway'),
-  check: ofProxy('check', 'names every fault of a config, and of the files that it names'),
+  serve: ofProxy('serve --config FILE', 'runs the gateway'),
+  check: ofProxy(
+    'check --config FILE [--elsewhere] [--json]   --elsewhere: what this machine lacks for it is no fault',
+    'names every fault of a config, of the files that it names, and of what serve needs of this machine',
+  ),
   doctor,
   explain,
   'config extract': configExtract,

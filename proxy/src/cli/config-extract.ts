@@ -31,7 +31,9 @@ export const configExtract: Command = {
         writeFileSync(path, text, { flag: 'wx' });
       }
       for (const { local } of missing) mkdirSync(dirname(local), { recursive: true });
-      out(`${join(folder, CONFIG)}: ${files.size} file(s); agw check --config ${join(folder, CONFIG)}`);
+      out(
+        `${join(folder, CONFIG)}: ${files.size} file(s); agw check --elsewhere --config ${join(folder, CONFIG)}`,
+      );
       for (const { where, origin, local } of missing)
         out(visible(`  missing: ${where}: comes from ${origin}; put it into ${local}`));
     }

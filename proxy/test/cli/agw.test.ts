@@ -1,5 +1,5 @@
 /** The bin as users run it: the bundle, in a process of its own. */
-import { execFile, execFileSync } from 'node:child_process';
+import { execFile, execFileSync, spawnSync } from 'node:child_process';
 import { createPrivateKey, createPublicKey } from 'node:crypto';
 import {
   existsSync,
@@ -11,6 +11,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
@@ -300,7 +301,8 @@ describe('agw', () => {
     [['nothing'], 'agw: unknown command "nothing"\nusage:'],
     [[], 'usage:'],
     [['keys'], 'agw: unknown command "keys"\nusage:'],
-    [['serve'], 'usage: agw serve|check --config FILE'],
+    [['serve'], 'usage: agw serve --config FILE, agw check --config FILE'],
+    [['serve', '--config', 'x', '--elsewhere'], 'usage: agw serve --config FILE'],
   ])('says what is wrong with %j', async (args, message) => {
     const { code, err } = await agw(...args);
     expect(code).toBe(2);
@@ -326,7 +328,9 @@ describe('agw check', () => {
 
   it('accepts a sound config', async () => {
     writeFileSync(at('config.json'), JSON.stringify(config([route])));
-    expect(await must('check', '--config', at('config.json'))).toBe(`${at('config.json')}: ok, 1 route(s)`);
+    expect(await must('check', '--config', at('config.json'), '--elsewhere')).toBe(
+      `${at('config.json')}: ok, 1 route(s)`,
+    );
   });
   it('names every fault of a bad one, and serve refuses it with the same words', async () => {
     writeFileSync(
@@ -408,6 +412,85 @@ describe('agw check', () => {
     expect(err).toContain(
       'routes[0].backend.credential.file: must be a readable file, got "/no/such/credential" (ENOENT)',
     );
+  });
+  describe('tries what serve needs of this machine', () => {
+    const here = async (change: object) => {
+      const [port, adminPort] = [await freePort(), await freePort()];
+      const host = '127.0.0.1';
+      const ports = { listen: { host, port }, admin: { host, port: adminPort } };
+      writeFileSync(at('here.json'), JSON.stringify({ ...config([route]), ...ports, ...change }));
+      return at('here.json');
+    };
+    const check = async (change: object, ...args: string[]) =>
+      agw('check', '--config', await here(change), ...args);
+    /** As serve would end, too, where the config is good. */
+    const problemsOf = async (change: object) => {
+      const { code, out, err } = await check(change);
+      expect([code, out]).toEqual([1, '']);
+      expect((await agw('serve', '--config', at('here.json'))).code).toBe(1);
+      return err.split('\n').slice(1);
+    };
+
+    it('says nothing where it has all, and leaves nothing behind', async () => {
+      const audit = { file: at('audit.jsonl') };
+      expect(await check({ audit })).toEqual({ code: 0, out: `${at('here.json')}: ok, 1 route(s)`, err: '' });
+      expect(existsSync(audit.file)).toBe(false);
+    });
+    it('finds ports that another process has', async () => {
+      const server = createServer();
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+      const { port } = server.address() as { port: number };
+      try {
+        const listen = { host: '127.0.0.1', port };
+        expect(await problemsOf({ listen })).toEqual([
+          `  listen.port: must be free to listen on, got ${port} (EADDRINUSE); another process listens there: end it, or name another port`,
+        ]);
+        expect((await check({ listen }, '--elsewhere')).code).toBe(0);
+      } finally {
+        await new Promise((resolve) => server.close(resolve));
+      }
+    });
+    it('finds an address that this machine does not have', async () => {
+      const admin = { host: '192.0.2.10', port: await freePort() };
+      expect(await problemsOf({ admin })).toEqual([
+        expect.stringMatching(
+          /^ {2}admin\.host: must be free to listen on, got "192\.0\.2\.10" \(EADDRNOTAVAIL\); /,
+        ),
+      ]);
+    });
+    it('finds an audit log that cannot be written', async () => {
+      expect(await problemsOf({ audit: { file: at('none/audit.jsonl') } })).toEqual([
+        `  audit.file: must be in a directory that can be written, got "${at('none')}" (ENOENT); mount a volume there that this user owns`,
+      ]);
+      // A user for whom modes do not count may write to any file, but not to a directory.
+      expect(await problemsOf({ audit: { file: dir } })).toEqual([
+        `  audit.file: must be a file that can be written, got "${dir}" (EISDIR); mount a volume there that this user owns`,
+      ]);
+    });
+    it('says how many connections its descriptors are enough for, as serve does', async () => {
+      const file = await here({});
+      const limited = ['-c', 'ulimit -n 256; exec "$@"', 'sh', process.execPath, agwFile];
+      const { status, stdout } = spawnSync('sh', [...limited, 'check', '--config', file], {
+        encoding: 'utf8',
+      });
+      expect([status, stdout.split('\n')[1]]).toEqual([
+        0,
+        expect.stringMatching(
+          /^ {2}cannot hold: limits\.maxConnections: must be what the process can hold, \d+ of 256 descriptors \(ulimit -n\), got 10000; more are refused$/,
+        ),
+      ]);
+    });
+    it('says all of it for a program, too', async () => {
+      const audit = { file: at('none/audit.jsonl') };
+      const { code, out, err } = await check({ audit }, '--json');
+      expect([code, err]).toEqual([1, '']);
+      expect(JSON.parse(out)).toMatchObject({
+        ok: false,
+        problems: [expect.stringMatching(/^audit\.file: /)],
+        cannotHold: expect.any(Array) as string[],
+        weakened: [],
+      });
+    });
   });
   it('serve listens, and SIGTERM ends it with 0', async () => {
     const [port, adminPort] = [await freePort(), await freePort()];

@@ -39,7 +39,7 @@ const problemOf = (...args: string[]) =>
 /** The places in the config that `agw check` complains of. */
 const checked = (file: string) =>
   new Promise<string[]>((resolve) => {
-    execFile(process.execPath, [agwFile, 'check', '--config', file], (_, out, err) =>
+    execFile(process.execPath, [agwFile, 'check', '--elsewhere', '--config', file], (_, out, err) =>
       resolve(
         err === '' ? [out.trim().split('\n')[0]!] : [...err.matchAll(/^ {2}(\S+): /gm)].map((m) => m[1]!),
       ),
