@@ -30,6 +30,8 @@ export interface Scene {
   readonly reached: () => number;
   /** Makes the backend slow, from the next request on. */
   readonly answerAfterMs: (ms: number) => void;
+  /** The backend goes away; until then it answers. */
+  readonly stopBackend: () => void;
   readonly config: ConfigInput;
   readonly jwksOf: (...keys: readonly (readonly [Pair, string])[]) => string;
   /** A POST with a proof of its own. @param signer of the access token @param path absent: /mcp */
@@ -53,6 +55,10 @@ export async function openScene(change: Partial<ConfigInput> = {}): Promise<Scen
     JSON.stringify({ keys: keys.map(([pair, kid]) => ({ ...jwkOf(pair), kid, alg: 'RS256', use: 'sig' })) });
   writeFileSync(join(dir, 'jwks.json'), jwksOf([as, 'as-1']));
   const tokens = new Map<string, string>();
+  const stopBackend = () => {
+    backend.closeAllConnections();
+    backend.close();
+  };
   return {
     dir,
     as,
@@ -61,6 +67,7 @@ export async function openScene(change: Partial<ConfigInput> = {}): Promise<Scen
     answerAfterMs: (ms) => {
       delayMs = ms;
     },
+    stopBackend,
     jwksOf,
     config: {
       version: 1,
@@ -99,8 +106,7 @@ export async function openScene(change: Partial<ConfigInput> = {}): Promise<Scen
       };
     },
     stop() {
-      backend.closeAllConnections();
-      backend.close();
+      stopBackend();
       rmSync(dir, { recursive: true, force: true });
     },
   };
