@@ -4,6 +4,7 @@ import { nearestWord } from '../config/nearest-word.js';
 import { VERSION } from '../observe/build.js';
 import type { Command } from './command.js';
 import { CliError } from './command.js';
+import { completionOf } from './completion.js';
 import { configExtract } from './config-extract.js';
 import { curl } from './curl.js';
 import { doctor } from './doctor.js';
@@ -49,6 +50,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   'helm-secret inspect': helmSecretInspect,
   prune,
   top,
+  completion: completionOf(() => COMMANDS),
 };
 const NAMES = Object.keys(COMMANDS);
 const NAME_WIDTH = Math.max(...NAMES.map(({ length }) => length));
