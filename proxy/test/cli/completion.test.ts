@@ -3,6 +3,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { needs, programOf } from '../../../test/e2e/support/daemon.js';
 
 const agw = join(import.meta.dirname, '..', '..', '..', 'assets', 'agw.mjs');
 const dir = mkdtempSync(join(tmpdir(), 'agw-completion-'));
@@ -37,9 +38,9 @@ const completed = (shell: Shell, line: string): readonly string[] => {
 };
 
 describe.each(['bash', 'zsh', 'fish'] as const)('agw completion %s', (shell) => {
-  const isThere = spawnSync(shell, ['--version']).status === 0;
-  if (!isThere) process.stderr.write(`skipped: there is no ${shell}\n`);
-  const test = isThere ? it : it.skip;
+  const missing = programOf(shell) === undefined ? [shell] : [];
+  needs('completion', missing);
+  const test = missing.length === 0 ? it : it.skip;
 
   test('completes commands, those of a group, and options', () => {
     expect(completed(shell, 'agw ')).toEqual(
