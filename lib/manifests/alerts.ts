@@ -243,13 +243,11 @@ function keyAlerts(spec: GatewaySpec, query: Queries): Alert[] {
   ];
 }
 
-/** The certificate that clients see, and those that the proxy and its backends know each other by. */
+/** The certificate that clients see, and those that the proxy and its servers know each other by. */
 function certificateAlerts(spec: GatewaySpec, query: Queries): Alert[] {
-  const ofBackends = effectiveConfig(spec).routes.some(
-    ({ kind, backend }) =>
-      backend.caFile !== undefined || (kind === 'mcp' && backend.clientCertificate !== undefined),
-  );
-  if (spec.tlsSecretName === undefined && !ofBackends) return [];
+  // Of a backend, an issuer, Redis, the collector or the egress proxy, wherever the config names it.
+  const ofServers = /"(caFile|clientCertificate)":/.test(JSON.stringify(effectiveConfig(spec)));
+  if (spec.tlsSecretName === undefined && !ofServers) return [];
   const endsAt = `min by (file) (${query.series('agentgateway_certificate_expiry_seconds')})`;
   return [
     {
@@ -259,7 +257,7 @@ function certificateAlerts(spec: GatewaySpec, query: Queries): Alert[] {
       expr: `${endsAt} - time() < ${CERTIFICATE_DAYS * 86_400}`,
       summary: 'The certificate {{ $labels.file }} ends in {{ $value | humanizeDuration }}',
       description:
-        'From then on clients refuse the gateway, or it refuses a backend or is refused by it; the file says which. ' +
+        'From then on clients refuse the gateway, or it refuses a backend, an issuer, Redis or the collector, or is refused by it; the file says which. ' +
         'It follows the file: whoever renews it has not done so.',
     },
   ];

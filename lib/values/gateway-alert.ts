@@ -20,7 +20,7 @@ export enum GatewayAlert {
   BACKEND_FAILING = 'AgentgatewayBackendFailing',
   /** The key set of an issuer cannot be fetched. */
   KEYS_STALE = 'AgentgatewayKeysStale',
-  /** The certificate that clients see ends soon. */
+  /** The certificate that clients see ends soon, or one that the gateway and its servers know each other by. */
   CERTIFICATE_ENDS = 'AgentgatewayCertificateEnds',
   /** A config, key set, certificate or credential was changed to something that is no good. */
   RELOAD_REFUSED = 'AgentgatewayReloadRefused',

@@ -9,7 +9,12 @@ import { createIntrospector } from './keys/introspector.js';
 import type { Exchanger, Introspector, KeySource, NonceKeys } from './keys/key-source.js';
 import { openKeySource } from './keys/open-key-source.js';
 import { openNonceKeys } from './keys/nonce-keys.js';
-import { openRootCertificates, type RootCertificates } from './keys/root-certificates.js';
+import {
+  openRootCertificates,
+  openRootsExpiry,
+  type RootCertificates,
+  type RootsExpiry,
+} from './keys/root-certificates.js';
 import { openSecretFile, type SecretFile } from './keys/secret-file.js';
 import { openTlsFiles, type TlsFiles } from './keys/tls-files.js';
 import { createTokenExchange } from './keys/token-exchange.js';
@@ -28,6 +33,8 @@ export interface Trust {
   readonly clientCertificates: ReadonlyMap<string, TlsFiles>;
   /** Whom backends' certificates must come from, by file. */
   readonly roots: ReadonlyMap<string, RootCertificates>;
+  /** Of everybody else's, by file. */
+  readonly rootsExpiries: ReadonlyMap<string, RootsExpiry>;
   /** Names of what is missing; empty when all of it is there. */
   waitingFor(): string[];
 }
@@ -91,12 +98,15 @@ export function reloadEvents(
 
 /** When the certificates in use end, each with its file. @param shown what clients see */
 export const certificateExpiry = (
-  { clientCertificates, roots }: Trust,
+  { clientCertificates, roots, rootsExpiries }: Trust,
   shown: TlsFiles | undefined,
 ): (readonly [file: string, at: number])[] =>
-  [...(shown === undefined ? [] : [shown]), ...clientCertificates.values(), ...roots.values()].flatMap(
-    (files) => files.expiry(),
-  );
+  [
+    ...(shown === undefined ? [] : [shown]),
+    ...clientCertificates.values(),
+    ...roots.values(),
+    ...rootsExpiries.values(),
+  ].flatMap((files) => files.expiry());
 
 export function openTrust(config: Config, acquire: Acquire, dependencies: Dependencies): Trust {
   const nonceKeys = openNonceRings(config, acquire, dependencies);
@@ -112,6 +122,7 @@ export function openTrust(config: Config, acquire: Acquire, dependencies: Depend
     credentials,
     clientCertificates: openClientCertificates(config, acquire, dependencies),
     roots: openRoots(config, acquire, dependencies),
+    rootsExpiries: openRootsExpiries(config, acquire, dependencies),
     introspectors: openIntrospectors(config, acquire, dependencies, { credentials, egress }),
     exchangers: openExchangers(config, acquire, dependencies, { credentials, egress }),
     waitingFor: () => [
@@ -203,6 +214,41 @@ const openRoots = ({ routes }: Config, acquire: Acquire, dependencies: Dependenc
       });
     return [caFile, acquire(['roots', caFile], open)];
   });
+
+/** Bundles that nobody here follows: an authorization server's, Redis's, the collector's, the egress proxy's. */
+function openRootsExpiries(
+  config: Config,
+  acquire: Acquire,
+  { clock }: Dependencies,
+): Trust['rootsExpiries'] {
+  const { issuers, routes, replay, tracing, egressProxy } = config;
+  const ofBackends = new Set(routes.map(({ backend }) => backend.caFile));
+  const open = (file: string, isFollowed: boolean) =>
+    acquire(['roots expiry', file, isFollowed], () => openRootsExpiry(file, { clock, isFollowed }));
+  const atStart = [
+    replay.store === 'redis' ? replay.caFile : undefined,
+    tracing?.caFile,
+    egressProxy?.caFile,
+  ];
+  const eachTime = [
+    ...issuers.flatMap(({ jwks, introspection }) => [
+      jwks !== undefined && 'caFile' in jwks ? jwks.caFile : undefined,
+      introspection?.caFile,
+    ]),
+    ...routes.map(({ backend }) =>
+      'credential' in backend && backend.credential.kind === 'exchange'
+        ? backend.credential.caFile
+        : undefined,
+    ),
+  ];
+  const opened = [
+    ...eachTime.map((file) => [file, true] as const),
+    ...atStart.map((file) => [file, false] as const),
+  ];
+  return mapOf(opened, ([file, isFollowed]) =>
+    file === undefined || ofBackends.has(file) ? undefined : [file, open(file, isFollowed)],
+  );
+}
 
 /** What a question to an authorization server takes. */
 interface Asking {

@@ -117,6 +117,24 @@ describe('GatewayMonitoring', () => {
     });
     expect(namesOf(synth(chart))).toContain(GatewayAlert.CERTIFICATE_ENDS);
   });
+  it.each<[string, Partial<AgentGatewayProps>]>([
+    [
+      'an issuer',
+      { jwks: JwksSource.fromUrl('https://as.example/jwks', { peer, ca: CaBundle.fromConfigMap('as-ca') }) },
+    ],
+    [
+      'Redis',
+      { replayStore: ReplayStore.redis({ host: 'redis', peer, ca: CaBundle.fromConfigMap('redis-ca') }) },
+    ],
+    [
+      'the collector',
+      { tracing: { url: 'https://collector/v1/traces', peer, ca: CaBundle.fromConfigMap('otel-ca') } },
+    ],
+  ])('tells of the end of the CA bundle of %s, without TLS of its own', (_, props) => {
+    const plain = { dataPlane: DataPlane.direct(), tlsSecretName: undefined };
+    expect(namesOf(synth(monitored(plain)))).not.toContain(GatewayAlert.CERTIFICATE_ENDS);
+    expect(namesOf(synth(monitored({ ...plain, ...props })))).toContain(GatewayAlert.CERTIFICATE_ENDS);
+  });
   it('reads metrics, labels and reasons that there are, of this gateway only', () => {
     const [metrics, errors] = [reference('metrics.md'), reference('errors.md')];
     for (const { alert, expr } of rulesOf(synth(monitored({ name: 'other' })))) {

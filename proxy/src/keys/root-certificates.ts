@@ -68,6 +68,32 @@ export function openRootCertificates(
   };
 }
 
+/** When the next certificate ends of a bundle that others read. */
+export type RootsExpiry = Pick<RootCertificates, 'expiry' | 'refresh' | 'close'>;
+
+export interface RootsExpiryOptions {
+  readonly clock: Clock;
+  /** Whoever uses it reads it for every connection; else once, when it is opened. */
+  readonly isFollowed: boolean;
+}
+
+/** Whoever reads the bundle says what is wrong with it. */
+export function openRootsExpiry(file: string, { clock, isFollowed }: RootsExpiryOptions): RootsExpiry {
+  let ends: readonly number[] = [];
+  const watched = watchFile(file, {
+    onProblem: () => {},
+    onContent: (text) => {
+      const isFirst = ends.length === 0;
+      if (rootsProblem(text) === undefined && (isFirst || isFollowed)) ends = endsOf(text);
+    },
+  });
+  return {
+    expiry: () => (ends.length === 0 ? [] : [[file, nextEnd(ends, clock())]]),
+    refresh: () => watched.check(),
+    close: () => watched.close(),
+  };
+}
+
 /** When each certificate ends, the first one first. */
 const endsOf = (pem: string): readonly number[] =>
   pem
