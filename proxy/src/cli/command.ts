@@ -1,3 +1,5 @@
+import { visible } from './visible.js';
+
 /** What a command may touch, besides files it is told to. */
 export interface Io {
   readonly out: (text: string) => void;
@@ -28,6 +30,9 @@ export class CliError extends Error {
     );
   }
 }
+
+/** On one line. What a terminal would obey is escaped: it is within texts, where JSON has the same notation. */
+export const jsonLine = (value: unknown): string => visible(JSON.stringify(value));
 
 /** `--name` of `values`, which must have it. */
 export function required(values: Readonly<Record<string, unknown>>, name: string): string {

@@ -3,7 +3,7 @@ import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { wallClock } from '../clock.js';
-import { CliError, type Command } from './command.js';
+import { CliError, jsonLine, type Command } from './command.js';
 import { checkApiServer } from './doctor/api-server.js';
 import { checkApis } from './doctor/apis.js';
 import { checkCertificates, hasCertificates } from './doctor/certificates.js';
@@ -54,7 +54,7 @@ async function runDoctor(args: readonly string[], out: (text: string) => void): 
     ...(await checkRedis(objects, redis, wallClock)),
   ];
   const faults = countOf(findings, 'fault');
-  if (values.json) out(JSON.stringify({ faults, findings }));
+  if (values.json) out(jsonLine({ faults, findings }));
   else for (const line of tableOf(findings)) out(line);
   return faults === 0 ? 0 : 1;
 }

@@ -14,14 +14,14 @@ import { openTrust, type Trust } from '../trust.js';
 import type { ReplayStore } from '../replay/replay-store.js';
 import { bucketMemories, bucketTables, createPipeline, type RequestPipeline } from '../request-pipeline.js';
 import { ADVICE } from './advice.js';
-import { CliError, required, type Command } from './command.js';
+import { CliError, jsonLine, required, type Command } from './command.js';
 
 const KEYS_WAIT_MS = 5_000;
 
 /** Checks a request as the gateway would, without sending it anywhere and without using its proof up. */
 export const explain: Command = {
   usage:
-    'explain --config FILE --method METHOD --url URL [--token TOKEN] [--proof PROOF] [--header "NAME: VALUE"]... [--body FILE] [--at UNIX_SECONDS]',
+    'explain --config FILE --method METHOD --url URL [--token TOKEN] [--proof PROOF] [--header "NAME: VALUE"]... [--body FILE] [--at UNIX_SECONDS] [--json]',
   summary: 'checks a request as the gateway would, without sending it',
   async run(args, { out }) {
     const { values } = parseArgs({
@@ -35,6 +35,7 @@ export const explain: Command = {
         header: { type: 'string', multiple: true },
         body: { type: 'string' },
         at: { type: 'string' },
+        json: { type: 'boolean', default: false },
       },
     });
     const config = loadConfig(required(values, 'config'));
@@ -48,7 +49,8 @@ export const explain: Command = {
       received(required(values, 'method').toUpperCase(), target, raw, values.body),
       () => at ?? wallClock(),
     );
-    for (const line of decision.lines) out(line);
+    if (values.json) out(jsonLine(decision));
+    else for (const line of decision.lines) out(line);
     return decision.accepted ? 0 : 1;
   },
 };
@@ -132,6 +134,8 @@ function received(
 
 interface Decision {
   readonly accepted: boolean;
+  /** Absent: it is accepted. */
+  readonly refusal?: { readonly status: number; readonly reason: string; readonly detail?: string };
   readonly lines: readonly string[];
 }
 
@@ -226,6 +230,7 @@ function refused({ reason, detail }: Denial): Decision {
   const { clause, next } = ADVICE[reason];
   return {
     accepted: false,
+    refusal: { status, reason, ...(detail === undefined ? {} : { detail }) },
     lines: [
       `refused: ${status} ${reason}: ${say}`,
       ...(detail === undefined ? [] : [`detail: ${detail}`]),

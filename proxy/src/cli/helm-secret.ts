@@ -1,7 +1,7 @@
 /** `agw helm-secret inspect`: what whoever may read a release's Secret learns from it. */
 import { gunzipSync } from 'node:zlib';
 import { parseArgs } from 'node:util';
-import { CliError, type Command, type Io } from './command.js';
+import { CliError, jsonLine, type Command, type Io } from './command.js';
 import { at, listAt, objectsOf, readObjects, textAt } from './kube-objects.js';
 import { hasSecretShape, leavesOf, shown, shownKey, type Leaf } from './secret-signs.js';
 
@@ -11,13 +11,13 @@ const RELEASE_TYPE = 'helm.sh/release.v1';
 
 export const helmSecretInspect: Command = {
   usage:
-    'helm-secret inspect FILE|- [--show]   reads "kubectl get secrets -l owner=helm -o json"; --show prints the values',
+    'helm-secret inspect FILE|- [--show] [--json]   reads "kubectl get secrets -l owner=helm -o json"; --show prints the values',
   summary: 'lists what the Secrets of Helm releases keep of values and manifests; 0 if nothing looks secret',
   async run(args, io) {
     const { values, positionals } = parseArgs({
       args: [...args],
       allowPositionals: true,
-      options: { show: { type: 'boolean', default: false } },
+      options: { show: { type: 'boolean', default: false }, json: { type: 'boolean', default: false } },
     });
     if (positionals.length === 0)
       throw new CliError('FILE', 'is required', undefined, 'name a file, or - for standard input');
@@ -29,8 +29,10 @@ export const helmSecretInspect: Command = {
         undefined,
         'kubectl get secrets -n NAMESPACE -l owner=helm -o json | agw helm-secret inspect -',
       );
-    const found = secrets.map((secret) => report(secret, values.show, io));
-    return found.some((count) => count > 0) ? 1 : 0;
+    const releases = secrets.map(releaseOf);
+    if (values.json) io.out(jsonLine(releases.map((release) => jsonOf(release, values.show))));
+    else for (const release of releases) report(release, values.show, io);
+    return releases.some(({ leaves }) => leaves.some(({ looksSecret }) => looksSecret)) ? 1 : 0;
   },
 };
 
@@ -39,16 +41,26 @@ const isRelease = (object: unknown): boolean =>
   (textAt(object, 'type') === RELEASE_TYPE ||
     textAt(object, 'metadata', 'name')?.startsWith('sh.helm.release.v1.') === true);
 
-/** @returns how many values look secret */
-function report(secret: unknown, show: boolean, { out }: Io): number {
+interface Release {
+  readonly name: string;
+  readonly leaves: readonly Leaf[];
+}
+
+function releaseOf(secret: unknown): Release {
   const name = textAt(secret, 'metadata', 'name') ?? '';
-  const release = decodeRelease(secret, name);
-  const leaves = releaseLeaves(release);
+  return { name, leaves: releaseLeaves(decodeRelease(secret, name)) };
+}
+
+function report({ name, leaves }: Release, show: boolean, { out }: Io): void {
   const secrets = leaves.filter(({ looksSecret }) => looksSecret).length;
   out(`${shown(name)}: ${secrets} of ${leaves.length} values look secret`);
   for (const leaf of leaves) out(`  ${leaf.looksSecret ? 'SECRET' : '      '}  ${lineOf(leaf, show)}`);
-  return secrets;
 }
+
+const jsonOf = ({ name, leaves }: Release, show: boolean): object => ({
+  name,
+  values: leaves.map(({ path, value, looksSecret }) => ({ path, looksSecret, ...(show ? { value } : {}) })),
+});
 
 function lineOf({ path, value }: Leaf, show: boolean): string {
   const kind = value === null ? 'null' : typeof value;

@@ -2,6 +2,8 @@ import { createPrivateKey, createPublicKey, randomUUID, type KeyObject } from 'n
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import type { Algorithm } from '../config/index.js';
 import { CliError, required } from './command.js';
+import { askSecret } from './terminal.js';
+import { visible } from './visible.js';
 
 export function readText(file: string, option: string): string {
   try {
@@ -50,17 +52,18 @@ function readKey(
   }
 }
 
-/** Without the line end that editors and `echo` write. */
+/** Of a file, without the line end that editors and `echo` write; else of whoever sits at the terminal. */
 function readPassphrase(values: Values, option: string, keyFile: string): string {
   const file = values[PASSPHRASE];
-  if (typeof file !== 'string')
-    throw new CliError(
-      `--${option}`,
-      `needs --${PASSPHRASE}`,
-      `${keyFile}, which is encrypted`,
-      'a pipe will do: <(pass show key)',
-    );
-  return readText(file, PASSPHRASE).replace(/\r?\n$/, '');
+  if (typeof file === 'string') return readText(file, PASSPHRASE).replace(/\r?\n$/, '');
+  const typed = askSecret(`Passphrase of ${visible(keyFile)}: `);
+  if (typed !== undefined) return typed;
+  throw new CliError(
+    `--${option}`,
+    `needs --${PASSPHRASE}`,
+    `${keyFile}, which is encrypted`,
+    'a pipe will do: <(pass show key)',
+  );
 }
 
 /** The algorithm a key signs with, where the user names none. */

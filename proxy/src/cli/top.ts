@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { viewOf, type StatusSection } from '../admin/status-view.js';
 import type { GatewayStatus } from '../observe/status.js';
-import { required, type Command, type ScreenSize } from './command.js';
+import { jsonLine, required, type Command, type ScreenSize } from './command.js';
 import { askStatus, statusUrl } from './read-status.js';
 import { visible } from './visible.js';
 
@@ -12,18 +12,22 @@ const REFRESH_MS = 2_000;
 const CLEAR = '\x1b[H\x1b[2J';
 
 export const top: Command = {
-  usage: 'top --admin URL [--once]   again every 2 s in a terminal, else once; 1: it is not ready',
+  usage: 'top --admin URL [--once] [--json]   again every 2 s in a terminal, else once; 1: it is not ready',
   summary:
     'shows whether a gateway is ready and why not, what it refuses, and which keys and certificates it has',
   async run(args, { out, screen }) {
     const { values } = parseArgs({
       args: [...args],
-      options: { admin: { type: 'string' }, once: { type: 'boolean', default: false } },
+      options: {
+        admin: { type: 'string' },
+        once: { type: 'boolean', default: false },
+        json: { type: 'boolean', default: false },
+      },
     });
     const url = statusUrl(required(values, 'admin'));
     const first = await askStatus(url);
-    if (values.once || screen === undefined) {
-      out(linesOf(first, url).join('\n'));
+    if (values.json || values.once || screen === undefined) {
+      out(values.json ? jsonLine(first) : linesOf(first, url).join('\n'));
       return first.ready ? 0 : 1;
     }
     for (let lines = linesOf(first, url); ;) {

@@ -1,5 +1,6 @@
 /** The bin as users run it: the bundle, in a process of its own. */
-import { execFile, execFileSync, spawnSync } from 'node:child_process';
+import { execFile, execFileSync, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { createPrivateKey, createPublicKey } from 'node:crypto';
 import {
   existsSync,
@@ -272,6 +273,37 @@ describe('agw', () => {
     expect(await must(...set, ...passphrase)).toBe(`${at('e.json')}: 1 key, e`);
     expect(readFileSync(at('e.json'), 'utf8')).not.toContain('"d"');
   });
+  it.each([
+    ['open sesame\r', 0],
+    // Erased and typed anew: a character of one byte, and one of two.
+    ['openX\x7fé\x7f sesame\r', 0],
+    ['wrong\r', 2],
+    // ^C, ^D: nobody wants to say it.
+    ['open\x03', 2],
+    ['\x04', 2],
+  ])(
+    'asks at a terminal for the passphrase of an encrypted key, and does not show it: %j',
+    async (typed, code) => {
+      const words = ['proof', 'mint', '--htm', 'GET', '--htu', 'http://gw/x', '--key', at('encrypted.pem')];
+      const command = `'${process.execPath}' '${agwFile}' ${words.join(' ')}; echo "code $? $(stty -a | grep -o -- '-\\?echo\\b')"`;
+      // util-linux: runs it with a terminal of its own.
+      const terminal = spawn('script', ['-qec', command, '/dev/null'], {
+        stdio: ['pipe', 'pipe', 'inherit'],
+      });
+      let wrote = '';
+      terminal.stdout.on('data', (chunk: Buffer) => {
+        const asked = wrote.includes('Passphrase of ');
+        wrote += chunk.toString();
+        if (!asked && wrote.includes('Passphrase of ')) terminal.stdin.write(typed);
+      });
+      await once(terminal, 'close');
+      expect(wrote).toContain(`Passphrase of ${at('encrypted.pem')}: `);
+      expect(wrote).toMatch(code === 0 ? /^eyJ[\w-]+\.[\w-]+\.[\w-]+\r$/m : /^agw: --key/m);
+      // The terminal is as it was before.
+      expect(wrote).toContain(`code ${code} echo`);
+      expect(wrote).not.toMatch(/sesame|wrong/);
+    },
+  );
   it('says of an encrypted key what is missing, or wrong', async () => {
     const first = async (...args: string[]) => {
       const { code, err } = await agw('proof', 'mint', '--htm', 'GET', '--htu', 'http://gw/x', ...args);

@@ -117,6 +117,15 @@ it('checks what comes after the proof too: a Secret that is not listed', async (
   const dpop = proof(client, 'GET', url, at);
   const { code, lines } = await run('--url', url, '--method', 'GET', '--token', at, '--proof', dpop);
   expect([code, lines[1]]).toEqual([1, expect.stringMatching(/^refused: 404 secret_not_listed/)]);
+  const json = await run('--url', url, '--method', 'GET', '--token', at, '--proof', dpop, '--json');
+  expect([json.code, JSON.parse(json.lines.join(''))]).toEqual([
+    1,
+    {
+      accepted: false,
+      refusal: { status: 404, reason: 'secret_not_listed' },
+      lines,
+    },
+  ]);
   await fixture.ask({ path: '/secrets/other', headers: { authorization: `DPoP ${at}`, dpop } });
   expect((await fixture.audit()).at(-1)!.reason).toBe('secret_not_listed');
 });

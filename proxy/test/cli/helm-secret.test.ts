@@ -53,6 +53,26 @@ it('finds what --set gave, what the chart has and what became a Secret, and prin
   expect(lines).toContain('          config.replicas: number');
   expect(lines.join()).not.toMatch(/hunter2|aHVudGVyMg/);
 });
+it('says it for a program, too, and values only where it is told to', async () => {
+  const object = release({ config: { password: 'a\u009b', replicas: 2 } });
+  const { code, lines } = await inspect(object, '--json');
+  const [path, looksSecret] = ['config.password', true];
+  const name = 'sh.helm.release.v1.gw.v1';
+  const replicas = { path: 'config.replicas', looksSecret: false };
+  expect(code).toBe(1);
+  expect(JSON.parse(lines.join(''))).toEqual([{ name, values: [{ path, looksSecret }, replicas] }]);
+  const shown = (await inspect(object, '--json', '--show')).lines.join('');
+  expect(shown).toContain('"a\\u009b"');
+  expect(JSON.parse(shown)).toEqual([
+    {
+      name,
+      values: [
+        { path, looksSecret, value: 'a\u009b' },
+        { ...replicas, value: 2 },
+      ],
+    },
+  ]);
+});
 it('prints values where it is told to, without what a terminal obeys', async () => {
   const { lines } = await inspect(
     release({ config: { password: 'a\u001b[2Jb\u009b', 'k\u001b': 1 } }),

@@ -126,6 +126,17 @@ it('fits a screen: first lines, cut', () => {
   expect(frame(lines, { rows: 3, columns: 4 })).toBe('\x1b[H\x1b[2Jaaaa\nb');
 });
 
+it('says it for a program, too, with the same exit code', async () => {
+  const { code, lines } = await run('--admin', adminOf(fixture), '--json');
+  expect(code).toBe(0);
+  expect(lines.join('')).not.toContain('\x9b');
+  expect(JSON.parse(lines.join(''))).toMatchObject({
+    ready: true,
+    issuers: expect.arrayContaining([expect.objectContaining({ kids: [HOSTILE_KID] })]) as unknown[],
+  });
+  expect((await run('--admin', adminOf(lonely), '--json')).code).toBe(1);
+});
+
 it('looks again every 2 s in a terminal, also when the gateway was away, until it is ended', async () => {
   const mortal = await startFixture();
   const admin = adminOf(mortal);
