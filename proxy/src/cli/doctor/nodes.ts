@@ -7,7 +7,8 @@ import { fieldsIn } from './versions.js';
 /** DaemonSets of network plugins that enforce NetworkPolicy. */
 const ENFORCERS: readonly (readonly [name: RegExp, plugin: string])[] = [
   [/^calico-node$/, 'Calico'],
-  [/^canal$/, 'Canal'],
+  [/^(rke2-)?canal$/, 'Canal'],
+  [/^weave-net$/, 'Weave Net'],
   [/^cilium$/, 'Cilium'],
   [/^anetd$/, 'GKE Dataplane V2'],
   [/^antrea-agent$/, 'Antrea'],
