@@ -193,8 +193,8 @@ export interface McpRouteProps {
   /**
    * Only messages that fit a rule pass; the rest is refused before the MCP server sees it, with an error that names
    * the rule that is missing. Headers and body of a message must agree. Lists of tools, prompts and resources show
-   * each caller those that the rules let it use. Remember `initialize` and `notifications/*`, which clients of
-   * revisions before 2026-07-28 send.
+   * each caller those that the rules let it use; what `completion/complete` and `subscriptions/listen` point at must
+   * be one of them. Remember `initialize` and `notifications/*`, which clients of revisions before 2026-07-28 send.
    *
    * @default - every message passes
    */

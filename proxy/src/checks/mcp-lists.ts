@@ -2,6 +2,7 @@ import type { McpRule } from '../config/index.js';
 import { isObject, looksLike } from './mcp.js';
 import { methodFits, rulesFor, type RuleSubject } from './mcp-rules.js';
 import { parseJsonObject, type JsonBounds, type Revive } from './strict-json.js';
+import { mayExpandTo } from './uri-template.js';
 
 /** A list in a result of MCP. */
 interface ListKind {
@@ -76,21 +77,6 @@ function isUsable(entry: unknown, { usedBy, name }: ListKind, usable: readonly M
   return usable.some(
     ({ method, names }) => methodFits(method, usedBy) && (names === undefined || names.some(isIt)),
   );
-}
-
-/** Whether a template (RFC 6570) may become this URI: what it says outside of its expressions stands there in order. */
-export function mayExpandTo(template: string, uri: string): boolean {
-  const [first = '', ...others] = template.split(/\{[^{}]*\}/);
-  const last = others.pop();
-  if (last === undefined) return template === uri;
-  if (!uri.startsWith(first)) return false;
-  let at = first.length;
-  for (const literal of others) {
-    const found = uri.indexOf(literal, at);
-    if (found === -1) return false;
-    at = found + literal.length;
-  }
-  return uri.length >= at + last.length && uri.endsWith(last);
 }
 
 /** What JSON.stringify writes as this text (ECMAScript 2026). */

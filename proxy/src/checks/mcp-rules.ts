@@ -1,4 +1,6 @@
 import type { McpRule } from '../config/index.js';
+import type { McpReference } from './mcp.js';
+import { mayExpandTo } from './uri-template.js';
 
 /** Whom rules are for, as far as it was proved. */
 export type RuleSubject =
@@ -20,15 +22,31 @@ const ALLOWED: RuleDecision = { kind: 'allowed' };
 const NOT_ALLOWED: RuleDecision = { kind: 'not_allowed' };
 
 /** Whether a rule of `allow` lets this caller use a method, and a name where the message has one. */
-export function decideCall(
+export const decideCall = (
   allow: readonly McpRule[],
   caller: RuleSubject,
   method: string,
   name: string | undefined,
+): RuleDecision => decide(allow, caller, method, (named) => named === name);
+
+/** Whether one lets this caller use what a message of another method points at. */
+export const decideReference = (
+  allow: readonly McpRule[],
+  caller: RuleSubject,
+  { usedBy, name, isTemplate }: McpReference,
+): RuleDecision =>
+  decide(allow, caller, usedBy, (named) => (isTemplate ? mayExpandTo(name, named) : named === name));
+
+/** @param isNamed whether a name of a rule is that of the message */
+function decide(
+  allow: readonly McpRule[],
+  caller: RuleSubject,
+  method: string,
+  isNamed: (named: string) => boolean,
 ): RuleDecision {
   let nearest: McpRule | undefined;
   for (const rule of allow) {
-    if (!isAbout(rule, method, name) || !isFor(rule, caller)) continue;
+    if (!isAbout(rule, method, isNamed) || !isFor(rule, caller)) continue;
     if (hasScopes(rule, caller)) return ALLOWED;
     nearest ??= rule;
   }
@@ -39,9 +57,8 @@ export function decideCall(
 export const rulesFor = (allow: readonly McpRule[], caller: RuleSubject): McpRule[] =>
   allow.filter((rule) => isFor(rule, caller) && hasScopes(rule, caller));
 
-const isAbout = (rule: McpRule, method: string, name: string | undefined): boolean =>
-  methodFits(rule.method, method) &&
-  (rule.names === undefined || (name !== undefined && rule.names.includes(name)));
+const isAbout = (rule: McpRule, method: string, isNamed: (named: string) => boolean): boolean =>
+  methodFits(rule.method, method) && (rule.names === undefined || rule.names.some(isNamed));
 
 /** Whether a rule's method, exact or `prefix/*`, is this one. */
 export const methodFits = (rule: string, method: string): boolean =>

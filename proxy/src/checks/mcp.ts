@@ -7,6 +7,8 @@ export interface McpCall {
   readonly method: string | undefined;
   /** `params.name`, `params.uri` of resources/read and subscriptions, or `params.taskId` of tasks. */
   readonly name: string | undefined;
+  /** Prompts and resources that it is about without being named by them. */
+  readonly refersTo: readonly McpReference[];
   /** It wants no answer. */
   readonly notification: boolean;
   /** `params.protocolVersion` of initialize, which it has instead of a header field. */
@@ -15,6 +17,15 @@ export interface McpCall {
   readonly metaRevision: string | undefined;
   /** Of a request: what its answer is for. */
   readonly id: string | number | undefined;
+}
+
+/** What a message points at, which its caller must be allowed to use. */
+export interface McpReference {
+  /** The method by which that is used. */
+  readonly usedBy: 'prompts/get' | 'resources/read';
+  /** Name of a prompt, URI of a resource, or a template of URIs (RFC 6570). */
+  readonly name: string;
+  readonly isTemplate: boolean;
 }
 
 /** Of `params._meta`: the revision that the message is of (MCP 2026-07-28, basic protocol). */
@@ -92,6 +103,7 @@ function readCall(message: JsonObject): McpCall | undefined {
 const RESPONSE: McpCall = {
   method: undefined,
   name: undefined,
+  refersTo: [],
   notification: false,
   revision: undefined,
   metaRevision: undefined,
@@ -111,12 +123,47 @@ function readRequest(
 ): McpCall | undefined {
   const member = NAME_PARAMETERS.get(method);
   if (looksLike(params, member === undefined ? META_MEMBERS : NAME_AND_META_MEMBERS)) return undefined;
-  const revisions = readRevisions(method, params);
-  if (revisions === undefined) return undefined;
+  const [revisions, refersTo] = [readRevisions(method, params), readReferences(method, params)];
+  if (revisions === undefined || refersTo === undefined) return undefined;
   const name = member === undefined ? undefined : params[member];
   if (name !== undefined && typeof name !== 'string') return undefined;
-  return { method, name, notification: id === undefined, ...revisions, id };
+  return { method, name, refersTo, notification: id === undefined, ...revisions, id };
 }
+
+/** `undefined`: they are none, or a reader that ignores case would read others. */
+function readReferences(method: string, params: JsonObject): readonly McpReference[] | undefined {
+  if (method === 'completion/complete') return completed(params);
+  return method === 'subscriptions/listen' ? subscribed(params) : [];
+}
+
+/** MCP, completion: values for an argument of a prompt, or for the template of a resource. */
+function completed(params: JsonObject): readonly McpReference[] | undefined {
+  const { ref } = params;
+  if (looksLike(params, ['ref']) || !isObject(ref) || looksLike(ref, ['name', 'uri'])) return undefined;
+  const { name, uri } = ref;
+  // By what it has, whatever its type: a server may look at either.
+  if ((name === undefined) === (uri === undefined)) return undefined;
+  if (name === undefined) return readNames([uri], 'resources/read', true);
+  return readNames([name], 'prompts/get', false);
+}
+
+/** MCP 2026-07-28, subscriptions: of resources, by their URIs, beside what is told of lists. */
+function subscribed(params: JsonObject): readonly McpReference[] | undefined {
+  const { notifications = {} } = params;
+  if (looksLike(params, ['notifications']) || !isObject(notifications)) return undefined;
+  const { resourceSubscriptions: uris = [] } = notifications;
+  if (looksLike(notifications, ['resourceSubscriptions']) || !Array.isArray(uris)) return undefined;
+  return readNames(uris, 'resources/read', false);
+}
+
+const readNames = (
+  names: readonly unknown[],
+  usedBy: McpReference['usedBy'],
+  isTemplate: boolean,
+): readonly McpReference[] | undefined =>
+  names.every((name) => typeof name === 'string')
+    ? [...new Set(names)].map((name) => ({ usedBy, name, isTemplate }))
+    : undefined;
 
 /** What a request says of its revision; `undefined`: a reader that ignores case would read another one. */
 function readRevisions(

@@ -138,8 +138,9 @@ export const mcpRoute = z.strictObject({
    */
   revisions: z._default(nonEmpty(z.enum(REVISIONS)), [...STREAMABLE]),
   /**
-   * Present: only JSON-RPC messages that fit a rule pass, and lists in answers show what the caller may use. The body
-   * is read for it, up to `limits.maxBodyBytes`.
+   * Present: only JSON-RPC messages that fit a rule pass, and lists in answers show what the caller may use. What
+   * completion/complete and subscriptions/listen point at must be allowed by prompts/get or resources/read. The body is
+   * read for it, up to `limits.maxBodyBytes`.
    */
   allow: z.optional(
     nonEmpty(

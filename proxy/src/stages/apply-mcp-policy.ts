@@ -7,7 +7,7 @@ import {
   type McpCall,
 } from '../checks/mcp.js';
 import { cutLists, hidesSome } from '../checks/mcp-lists.js';
-import { decideCall } from '../checks/mcp-rules.js';
+import { decideCall, decideReference, type RuleDecision } from '../checks/mcp-rules.js';
 import type { Config, McpRoute, McpRule } from '../config/index.js';
 import { callerName, type Authenticated, type Permitted, type WholeBody } from '../pipeline/evidence.js';
 import { Denial, deny } from '../pipeline/reason.js';
@@ -153,7 +153,8 @@ function revisionDisagrees({ headers }: Authenticated, calls: readonly McpCall[]
 }
 
 /**
- * Every message must fit a rule that is for the caller; answers to the server's own requests name no method and pass.
+ * Every message must fit a rule that is for the caller, and so must what it points at; answers to the server's own
+ * requests name no method and pass.
  */
 function checkCalls(
   { caller, facts }: Authenticated,
@@ -161,18 +162,32 @@ function checkCalls(
   allow: readonly McpRule[],
   route: McpRoute,
 ): Denial | undefined {
-  for (const { method, name } of calls) {
+  for (const { method, name, refersTo } of calls) {
     if (method === undefined) continue;
     facts.mcpMethod = method;
     if (name !== undefined) facts.mcpName = name;
-    const decision = decideCall(allow, caller, method, name);
-    if (decision.kind === 'allowed') continue;
-    if (decision.kind === 'not_allowed') return notAllowed(method, name);
-    const ofRoute = route.auth.profile === 'selfSigned' ? [] : route.auth.requiredScopes;
-    const required = [...new Set([...ofRoute, ...decision.scopes])];
-    return deny('scope_insufficient', `${method} needs ${required.join(' ')}`, { scopes: required });
+    const refused = denialOf(decideCall(allow, caller, method, name), method, name, route);
+    if (refused !== undefined) return refused;
+    for (const reference of refersTo) {
+      const decision = decideReference(allow, caller, reference);
+      const hidden = denialOf(decision, reference.usedBy, reference.name, route);
+      if (hidden !== undefined) return hidden;
+    }
   }
   return undefined;
+}
+
+function denialOf(
+  decision: RuleDecision,
+  method: string,
+  name: string | undefined,
+  { auth }: McpRoute,
+): Denial | undefined {
+  if (decision.kind === 'allowed') return undefined;
+  if (decision.kind === 'not_allowed') return notAllowed(method, name);
+  const ofRoute = auth.profile === 'selfSigned' ? [] : auth.requiredScopes;
+  const required = [...new Set([...ofRoute, ...decision.scopes])];
+  return deny('scope_insufficient', `${method} needs ${required.join(' ')}`, { scopes: required });
 }
 
 /** Says which rule the route would need, as its config would have it. */

@@ -1,6 +1,7 @@
 import { ListScanner } from '../../src/checks/list-scanner.js';
-import { cutLists, hidesSome, mayExpandTo } from '../../src/checks/mcp-lists.js';
+import { cutLists, hidesSome } from '../../src/checks/mcp-lists.js';
 import type { RuleSubject } from '../../src/checks/mcp-rules.js';
+import { mayExpandTo } from '../../src/checks/uri-template.js';
 import type { McpRule } from '../../src/config/index.js';
 
 const rule = (more: Partial<McpRule>): McpRule => ({ method: 'tools/call', requiredScopes: [], ...more });
