@@ -56,17 +56,11 @@ const SHAPES: Readonly<Record<Preset, TokenShape>> = {
 
 /** RFC 9068 2.1: with and without the media type's prefix. */
 const ACCESS_TYPES = ['at+jwt', 'application/at+jwt'];
-/** Of other uses of JWT, which `legacyTyp` does not let pass either (RFC 8725 3.11, 3.12). */
-const OTHER_TYPES = [
-  'dpop+jwt',
-  'application/dpop+jwt',
-  'logout+jwt',
-  'secevent+jwt',
-  'token-introspection+jwt',
-  'oauth-authz-req+jwt',
-  'jwk+jwt',
-  'id+jwt',
-];
+/**
+ * RFC 8725 3.11, RFC 7515 4.1.9: a type that is written so names a use of JWT: logout, a proof, a grant, a credential.
+ * `legacyTyp` lets none of them pass.
+ */
+const NAMES_USE = /\+jwt$/i;
 /**
  * Claims of ID tokens (OpenID Connect Core 2, 3.3.2.11; FAPI), and of logout tokens and other security events
  * (OpenID Connect Back-Channel Logout 2.4, RFC 8417 2.2), which access tokens have not.
@@ -120,7 +114,7 @@ const typesOf = (types: readonly string[]): string =>
 function typeFits(typ: unknown, types: readonly string[], legacy: boolean): boolean {
   if (typ === undefined) return legacy || types.includes('');
   if (typeof typ !== 'string' || typ === '') return false;
-  return types.includes(typ.toLowerCase()) || (legacy && !OTHER_TYPES.includes(typ.toLowerCase()));
+  return types.includes(typ.toLowerCase()) || (legacy && !NAMES_USE.test(typ));
 }
 
 /** An access token as its issuer writes it. */

@@ -123,7 +123,18 @@ describe('typ', () => {
       accessToken(fixture.as, { cnf, iss: LEGACY, aud: 'api://tools', scope: 'mcp:read' }, { typ });
     for (const typ of [undefined, 'JWT', 'foo', 'at+jwt'])
       expect((await decisionOf(fixture, '/dpop/legacy', legacy(typ))).reason).toBe('ok');
-    for (const typ of ['', 7, 'id+jwt', 'logout+jwt', 'dpop+jwt'])
+    // Of other uses, some of which an issuer signs with the key of its access tokens.
+    const others = [
+      'id',
+      'logout',
+      'dpop',
+      'application/logout',
+      'oauth-id-jag',
+      'oauth-authz-req',
+      'kb',
+      'Secevent',
+    ];
+    for (const typ of ['', 7, ...others.map((use) => `${use}+jwt`)])
       expect((await decisionOf(fixture, '/dpop/legacy', legacy(typ))).reason).toBe('token_type_refused');
   });
 });
