@@ -34,7 +34,10 @@ export enum SigningAlgorithm {
 export enum IssuerPreset {
   /** RFC 9068 to the letter: `typ: at+jwt`, `client_id`, `jti`, `scope` as one string. */
   GENERIC = 'generic',
-  /** Any server whose access tokens say `typ: at+jwt`: client and `jti` may be absent, scopes a string or a list. */
+  /**
+   * Any server whose access tokens say `typ: at+jwt`: `jti` and either client or subject may be absent, scopes a string
+   * or a list.
+   */
   TYPED = 'typed',
   /** Keycloak: also `typ: JWT`, where the claim `typ` is `Bearer` or `DPoP`; the client in `azp`. */
   KEYCLOAK = 'keycloak',

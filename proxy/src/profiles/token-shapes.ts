@@ -8,7 +8,10 @@ interface TokenShape {
   readonly types: readonly string[];
   /** Claims that can name the client; the first one that is there does. */
   readonly clientId: readonly string[];
-  /** Only where `typ` says what the token is: elsewhere the client's claim tells it from an ID token. */
+  /**
+   * The client stands there, since its claim tells the token from an ID token; else, where `typ` alone does, the
+   * client or the subject: some servers name no subject in a token that a client got for itself.
+   */
   readonly clientIsRequired: boolean;
   readonly jtiIsRequired: boolean;
   readonly scopeClaim: 'scope' | 'scp';
@@ -154,11 +157,12 @@ function scopesIn(value: unknown, mayBeList: boolean): readonly string[] {
 /** RFC 9068 2.2: the claims that a token of such an issuer must have. */
 export function claimsProblem(claims: JsonObject, preset: Preset): string | undefined {
   const { clientId, clientIsRequired, jtiIsRequired } = SHAPES[preset];
-  const hasClient = !clientIsRequired || clientId.some((name) => isString(claims[name]));
+  const hasClient = clientId.some((name) => isString(claims[name]));
+  const hasSubject = isString(claims.sub) || (!clientIsRequired && hasClient && claims.sub === undefined);
   const missing = [
     ...['exp', 'iat'].filter((name) => !isDate(claims[name])),
-    ...(isString(claims.sub) ? [] : ['sub']),
-    ...(hasClient ? [] : [clientId.join(' or ')]),
+    ...(hasSubject ? [] : ['sub']),
+    ...(hasClient || !clientIsRequired ? [] : [clientId.join(' or ')]),
     ...(isTokenId(claims.jti) || (claims.jti === undefined && !jtiIsRequired) ? [] : ['jti']),
   ];
   return missing.length === 0 ? undefined : `lacks ${missing.join(', ')}, or not of its type`;

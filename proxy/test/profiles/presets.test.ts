@@ -2,7 +2,15 @@
 import { ORIGIN, type GatewayFixture } from '../support/gateway.js';
 import { accessToken } from '../support/mint.js';
 import { cnf, LEGACY, startProviderFixture, decisionOf } from '../support/provider-fixture.js';
-import { mint, PROVIDERS, SHAPES, soundShape, type Provider } from '../support/provider-tokens.js';
+import {
+  mint,
+  PROVIDERS,
+  SHAPES,
+  soundShape,
+  TYPED_SHAPES,
+  type Provider,
+  type TokenShape,
+} from '../support/provider-tokens.js';
 
 let fixture: GatewayFixture;
 beforeAll(async () => {
@@ -50,6 +58,32 @@ describe('an access token of a provider', () => {
     expect((await decisionOf(fixture, path, sound(provider, { jti: undefined }))).reason).toBe('ok');
     for (const jti of [7, '', null, 'a'.repeat(257)])
       expect((await decisionOf(fixture, path, sound(provider, { jti }))).reason).toBe('token_claim_missing');
+  });
+});
+
+describe('an access token of a server without a preset, of typ at+jwt', () => {
+  const decided = (shape: TokenShape, path = '/dpop/typed', claims: Record<string, unknown> = {}) =>
+    decisionOf(fixture, path, mint(fixture.as, shape, { cnf, aud: 'api://tools', ...claims }));
+  it.each(Object.entries(TYPED_SHAPES))('%s: passes under typed', async (_, shape) => {
+    expect((await decided(shape)).reason).toBe('ok');
+    const { typ: _typ, ...header } = shape.header;
+    for (const typ of [{}, { typ: 'JWT' }])
+      expect((await decided({ ...shape, header: { ...header, ...typ } })).reason).toBe('token_type_refused');
+  });
+  it.each(Object.entries(TYPED_SHAPES))(
+    '%s: is refused under generic, which names typed',
+    async (_, shape) => {
+      const { reason, detail } = await decided(shape, '/dpop/generic', { iss: 'https://as.example' });
+      expect(['token_claim_missing', 'scope_insufficient']).toContain(reason);
+      expect(detail).toMatch(/; preset typed\b.* of issuer generic would take it$/);
+    },
+  );
+  it('names a subject, or at least a client', async () => {
+    const shape = TYPED_SHAPES['PingOne, client credentials']!;
+    const refused = { reason: 'token_claim_missing', detail: 'lacks sub, or not of its type' };
+    expect(await decided(shape, '/dpop/typed', { client_id: undefined })).toMatchObject(refused);
+    for (const sub of [7, null, ''])
+      expect(await decided(shape, '/dpop/typed', { sub })).toMatchObject(refused);
   });
 });
 

@@ -2,7 +2,7 @@
 import type { ConfigInput } from '../../src/config/index.js';
 import { ORIGIN, startFixture, type Answer, type GatewayFixture } from './gateway.js';
 import { ec, proof, thumbprint } from './mint.js';
-import { CLIENT, ISSUERS, PROVIDERS } from './provider-tokens.js';
+import { CLIENT, ISSUERS, PROVIDERS, TYPED } from './provider-tokens.js';
 
 const client = ec();
 /** Binds a token to the key that `decisionOf` signs proofs with. */
@@ -20,6 +20,7 @@ export async function startProviderFixture(): Promise<GatewayFixture> {
       config.issuers = [
         ...PROVIDERS.map((preset) => ({ name: preset, issuer: ISSUERS[preset], jwks, preset })),
         { name: 'generic', issuer: 'https://as.example', jwks },
+        { name: 'typed', issuer: TYPED, jwks, preset: 'typed' },
         { name: 'legacy', issuer: LEGACY, jwks, legacyTyp: true },
       ];
       const routes = (profile: 'dpop' | 'mixed') =>

@@ -1,5 +1,5 @@
 /**
- * Access tokens as four providers write them, made by us from their public documentation: the claims that it
+ * Access tokens as providers write them, made by us from their public documentation: the claims that it
  * names, with values of ours. They are bound to a key where `cnf` is given.
  */
 import { randomUUID } from 'node:crypto';
@@ -113,6 +113,28 @@ export const SHAPES: Readonly<Record<Provider, Readonly<Record<string, () => Tok
       header: { typ: 'at+jwt' },
       claims: { ...auth0(), client_id: CLIENT, jti: '73WakrfVbNJBaAmhQtEeDv' },
     }),
+  },
+};
+
+/** Of servers without a preset of their own, whose tokens have `typ: at+jwt`: what the preset `typed` is for. */
+export const TYPED = 'https://typed.example';
+const typed = { iss: TYPED, client_id: CLIENT };
+export const TYPED_SHAPES: Readonly<Record<string, TokenShape>> = {
+  'Duende IdentityServer, for a user': {
+    header: { typ: 'at+jwt' },
+    claims: { ...typed, sub: 'ada', jti: 'A1', scope: ['openid', 'mcp:read'], sid: 'B2', idp: 'local' },
+  },
+  'Duende IdentityServer, client credentials': {
+    header: { typ: 'at+jwt' },
+    claims: { ...typed, jti: 'A1', scope: ['mcp:read'] },
+  },
+  'PingOne, client credentials': {
+    header: { typ: 'at+jwt' },
+    claims: { ...typed, scope: 'mcp:read' },
+  },
+  'Spring Authorization Server, typ set by a customizer': {
+    header: { typ: 'at+jwt' },
+    claims: { iss: TYPED, sub: CLIENT, jti: 'A1', scope: ['mcp:read'], nbf: seconds() },
   },
 };
 export const PROVIDERS = Object.keys(SHAPES) as Provider[];
