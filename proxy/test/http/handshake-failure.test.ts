@@ -35,6 +35,9 @@ const verifying = (): void => {
 
 it.each<[string, () => void]>([
   ['not_tls', () => connect().end('GET / HTTP/1.1\r\n\r\n')],
+  // The PROXY protocol, which fronts speak before the handshake that they pass on.
+  ['not_tls', () => connect().end('PROXY TCP4 203.0.113.9 192.0.2.1 257 257\r\n')],
+  ['not_tls', () => connect().end(Buffer.from('\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c', 'latin1'))],
   ['version', () => shakeHands({ minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'ALL:@SECLEVEL=0' })],
   ['parameters', () => shakeHands({ maxVersion: 'TLSv1.2', ciphers: 'AES128-GCM-SHA256' })],
   ['certificate_refused', verifying],
