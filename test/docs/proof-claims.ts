@@ -124,10 +124,12 @@ export const PROPS: readonly Claim[] = [
   {
     claims: 'TLS in the pod, by cert-manager',
     shownBy: [
+      'test/e2e/cluster/cert-manager.test.ts › becomes the Secret that the gateway serves with',
+      'test/e2e/cluster/cert-manager.test.ts › is renewed, with a new key, and a request meets the new one',
       'test/lib/gateway-certificate.test.ts › take the Certificate, and not a mutant of it',
       'proxy/test/rotations.test.ts › is the new one for every connection after the swap',
     ],
-    left: 'cert-manager itself',
+    left: "cert-manager's webhooks and its issuers other than a CA, ACME's too; that a kubelet mounts the Secret",
   },
   {
     claims: 'a PodMonitor, [alerts](docs/reference/alerts.md), a Grafana dashboard',

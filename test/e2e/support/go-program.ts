@@ -1,8 +1,8 @@
 /**
- * Programs of Kubernetes for the tests, built from source, since releases are not everywhere to be had. Those of one
- * Go module compile once what they share: some minutes, then from a cache.
+ * Programs of Kubernetes and of its operators for the tests, built from source, since releases are not everywhere to
+ * be had. Those of one Go module compile once what they share: some minutes, then from a cache.
  */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
@@ -27,9 +27,20 @@ const PROGRAMS = {
   // They need older packages of Kubernetes.
   'kubectl-validate': ['kubectl-validate', 'sigs.k8s.io/kubectl-validate'],
   'kube-score': ['kube-score', 'github.com/zegl/kube-score/cmd/kube-score'],
+  'cert-manager': ['cert-manager', '.'],
 } as const;
 
 export type GoProgram = keyof typeof PROGRAMS;
+
+/** Where the source of a module is that this folder's go.mod requires. */
+export function goModule(folder: string, path: string): string {
+  const place = { cwd: join(cluster, folder), encoding: 'utf8' } as const;
+  const { stdout, error } = spawnSync('go', ['mod', 'download', '-json', path], place);
+  if (error !== undefined) throw error;
+  const said = JSON.parse(stdout) as { readonly Dir: string; readonly Error?: string };
+  if (said.Error !== undefined) throw new Error(`${path}: cannot be had: ${said.Error}`);
+  return said.Dir;
+}
 
 /** Its path; built where it is not yet. */
 export function goProgram(name: GoProgram): string {

@@ -3,24 +3,30 @@
  * another directory.
  */
 import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 
 export class Volume {
   readonly #dir: string;
   #version = 0;
 
+  /** @param files by path, whose first part is the link */
   constructor(dir: string, files: Readonly<Record<string, string>>) {
     this.#dir = dir;
     mkdirSync(dir, { recursive: true });
     this.swap(files);
-    for (const name of Object.keys(files)) symlinkSync(join('..data', name), join(dir, name));
+    const names = new Set(Object.keys(files).map((path) => path.split('/')[0]!));
+    for (const name of names) symlinkSync(join('..data', name), join(dir, name));
   }
 
   /** All files at once, atomically. */
   swap(files: Readonly<Record<string, string>>): void {
     const next = `..v${++this.#version}`;
     mkdirSync(join(this.#dir, next));
-    for (const [name, text] of Object.entries(files)) writeFileSync(join(this.#dir, next, name), text);
+    for (const [path, text] of Object.entries(files)) {
+      const file = join(this.#dir, next, path);
+      mkdirSync(dirname(file), { recursive: true });
+      writeFileSync(file, text);
+    }
     symlinkSync(next, join(this.#dir, '..data_tmp'));
     renameSync(join(this.#dir, '..data_tmp'), join(this.#dir, '..data'));
     rmSync(join(this.#dir, `..v${this.#version - 1}`), { recursive: true, force: true });
