@@ -37,6 +37,12 @@ describe('the README', () => {
     }
   }, 60_000);
 
+  it('says whom it is for, and has its first code within one screen', () => {
+    const [before] = read('README.md').split('\n```');
+    expect(before.split('\n').length).toBeLessThanOrEqual(24);
+    expect(before).toContain('It is for ');
+  });
+
   it('names commands that exist', () => {
     const usage = execFileSync(process.execPath, [join(root, 'assets', 'agw.mjs'), '--help'], {
       encoding: 'utf8',
