@@ -17,6 +17,7 @@ import { chartDirectory } from '../manifests/helm-chart';
 import { isOurs } from '../manifests/k8s';
 import { sayNotes } from '../manifests/notes';
 import { emitOtherHalves } from '../manifests/other-half';
+import { emitValkey } from '../manifests/valkey';
 import { AppRegistry, RegisteredGateway } from '../spec/app-registry';
 import { GatewaySpec, RouteSpec } from '../spec/gateway-spec';
 import {
@@ -40,8 +41,8 @@ import { checkValues, specOf } from './gateway-spec-of';
  * connected.
  *
  * Emits a Deployment, its ConfigMaps, Service, ServiceAccount and NetworkPolicy; a PodDisruptionBudget, a
- * HorizontalPodAutoscaler, a Role and ExternalSecrets where they are needed. Routes are constructs of their own:
- * `McpRoute` and `SecretsRoute`.
+ * HorizontalPodAutoscaler, a Role, ExternalSecrets and a Valkey where they are needed. Routes are constructs of their
+ * own: `McpRoute` and `SecretsRoute`.
  */
 export class AgentGateway extends Construct {
   /** Namespace of every object. */
@@ -102,8 +103,7 @@ export class AgentGateway extends Construct {
     emitWorkload(this, spec);
     emitService(this, spec);
     emitNetworkPolicy(this, spec);
-    if (spec().autoscaling !== undefined) emitAutoscaler(this, spec);
-    if (spec().podDisruptionBudget) emitDisruptionBudget(this, spec);
+    this.emitOptional(spec);
     for (const use of secretUses(spec())) emitExternalSecret(this, use, spec());
     this.registered = { construct: this, namespace: this.namespaceName, spec };
     this.registry.addGateway(this.registered);
@@ -123,6 +123,13 @@ export class AgentGateway extends Construct {
         return [];
       },
     });
+  }
+
+  private emitOptional(spec: () => GatewaySpec): void {
+    const { autoscaling, podDisruptionBudget, replayStore } = spec();
+    if (autoscaling !== undefined) emitAutoscaler(this, spec);
+    if (podDisruptionBudget) emitDisruptionBudget(this, spec);
+    if (replayStore._valkey !== undefined) emitValkey(this, spec);
   }
 
   /** Serves this route. Routes call it themselves; the order of calls does not matter, the longest prefix wins. */

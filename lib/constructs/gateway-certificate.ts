@@ -1,6 +1,7 @@
 import { Duration } from 'cdk8s';
 import { Construct } from 'constructs';
-import { asGiven, emit, isOurs } from '../manifests/k8s';
+import { CERTIFICATE, certificateSpec } from '../manifests/certificate';
+import { emit, isOurs } from '../manifests/k8s';
 import { publicHosts, serviceHosts } from '../spec/exposure';
 import { GatewaySpec } from '../spec/gateway-spec';
 import { checked, DURATION, FLAG, instanceOf, listOf, optional, Shape, struct, TEXT } from '../support/kinds';
@@ -75,19 +76,14 @@ export class GatewayCertificate extends Construct {
       namespace: gateway.namespaceName,
       labels: gateway._spec().labels,
     };
-    emit(this, 'Resource', asGiven({ apiVersion: 'cert-manager.io/v1', kind: 'Certificate' }), meta, () => ({
-      spec: {
+    emit(this, 'Resource', CERTIFICATE, meta, () => ({
+      spec: certificateSpec({
         secretName: gateway._spec().tlsSecretName,
         dnsNames: dnsNames ?? namesOf(gateway._spec()),
-        issuerRef: {
-          name: issuer,
-          kind: clusterIssuer ? 'ClusterIssuer' : 'Issuer',
-          group: 'cert-manager.io',
-        },
-        privateKey: { algorithm: 'ECDSA', size: 256, rotationPolicy: 'Always' },
-        usages: ['digital signature', 'server auth'],
-        ...(seconds === undefined ? {} : { duration: `${seconds}s` }),
-      },
+        issuer,
+        clusterIssuer,
+        seconds,
+      }),
     }));
     this.node.addValidation({ validate: () => duplicateViolations(this, isOurs).map(say) });
     this.node.addValidation({

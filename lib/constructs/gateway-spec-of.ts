@@ -59,7 +59,7 @@ export function specOf(props: AgentGatewayProps, state: GatewayState): GatewaySp
   return {
     ...state,
     ...edge(props, state),
-    ...workload(props),
+    ...workload(props, state),
     ...additions(props),
     labels: {
       ...state.selectorLabels,
@@ -117,8 +117,8 @@ const CLUSTER_DNS = Peer.pods(
 );
 
 /** How many pods there are, what each has, and how long it takes to end. */
-function workload(props: AgentGatewayProps) {
-  const replayStore = props.replayStore ?? ReplayStore.memory();
+function workload(props: AgentGatewayProps, state: GatewayState) {
+  const replayStore = (props.replayStore ?? ReplayStore.memory())._of(state);
   return {
     replayStore,
     ...podCounts(props, replayStore),

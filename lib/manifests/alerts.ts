@@ -3,7 +3,7 @@ import { effectiveConfig } from '../config/proxy-config';
 import { GatewaySpec } from '../spec/gateway-spec';
 import { AgentgatewayVersion } from '../values/data-plane';
 import { GatewayAlert } from '../values/gateway-alert';
-import { StoreFailure } from '../values/replay-store';
+import { StoreFailure } from '../values/store-failure';
 
 interface Alert {
   readonly name: GatewayAlert;

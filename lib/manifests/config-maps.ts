@@ -2,6 +2,7 @@ import { ApiObject, Lazy } from 'cdk8s';
 import { Construct } from 'constructs';
 import { agentgatewayYaml } from '../config/agentgateway-config';
 import { configText } from '../config/proxy-config';
+import { valkeyFiles } from '../config/valkey-config';
 import { GatewaySpec, usesAgentgateway } from '../spec/gateway-spec';
 import { inlineKeySets } from '../spec/issuers';
 import { contentHash } from '../support/json';
@@ -24,6 +25,7 @@ export const CONTENT = {
   vendor: () => assets('vendor-prom-client.mjs', 'vendor-zod.mjs'),
   redis: () => assets('vendor-ioredis.mjs', 'vendor-rate-limiter.mjs'),
   tracing: () => assets('vendor-opentelemetry.mjs'),
+  valkey: oncePer((spec: GatewaySpec) => valkeyFiles(spec)),
 } satisfies Record<string, (spec: GatewaySpec) => Readonly<Record<string, string>>>;
 
 export type ContentKind = keyof typeof CONTENT;
@@ -38,6 +40,7 @@ const SUFFIX: Record<ContentKind, string> = {
   vendor: 'vendor',
   redis: 'redis-client',
   tracing: 'opentelemetry',
+  valkey: 'valkey',
 };
 
 /** What every gateway runs. */
@@ -55,6 +58,7 @@ export function contentKinds(spec: GatewaySpec): ContentKind[] {
     'config',
     ...CODE,
     ...(usesAgentgateway(spec) ? ['dataPlane' as const] : []),
+    ...(spec.replayStore._valkey === undefined ? [] : ['valkey' as const]),
     ...optionalKinds(spec),
   ];
 }

@@ -13,7 +13,7 @@ const SEMI_SPACE = '--max-semi-space-size=8';
 /** Node would choose a heap larger than the container's memory, and be killed where it could have collected. */
 const nodeFlags = (spec: GatewaySpec) => [SEMI_SPACE, `--max-old-space-size=${heapMebibytes(spec)}`];
 
-const SECURITY: k8s.SecurityContext = {
+export const SECURITY: k8s.SecurityContext = {
   allowPrivilegeEscalation: false,
   privileged: false,
   readOnlyRootFilesystem: true,
@@ -21,7 +21,7 @@ const SECURITY: k8s.SecurityContext = {
   capabilities: { drop: ['ALL'] },
 };
 
-const mount = (name: string, mountPath: string, readOnly = true): k8s.VolumeMount => ({
+export const mount = (name: string, mountPath: string, readOnly = true): k8s.VolumeMount => ({
   name,
   mountPath,
   ...(readOnly ? { readOnly } : {}),
@@ -109,7 +109,11 @@ const LOG_REQUEST_MEBIBYTES = 64;
  * Memory is the same twice, so that the node never has to evict us for what we did not ask. Disk holds the log
  * alone, which kubelet bounds; the limit is above that bound. No CPU limit: it would throttle the event loop.
  */
-function resources({ ephemeralStorage }: GatewaySpec, cpu: number, memory: string): k8s.ResourceRequirements {
+export function resources(
+  { ephemeralStorage }: GatewaySpec,
+  cpu: number,
+  memory: string,
+): k8s.ResourceRequirements {
   const quantity = (text: string) => k8s.Quantity.fromString(text);
   return {
     requests: {

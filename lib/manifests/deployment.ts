@@ -49,9 +49,21 @@ function strategy({ replayStore }: GatewaySpec): k8s.DeploymentStrategy {
   };
 }
 
-interface Pod {
+export const POD_SECURITY: k8s.PodSecurityContext = {
+  runAsNonRoot: true,
+  runAsUser: UID,
+  runAsGroup: UID,
+  fsGroup: UID,
+  fsGroupChangePolicy: 'OnRootMismatch',
+  seccompProfile: { type: 'RuntimeDefault' },
+};
+
+interface SecuredPod {
   hostUsers?: boolean;
   securityContext: Record<string, unknown>;
+}
+
+interface Pod extends SecuredPod {
   containers: Record<string, unknown>[];
 }
 
@@ -63,14 +75,7 @@ function podSpec(spec: GatewaySpec): k8s.PodSpec {
     enableServiceLinks: false,
     terminationGracePeriodSeconds:
       spec.preStop.toSeconds() + Math.ceil(effectiveConfig(spec).drainSeconds) + MARGIN_SECONDS,
-    securityContext: {
-      runAsNonRoot: true,
-      runAsUser: UID,
-      runAsGroup: UID,
-      fsGroup: UID,
-      fsGroupChangePolicy: 'OnRootMismatch',
-      seccompProfile: { type: 'RuntimeDefault' },
-    },
+    securityContext: POD_SECURITY,
     ...schedulingOf(spec),
     ...(usesAgentgateway(spec) ? { initContainers: [agentgatewayContainer(spec)] } : {}),
     containers: [proxyContainer(spec)],
@@ -147,11 +152,15 @@ const apiToken = (): k8s.Volume => ({
 });
 
 /** Fields that Kubernetes 1.28, whose types we have, did not know. */
-function addNewerFields(pod: Pod, spec: GatewaySpec): void {
-  const { appArmor, userNamespace, strictSupplementalGroups } = spec.nodeFeatures;
+export function addNodeFeatures(pod: SecuredPod, { nodeFeatures }: GatewaySpec): void {
+  const { appArmor, userNamespace, strictSupplementalGroups } = nodeFeatures;
   if (appArmor) pod.securityContext.appArmorProfile = { type: 'RuntimeDefault' };
   if (strictSupplementalGroups) pod.securityContext.supplementalGroupsPolicy = 'Strict';
   if (userNamespace) pod.hostUsers = false;
+}
+
+function addNewerFields(pod: Pod, spec: GatewaySpec): void {
+  addNodeFeatures(pod, spec);
   // Endpoints lag behind SIGTERM: the pod goes on serving while the load balancers forget it. Needs no shell in
   // the image.
   const seconds = spec.preStop.toSeconds();

@@ -7,7 +7,7 @@ import { chartDirectory, templated } from './helm-chart';
 
 export { k8s };
 
-interface Kind {
+export interface Kind {
   readonly GVK: GroupVersionKind;
   manifest(props: object): Record<string, unknown>;
 }

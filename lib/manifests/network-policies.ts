@@ -1,15 +1,26 @@
 /** Renders the flows of a gateway: as NetworkPolicy what every CNI understands, the rest as CiliumNetworkPolicy. */
-import { Flow, flowsOf, Rule, rulesOf } from '../spec/flow-graph';
+import { Flow, flowsOf, Rule, rulesOf, valkeyFlowsOf } from '../spec/flow-graph';
 import { GatewaySpec } from '../spec/gateway-spec';
 import { NetworkPolicyFlavor } from '../values/network';
 import { LabelSelector, PolicyPeer } from '../values/peer-end';
+import { valkeySelector } from '../values/valkey';
 
 /** `spec` of the gateway's NetworkPolicy. A rule always has its peer, because one without admits everybody. */
 export function networkPolicySpec(spec: GatewaySpec): object {
-  const flows = flowsOf(spec).flows.filter((flow) => !isCiliums(spec, flow));
+  return policyOf(
+    spec.selectorLabels,
+    flowsOf(spec).flows.filter((flow) => !isCiliums(spec, flow)),
+  );
+}
+
+/** `spec` of the NetworkPolicy of the gateway's own Valkey. */
+export const valkeyPolicySpec = (spec: GatewaySpec): object =>
+  policyOf(valkeySelector(spec.name), valkeyFlowsOf(spec).flows);
+
+function policyOf(matchLabels: Record<string, string>, flows: readonly Flow[]): object {
   const [ingress, egress] = [policyRules(flows, 'ingress'), policyRules(flows, 'egress')];
   return {
-    podSelector: { matchLabels: spec.selectorLabels },
+    podSelector: { matchLabels },
     policyTypes: ['Ingress', 'Egress'],
     // No rule is no connection of that type. The API server drops an empty list; a second apply would send it again.
     ...(ingress.length > 0 ? { ingress } : {}),
@@ -29,7 +40,8 @@ export function policyRules(flows: readonly Flow[], way: Flow['way']): object[] 
  * that pass its own proxy; the API server.
  */
 const isCiliums = (spec: GatewaySpec, { end, purpose }: Flow) =>
-  spec.networkPolicyFlavor === NetworkPolicyFlavor.CILIUM && (end.kind === 'fqdn' || purpose !== 'other');
+  spec.networkPolicyFlavor === NetworkPolicyFlavor.CILIUM &&
+  (end.kind === 'fqdn' || purpose === 'dns' || purpose === 'api-server');
 
 /** `spec` of the gateway's CiliumNetworkPolicy, which only opens what the NetworkPolicy leaves out. */
 export function ciliumPolicySpec(spec: GatewaySpec): object {

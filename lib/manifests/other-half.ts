@@ -58,9 +58,10 @@ function idOf({ namespace }: GatewaySpec, half: Half): string {
   return `peer-${slug}-${hashOf({ ...half, gateway: namespace }).slice(0, 6)}`;
 }
 
-/** Peers whose pods are all in one known namespace. */
+/** Peers whose pods are all in one known namespace. Our own store has its policy everywhere. */
 const halvesOf = oncePer((spec: GatewaySpec): Half[] => {
-  const halves = flowsOf(spec).flows.flatMap(({ end }): Half[] => {
+  const flows = flowsOf(spec).flows.filter(({ purpose }) => purpose !== 'own-store');
+  const halves = flows.flatMap(({ end }): Half[] => {
     const namespace = end.kind === 'rule' ? namespaceOf(end.rule, spec.namespace) : undefined;
     return end.kind === 'rule' && namespace !== undefined ? [{ namespace, rule: end.rule }] : [];
   });

@@ -10,10 +10,15 @@ import {
 } from '../values/scheduling';
 import { k8s } from './k8s';
 
-export function schedulingOf(spec: GatewaySpec): Partial<k8s.PodSpec> {
+export const schedulingOf = (spec: GatewaySpec): Partial<k8s.PodSpec> => ({
+  topologySpreadConstraints: spread(spec),
+  ...placementOf(spec),
+});
+
+/** Without what is about several pods. */
+export function placementOf(spec: GatewaySpec): Partial<k8s.PodSpec> {
   const { tolerations, priorityClassName, runtimeClassName, imagePullSecrets } = spec.scheduling;
   return {
-    topologySpreadConstraints: spread(spec),
     ...nodes(spec),
     ...(tolerations === undefined ? {} : { tolerations: tolerations.map(toleration) }),
     ...(imagePullSecrets === undefined

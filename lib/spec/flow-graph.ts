@@ -7,8 +7,8 @@ import { cidrOf, PeerEnd } from '../values/peer-end';
 import { GatewaySpec, mcpRoutes, secretsRoutes, usesAgentgateway } from './gateway-spec';
 import { questionsOf } from './questions';
 
-/** Flows that some CNIs can say better than by their peer. */
-type Purpose = 'dns' | 'api-server' | 'other';
+/** Flows that some CNIs can say better than by their peer; and the one whose other end is ours too. */
+type Purpose = 'dns' | 'api-server' | 'own-store' | 'other';
 
 export interface Flow {
   readonly way: 'ingress' | 'egress';
@@ -96,11 +96,16 @@ export const flowsOf = oncePer((spec: GatewaySpec): FlowGraph => {
   return graph;
 });
 
+/** All connections of the gateway's own Valkey: it asks nobody, not even DNS. */
+export const valkeyFlowsOf = (spec: GatewaySpec): FlowGraph =>
+  new FlowGraph().admit(Peer.pods(spec.selectorLabels), PORT.redis);
+
 /** The server itself, its cluster's nodes, and its sentinels. */
 function reachRedis(graph: FlowGraph, { replayStore }: GatewaySpec): void {
   const redis = replayStore._redis;
   if (redis === undefined) return;
-  graph.reach(redis.peer, redis.port ?? PORT.redis);
+  const purpose = replayStore._valkey === undefined ? 'other' : 'own-store';
+  graph.reach(redis.peer, redis.port ?? PORT.redis, 'TCP', purpose);
   for (const address of redis.topology?._addresses ?? []) {
     graph.reach(redis.peer, Number(address.slice(address.lastIndexOf(':') + 1)));
   }

@@ -190,11 +190,13 @@ export const maxConnections = (spec: Sized & Pick<GatewaySpec, 'memory'>) =>
 export const heapMebibytes = ({ memory, workers = 1 }: Pick<GatewaySpec, 'memory' | 'workers'>) =>
   Math.floor(memory.toMebibytes() / 2 / workers);
 
-/** Images of the pod that a push to their registry would change. */
+/** Images of the pod, and of its Valkey, that a push to their registry would change. */
 export const unpinnedImages = (spec: GatewaySpec): Image[] =>
-  [spec.image, ...(usesAgentgateway(spec) ? [spec.dataPlane._image!] : [])].filter(
-    ({ unpinnedReason }) => unpinnedReason !== undefined,
-  );
+  [
+    spec.image,
+    ...(usesAgentgateway(spec) ? [spec.dataPlane._image!] : []),
+    ...(spec.replayStore._valkey === undefined ? [] : [spec.replayStore._valkey.image]),
+  ].filter(({ unpinnedReason }) => unpinnedReason !== undefined);
 
 /**
  * Longest prefix first, as both the proxy and agentgateway match; ties by name, so that the order of calls

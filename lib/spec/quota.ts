@@ -2,6 +2,7 @@
 import { Size } from 'cdk8s';
 import { agentgatewayMebibytes } from './agentgateway-memory';
 import { GatewaySpec, mostReplicas, usesAgentgateway } from './gateway-spec';
+import { valkeyMebibytes, valkeyMillicores } from './valkey';
 
 export interface Quota {
   readonly maxPods: number;
@@ -16,13 +17,20 @@ export interface Use {
   readonly mebibytes: number;
 }
 
-/** With every pod that an autoscaler may make, and the one more of a rollout. */
+/** With every pod that an autoscaler may make, the one more of a rollout, and Valkey's. */
 export function useOf(spec: GatewaySpec): Use {
   const pods = mostReplicas(spec) + (spec.replayStore._redis === undefined ? 0 : 1);
   const isTwo = usesAgentgateway(spec);
+  const valkey = valkeyUse(spec);
   return {
-    pods,
-    millicores: pods * (spec.cpuMillicores + (isTwo ? spec.dataPlane._cpuMillicores : 0)),
-    mebibytes: pods * (spec.memory.toMebibytes() + (isTwo ? agentgatewayMebibytes(spec) : 0)),
+    pods: pods + valkey.pods,
+    millicores: pods * (spec.cpuMillicores + (isTwo ? spec.dataPlane._cpuMillicores : 0)) + valkey.millicores,
+    mebibytes:
+      pods * (spec.memory.toMebibytes() + (isTwo ? agentgatewayMebibytes(spec) : 0)) + valkey.mebibytes,
   };
 }
+
+const valkeyUse = (spec: GatewaySpec): Use =>
+  spec.replayStore._valkey === undefined
+    ? { pods: 0, millicores: 0, mebibytes: 0 }
+    : { pods: 1, millicores: valkeyMillicores(spec), mebibytes: valkeyMebibytes(spec) };

@@ -41,6 +41,15 @@ export const DIR = {
   extra: '/mnt',
 } as const;
 
+/** Paths in the pod of a gateway's own Valkey. */
+export const VALKEY_DIR = {
+  config: '/etc/valkey',
+  /** What the init container makes the list of users of. */
+  users: '/etc/valkey-users',
+  /** In memory, written by the init container. */
+  run: '/run/valkey',
+} as const;
+
 /** Names of the pod's own volumes. */
 export const OWN_VOLUMES = {
   code: 'code',

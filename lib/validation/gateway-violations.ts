@@ -24,6 +24,7 @@ import { dataPlaneViolations } from './data-plane-violations';
 import { extraViolations } from './extra-violations';
 import { sizeViolations } from './size-violations';
 import { storeViolations } from './store-violations';
+import { valkeyViolations } from './valkey-violations';
 import { workloadViolations } from './workload-violations';
 
 /** @param others gateways of the same namespace */
@@ -36,6 +37,7 @@ export function gatewayViolations(spec: GatewaySpec, others: readonly GatewaySpe
     ...workloadViolations(spec),
     ...extraViolations(spec),
     ...storeViolations(spec),
+    ...valkeyViolations(spec),
     ...redisViolations(spec),
     ...peerViolations(spec),
     ...egressViolations(spec),

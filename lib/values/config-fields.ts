@@ -68,6 +68,12 @@ export const REDIS_STORE = fields('replay{redis}', {
   onFailure: 'onStoreFailure',
   epochMargin: 'epochMarginSeconds',
 });
+/** Of a Valkey that is deployed beside the gateway. */
+export const VALKEY_STORE = fields('replay{redis}', {
+  timeout: 'timeoutSeconds',
+  onFailure: 'onStoreFailure',
+  epochMargin: 'epochMarginSeconds',
+});
 export const REDIS_CLUSTER = fields('replay{redis}.topology{cluster}', { nodes: 'nodes' });
 export const REDIS_SENTINEL = fields('replay{redis}.topology{sentinel}', {
   master: 'master',

@@ -19,6 +19,8 @@ import { CaBundle } from './ca-bundle';
 import { MEMORY_STORE, REDIS_CLUSTER, REDIS_SENTINEL, REDIS_STORE } from './config-fields';
 import { Peer } from './peer';
 import { SecretSource } from './secret-source';
+import { StoreFailure } from './store-failure';
+import { besideGateway, checkValkey, ValkeyStoreOptions } from './valkey';
 
 /** Options of the store in the proxy's own memory. */
 export interface MemoryStoreOptions {
@@ -123,22 +125,6 @@ export interface RedisStoreOptions {
    * @default StoreFailure.DENY
    */
   readonly onFailure?: StoreFailure;
-}
-
-/** What happens to requests while the replay store is away. */
-export enum StoreFailure {
-  /** They are refused with 503. */
-  DENY = 'deny',
-  /**
-   * WEAKENS the gateway: every replica takes a proof once, so that a stolen one can be used once on each of the
-   * others. Counted in `agentgateway_replay_unchecked_total`.
-   */
-  LOCAL = 'local',
-  /**
-   * WEAKENS the gateway: a stolen proof can be used again until it is too old. Refused beside a SecretsRoute.
-   * Counted in `agentgateway_replay_unchecked_total`.
-   */
-  ALLOW = 'allow',
 }
 
 /** How several Redis or Valkey servers make one store. */
@@ -279,14 +265,37 @@ export class ReplayStore {
     return new ReplayStore(undefined, options);
   }
 
+  /**
+   * In a Valkey of the gateway's own, which is deployed beside it: one pod that takes TLS only, knows one user, and
+   * is reached by this gateway's pods alone. It keeps everything in memory: a restart, an eviction or a change of its
+   * settings refuses the proofs from before it, once each. It is never thrown out of what it remembers: beyond its
+   * memory requests are refused. Several gateways may be given the same value; each has its own Valkey.
+   *
+   * Emits a StatefulSet, a Service, a Certificate of cert-manager, a NetworkPolicy and a PodDisruptionBudget.
+   */
+  public static valkey(options: ValkeyStoreOptions): ReplayStore {
+    checkValkey(options);
+    return new ReplayStore(undefined, undefined, options);
+  }
+
   /** @internal */
   public readonly _memory?: MemoryStoreOptions;
 
-  /** @internal */
+  /** @internal of a Valkey of the gateway's own: known once the gateway is */
   public readonly _redis?: RedisStoreOptions;
 
-  private constructor(memory?: MemoryStoreOptions, redis?: RedisStoreOptions) {
+  /** @internal */
+  public readonly _valkey?: ValkeyStoreOptions;
+
+  private constructor(memory?: MemoryStoreOptions, redis?: RedisStoreOptions, valkey?: ValkeyStoreOptions) {
     this._memory = memory;
     this._redis = redis;
+    this._valkey = valkey;
+  }
+
+  /** @internal the same store, with the address of what is deployed beside this gateway */
+  public _of(gateway: { readonly name: string; readonly namespace: string }): ReplayStore {
+    const valkey = this._valkey;
+    return valkey === undefined ? this : new ReplayStore(undefined, besideGateway(gateway, valkey), valkey);
   }
 }

@@ -20,6 +20,7 @@ const INTERFACES: Record<keyof typeof groups, string> = {
   RATE_LIMIT: 'TokenBucketOptions',
   MEMORY_STORE: 'MemoryStoreOptions',
   REDIS_STORE: 'RedisStoreOptions',
+  VALKEY_STORE: 'ValkeyStoreOptions',
   REDIS_CLUSTER: 'none: `nodes` is a parameter of RedisTopology.cluster',
   REDIS_SENTINEL: 'RedisSentinelOptions',
   LIMITS: 'GatewayLimits',

@@ -32,7 +32,10 @@ export const PROPS: readonly Claim[] = [
   },
   {
     claims: 'more than one replica',
-    shownBy: ['test/e2e/replicas.test.ts › the same proof 100 times at once, to both'],
+    shownBy: [
+      'test/e2e/replicas.test.ts › the same proof 100 times at once, to both',
+      'test/e2e/load/valkey.test.ts › is what both replicas remember proofs in',
+    ],
     left: KUBELET,
   },
   {

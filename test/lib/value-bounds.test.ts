@@ -3,6 +3,7 @@ import { Duration, Size } from 'cdk8s';
 import {
   AuthProfile,
   DataPlane,
+  Image,
   JwksSource,
   McpRouteProps,
   Peer,
@@ -21,6 +22,7 @@ type Group = keyof typeof groups;
 type Props = Record<string, unknown>;
 const peer = Peer.pods({ app: 'idp' });
 const secret = SecretSource.existing('idp', 'secret');
+const image = Image.fromDigest(`docker.io/valkey/valkey@sha256:${'0'.repeat(64)}`);
 const server = { url: 'https://idp.example', peer, clientId: 'gateway', clientSecret: secret };
 const bucket = { maxTokens: 1, tokensPerSecond: 1 };
 /** A gateway; never synthesized, so whatever throws is its constructor. */
@@ -47,6 +49,11 @@ const FACTORIES: Record<Group, readonly [where: string, make: (props: any) => un
   RATE_LIMIT: ['rateLimit.', (props) => RateLimit.tokenBucket({ maxTokens: 1, tokensPerFill: 1, ...props })],
   MEMORY_STORE: ['memory.', (props) => ReplayStore.memory(props)],
   REDIS_STORE: ['redis.', (props) => ReplayStore.redis({ host: 'redis', peer, ...props })],
+  VALKEY_STORE: [
+    'valkey.',
+    (props) =>
+      ReplayStore.valkey({ image, password: secret, issuer: 'internal', requestsPerSecond: 1, ...props }),
+  ],
   REDIS_CLUSTER: ['topology.', ({ nodes }) => RedisTopology.cluster(...[nodes].flat())],
   REDIS_SENTINEL: ['topology.', (props) => RedisTopology.sentinel({ master: 'main', ...props })],
   LIMITS: ['limits.', (limits) => gateway({ limits })],

@@ -218,7 +218,9 @@ export const ADVICE: Readonly<Record<Reason, Advice>> = {
   address_limited: advice('RFC 6585 4', 'wait for Retry-After; fix what was refused before'),
   rate_limited: advice('RFC 6585 4', 'wait for Retry-After, then send a new proof: this one is spent'),
   replay_store_down: server('try again after Retry-After; operators: is the replay store reachable?'),
-  replay_store_full: server('try again after Retry-After; operators: raise replay.maxEntries'),
+  replay_store_full: server(
+    'try again after Retry-After; operators: raise replay.maxEntries, or the memory of Redis',
+  ),
   keys_unavailable: server("try again; operators: is the issuer's JWKS, or the nonce key file, readable?"),
   introspection_unavailable: server(
     'try again after Retry-After; operators: does the introspection endpoint answer the gateway?',

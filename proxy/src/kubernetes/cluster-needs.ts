@@ -130,7 +130,7 @@ export const REQUIREMENTS: readonly Requirement[] = [
   {
     apiVersion: 'cert-manager.io/v1',
     needs: 'cert-manager 1.0 or later',
-    emittedBy: '`GatewayCertificate`',
+    emittedBy: '`GatewayCertificate`, `ReplayStore.valkey`',
   },
   {
     apiVersion: 'monitoring.coreos.com/v1',

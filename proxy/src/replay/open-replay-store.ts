@@ -77,7 +77,8 @@ function backed(store: ReplayStore, local: ReplayStore | undefined, onUnchecked:
       // The epoch of `local` is this process's start: what it was not told, it must not be asked about.
       const here = local === undefined ? 'first' : await local.claim(key, proof);
       // What passed here while the store was away it never heard of.
-      if (result !== 'down') return result === 'first' && here === 'seen' ? here : result;
+      if (result !== 'down' && result !== 'full')
+        return result === 'first' && here === 'seen' ? here : result;
       onUnchecked();
       unchecked.add(key);
       return here;

@@ -175,7 +175,7 @@ class RedisStore implements ReplayStore {
     } catch (cause) {
       this.#failing.add(bucket);
       this.#troubles.report(cause);
-      return 'down';
+      return hasNoRoom(cause) ? 'full' : 'down';
     }
   }
 
@@ -237,6 +237,9 @@ class RedisStore implements ReplayStore {
     this.#lookLater();
   }
 }
+
+/** `maxmemory` is reached, and nothing may be thrown out. */
+const hasNoRoom = (cause: unknown) => (cause as Error).message.startsWith('OOM ');
 
 /** A claim on its way to Redis. */
 interface Claim {

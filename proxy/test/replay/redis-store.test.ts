@@ -135,11 +135,11 @@ if (!hasRedis() && shared === undefined) {
     expect(await store.claim(keyOf('hung'), young())).toBe('seen');
   }, 20_000);
 
-  it('says down when Redis has no memory left and may not forget', async () => {
+  it('says full when Redis has no memory left and may not forget', async () => {
     redis = await RedisProcess.start();
     const store = await open(url());
     await redis.command('config', 'set', 'maxmemory', '1');
-    expect(await store.claim(keyOf('big'), young())).toBe('down');
+    expect(await store.claim(keyOf('big'), young())).toBe('full');
     expect(problems[0]).toMatch(/OOM/);
     expect(recoveries).toEqual([]);
     await redis.command('config', 'set', 'maxmemory', '0');
