@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { TextFile, YamlFile, cdk8s, javascript } from 'projen';
+import { JsonPatch, TextFile, YamlFile, cdk8s, javascript, release } from 'projen';
 
 /**
  * The interpreter of every npm script, and of the image that the constructs deploy. The library itself runs on
@@ -9,6 +9,15 @@ const NODE = readFileSync('.node-version', 'utf8').trim();
 
 /** What the bundle makes and lib imports. */
 const BUNDLED = 'test -f assets/config.cjs || npm run --silent bundle -w proxy';
+
+/** The version of the first release; after it the commits since the last one say which is next. */
+const FIRST_VERSION = `node -e "if (process.env.VERSION === '0.0.0') console.log('0.1.0')"`;
+
+/** What `npm test` needs of a machine; a test that does not find it fails in CI. */
+const INSTALL_PROGRAMS = {
+  name: 'Install the programs that tests need',
+  run: 'sudo apt-get update -qq && sudo apt-get install -y -qq --no-install-recommends nginx redis-server tinyproxy',
+};
 
 const project = new cdk8s.ConstructLibraryCdk8s({
   name: 'cdk8s-agentgateway',
@@ -33,17 +42,36 @@ const project = new cdk8s.ConstructLibraryCdk8s({
   minNodeVersion: '20.18.0',
   workflowNodeVersion: NODE,
   defaultReleaseBranch: 'main',
-  release: false,
-  publishToPypi: { distName: 'cdk8s-agentgateway', module: 'cdk8s_agentgateway' },
+  // A person starts a release, and another approves the environment that it publishes from: docs/guides/releases.md.
+  release: true,
+  releaseTrigger: release.ReleaseTrigger.workflowDispatch(),
+  releaseEnvironment: 'release',
+  majorVersion: 0,
+  nextVersionCommand: FIRST_VERSION,
+  jsiiReleaseVersion: '0.2.1061',
+  // Version 13 wants Node 22.
+  bumpPackage: 'commit-and-tag-version@^12',
+  npmTrustedPublishing: true,
+  npmProvenance: true,
+  releaseWorkflowSetupSteps: [INSTALL_PROGRAMS],
+  postBuildSteps: [{ name: 'Add the SBOM', run: 'cp assets/sbom.cdx.json dist/' }],
+  buildWorkflowOptions: { preBuildSteps: [INSTALL_PROGRAMS] },
+  publishToPypi: { distName: 'cdk8s-agentgateway', module: 'cdk8s_agentgateway', trustedPublishing: true },
   publishToMaven: {
     javaPackage: 'io.github.cdk8sagentgateway',
     mavenGroupId: 'io.github.cdk8s-agentgateway',
     mavenArtifactId: 'cdk8s-agentgateway',
   },
-  publishToNuget: { dotNetNamespace: 'Cdk8sAgentGateway', packageId: 'Cdk8sAgentGateway' },
+  publishToNuget: {
+    dotNetNamespace: 'Cdk8sAgentGateway',
+    packageId: 'Cdk8sAgentGateway',
+    trustedPublishing: true,
+  },
   publishToGo: {
     moduleName: 'github.com/cdk8s-agentgateway/cdk8s-agentgateway-go',
     packageName: 'cdk8sagentgateway',
+    // A workflow's identity writes to its own repository alone; a deploy key to the one that it is of.
+    githubUseSsh: true,
   },
   depsUpgrade: false,
   integrationTestAutoDiscover: false,
@@ -117,7 +145,11 @@ const project = new cdk8s.ConstructLibraryCdk8s({
 });
 
 project.package.addField('workspaces', ['proxy']);
-project.package.addField('files', ['build', 'assets', '!assets/types', '.jsii', 'API.md']);
+project.package.addField('files', [
+  ...['build', 'assets', '!assets/types', '.jsii'],
+  // Whatever a page links to: docs/reference/image.md builds from the package, too.
+  ...['*.md', 'docs', 'apps', 'proxy/Dockerfile'],
+]);
 // `npx cdk8s-agentgateway init` finds the command that is called as the package is.
 project.package.addField('bin', { agw: 'assets/agw.mjs', 'cdk8s-agentgateway': 'build/cli/init.js' });
 // 1.13.0 lists platform packages that not every registry has, which fails `npm ci`.
@@ -149,6 +181,14 @@ const clean = project.addTask('clean', {
 });
 project.preCompileTask.spawn(clean);
 project.preCompileTask.spawn(bundle);
+
+// What npm runs before it packs: a tarball is of the sources at hand, whatever was built before.
+const prepack = project.addTask('prepack', { description: 'what the package has that git has not' });
+prepack.spawn(project.preCompileTask);
+prepack.spawn(project.compileTask);
+const packages = ['js', 'python', 'java', 'dotnet', 'go'].map((language) => `package:${language}`);
+// These pack what was built and tested; npm's own scripts would build it anew.
+for (const name of packages) project.tasks.tryFind(name)?.env('npm_config_ignore_scripts', 'true');
 
 project.addTask('synth', {
   description: 'every example app -> manifests/',
@@ -265,7 +305,7 @@ const bundled = [
   'test:languages',
 ];
 for (const name of bundled) project.tasks.tryFind(name)?.prependExec(BUNDLED);
-for (const name of ['docgen', ...['js', 'python', 'java', 'dotnet', 'go'].map((to) => `package:${to}`)]) {
+for (const name of ['docgen', ...packages]) {
   project.tasks.tryFind(name)?.prependExec('test -f .jsii || (npx projen pre-compile && npx projen compile)');
 }
 project.compileTask.prependExec(BUNDLED);
@@ -295,5 +335,19 @@ for (const npmrc of ['.npmrc', 'site/.npmrc']) {
     lines: ['# no registry addresses in the lock file', 'omit-lockfile-registry-resolved=true', ''],
   });
 }
+
+// --- the release: what projen grants or names beyond what is needed ---------------------------------------------------------------
+project.release?.publisher.addGitHubPostPublishingSteps({
+  name: 'Attach the SBOM',
+  if: '${{ !inputs.dry_run }}',
+  run: 'gh release upload "$(cat dist/releasetag.txt)" dist/sbom.cdx.json --clobber -R "$GITHUB_REPOSITORY"',
+  env: { GITHUB_TOKEN: '${{ secrets.GITHUB_TOKEN }}' },
+});
+project
+  .tryFindObjectFile('.github/workflows/release.yml')
+  ?.patch(
+    JsonPatch.replace('/jobs/release/permissions/contents', 'read'),
+    JsonPatch.remove('/jobs/release_npm/steps/9/env/NPM_REGISTRY'),
+  );
 
 project.synth();

@@ -3,7 +3,7 @@ import { demo } from '../../apps/demo';
 import { quickstart } from '../../apps/quickstart';
 import { reference } from '../../apps/reference';
 
-/** The manifests, with what changes at every build of the proxy left out: its code, and the hashes in names. */
+/** The manifests, without what every build or release changes: the proxy's code, the hashes in names, the version. */
 function stable(build: (app: App) => Chart): unknown {
   const objects = Testing.synth(build(Testing.app())) as { kind: string; data?: Record<string, string> }[];
   const text = JSON.stringify(
@@ -19,10 +19,12 @@ function stable(build: (app: App) => Chart): unknown {
     ),
   );
   return JSON.parse(
-    text.replace(
-      /-(config|code|code-checks|code-http|code-stores|code-config|vendor|redis-client|agentgateway)-[0-9a-f]{10}"/g,
-      '-$1-(hash)"',
-    ),
+    text
+      .replace(
+        /-(config|code|code-checks|code-http|code-stores|code-config|vendor|redis-client|agentgateway)-[0-9a-f]{10}"/g,
+        '-$1-(hash)"',
+      )
+      .replace(/("app.kubernetes.io\/version":)"[^"]+"/g, '$1"(version)"'),
   );
 }
 

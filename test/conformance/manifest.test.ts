@@ -6,6 +6,11 @@ import { MANIFEST, type Requirement } from './manifest.js';
 const here = import.meta.dirname;
 const root = join(here, '..', '..');
 const page = join(root, 'docs', 'reference', 'conformance.md');
+const { repository } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+  repository: { url: string };
+};
+/** The package of npm has the page, and not the sources. */
+const SOURCES = `${repository.url.replace(/\.git$/, '')}/blob/main/`;
 const files = readdirSync(here, { recursive: true, encoding: 'utf8' })
   .filter((f) => f.endsWith('.test.ts') && f !== 'manifest.test.ts')
   .sort();
@@ -17,7 +22,7 @@ What the gateway owes to the standards, where the code sees to it, and the test 
 
 | clause | requirement | checked in | shown by |
 |---|---|---|---|
-${MANIFEST.map(({ clause, says, where, test }) => `| ${clause} | ${says} | [${where}](../../proxy/src/${where}) | [${test}](../../test/conformance/${test}) |`).join('\n')}
+${MANIFEST.map(({ clause, says, where, test }) => `| ${clause} | ${says} | [${where}](${SOURCES}proxy/src/${where}) | [${test}](${SOURCES}test/conformance/${test}) |`).join('\n')}
 `;
 
 /** A document, with its sections where it has some: `RFC 9449 4.3`, `RFC 8725 3.8, 3.10`, `MCP`. */

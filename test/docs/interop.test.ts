@@ -1,5 +1,6 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { SOURCES } from '../support/sources';
 
 const ROOT = join(__dirname, '..', '..');
 const PAGE = join(ROOT, 'docs', 'reference', 'interop.md');
@@ -25,7 +26,7 @@ Implementations of others that were run against the gateway, and what came of it
 ${Object.values(rows)
   .map(
     ({ peer, version, ran, result, test }) =>
-      `| ${peer} | ${version} | ${ran} | ${result} | [${test.split('/').pop()}](../../${test}) |`,
+      `| ${peer} | ${version} | ${ran} | ${result} | [${test.split('/').pop()}](${SOURCES}${test}) |`,
   )
   .join('\n')}
 `;

@@ -283,6 +283,15 @@ export const OPERATION: readonly Claim[] = [
     left: 'a builder: the stages of the Dockerfile are read and their commands run, no image is built',
   },
   {
+    claims: 'upgrade it',
+    shownBy: [
+      'test/languages/version.test.ts › is the next minor after what breaks',
+      'test/package/release.test.ts › publishes to npm with provenance, and to PyPI with attestations',
+      'test/package/release.test.ts › attaches the SBOM of what it built',
+    ],
+    left: 'the registries and GitHub themselves',
+  },
+  {
     claims: 'know its cost',
     shownBy: ['proxy/bench/benchmarks-page.mjs › npm run bench -- docs'],
   },

@@ -1,6 +1,7 @@
 /** docs/reference/proof.md: each claim of README and SECURITY.md, with the tests that show it. */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { SOURCES } from '../support/sources';
 import { root } from '../support/synth';
 import { Claim, OPERATION, PROFILES, PROMISES, PROPS } from './proof-claims';
 
@@ -19,7 +20,7 @@ const promised = /\*\*What is promised\.\*\*([^]*?)\n\n/.exec(security)![1];
 const cell = (text: string) => text.replace(/\s+/g, ' ').replace(/\[([^\]]*)\]\([^)]*\)/g, '$1');
 const linkOf = (test: string) => {
   const [file, title] = test.split(' › ');
-  return `[${title}](../../${file})`;
+  return `[${title}](${SOURCES}${file})`;
 };
 const row = ({ claims, shownBy, left }: Claim) =>
   `| ${cell(claims)} | ${shownBy.map(linkOf).join('; ')} | ${left ?? ''} |`;

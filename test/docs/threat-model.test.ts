@@ -1,10 +1,10 @@
 /** docs/concepts/threat-model.md: each row names what stands against a threat, and tests that show it. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { SOURCES } from '../support/sources';
 import { root } from '../support/synth';
 
-const folder = join(root, 'docs', 'concepts');
-const page = readFileSync(join(folder, 'threat-model.md'), 'utf8');
+const page = readFileSync(join(root, 'docs', 'concepts', 'threat-model.md'), 'utf8');
 
 /** Rows of the table below a heading, each by the names of its columns. */
 function rowsOf(heading: string): Record<string, string>[] {
@@ -37,7 +37,10 @@ describe('docs/concepts/threat-model.md', () => {
     (_, row) => {
       const tests = [...row['shown by'].matchAll(/\[([^\]]+)\]\(([^)]+\.test\.ts)\)/g)];
       expect(tests.length).toBeGreaterThan(0);
-      for (const [, title, file] of tests) expect(readFileSync(join(folder, file), 'utf8')).toContain(title);
+      for (const [, title, link] of tests) {
+        expect(link).toContain(SOURCES);
+        expect(readFileSync(join(root, link.slice(SOURCES.length)), 'utf8')).toContain(title);
+      }
       expect(row['shown by'].split('; ')).toHaveLength(tests.length);
       expect(row['left to you']).not.toBe('');
     },

@@ -16,6 +16,7 @@ const ENV = {
 
 interface Manifest {
   readonly version: string;
+  readonly repository: { readonly url: string };
   readonly devDependencies: Record<string, string>;
 }
 interface Assembly {

@@ -3,18 +3,10 @@
  * made stands for the fresh clone.
  */
 import { execFileSync } from 'node:child_process';
-import {
-  cpSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  readdirSync,
-  rmSync,
-  symlinkSync,
-} from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
+import { freshClone } from '../support/fresh-clone';
 import { root } from '../support/synth';
 
 interface Step {
@@ -25,10 +17,13 @@ const read = (file: string) => readFileSync(join(root, file), 'utf8');
 const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
 const { tasks } = JSON.parse(read('.projen/tasks.json')) as { tasks: Record<string, { steps?: Step[] }> };
 
-/** They read sources only, or make what the others need. */
-const NEEDS_NOTHING = ['bundle', 'clean', 'default', 'format', 'format:check', 'pre-compile', 'projen'];
-/** They bundle or install for themselves, as the first thing that they do. */
-const BY_ITSELF = ['demo', 'docs', 'fuzz', 'synth'];
+/** They read sources or commits only, or make what the others need. */
+const NEEDS_NOTHING = [
+  ...['bundle', 'clean', 'default', 'format', 'format:check', 'pre-compile', 'projen'],
+  ...['bump', 'bump:next-version', 'bump:releasable-commits', 'unbump'],
+];
+/** They bundle or install for themselves, as the first thing that they do; a release builds, which does. */
+const BY_ITSELF = ['demo', 'docs', 'fuzz', 'release', 'synth'];
 
 function makesWhatItNeeds(name: string): boolean {
   const [first] = tasks[name]?.steps ?? [];
@@ -46,19 +41,7 @@ describe('after npm ci', () => {
   describe('in a fresh clone', () => {
     const dir = mkdtempSync(join(tmpdir(), 'agw-clone-'));
     afterAll(() => rmSync(dir, { recursive: true, force: true }));
-    beforeAll(() => {
-      const listed = execFileSync('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'], {
-        cwd: root,
-        encoding: 'utf8',
-      });
-      for (const file of listed.split('\0').filter((name) => name !== '' && existsSync(join(root, name)))) {
-        mkdirSync(join(dir, dirname(file)), { recursive: true });
-        cpSync(join(root, file), join(dir, file));
-      }
-      for (const modules of ['node_modules', 'proxy/node_modules'].filter((m) => existsSync(join(root, m)))) {
-        symlinkSync(join(root, modules), join(dir, modules));
-      }
-    });
+    beforeAll(() => freshClone(dir));
     it.each(['npx cdk8s synth --check-upgrade=false', 'npm run synth', 'npm run docgen'])(
       '%s works',
       (command) => {
