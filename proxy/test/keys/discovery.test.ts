@@ -33,10 +33,10 @@ describe('keys of an issuer that are discovered', () => {
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-    issuer = `${origin}/realm`;
   });
   afterAll(() => server.close());
   beforeEach(() => {
+    issuer = `${origin}/realm`;
     [pages, asked, now] = [{ '/keys': keySet('a') }, [], 1_000];
     problems.length = 0;
   });
@@ -59,6 +59,19 @@ describe('keys of an issuer that are discovered', () => {
     expect(await found()).toBe(1);
     expect(asked).toEqual([OAUTH, '/keys']);
   });
+  // Auth0's issuers end in a slash, Okta's and Entra's have a path.
+  it.each(['', '/', '/realm/', '/oauth2/default'])(
+    'of an issuer at %j, without the slash at its end (RFC 8414 3.1)',
+    async (at) => {
+      issuer = origin + at;
+      const path = at.replace(/\/$/, '');
+      const oauth = `/.well-known/oauth-authorization-server${path}`;
+      const openid = `${path}/.well-known/openid-configuration`;
+      pages[openid] = { issuer, jwks_uri: `${origin}/keys` };
+      expect(await found()).toBe(1);
+      expect(asked).toEqual([oauth, openid, '/keys']);
+    },
+  );
   it('or of OpenID Connect, where it has no other, or another answers there', async () => {
     pages[OPENID] = { issuer, jwks_uri: `${origin}/keys` };
     expect(await found()).toBe(1);
