@@ -80,6 +80,8 @@ interface Ask {
   readonly method?: 'GET' | 'POST';
   readonly path?: string;
   readonly token?: string;
+  /** Mcp-Method, which requests have since 2026-07-28. */
+  readonly mcpMethod?: string;
 }
 
 /** Opens a stream and reads it; resolves with the header block. */
@@ -87,11 +89,13 @@ function open({
   method = 'GET',
   path = '/mcp',
   token = accessToken(fixture.as, { cnf: { jkt } }),
+  mcpMethod,
 }: Ask = {}): Promise<Reading> {
   return new Promise((resolve, reject) => {
     const headers = {
       authorization: `DPoP ${token}`,
       dpop: proof(client, method, ORIGIN + path, token, { claims: { iat: seconds() + ahead } }),
+      ...(mcpMethod === undefined ? {} : { 'mcp-method': mcpMethod }),
     };
     http
       .request(
@@ -229,7 +233,7 @@ describe('an event stream', () => {
       expect(retry).toBe(1000);
     },
   );
-  it('of a GET ends at once when the gateway stops, that of a POST ends itself', async () => {
+  it('of a GET or of subscriptions/listen ends at once when the gateway stops, that of a call ends itself', async () => {
     const other = await startFixture({
       change: (config) => {
         config.drainSeconds = 5;
@@ -241,12 +245,16 @@ describe('an event stream', () => {
       let finish = () => {};
       other.answer = (message, response) => {
         response.writeHead(200, text).write('data: one\n\n');
-        if (message.method === 'POST') finish = () => response.end('data: result\n\n');
+        if (message.headers['mcp-method'] === 'tools/call') finish = () => response.end('data: result\n\n');
       };
-      const [listening, calling] = [await open(), await open({ method: 'POST' })];
+      const post = (mcpMethod: string) => open({ method: 'POST', mcpMethod });
+      const calling = await post('tools/call');
+      const listening = [await open(), await post('subscriptions/listen')];
       const stopped = other.gateway.stop();
-      expect(await listening.ended).toBe('whole');
-      expect(listening.got()).toMatch(/shutdown\nretry: 1000\n$/);
+      for (const stream of listening) {
+        expect(await stream.ended).toBe('whole');
+        expect(stream.got()).toMatch(/shutdown\nretry: 1000\n$/);
+      }
       finish();
       expect(await calling.ended).toBe('whole');
       expect(calling.got()).toBe('data: one\n\ndata: result\n\n');

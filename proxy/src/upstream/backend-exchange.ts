@@ -17,6 +17,7 @@ import { intermediaryDenial, isIntermediarys } from './intermediary.js';
 import { filterAnswer, type FilteredAnswer } from './filter-answer.js';
 import {
   acceptsEventStream,
+  listens,
   isEventStream,
   relay,
   type AnswerSource,
@@ -86,8 +87,8 @@ export class BackendExchange implements SlotHolder {
     this.#done = done;
     this.caller = exchange.caller;
     this.receivedAt = exchange.receivedAt;
-    this.listening = method === 'GET' && acceptsEventStream(headers);
-    this.isStream = this.listening;
+    this.listening = listens(exchange.request) && acceptsEventStream(headers);
+    this.isStream = this.listening && method === 'GET'; // Of a POST its answer tells.
   }
 
   begin(): void {
@@ -312,7 +313,7 @@ export class BackendExchange implements SlotHolder {
       receivedAt,
       endsAt: receivedAt + (upstream.totalTimeoutSeconds ?? Infinity),
       stream,
-      listening: stream && request.method === 'GET',
+      listening: stream && listens(request),
       listIndex: -1,
       end: (why) => this.#relay!.end(why),
     };

@@ -24,7 +24,7 @@ export interface OpenAnswer extends ListMember {
   readonly policy: string;
   /** An event stream. */
   readonly stream: boolean;
-  /** One that a GET opened: it never ends by itself, and its client comes again. */
+  /** One that never ends by itself, and whose client comes again: of GET, or of subscriptions/listen. */
   readonly listening: boolean;
   /** Seconds since the epoch: however it goes on; Infinity where the config sets no total time. */
   readonly endsAt: number;

@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
 import type { AnswerFilter } from '../http/answer-filter.js';
 import { beginAnswer, cutOff, flushHead, whenFinished, type ClientAnswer } from '../http/exchange.js';
+import type { UpstreamRequest } from '../pipeline/evidence.js';
 import type { AnswerHeaders } from './answer.js';
 import { isBetweenEvents, isLineStart, START, tailAfter } from './event-tail.js';
 import type { Ending } from './open-answers.js';
@@ -172,8 +173,21 @@ export const isEventStream = ({ headers }: Pick<IncomingMessage, 'headers'>): bo
 
 /** @param headers name, value … of a request */
 export function acceptsEventStream(headers: readonly string[]): boolean {
-  const at = headers.findIndex((name, i) => i % 2 === 0 && name.toLowerCase() === 'accept');
-  return at !== -1 && /(^|[\s,])text\/event-stream *($|[;,])/i.test(headers[at + 1]!);
+  const accept = valueOf(headers, 'accept');
+  return accept !== undefined && /(^|[\s,])text\/event-stream *($|[;,])/i.test(accept);
+}
+
+/**
+ * Whether an event stream that answers this request never ends by itself, and its client opens it again: one of GET,
+ * and since MCP 2026-07-28 one of subscriptions/listen.
+ */
+export const listens = ({ method, headers }: Pick<UpstreamRequest, 'method' | 'headers'>): boolean =>
+  method === 'GET' || valueOf(headers, 'mcp-method') === 'subscriptions/listen';
+
+/** @param headers name, value … */
+function valueOf(headers: readonly string[], wanted: string): string | undefined {
+  const at = headers.findIndex((name, i) => i % 2 === 0 && name.toLowerCase() === wanted);
+  return at === -1 ? undefined : headers[at + 1];
 }
 
 /**
