@@ -35,11 +35,12 @@ interface Synthesized {
 }
 
 /** An app of somebody who does not use our constructs. */
-const appWith = (object: object) => `
+const appWith = (object: object, more = '') => `
 import { ApiObject, App, Chart } from 'cdk8s';
 const app = new App();
 const chart = new Chart(app, 'shop');
 new ApiObject(chart, 'Front', ${JSON.stringify(object)});
+${more}
 app.synth();
 `;
 
@@ -94,6 +95,23 @@ describe('docs/guides/validation.md', () => {
     expect(report.violations.map(({ ruleName }) => ruleName)).toEqual([
       'pod-security/hostNamespaces',
       'default-deny',
+    ]);
+    const env = { ...process.env, CDK8S_CHECK_UPGRADE: 'false' };
+    const { stdout } = await exec('sh', ['-c', `${block('sh').trim()} --no-validate`], { cwd, env });
+    expect(stdout).not.toContain('Validation Report');
+  }, 120_000);
+  it('has the construct path that cdk8s keeps by a name, and the kind of the object', async () => {
+    const cwd = project('named');
+    writeFileSync(join(cwd, 'cdk8s.yaml'), block('yaml'));
+    const service = { apiVersion: 'v1', kind: 'Service', metadata: pod().metadata };
+    const second = `new ApiObject(chart, 'Reach', ${JSON.stringify(service)});`;
+    writeFileSync(join(cwd, 'main.ts'), appWith(pod(podSpec({ hostPID: true })), second));
+    const { report } = await synthesized(cwd, block('sh').trim());
+    expect(report.violations[0].violatingConstructs).toEqual([
+      expect.objectContaining({
+        constructPath: 'shop/Reach',
+        locations: [expect.stringMatching(/^Pod apps\/app /)],
+      }),
     ]);
   }, 120_000);
   it('leaves a rule out that the app cannot keep, and says so', async () => {
