@@ -71,6 +71,12 @@ const KINDS: [string, string][] = [
   ],
 ];
 
+/** Code of Python, and the key and the value that jsii names. */
+const INSIDE: [string, string, string][] = [
+  ["gateway(public_origins='https://gateway.example.com')", 'publicOrigins', "'https://gateway.example.com'"],
+  ["Peer.pods({'app': 5})", 'app', 'Value is not a string'],
+];
+
 /** A fresh virtual environment with the wheel, and what it stands on as it is tested with. */
 function installWheel(): { python: string; wheel: string } {
   const wheel = buildWheel(join(dir, 'wheel'));
@@ -113,12 +119,17 @@ withFetched('Python', fetched('python3', installWheel), ({ python, wheel }) => {
     beforeAll(() => {
       const where = folder('refused');
       copyFileSync(join(__dirname, 'refused.py'), join(where, 'refused.py'));
-      const cases = [...RULES, ...KINDS].map(([code]) => code);
+      const cases = [...RULES, ...KINDS, ...INSIDE].map(([code]) => code);
       said = JSON.parse(run(python, ['refused.py', JSON.stringify(cases)], where)) as typeof said;
     }, 120_000);
 
     it.each(RULES)('%s, by a rule of the library', (code, message) => expect(said[code]).toContain(message));
     it.each(KINDS)('%s, by its kind', (code, message) => expect(said[code]).toBe(`TypeError: ${message}`));
+    it.each(INSIDE)('%s, by what is inside', (code, key, value) => {
+      expect(said[code]).toMatch(/^RuntimeError: /);
+      expect(said[code]).toContain(`Key '${key}': `);
+      expect(said[code]).toContain(value);
+    });
     it('what the guide quotes, in these words', () => {
       const quoted = blocksOf(GUIDE, 'text').map((block) => block.trim());
       const words = Object.values(said).join('\n');
