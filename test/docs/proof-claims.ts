@@ -94,10 +94,15 @@ export const PROPS: readonly Claim[] = [
   {
     claims: 'a backend credential from Vault, OpenBao, AWS, GCP or Azure, as a file',
     shownBy: [
+      'test/e2e/cluster/external-secrets.test.ts › becomes the Secret whose value the gateway sends',
+      'test/e2e/cluster/external-secrets.test.ts › is changed in the store: the new value is in the Secret, and in a request',
       'test/lib/external-secrets.test.ts › is written by an ExternalSecret to the Secret that is mounted',
       "test/lib/secret-stores.test.ts › logs in as the gateway's ServiceAccount, or as another, with no key",
     ],
-    left: 'the External Secrets Operator and its backends: the objects are judged by the schemas of their CRDs',
+    left:
+      'operators after 0.16.2: the Go module proxy does not serve the provider modules of 1.3.2, so that of the newest ' +
+      '(2.9) only the schemas of its CRDs judge the objects; backends other than OpenBao, here 2.4.0, likewise; ' +
+      'that a kubelet mounts the Secret',
   },
   {
     claims: 'a header that the backend wants, as the name of a tenant',

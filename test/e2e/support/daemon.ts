@@ -30,11 +30,15 @@ export class Daemon {
   /** Of a file without a name: a pipe would fill, and stop the program, while a test waits for another one. */
   readonly #stderr: number;
 
-  constructor(path: string, args: readonly string[]) {
+  /** @param env beside what this process has */
+  constructor(path: string, args: readonly string[], env: Readonly<Record<string, string>> = {}) {
     const file = join(tmpdir(), `agw-daemon-${randomUUID()}`);
     this.#stderr = openSync(file, 'a+', 0o600);
     rmSync(file);
-    this.#child = spawn(path, args, { stdio: ['ignore', 'ignore', this.#stderr] });
+    this.#child = spawn(path, args, {
+      stdio: ['ignore', 'ignore', this.#stderr],
+      env: { ...process.env, ...env },
+    });
   }
 
   get said(): string {

@@ -4,7 +4,8 @@
  */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, renameSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 const root = join(import.meta.dirname, '..', '..', '..');
@@ -28,6 +29,8 @@ const PROGRAMS = {
   'kubectl-validate': ['kubectl-validate', 'sigs.k8s.io/kubectl-validate'],
   'kube-score': ['kube-score', 'github.com/zegl/kube-score/cmd/kube-score'],
   'cert-manager': ['cert-manager', '.'],
+  'external-secrets': ['external-secrets', '.'],
+  openbao: ['openbao', '.'],
 } as const;
 
 export type GoProgram = keyof typeof PROGRAMS;
@@ -40,6 +43,25 @@ export function goModule(folder: string, path: string): string {
   const said = JSON.parse(stdout) as { readonly Dir: string; readonly Error?: string };
   if (said.Error !== undefined) throw new Error(`${path}: cannot be had: ${said.Error}`);
   return said.Dir;
+}
+
+const OPERATOR = 'github.com/external-secrets/external-secrets';
+/** What its controllers import all providers and generators by. */
+const REGISTERED = {
+  'pkg/provider/register/register.go': `package register\n\nimport _ "${OPERATOR}/pkg/provider/vault"\n`,
+  'pkg/generator/register/register.go': 'package register\n',
+};
+
+/**
+ * The External Secrets Operator as it is released, with its own go.mod, but for the providers: of some thirty only
+ * Vault's, which is OpenBao's too, is compiled. Newer releases have a build tag for that.
+ * @returns a folder to be removed
+ */
+function operatorWithOneProvider(): string {
+  const source = mkdtempSync(join(tmpdir(), 'agw-operator-'));
+  execFileSync('cp', ['-r', '--no-preserve=mode', `${goModule('external-secrets', OPERATOR)}/.`, source]);
+  for (const [file, text] of Object.entries(REGISTERED)) writeFileSync(join(source, file), text);
+  return source;
 }
 
 /** Its path; built where it is not yet. */
@@ -63,11 +85,13 @@ export function goProgram(name: GoProgram): string {
   const made = `${program}.${process.pid}`;
   const began = performance.now();
   process.stderr.write(`${name}: building it, which takes some minutes\n`);
+  const source = name === 'external-secrets' ? operatorWithOneProvider() : place;
   execFileSync(
     'go',
     ['build', '-trimpath', '-buildvcs=false', '-ldflags', flags.join(' '), '-o', made, main],
-    { cwd: place, stdio: ['ignore', 'inherit', 'inherit'] },
+    { cwd: source, stdio: ['ignore', 'inherit', 'inherit'] },
   );
+  if (source !== place) rmSync(source, { recursive: true });
   renameSync(made, program);
   process.stderr.write(`${name}: built in ${Math.round((performance.now() - began) / 1000)} s\n`);
   return program;
