@@ -64,7 +64,7 @@ function sayUnpinned(
 
 /**
  * A StatefulSet though nothing is kept: it makes the next pod only when the one before is gone, so that there are
- * never two that take the same proof once each (decision 36).
+ * never two that take the same proof once each (decision 38).
  */
 function statefulSetSpec(spec: GatewaySpec, valkey: ValkeyStoreOptions): object {
   const matchLabels = valkeySelector(spec.name);
