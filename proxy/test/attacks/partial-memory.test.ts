@@ -123,7 +123,7 @@ it('reads what servers that speak the protocol say of themselves, and takes no s
     const redis = await start();
     const store = await open(redis.port);
     await redis.command('config', 'set', 'maxmemory', '1');
-    expect(await store.claim(keyOf('big'), young())).toBe('down');
+    expect(await store.claim(keyOf('big'), young())).toBe('full');
     expect(store.ready()).toBe(false);
     expect(problems.join()).toMatch(/OOM/);
     await sleep(1_500);
