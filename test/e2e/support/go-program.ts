@@ -6,7 +6,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 
 const root = join(import.meta.dirname, '..', '..', '..');
 const cluster = join(import.meta.dirname, '..', 'cluster');
@@ -64,17 +64,50 @@ function operatorWithOneProvider(): string {
   return source;
 }
 
-/** Its path; built where it is not yet. */
-export function goProgram(name: GoProgram): string {
-  const [module, main] = PROGRAMS[name];
-  const place = join(cluster, module);
-  const sources = SOURCES.map((file) => join(place, file)).filter(existsSync);
+/** Where it is once it is built: a folder for each state of its module. */
+function programPath(name: GoProgram): string {
+  const [module] = PROGRAMS[name];
+  const sources = SOURCES.map((file) => join(cluster, module, file)).filter(existsSync);
   const text = Buffer.concat(sources.map((file) => readFileSync(file)));
   const hash = createHash('sha256').update(text).digest('hex').slice(0, 16);
-  const dir = join(root, 'node_modules', '.cache', module, hash);
-  const program = join(dir, name);
+  return join(root, 'node_modules', '.cache', module, hash, name);
+}
+
+/** Gives `use` the folder to build it in. */
+function withSource<T>(name: GoProgram, use: (source: string) => T): T {
+  if (name !== 'external-secrets') return use(join(cluster, PROGRAMS[name][0]));
+  const source = operatorWithOneProvider();
+  try {
+    return use(source);
+  } finally {
+    rmSync(source, { recursive: true });
+  }
+}
+
+/** Modules that the registry does not serve, with its own words; empty where these programs can be built. */
+export function modulesNotServed(...names: readonly GoProgram[]): string[] {
+  return names.flatMap((name) => {
+    if (existsSync(programPath(name))) return [];
+    try {
+      withSource(name, (cwd) =>
+        execFileSync('go', ['list', '-deps', PROGRAMS[name][1]], {
+          cwd,
+          stdio: ['ignore', 'ignore', 'pipe'],
+        }),
+      );
+      return [];
+    } catch (cause) {
+      return [`modules of ${name}: ${(cause as Error).message.slice(0, 500)}`];
+    }
+  });
+}
+
+/** Its path; built where it is not yet. */
+export function goProgram(name: GoProgram): string {
+  const main = PROGRAMS[name][1];
+  const program = programPath(name);
   if (existsSync(program)) return program;
-  mkdirSync(dir, { recursive: true });
+  mkdirSync(dirname(program), { recursive: true });
   const said = (variable: string, value: string) => `-X k8s.io/component-base/version.${variable}=${value}`;
   const flags = [
     '-s -w',
@@ -85,13 +118,13 @@ export function goProgram(name: GoProgram): string {
   const made = `${program}.${process.pid}`;
   const began = performance.now();
   process.stderr.write(`${name}: building it, which takes some minutes\n`);
-  const source = name === 'external-secrets' ? operatorWithOneProvider() : place;
-  execFileSync(
-    'go',
-    ['build', '-trimpath', '-buildvcs=false', '-ldflags', flags.join(' '), '-o', made, main],
-    { cwd: source, stdio: ['ignore', 'inherit', 'inherit'] },
+  withSource(name, (cwd) =>
+    execFileSync(
+      'go',
+      ['build', '-trimpath', '-buildvcs=false', '-ldflags', flags.join(' '), '-o', made, main],
+      { cwd, stdio: ['ignore', 'inherit', 'inherit'] },
+    ),
   );
-  if (source !== place) rmSync(source, { recursive: true });
   renameSync(made, program);
   process.stderr.write(`${name}: built in ${Math.round((performance.now() - began) / 1000)} s\n`);
   return program;
