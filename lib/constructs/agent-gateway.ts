@@ -25,8 +25,8 @@ import {
   kubernetesMinorOf,
   kubernetesVersionViolations,
 } from '../spec/kubernetes-version';
-import { checked, instanceOf } from '../support/kinds';
-import { checkLabel, checkNamespace, refuse, say, Violation } from '../support/text';
+import { checked, instanceOf, Kind } from '../support/kinds';
+import { checkedAt, checkLabel, checkNamespace, refuse, say, Violation } from '../support/text';
 import { duplicateViolations } from '../validation/duplicates';
 import { gatewayViolations } from '../validation/gateway-violations';
 import { inPropWords } from '../validation/prop-words';
@@ -71,31 +71,17 @@ export class AgentGateway extends Construct {
   constructor(scope: Construct, id: string, props: AgentGatewayProps) {
     super(scope, id);
     this.registry = AppRegistry.of(this);
-    this.props = checked(props, AGENT_GATEWAY_PROPS);
-    checkValues(props);
-    this.serviceName = serviceName(props.name ?? 'agentgateway');
+    this.props = props;
+    const names = checkedAt(this.node.path, () => checkedNames(this, checked(props, AGENT_GATEWAY_PROPS)));
+    this.serviceName = names.service;
     this.serviceAccountName = `${this.serviceName}-sa`;
-    this.namespaceName = checkNamespace(
-      'namespace',
-      props.namespace ??
-        Chart.of(this).namespace ??
-        refuse({
-          where: 'namespace',
-          want: 'is required: give the gateway one, or its chart',
-          next: 'new Chart(app, id, { namespace: "aiops" })',
-        }),
-    );
+    this.namespaceName = names.namespace;
     this.selectorLabels = {
       'app.kubernetes.io/name': 'agentgateway',
       'app.kubernetes.io/instance': this.serviceName,
     };
-    this._minKubernetesVersion =
-      props.minKubernetesVersion && checkKubernetesVersion(props.minKubernetesVersion);
+    this._minKubernetesVersion = props.minKubernetesVersion;
     this.registry.addVersioned(this);
-    const { preStop } = props;
-    if (preStop !== undefined && !Number.isInteger(preStop.toSeconds({ integral: false }))) {
-      refuse({ where: 'preStop', want: 'must be whole seconds', got: preStop.toHumanString() });
-    }
 
     const spec = () => this._spec();
     for (const kind of contentKinds(spec())) emitConfigMap(this, kind, spec);
@@ -185,7 +171,7 @@ export class AgentGateway extends Construct {
   }
 
   private buildSpec(): GatewaySpec {
-    return specOf(this.props, {
+    const state = {
       name: this.serviceName,
       namespace: this.namespaceName,
       selectorLabels: this.selectorLabels,
@@ -193,7 +179,8 @@ export class AgentGateway extends Construct {
       kubernetesMinor: kubernetesMinorOf(this),
       clients: this.clients,
       routes: this.routes.map((route) => route._spec()),
-    });
+    };
+    return checkedAt(this.node.path, () => specOf(this.props, state));
   }
 
   /** Helm keeps a release with all its templates in a Secret of at most 1 MiB, of which a gateway takes over half. */
@@ -249,6 +236,31 @@ interface Violations {
   readonly ofRoute: ReadonlyMap<string, string[]>;
 }
 
+/** Values that have no factory are checked where they are handed over. */
+function checkedNames(
+  gateway: AgentGateway,
+  props: AgentGatewayProps,
+): { service: string; namespace: string } {
+  checkValues(props);
+  const { minKubernetesVersion, preStop } = props;
+  if (minKubernetesVersion !== undefined) checkKubernetesVersion(minKubernetesVersion);
+  if (preStop !== undefined && !Number.isInteger(preStop.toSeconds({ integral: false }))) {
+    refuse({ where: 'preStop', want: 'must be whole seconds', got: preStop.toHumanString() });
+  }
+  const namespace =
+    props.namespace ??
+    Chart.of(gateway).namespace ??
+    refuse({
+      where: 'namespace',
+      want: 'is required: give the gateway one, or its chart',
+      next: 'new Chart(app, id, { namespace: "aiops" })',
+    });
+  return {
+    service: serviceName(props.name ?? 'agentgateway'),
+    namespace: checkNamespace('namespace', namespace),
+  };
+}
+
 function serviceName(name: string): string {
   if (/^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$/.test(name)) return name;
   return refuse({
@@ -256,6 +268,12 @@ function serviceName(name: string): string {
     want: 'must be a lower-case RFC 1035 label of at most 40 characters, since a Service and longer names are made of it',
     got: name,
   });
+}
+
+/** The props of a route, which its base class is made of. */
+export function routeProps<T>(scope: Construct, id: string, props: T, kind: Kind<T>): T {
+  const path = scope.node.path === '' ? id : `${scope.node.path}/${id}`;
+  return checkedAt(path, () => checked(props, kind));
 }
 
 /** What every route kind shares: it belongs to one gateway and answers under one path prefix. */
@@ -279,7 +297,7 @@ export abstract class GatewayRoute extends Construct {
     super(scope, id);
     this.gateway = gateway;
     this.pathPrefix = pathPrefix;
-    this.routeName = checkLabel('name', routeName ?? labelOf(id));
+    this.routeName = checkedAt(this.node.path, () => checkLabel('name', routeName ?? labelOf(id)));
     this.node.addValidation({ validate: () => gateway._problemsOf(this) });
   }
 

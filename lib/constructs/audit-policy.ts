@@ -4,7 +4,7 @@ import { App, Yaml } from 'cdk8s';
 import { Construct } from 'constructs';
 import { auditRules } from '../manifests/audit-rules';
 import { checked, instanceOf, listOf, Shape, struct } from '../support/kinds';
-import { checkText, refuse } from '../support/text';
+import { checkedAt, checkText, refuse } from '../support/text';
 import { AgentGateway } from './agent-gateway';
 
 /** Properties of an `AuditPolicy`. */
@@ -28,10 +28,7 @@ export class AuditPolicy extends Construct {
 
   constructor(scope: Construct, id: string, props: AuditPolicyProps) {
     super(scope, id);
-    if (checked(props, PROPS).gateways.length === 0) {
-      refuse({ where: 'gateways', want: 'must list at least one gateway', got: props.gateways });
-    }
-    this.gateways = [...props.gateways];
+    this.gateways = checkedAt(this.node.path, () => checkedGateways(checked(props, PROPS)));
   }
 
   /** The policy as YAML text. */
@@ -70,4 +67,9 @@ export class AuditPolicy extends Construct {
     mkdirSync(dirname(path), { recursive: true });
     writeFileSync(path, this.toYaml());
   }
+}
+
+function checkedGateways({ gateways }: AuditPolicyProps): AgentGateway[] {
+  if (gateways.length > 0) return [...gateways];
+  return refuse({ where: 'gateways', want: 'must list at least one gateway', got: gateways });
 }

@@ -5,7 +5,7 @@ import { emit, isOurs } from '../manifests/k8s';
 import { publicHosts, serviceHosts } from '../spec/exposure';
 import { GatewaySpec } from '../spec/gateway-spec';
 import { checked, DURATION, FLAG, instanceOf, listOf, optional, Shape, struct, TEXT } from '../support/kinds';
-import { checkObjectName, refuse, say } from '../support/text';
+import { checkedAt, checkObjectName, refuse, say } from '../support/text';
 import { duplicateViolations } from '../validation/duplicates';
 import { AgentGateway } from './agent-gateway';
 
@@ -59,18 +59,8 @@ const PROPS = struct('GatewayCertificateProps', SHAPE);
 export class GatewayCertificate extends Construct {
   constructor(scope: Construct, id: string, props: GatewayCertificateProps) {
     super(scope, id);
-    const { gateway, issuer, clusterIssuer = false, duration } = checked(props, PROPS);
-    checkObjectName('issuer', issuer);
-    const dnsNames = props.dnsNames && checkedNames(props.dnsNames);
-    const seconds = duration?.toSeconds({ integral: false });
-    if (seconds !== undefined && !(Number.isInteger(seconds) && seconds >= 3600)) {
-      refuse({
-        where: 'duration',
-        want: 'must be whole seconds, and at least 1 hour',
-        got: duration!.toHumanString(),
-      });
-    }
-
+    const seconds = checkedAt(this.node.path, () => checkedSeconds(checked(props, PROPS)));
+    const { gateway, issuer, clusterIssuer = false, dnsNames } = props;
     const meta = {
       name: gateway.serviceName,
       namespace: gateway.namespaceName,
@@ -106,12 +96,25 @@ const namesOf = (spec: GatewaySpec) => [...new Set([...serviceHosts(spec), ...pu
 /** RFC 1123, and the wildcard of RFC 6125. */
 const DNS_NAME = /^(\*\.)?[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/;
 
-function checkedNames(names: string[]): string[] {
+/** How long it lasts, once all that the props say has been checked. */
+function checkedSeconds({ issuer, dnsNames, duration }: GatewayCertificateProps): number | undefined {
+  checkObjectName('issuer', issuer);
+  if (dnsNames !== undefined) checkNames(dnsNames);
+  const seconds = duration?.toSeconds({ integral: false });
+  if (seconds === undefined || (Number.isInteger(seconds) && seconds >= 3600)) return seconds;
+  return refuse({
+    where: 'duration',
+    want: 'must be whole seconds, and at least 1 hour',
+    got: duration!.toHumanString(),
+  });
+}
+
+function checkNames(names: string[]): void {
   const wrong = names.findIndex(
     (name, at) => !DNS_NAME.test(name) || name.length > 253 || names.indexOf(name) < at,
   );
-  if (names.length > 0 && wrong < 0) return names;
-  return refuse({
+  if (names.length > 0 && wrong < 0) return;
+  refuse({
     where: wrong < 0 ? 'dnsNames' : `dnsNames[${wrong}]`,
     want: 'must be one or more lower-case host names, each once; "*." may begin one',
     got: wrong < 0 ? names : names[wrong],

@@ -2,7 +2,7 @@ import { Construct } from 'constructs';
 import { asGiven, emit, isOurs } from '../manifests/k8s';
 import { backendTlsPolicySpec, exposureViolations, httpRouteSpec } from '../spec/exposure';
 import { checked, instanceOf, listOf, optional, Shape, struct, TEXT } from '../support/kinds';
-import { checkLabel, checkObjectName, refuse, say } from '../support/text';
+import { checkedAt, checkLabel, checkObjectName, refuse, say } from '../support/text';
 import { duplicateViolations } from '../validation/duplicates';
 import { CaBundle } from '../values/ca-bundle';
 import { Peer } from '../values/peer';
@@ -95,25 +95,14 @@ const PROPS = struct('GatewayExposureProps', SHAPE);
 export class GatewayExposure extends Construct {
   constructor(scope: Construct, id: string, props: GatewayExposureProps) {
     super(scope, id);
-    const { gateway, parents, routes, gatewayCa } = checked(props, PROPS);
-    if (parents.length === 0) {
-      refuse({ where: 'parents', want: 'must list at least one Gateway', got: parents });
-    }
-    parents.forEach(({ name, namespace, sectionName }, at) => {
-      checkObjectName(`parents[${at}].name`, name);
-      if (namespace !== undefined) checkLabel(`parents[${at}].namespace`, namespace);
-      if (sectionName !== undefined) checkObjectName(`parents[${at}].sectionName`, sectionName);
-    });
-    const foreign = routes?.find((route) => route.gateway !== gateway);
-    if (foreign !== undefined) {
-      refuse({ where: 'routes', want: 'must be routes of the gateway', got: foreign.node.path });
-    }
+    checkedAt(this.node.path, () => checkValues(checked(props, PROPS)));
+    const { gateway, parents, routes, gatewayCa } = props;
     gateway.allowFrom(props.peer);
     if (gatewayCa !== undefined) emitBackendTlsPolicy(gateway, gatewayCa);
 
     const names = routes?.map(({ routeName }) => routeName);
     const meta = {
-      name: checkObjectName('name', props.name ?? gateway.serviceName),
+      name: props.name ?? gateway.serviceName,
       namespace: gateway.namespaceName,
       labels: gateway._spec().labels,
     };
@@ -164,5 +153,21 @@ function emitBackendTlsPolicy(gateway: AgentGateway, ca: CaBundle): void {
       want: `must be the one of another GatewayExposure of the gateway, ${known._name}: a Service has one`,
       got: ca._name,
     });
+  }
+}
+
+function checkValues({ gateway, parents, routes, name: ownName }: GatewayExposureProps): void {
+  if (parents.length === 0) {
+    refuse({ where: 'parents', want: 'must list at least one Gateway', got: parents });
+  }
+  parents.forEach(({ name, namespace, sectionName }, at) => {
+    checkObjectName(`parents[${at}].name`, name);
+    if (namespace !== undefined) checkLabel(`parents[${at}].namespace`, namespace);
+    if (sectionName !== undefined) checkObjectName(`parents[${at}].sectionName`, sectionName);
+  });
+  if (ownName !== undefined) checkObjectName('name', ownName);
+  const foreign = routes?.find((route) => route.gateway !== gateway);
+  if (foreign !== undefined) {
+    refuse({ where: 'routes', want: 'must be routes of the gateway', got: foreign.node.path });
   }
 }

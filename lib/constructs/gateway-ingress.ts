@@ -16,7 +16,7 @@ import {
   struct,
   TEXT,
 } from '../support/kinds';
-import { checkObjectName, refuse, say } from '../support/text';
+import { checkedAt, checkObjectName, refuse, say } from '../support/text';
 import { duplicateViolations } from '../validation/duplicates';
 import { ingressViolations } from '../validation/ingress-violations';
 import { IngressController } from '../values/ingress-controller';
@@ -111,14 +111,10 @@ const PROPS = struct('GatewayIngressProps', SHAPE);
 export class GatewayIngress extends Construct {
   constructor(scope: Construct, id: string, props: GatewayIngressProps) {
     super(scope, id);
-    const { gateway, routes, tlsSecretName, name } = checked(props, PROPS);
-    const foreign = routes?.find((route) => route.gateway !== gateway);
-    if (foreign !== undefined) {
-      refuse({ where: 'routes', want: 'must be routes of the gateway', got: foreign.node.path });
-    }
-    if (tlsSecretName !== undefined) checkObjectName('tlsSecretName', tlsSecretName);
+    checkedAt(this.node.path, () => checkValues(checked(props, PROPS)));
+    const { gateway, routes, tlsSecretName, name } = props;
     const ingress: IngressSpec = {
-      className: checkObjectName('ingressClassName', props.ingressClassName),
+      className: props.ingressClassName,
       controller: props.controller,
       tlsSecretName,
       defaultCertificate: props.defaultCertificate ?? false,
@@ -134,7 +130,7 @@ export class GatewayIngress extends Construct {
       ...ownAnnotations(ingress, effectiveConfig(spec()).limits.maxBodyBytes),
     });
     const meta = {
-      name: checkObjectName('name', name ?? gateway.serviceName),
+      name: name ?? gateway.serviceName,
       namespace: gateway.namespaceName,
       labels: spec().labels,
     };
@@ -149,5 +145,16 @@ export class GatewayIngress extends Construct {
     this.node.addValidation({
       validate: () => [...ingressViolations(spec(), ingress), ...duplicateViolations(this, isOurs)].map(say),
     });
+  }
+}
+
+function checkValues({ gateway, routes, ...names }: GatewayIngressProps): void {
+  const foreign = routes?.find((route) => route.gateway !== gateway);
+  if (foreign !== undefined) {
+    refuse({ where: 'routes', want: 'must be routes of the gateway', got: foreign.node.path });
+  }
+  for (const prop of ['tlsSecretName', 'ingressClassName', 'name'] as const) {
+    const name = names[prop];
+    if (name !== undefined) checkObjectName(prop, name);
   }
 }

@@ -17,7 +17,7 @@ import {
   struct,
   TEXT,
 } from '../support/kinds';
-import { refuse, say } from '../support/text';
+import { checkedAt, refuse, say } from '../support/text';
 import { duplicateViolations } from '../validation/duplicates';
 import { GatewayAlert } from '../values/gateway-alert';
 import { AgentGateway } from './agent-gateway';
@@ -108,9 +108,11 @@ const RUNBOOK = 'https://github.com/cdk8s-agentgateway/cdk8s-agentgateway/blob/m
 export class GatewayMonitoring extends Construct {
   constructor(scope: Construct, id: string, props: GatewayMonitoringProps) {
     super(scope, id);
-    checkAlerting(checked(props, PROPS));
+    const seconds = checkedAt(this.node.path, () => {
+      checkAlerting(checked(props, PROPS));
+      return scrapeSeconds(props.scrapeInterval);
+    });
     const { gateway, runbookUrl = RUNBOOK, without = [], dashboard = false } = props;
-    const seconds = scrapeSeconds(props.scrapeInterval);
     const meta = {
       name: gateway.serviceName,
       namespace: gateway.namespaceName,

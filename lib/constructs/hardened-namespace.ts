@@ -14,7 +14,7 @@ import {
 import { Quota } from '../spec/quota';
 import { checked, instanceOf, NUMBER, optional, recordOf, Shape, SIZE, struct, TEXT } from '../support/kinds';
 import { mebibytes, millicores } from '../support/quantity';
-import { checkNamespace, refuse, say } from '../support/text';
+import { checkedAt, checkNamespace, refuse, say } from '../support/text';
 import { duplicateViolations } from '../validation/duplicates';
 import { quotaViolations } from '../validation/quota-violations';
 import { Admission, AdmissionRule } from '../values/admission';
@@ -84,10 +84,14 @@ const PROPS = struct('HardenedNamespaceProps', SHAPE);
 const ADMISSION_GROUP = 'admissionregistration.k8s.io/v1';
 
 function checkedQuota({
+  name,
+  minKubernetesVersion,
   maxPods = 50,
   maxCpu = 16,
   maxMemory = Size.gibibytes(32),
 }: HardenedNamespaceProps): Quota {
+  checkNamespace('name', name);
+  if (minKubernetesVersion !== undefined) checkKubernetesVersion(minKubernetesVersion);
   if (!Number.isInteger(maxPods) || maxPods < 1) {
     refuse({ where: 'maxPods', want: 'must be a whole number above 0', got: maxPods });
   }
@@ -120,11 +124,10 @@ export class HardenedNamespace extends Construct {
 
   constructor(scope: Construct, id: string, props: HardenedNamespaceProps) {
     super(scope, id);
-    this.namespaceName = checkNamespace('name', checked(props, PROPS).name);
-    this._minKubernetesVersion =
-      props.minKubernetesVersion && checkKubernetesVersion(props.minKubernetesVersion);
+    const quota = checkedAt(this.node.path, () => checkedQuota(checked(props, PROPS)));
+    this.namespaceName = props.name;
+    this._minKubernetesVersion = props.minKubernetesVersion;
     AppRegistry.of(this).addVersioned(this);
-    const quota = checkedQuota(props);
 
     this.emitNamespace(props.labels);
     this.emitDefaults();

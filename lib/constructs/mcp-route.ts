@@ -4,7 +4,6 @@ import { portOf } from '../spec/flow-graph';
 import type { RouteSpec } from '../spec/gateway-spec';
 import { checkFields } from '../support/fields';
 import {
-  checked,
   DURATION,
   instanceOf,
   listOf,
@@ -15,7 +14,7 @@ import {
   struct,
   TEXT,
 } from '../support/kinds';
-import { refuse } from '../support/text';
+import { checkedAt, refuse } from '../support/text';
 import { AuthProfile } from '../values/auth-profile';
 import { checkBackendHeader } from '../values/backend-header';
 import { CaBundle } from '../values/ca-bundle';
@@ -27,7 +26,7 @@ import { RateLimit } from '../values/rate-limit';
 import { SecretSource } from '../values/secret-source';
 import { EXCHANGE, OUTLIER, RULE, TIMEOUTS } from '../values/shapes';
 import { TokenExchange } from '../values/token-exchange';
-import { AgentGateway, GatewayRoute } from './agent-gateway';
+import { AgentGateway, GatewayRoute, routeProps } from './agent-gateway';
 
 /** Properties of an `McpRoute`. */
 export interface McpRouteProps {
@@ -245,25 +244,9 @@ export class McpRoute extends GatewayRoute {
   private readonly backendUrl: string;
 
   constructor(scope: Construct, id: string, props: McpRouteProps) {
-    super(scope, id, checked(props, PROPS).gateway, props.pathPrefix ?? '/mcp', props.name);
+    super(scope, id, routeProps(scope, id, props, PROPS).gateway, props.pathPrefix ?? '/mcp', props.name);
     this.props = props;
-    this.backendUrl = backendUrl(props.backend);
-    if (props.credential === undefined && (props.credentialHeader ?? props.credentialPrefix) !== undefined) {
-      refuse({
-        where: 'credentialHeader',
-        want: 'must go with a credential',
-        got: props.credentialHeader ?? props.credentialPrefix,
-      });
-    }
-    if (props.credential !== undefined && props.tokenExchange !== undefined) {
-      refuse({
-        where: 'tokenExchange',
-        want: 'must not stand beside a credential: the backend gets one of them',
-        got: props.tokenExchange.url,
-      });
-    }
-    checkValues(props);
-    checkEndpoints(this.backendUrl, props.backendEndpoints ?? []);
+    this.backendUrl = checkedAt(this.node.path, () => checkedBackend(props));
     props.gateway.addRoute(this);
   }
 
@@ -298,6 +281,28 @@ export class McpRoute extends GatewayRoute {
       tokenExchange: props.tokenExchange,
     };
   }
+}
+
+/** What the props say of the backend agrees; its URL. */
+function checkedBackend(props: McpRouteProps): string {
+  const url = backendUrl(props.backend);
+  if (props.credential === undefined && (props.credentialHeader ?? props.credentialPrefix) !== undefined) {
+    refuse({
+      where: 'credentialHeader',
+      want: 'must go with a credential',
+      got: props.credentialHeader ?? props.credentialPrefix,
+    });
+  }
+  if (props.credential !== undefined && props.tokenExchange !== undefined) {
+    refuse({
+      where: 'tokenExchange',
+      want: 'must not stand beside a credential: the backend gets one of them',
+      got: props.tokenExchange.url,
+    });
+  }
+  checkValues(props);
+  checkEndpoints(url, props.backendEndpoints ?? []);
+  return url;
 }
 
 /** Values that have no factory are checked where they are handed over. */

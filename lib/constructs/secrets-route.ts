@@ -1,14 +1,14 @@
 import { Construct } from 'constructs';
 import type { RouteSpec } from '../spec/gateway-spec';
 import { checkFields } from '../support/fields';
-import { checked, FLAG, instanceOf, listOf, optional, recordOf, Shape, struct, TEXT } from '../support/kinds';
-import { checkObjectName, refuse } from '../support/text';
+import { FLAG, instanceOf, listOf, optional, recordOf, Shape, struct, TEXT } from '../support/kinds';
+import { checkedAt, checkObjectName, refuse } from '../support/text';
 import { AuthProfile } from '../values/auth-profile';
 import { ROUTE_TIMEOUTS } from '../values/config-fields';
 import { RouteTimeouts } from '../values/limits';
 import { RateLimit } from '../values/rate-limit';
 import { TIMEOUTS } from '../values/shapes';
-import { AgentGateway, GatewayRoute } from './agent-gateway';
+import { AgentGateway, GatewayRoute, routeProps } from './agent-gateway';
 
 /** Properties of a `SecretsRoute`. */
 export interface SecretsRouteProps {
@@ -98,12 +98,8 @@ export class SecretsRoute extends GatewayRoute {
   private readonly props: SecretsRouteProps;
 
   constructor(scope: Construct, id: string, props: SecretsRouteProps) {
-    super(scope, id, checked(props, PROPS).gateway, props.pathPrefix ?? '/secrets', props.name);
-    if (props.secretNames.length === 0) {
-      refuse({ where: 'secretNames', want: 'must list at least one Secret', got: props.secretNames });
-    }
-    checkFields('timeouts', props.timeouts ?? {}, ROUTE_TIMEOUTS);
-    props.secretNames.forEach((name, at) => checkObjectName(`secretNames[${at}]`, name));
+    super(scope, id, routeProps(scope, id, props, PROPS).gateway, props.pathPrefix ?? '/secrets', props.name);
+    checkedAt(this.node.path, () => checkValues(props));
     this.props = props;
     props.gateway.addRoute(this);
   }
@@ -123,4 +119,12 @@ export class SecretsRoute extends GatewayRoute {
       insecurePlainHttp,
     };
   }
+}
+
+function checkValues({ secretNames, timeouts = {} }: SecretsRouteProps): void {
+  if (secretNames.length === 0) {
+    refuse({ where: 'secretNames', want: 'must list at least one Secret', got: secretNames });
+  }
+  checkFields('timeouts', timeouts, ROUTE_TIMEOUTS);
+  secretNames.forEach((name, at) => checkObjectName(`secretNames[${at}]`, name));
 }

@@ -1,6 +1,7 @@
 /** Props as fields of the proxy's config: written, and checked one by one as its schema checks them. */
 import { Duration, Size } from 'cdk8s';
 import { valueProblems } from './parser';
+import { refuseAs } from './text';
 
 /** Props of one shape and the fields that they become; `at` is a place of docs/reference/config.md. */
 export interface Fields<T> {
@@ -44,7 +45,7 @@ export function checkFields<O extends object>(where: string, props: O, { at, of 
     const value = inUnits(props[prop]);
     if (value === undefined) continue;
     const [problem] = valueProblems(joined(at, field), joined(where, prop), value);
-    if (problem !== undefined) throw new Error(problem);
+    if (problem !== undefined) refuseAs(problem);
   }
 }
 

@@ -15,9 +15,39 @@ export function say({ where, want, got, next }: Violation): string {
   return withoutUserinfo(`${where}: ${want}${seen}${advice}`);
 }
 
+/** What `refuse` throws. */
+class Refusal extends Error {
+  private isPlaced = false;
+
+  /** Names the construct whose prop it is about, once. The stack is not written before somebody reads it. */
+  public place(path: string): void {
+    if (!this.isPlaced) this.message = `[${path}] ${this.message}`;
+    this.isPlaced = true;
+  }
+}
+
 /** Ends a factory: a value that is wrong by itself is refused at once, with the user's own line on the stack. */
 export function refuse(violation: Violation): never {
-  throw new Error(say(violation));
+  return refuseAs(say(violation));
+}
+
+/** Ends a factory with what the proxy's parser says of its value. */
+export function refuseAs(problem: string): never {
+  throw new Refusal(problem);
+}
+
+/**
+ * Checks what a construct is given: a refusal names the construct as the report of synth does.
+ *
+ * @param path of the construct in its app
+ */
+export function checkedAt<T>(path: string, check: () => T): T {
+  try {
+    return check();
+  } catch (cause) {
+    if (cause instanceof Refusal) cause.place(path);
+    throw cause;
+  }
 }
 
 /** As JSON, without the credentials of URLs in it, and cut short. */

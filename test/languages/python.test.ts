@@ -34,7 +34,7 @@ const RULES: [string, string][] = [
   ],
   [
     "HardenedNamespace(chart, 'Namespace', name='AIOPS')",
-    'name: must be a lower-case RFC 1123 label of at most 63 characters, got "AIOPS"; did you mean "aiops"?',
+    '[gateway/Namespace] name: must be a lower-case RFC 1123 label of at most 63 characters, got "AIOPS"; did you mean "aiops"?',
   ],
   [
     `GatewayIngress(${INGRESS}, peer=Peer.namespace('ingress'))`,
@@ -42,7 +42,7 @@ const RULES: [string, string][] = [
   ],
   [
     `GatewayIngress(${INGRESS}, tls_secret_name='', peer=Peer.namespace('ingress'))`,
-    'tlsSecretName: must be the name of a Kubernetes object (lower-case RFC 1123 subdomain), got ""',
+    '[gateway/Ingress] tlsSecretName: must be the name of a Kubernetes object (lower-case RFC 1123 subdomain), got ""',
   ],
   [
     "Peer.cidr('10.0.0.0')",

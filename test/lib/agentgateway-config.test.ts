@@ -232,7 +232,7 @@ describe('agentgateway', () => {
       ...['mcp-session-id', 'mcp-protocol-version', 'last-event-id', 'x-backend-answered', 'accept'],
     ])('but not %s', (name) => {
       expect(refusal({ [name]: 'a' })).toBe(
-        `backendHeaders.${name}: ${TAKEN}; credential, backendHost and methods are props of the route`,
+        `[test/Mcp] backendHeaders.${name}: ${TAKEN}; credential, backendHost and methods are props of the route`,
       );
     });
     it('but not that of the credential', () => {
@@ -242,13 +242,16 @@ describe('agentgateway', () => {
     it.each([
       [
         { 'x-api-key': 'hunter2' },
-        /^backendHeaders\.x-api-key: .*; give credential with credentialHeader: "x-api-key"$/,
+        /^\[test\/Mcp\] backendHeaders\.x-api-key: .*; give credential with credentialHeader: "x-api-key"$/,
       ],
       [{ 'x-auth-token': 'a' }, /its name says that it is a secret/],
-      [{ 'X-Tenant': 'a' }, /^backendHeaders\.X-Tenant: must have the name of a header, in lower case/],
+      [
+        { 'X-Tenant': 'a' },
+        /^\[test\/Mcp\] backendHeaders\.X-Tenant: must have the name of a header, in lower case/,
+      ],
       [{ 'x tenant': 'a' }, /must have the name of a header/],
       [{ ['x'.repeat(65)]: 'a' }, /at most 64 characters/],
-      [{ 'x-a': '' }, /^backendHeaders\.x-a: must be 1 to 1024 characters of printable ASCII/],
+      [{ 'x-a': '' }, /^\[test\/Mcp\] backendHeaders\.x-a: must be 1 to 1024 characters of printable ASCII/],
       [{ 'x-a': ' a' }, /no space around/],
       [{ 'x-a': 'a\r\nx-b: c' }, /printable ASCII/],
       [{ 'x-a': 'é' }, /printable ASCII/],
@@ -314,44 +317,6 @@ describe('agentgateway', () => {
         '[test/Mcp] backendCertificateSecret: must go with an https backend, got "http://mcp:5000"',
         '[test/Mcp] backendServerName: must go with an https backend, got "http://mcp:5000"',
       ]);
-    });
-  });
-  describe('gives a backend its credential', () => {
-    const of = (mcp: GatewayOptions['mcp'], dataPlane = DataPlane.agentgateway()): GatewayOptions => ({
-      gateway: { dataPlane },
-      mcp: { credential, ...mcp },
-    });
-    const keyOf = (options: GatewayOptions) => {
-      const { routes, binds } = configOf(options);
-      return (routes ?? binds[0].listeners[0].routes)[0].backends[0].policies.backendAuth.key;
-    };
-    const file = { file: '/etc/agentgateway/routes/mcp/credential' };
-
-    it('as "Authorization: Bearer", or in the field and form that the route says', () => {
-      expect([keyOf(of({})), keyOf(of({}, old))]).toEqual([file, file]);
-      const sent = (mcp: GatewayOptions['mcp']) => keyOf(of(mcp)).location.header;
-      expect(keyOf(of({ credentialPrefix: 'Basic ' })).value).toEqual(file);
-      expect(sent({ credentialPrefix: 'Basic ' })).toEqual({ name: 'authorization', prefix: 'Basic ' });
-      expect(sent({ credentialHeader: 'x-api-key' })).toEqual({ name: 'x-api-key', prefix: 'Bearer ' });
-      expect(sent({ credentialHeader: 'x-api-key', credentialPrefix: '' })).toEqual({
-        name: 'x-api-key',
-        prefix: '',
-      });
-    });
-    it.each([{ credentialHeader: 'x-api-key' }, { credentialPrefix: '' }])(
-      'not as %j where agentgateway is of 0.12, which knows one form',
-      (mcp) => {
-        expect(problems(() => gatewayChart(of(mcp, old)))).toEqual([
-          expect.stringMatching(/route "mcp" credentialHeader: must be left out with agentgateway v0\.12/),
-        ]);
-      },
-    );
-    it('with no dollar sign, which agentgateway would take for a variable of its environment', () => {
-      expect(problems(() => gatewayChart(of({ credentialPrefix: '${HOME} ' })))).toEqual([
-        expect.stringMatching(/dataPlane: must have no "\$" in any value: .*, got "prefix: /),
-      ]);
-      const direct = DataPlane.direct();
-      expect(problems(() => gatewayChart(of({ credentialPrefix: '${HOME} ' }, direct)))).toEqual([]);
     });
   });
   it('has an address for each endpoint', () => {

@@ -139,6 +139,10 @@ const cases = callables.flatMap((callable) =>
   }),
 );
 
+/** A constructor names the construct, too. */
+const wordingOf = ({ method }: Callable) =>
+  method === undefined ? /^\[chart\/Id\] [^\s:]+: must .+, got .+/ : /^[^\s:]+: must .+, got .+/;
+
 describe('a value of a wrong kind', () => {
   it('is tried at every public prop of every construct and factory', () => {
     const names = callables.map(({ className, method = 'new' }) => `${className}.${method}`);
@@ -157,7 +161,8 @@ describe('a value of a wrong kind', () => {
       if (isRest && rest.length === 0) continue;
       const error = errorOf(() => call(callable, [...good.slice(0, at), ...rest, ...good.slice(at + 1)]));
       expect([String(value), error?.name]).toEqual([String(value), 'Error']);
-      expect(error!.message).toMatch(/^[^\s:]+: must .+, got .+/);
+      expect(error!.message).toMatch(wordingOf(callable));
+      expect(error!.stack).toContain(error!.message);
       if (path.includes('.'))
         expect(error!.message.split(':')[0]).toMatch(new RegExp(`${ending(path)}(\\.\\w+)?$`));
       if (model.kind === 'class') expect(error!.message).toMatch(/; for example \S+/);
@@ -187,16 +192,16 @@ describe('props', () => {
     const message = (more: object) =>
       errorOf(() => new untyped.AgentGateway(chart(), 'Id', { ...props, ...more }))?.message;
     expect(message({ jwks: 'jwks.json' })).toBe(
-      'jwks: must be a JwksSource, got "a string"; for example JwksSource.fromFile("jwks.json")',
+      '[test/Id] jwks: must be a JwksSource, got "a string"; for example JwksSource.fromFile("jwks.json")',
     );
     expect(message({ memory: '256Mi' })).toBe(
-      'memory: must be a Size, got "256Mi"; for example Size.mebibytes(256)',
+      '[test/Id] memory: must be a Size, got "256Mi"; for example Size.mebibytes(256)',
     );
     expect(message({ auth: 'dpop' })).toBe(
-      'auth: must be an AuthProfile, got "dpop"; for example AuthProfile.dpop()',
+      '[test/Id] auth: must be an AuthProfile, got "dpop"; for example AuthProfile.dpop()',
     );
     expect(message({ image: 'node:24' })).toMatch(
-      /^image: must be an Image, got "node:24"; for example Image/,
+      /^\[test\/Id\] image: must be an Image, got "node:24"; for example Image/,
     );
   });
 
