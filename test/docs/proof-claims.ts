@@ -195,8 +195,8 @@ export const PROPS: readonly Claim[] = [
       'the restricted profile, digests, no secrets in variables, no wildcards in roles, default deny, in charts of any library',
     shownBy: [
       'test/e2e/cluster/hardening.test.ts › refuses what the plugin finds, for the same checks, and takes the rest',
-      'test/package/validation.test.ts › finds nothing in the apps of this library',
-      'test/package/validation.test.ts › fails the synth of a chart that breaks a rule',
+      'test/languages/validation.test.ts › finds nothing in the apps of this library',
+      'test/languages/validation.test.ts › fails the synth of a chart that breaks a rule',
     ],
   },
   {
