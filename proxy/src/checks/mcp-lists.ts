@@ -2,7 +2,7 @@ import type { McpRule } from '../config/index.js';
 import { isObject, looksLike } from './mcp.js';
 import { methodFits, rulesFor, type RuleSubject } from './mcp-rules.js';
 import { parseJsonObject, type JsonBounds, type Revive } from './strict-json.js';
-import { mayExpandTo } from './uri-template.js';
+import { templateMatcher } from './uri-template.js';
 
 /** A list in a result of MCP. */
 interface ListKind {
@@ -73,7 +73,7 @@ function isUsable(entry: unknown, { usedBy, name }: ListKind, usable: readonly M
   if (!isObject(entry) || looksLike(entry, [name])) return false;
   const value = entry[name];
   if (typeof value !== 'string') return false;
-  const isIt = (named: string) => (name === 'uriTemplate' ? mayExpandTo(value, named) : value === named);
+  const isIt = name === 'uriTemplate' ? templateMatcher(value) : (named: string) => named === value;
   return usable.some(
     ({ method, names }) => methodFits(method, usedBy) && (names === undefined || names.some(isIt)),
   );

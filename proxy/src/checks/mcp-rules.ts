@@ -1,6 +1,6 @@
 import type { McpRule } from '../config/index.js';
 import type { McpReference } from './mcp.js';
-import { mayExpandTo } from './uri-template.js';
+import { templateMatcher } from './uri-template.js';
 
 /** Whom rules are for, as far as it was proved. */
 export type RuleSubject =
@@ -35,7 +35,7 @@ export const decideReference = (
   caller: RuleSubject,
   { usedBy, name, isTemplate }: McpReference,
 ): RuleDecision =>
-  decide(allow, caller, usedBy, (named) => (isTemplate ? mayExpandTo(name, named) : named === name));
+  decide(allow, caller, usedBy, isTemplate ? templateMatcher(name) : (named) => named === name);
 
 /** @param isNamed whether a name of a rule is that of the message */
 function decide(

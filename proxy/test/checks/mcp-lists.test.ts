@@ -1,7 +1,7 @@
 import { ListScanner } from '../../src/checks/list-scanner.js';
 import { cutLists, hidesSome } from '../../src/checks/mcp-lists.js';
-import type { RuleSubject } from '../../src/checks/mcp-rules.js';
-import { mayExpandTo } from '../../src/checks/uri-template.js';
+import { decideReference, type RuleSubject } from '../../src/checks/mcp-rules.js';
+import { templateMatcher } from '../../src/checks/uri-template.js';
 import type { McpRule } from '../../src/config/index.js';
 
 const rule = (more: Partial<McpRule>): McpRule => ({ method: 'tools/call', requiredScopes: [], ...more });
@@ -126,7 +126,7 @@ describe('hidesSome', () => {
   });
 });
 
-describe('mayExpandTo', () => {
+describe('templateMatcher', () => {
   it.each<[string, string, boolean]>([
     ['a://{x}/b', 'a://1/b', true],
     ['a://{x}/b', 'a:///b', true],
@@ -139,12 +139,25 @@ describe('mayExpandTo', () => {
     ['{a}/{b}/{c}', '1/2/3', true],
     ['{a}/{b}/{c}', '1/2', false],
   ])('%s to %s: %s', (template, uri, may) => {
-    expect(mayExpandTo(template, uri)).toBe(may);
+    expect(templateMatcher(template)(uri)).toBe(may);
   });
   it('takes no longer for a template of many expressions', () => {
     const began = performance.now();
-    expect(mayExpandTo('{a}x'.repeat(20_000) + 'y', 'x'.repeat(20_000))).toBe(false);
+    expect(templateMatcher('{a}x'.repeat(20_000) + 'y')('x'.repeat(20_000))).toBe(false);
     expect(performance.now() - began).toBeLessThan(500);
+  });
+  it('takes a template as long as a body apart once, however many names the rules have', () => {
+    const names = Array.from({ length: 500 }, (_, i) => `a://${i}`);
+    const began = performance.now();
+    const reference = {
+      usedBy: 'resources/read',
+      name: '{}'.repeat(500_000) + 'x',
+      isTemplate: true,
+    } as const;
+    expect(decideReference([rule({ method: 'resources/read', names })], known(), reference)).toEqual({
+      kind: 'not_allowed',
+    });
+    expect(performance.now() - began).toBeLessThan(2_000);
   });
 });
 
