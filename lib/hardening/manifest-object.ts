@@ -22,13 +22,29 @@ export interface Pod {
   readonly containers: readonly Field[];
 }
 
-/** The objects of a document, of which a List has several; none in an empty one. */
-export function objectsOf(file: string, document: unknown): ManifestObject[] {
+/** What an object is where it does not say it: a DeploymentList has Deployments. */
+interface Type {
+  readonly kind?: string;
+  readonly apiVersion?: string;
+}
+
+/** What it says of it. */
+const typeOf = (root: Field): Type => {
+  const [kind, apiVersion] = [root.at('kind').text, root.at('apiVersion').text];
+  return { ...(kind === undefined ? {} : { kind }), ...(apiVersion === undefined ? {} : { apiVersion }) };
+};
+
+/** The objects of a document: several where it has items, which makes it a list to kubectl; none in an empty one. */
+export function objectsOf(file: string, document: unknown, inherited: Type = {}): ManifestObject[] {
   const root = new Field('', document);
-  const kind = root.at('kind').text;
-  if (kind === 'List') return root.at('items').items.flatMap(({ value }) => objectsOf(file, value));
+  const { kind, apiVersion } = { ...inherited, ...typeOf(root) };
+  const { items } = root.at('items');
+  if (items.length > 0) {
+    const type = { kind: kind?.replace(/List$/, '') || undefined, apiVersion };
+    return items.flatMap(({ value }) => objectsOf(file, value, type));
+  }
   if (kind === undefined) return [];
-  const [group, version] = (root.at('apiVersion').text ?? '').split('/');
+  const [group, version] = (apiVersion ?? '').split('/');
   const metadata = root.at('metadata');
   return [
     {

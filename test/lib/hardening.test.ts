@@ -105,6 +105,10 @@ describe('the restricted profile', () => {
     expect(await foundIn(list)).toEqual([
       'pod-security/hostNamespaces: PodTemplate apps/app template.spec.hostPID: must be false or left out, got true',
     ]);
+    // kubectl takes whatever has items for a list, and its items for what it is a list of.
+    const ofKind = { apiVersion: 'v1', kind: 'PodTemplateList', items: [{ metadata, template }] };
+    const nested = { apiVersion: 'v1', kind: 'List', items: [list, ofKind] };
+    expect(await foundIn(nested)).toHaveLength(2);
     expect(
       await found({ apiVersion: 'batch.volcano.sh/v1alpha1', kind: 'Job', metadata, spec: { template } }),
     ).toEqual([]);
