@@ -94,11 +94,14 @@ interface Subjects {
   readonly unread: readonly Finding[];
 }
 
+/** On one line, too: JSON as jq -c writes it. */
+const IS_MANIFEST = /(^|[\s{,])(["']?)kind\2\s*:/m;
+
 function readSubjects(paths: readonly string[]): Subjects {
   const certificates = new Map<string, string>();
   const objects = paths.flatMap(filesAt).flatMap((file) => {
     const text = readInput(file).toString('utf8');
-    if (!hasCertificates(text) || /^ *("?)kind\1:/m.test(text)) return objectsOf(text, file);
+    if (!hasCertificates(text) || IS_MANIFEST.test(text)) return objectsOf(text, file);
     certificates.set(file, text);
     return [];
   });

@@ -58,7 +58,16 @@ export function objectsOf(text: string, file: string): unknown[] {
       throw new CliError(file, 'must be YAML that can be read', (cause as Error).message);
     }
   });
-  return objects
-    .flatMap((object) => (textAt(object, 'kind')?.endsWith('List') ? listAt(object, 'items') : [object]))
-    .filter((object) => textAt(object, 'kind') !== undefined);
+  return objects.flatMap(listed).filter((object) => textAt(object, 'kind') !== undefined);
 }
+
+/** What has items is a list, as it is to kubectl; those of a DeploymentList need not say that they are Deployments. */
+function listed(object: unknown): unknown[] {
+  if (!Array.isArray(at(object, 'items'))) return [object];
+  const [kind, apiVersion] = [textAt(object, 'kind')?.replace(/List$/, ''), textAt(object, 'apiVersion')];
+  const inherited = kind ? { kind, apiVersion } : {};
+  return listAt(object, 'items').flatMap((item) => listed(isNamed(item) ? { ...inherited, ...item } : item));
+}
+
+const isNamed = (value: unknown): value is object =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);

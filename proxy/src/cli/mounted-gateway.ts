@@ -46,7 +46,9 @@ export function gatewaysIn(objects: readonly unknown[]): MountedGateway[] {
 
 /** The proxy is what runs `proxy.mjs serve --config FILE`. */
 function configOf(container: unknown): string | undefined {
-  const words = [...listAt(container, 'command'), ...listAt(container, 'args')].map(String);
+  const words = [...listAt(container, 'command'), ...listAt(container, 'args')].filter(
+    (word) => typeof word === 'string',
+  );
   const isProxy = words.some((word) => word.endsWith('proxy.mjs')) && words.includes('serve');
   return isProxy ? words[words.indexOf('--config') + 1] : undefined;
 }

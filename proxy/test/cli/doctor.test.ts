@@ -24,6 +24,8 @@ const dir = mkdtempSync(join(tmpdir(), 'agw-doctor-'));
 const at = (...names: string[]) => join(dir, ...names);
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
+const AGW = join(import.meta.dirname, '..', '..', '..', 'assets', 'agw.mjs');
+
 const said = (findings: readonly Finding[]) =>
   findings.map(({ result, of, got }) => `${result}: ${of}: ${got}`);
 const results = (findings: readonly Finding[]) => findings.map(({ result }) => result);
@@ -127,6 +129,7 @@ describe('agw doctor: nodes and their network', () => {
     ['k3s', [], 'ok', 'v1.34.0+k3s1'],
     ['kind', [set('kindnet')], 'unknown', 'v1.34.0'],
     ['something else', [set('acme-net')], 'unknown', 'v1.34.0'],
+    ['a plugin that says nothing of its nodes', [{ metadata: { name: 'cilium' } }], 'fault', 'v1.34.0'],
   ])('judges %s', async (_what, items, result, gitVersion) => {
     const asked = cluster({ '/apis/apps/v1/daemonsets': { items }, '/version': { gitVersion } });
     expect(results(await checkNetworkPlugin(asked))).toEqual([result]);
@@ -176,6 +179,82 @@ describe('agw doctor: APIs', () => {
     expect(said(await checkApis([scaler], asked))).toEqual([
       'ok: autoscaling/v2: served',
       'fault: metrics.k8s.io/v1beta1: not served',
+    ]);
+  });
+});
+
+describe('agw doctor: hostile manifests', () => {
+  const kinds = (apiVersions: readonly string[]) =>
+    apiVersions.map((apiVersion) => ({ apiVersion, kind: 'Thing', metadata: { name: 'thing' } }));
+
+  it('ask for no other path of the API server than that of an API', async () => {
+    const paths: string[] = [];
+    const asked: Cluster = {
+      ...cluster({}),
+      get: (path) => Promise.resolve(void paths.push(path)),
+    };
+    const hostile = [
+      '../api/v1/namespaces/web/services/http:admin:80/proxy/v1',
+      'a.b/v1/../../../api',
+      'x/v1?y',
+    ];
+    expect(results(await checkApis(kinds(hostile), asked))).toEqual(['fault', 'fault', 'fault']);
+    expect(paths).toEqual([]);
+  });
+  it('start a few kubectl at once, however many APIs they name', () => {
+    mkdirSync(at('bin'));
+    const log = at('log');
+    const script = `#!/bin/sh\nprintf + >> ${log}\n/bin/sleep 0.1\nprintf -- - >> ${log}\necho '{}'\n`;
+    writeFileSync(at('bin', 'kubectl'), script, { mode: 0o755 });
+    const manifest = at('many.json');
+    const items = kinds(Array.from({ length: 40 }, (_, i) => `g${i}.example/v1`));
+    writeFileSync(manifest, JSON.stringify({ kind: 'List', items }));
+    spawnSync(process.execPath, [AGW, 'doctor', manifest, '--cluster'], { env: { PATH: at('bin') } });
+    let [now, most] = [0, 0];
+    const calls = readFileSync(log, 'utf8');
+    for (const sign of calls) most = Math.max(most, (now += sign === '+' ? 1 : -1));
+    expect(calls.length).toBeGreaterThanOrEqual(80);
+    expect(most).toBeLessThanOrEqual(8);
+  });
+  it('are read where a value is of another kind than its field', async () => {
+    const odd = { toString: 'x', valueOf: 'x' };
+    const reads = gateway({ routes: [{ kind: 'secrets' }] });
+    const container = { command: [odd], args: [odd] };
+    const policy = {
+      kind: 'NetworkPolicy',
+      metadata: { namespace: 'aiops' },
+      spec: {
+        podSelector: {},
+        policyTypes: ['Egress'],
+        egress: [
+          {
+            to: [{ ipBlock: { cidr: '192.0.2.0/24', except: [odd] } }],
+            ports: [{ port: odd, endPort: odd }],
+          },
+        ],
+      },
+    };
+    const objects = [...reads, pod({ containers: [container] }), policy];
+    expect(results(await checkApiServer(objects, undefined))).toEqual(['unknown']);
+  });
+  it('hide nothing in a list of a list, or of a kind', async () => {
+    const ended = { data: { 'ca.crt': '-----BEGIN CERTIFICATE-----\nbm8=\n-----END CERTIFICATE-----\n' } };
+    const items = [
+      { kind: 'List', items: [{ kind: 'ConfigMap', metadata: { name: 'in-a-list' }, ...ended }] },
+    ];
+    const ofKind = {
+      kind: 'ConfigMapList',
+      apiVersion: 'v1',
+      items: [{ metadata: { name: 'of-a-kind' }, ...ended }],
+    };
+    writeFileSync(
+      at('lists.yaml'),
+      [{ kind: 'List', items }, ofKind].map((l) => JSON.stringify(l)).join('\n---\n'),
+    );
+    const { code, lines } = await run(at('lists.yaml'));
+    expect([code, lines.filter((line) => line.startsWith('FAULT'))]).toEqual([
+      1,
+      [expect.stringContaining('ConfigMap /in-a-list'), expect.stringContaining('ConfigMap /of-a-kind')],
     ]);
   });
 });
@@ -323,6 +402,11 @@ describe('agw doctor: certificates', () => {
   it('says of what is none that it is none', () => {
     const broken = '-----BEGIN CERTIFICATE-----\nbm8=\n-----END CERTIFICATE-----\n';
     expect(of(broken)).toEqual(['fault']);
+    // The last of its dates becomes one of month 13, which OpenSSL reads.
+    const der = Buffer.from(month.replace(/-----[^-]+-----|\n/g, ''), 'base64');
+    der.write('991399', der.lastIndexOf(Buffer.from([0x17, 0x0d])) + 2, 'latin1');
+    const pem = `-----BEGIN CERTIFICATE-----\n${der.toString('base64')}\n-----END CERTIFICATE-----\n`;
+    expect(of(pem)).toEqual(['fault']);
   });
   it('reads files and folders, prints a table, and ends with 1 for a fault', async () => {
     mkdirSync(at('manifests'));
@@ -474,8 +558,7 @@ it.each<[string[], string]>([
 });
 
 it('agw doctor says that it needs kubectl where there is none', () => {
-  const agw = join(import.meta.dirname, '..', '..', '..', 'assets', 'agw.mjs');
-  const { stdout } = spawnSync(process.execPath, [agw, 'doctor', at('month.crt'), '--cluster'], {
+  const { stdout } = spawnSync(process.execPath, [AGW, 'doctor', at('month.crt'), '--cluster'], {
     env: { PATH: at('nothing') },
     encoding: 'utf8',
   });

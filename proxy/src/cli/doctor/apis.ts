@@ -5,6 +5,8 @@ import { askCluster, type Cluster } from './cluster.js';
 import type { Finding } from './finding.js';
 
 const CHECK = 'API';
+/** A manifest is read, not trusted: what it says becomes a path of the API server. */
+const GROUP_VERSION = /^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?\/v[a-z0-9]{1,62}$/;
 
 export async function checkApis(
   objects: readonly unknown[],
@@ -17,6 +19,7 @@ export async function checkApis(
       if (cluster === undefined && need === undefined) return [];
       const from = need === undefined ? '' : ` (${need.needs})`;
       const question = { check: CHECK, of: apiVersion, want: `${[...kinds].join(', ')}${from}` };
+      if (!GROUP_VERSION.test(apiVersion)) return [noGroupVersion(apiVersion)];
       const served = await askCluster(cluster, question, async (asked) => {
         const got = await servedBy(asked, apiVersion);
         const missing = [...kinds].filter((kind) => !got.includes(kind));
@@ -30,6 +33,15 @@ export async function checkApis(
   );
   return found.flat();
 }
+
+const noGroupVersion = (apiVersion: string): Finding => ({
+  check: CHECK,
+  of: apiVersion,
+  want: 'apiVersion: GROUP/VERSION',
+  result: 'fault',
+  got: 'something else',
+  next: 'write it as the API has it',
+});
 
 /** Of every API beside the core: kinds that are used, but for those that the manifests define. */
 function apisOf(objects: readonly unknown[]): ReadonlyMap<string, ReadonlySet<string>> {

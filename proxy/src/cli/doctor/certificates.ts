@@ -79,5 +79,8 @@ function firstToEnd(all: readonly Validity[], now: number): Validity {
 
 function validityOf(pem: string): Validity {
   const { validFrom, validTo } = new X509Certificate(pem);
-  return { from: Date.parse(validFrom) / 1000, to: Date.parse(validTo) / 1000 };
+  const [from, to] = [validFrom, validTo].map((date) => Date.parse(date) / 1000) as [number, number];
+  // OpenSSL takes what is no date.
+  if (Number.isNaN(from + to)) throw new Error(`it is valid from ${validFrom} to ${validTo}`);
+  return { from, to };
 }

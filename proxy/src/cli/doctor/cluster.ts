@@ -7,6 +7,8 @@ const TIMEOUT_MS = 20_000;
 /** The ConfigMaps of a namespace with several gateways take some MiB. */
 const MAX_BYTES = 64 * 2 ** 20;
 const MOST_TOLD = 200;
+/** Each is a process of its own, and manifests may name any number of APIs. */
+const MOST_AT_ONCE = 8;
 
 export interface Cluster {
   /** JSON at a path of its API; undefined: nothing is there. Rejects where it cannot be asked. */
@@ -41,7 +43,27 @@ export function kubectlCluster({ kubeconfig, context }: ClusterOptions): Cluster
   };
 }
 
-function kubectl(args: readonly string[], input: string): Promise<string> {
+const turns = inTurns(MOST_AT_ONCE);
+const kubectl = (args: readonly string[], input: string) => turns(() => runKubectl(args, input));
+
+/** Runs no more than so many at once; others wait. */
+function inTurns(most: number): <T>(start: () => Promise<T>) => Promise<T> {
+  const waiting: (() => void)[] = [];
+  let running = 0;
+  return async (start) => {
+    if (running < most) running += 1;
+    else await new Promise<void>((resolve) => waiting.push(resolve));
+    try {
+      return await start();
+    } finally {
+      const next = waiting.shift();
+      if (next === undefined) running -= 1;
+      else next();
+    }
+  };
+}
+
+function runKubectl(args: readonly string[], input: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const child = execFile(
       'kubectl',

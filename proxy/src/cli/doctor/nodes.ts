@@ -68,7 +68,7 @@ function enforcerOf(set: unknown): string | undefined {
 function onEveryNode(plugin: string, set: unknown): Finding {
   const [ready, wanted] = [at(set, 'status', 'numberReady'), at(set, 'status', 'desiredNumberScheduled')];
   const got = `${plugin}, on ${String(ready)} of ${String(wanted)} nodes`;
-  return ready === wanted
+  return typeof ready === 'number' && ready > 0 && ready === wanted
     ? { ...CNI, result: 'ok', got }
     : { ...CNI, result: 'fault', got, next: `mend it: kubectl get daemonset ${nameOf(set)} -A` };
 }

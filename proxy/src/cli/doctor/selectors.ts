@@ -51,13 +51,16 @@ export function opens(rule: unknown, { address, port }: Target): boolean {
 function isPort(each: unknown, port: number): boolean {
   const [first, last] = [at(each, 'port'), at(each, 'endPort')];
   if ((textAt(each, 'protocol') ?? 'TCP') !== 'TCP') return false;
-  return first === undefined || first === port || (Number(first) <= port && port <= Number(last));
+  if (first === undefined || first === port) return true;
+  return typeof first === 'number' && typeof last === 'number' && first <= port && port <= last;
 }
 
 function isIn(block: unknown, address: string): boolean {
   const range = textAt(block, 'cidr');
   if (range === undefined || !holds(range, address)) return false;
-  return !listAt(block, 'except').some((excepted) => holds(String(excepted), address));
+  return !listAt(block, 'except').some(
+    (excepted) => typeof excepted === 'string' && holds(excepted, address),
+  );
 }
 
 function holds(range: string, address: string): boolean {
@@ -76,6 +79,6 @@ function holds(range: string, address: string): boolean {
 export const rangesOf = (rule: unknown): readonly string[] =>
   listAt(rule, 'to').flatMap((peer) => {
     const cidr = textAt(peer, 'ipBlock', 'cidr');
-    const ports = listAt(rule, 'ports').map((port) => String(at(port, 'port')));
+    const ports = listAt(rule, 'ports').map((port) => JSON.stringify(at(port, 'port')));
     return cidr === undefined ? [] : [`${cidr}:${ports.join(',') || '*'}`];
   });
