@@ -1,5 +1,5 @@
 /** What `serve` will need of the machine that it runs on, tried: `agw check` says it before. */
-import { accessSync, closeSync, constants, existsSync, openSync } from 'node:fs';
+import { accessSync, closeSync, constants, existsSync, openSync, statSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { dirname } from 'node:path';
 import type { Config } from './config/index.js';
@@ -19,8 +19,9 @@ function auditProblem(file: string | undefined): string | undefined {
   const there = existsSync(file);
   const directory = dirname(file);
   try {
-    // It is not opened for writing where it is not there: that would make it.
-    if (there) closeSync(openSync(file, 'a'));
+    // It is not opened for writing where it is not there: that would make it; nor is a pipe, which waits for a reader.
+    if (there && statSync(file).isFIFO()) accessSync(file, constants.W_OK);
+    else if (there) closeSync(openSync(file, 'a'));
     else accessSync(directory, constants.W_OK | constants.X_OK);
     return undefined;
   } catch (cause) {

@@ -499,6 +499,15 @@ describe('agw check', () => {
         `  audit.file: must be a file that can be written, got "${dir}" (EISDIR); mount a volume there that this user owns`,
       ]);
     });
+    it('does not wait for the reader of a pipe, nor end what it reads', async () => {
+      const pipe = at('audit.pipe');
+      execFileSync('mkfifo', [pipe]);
+      const file = await here({ audit: { file: pipe } });
+      const { status } = spawnSync(process.execPath, [agwFile, 'check', '--config', file], {
+        timeout: 10_000,
+      });
+      expect(status).toBe(0);
+    });
     it('says how many connections its descriptors are enough for, as serve does', async () => {
       const file = await here({});
       const limited = ['-c', 'ulimit -n 256; exec "$@"', 'sh', process.execPath, agwFile];
