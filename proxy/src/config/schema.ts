@@ -55,7 +55,7 @@ const issuer = z.strictObject({
   preset: z._default(preset, 'generic'),
   /**
    * For servers without a preset that sign access tokens without `typ: at+jwt`: any other `typ`, or none, passes on a
-   * token that is bound; not one that ends in `+jwt`, which names another use.
+   * token that is bound; not one that ends in `+jwt` or `+sd-jwt`, which names another use.
    */
   legacyTyp: z._default(z.boolean(), false),
   /** Keys of JWT access tokens; may be left out where `introspection` answers for all of them. */

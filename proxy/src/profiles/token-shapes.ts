@@ -60,10 +60,10 @@ const SHAPES: Readonly<Record<Preset, TokenShape>> = {
 /** RFC 9068 2.1: with and without the media type's prefix. */
 const ACCESS_TYPES = ['at+jwt', 'application/at+jwt'];
 /**
- * RFC 8725 3.11, RFC 7515 4.1.9: a type that is written so names a use of JWT: logout, a proof, a grant, a credential.
- * `legacyTyp` lets none of them pass.
+ * RFC 8725 3.11, RFC 7515 4.1.9: a type that is written so names a use of JWT: logout, a proof, a grant, a credential,
+ * which may be an SD-JWT (RFC 9901). `legacyTyp` lets none of them pass.
  */
-const NAMES_USE = /\+jwt$/i;
+const NAMES_USE = /\+(sd-)?jwt$/i;
 /**
  * Claims of ID tokens (OpenID Connect Core 2, 3.3.2.11; FAPI), and of logout tokens and other security events
  * (OpenID Connect Back-Channel Logout 2.4, RFC 8417 2.2), which access tokens have not.

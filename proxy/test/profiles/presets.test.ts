@@ -168,7 +168,7 @@ describe('typ', () => {
       'kb',
       'Secevent',
     ];
-    for (const typ of ['', 7, ...others.map((use) => `${use}+jwt`)])
+    for (const typ of ['', 7, ...others.map((use) => `${use}+jwt`), 'dc+sd-jwt', 'vc+SD-JWT'])
       expect((await decisionOf(fixture, '/dpop/legacy', legacy(typ))).reason).toBe('token_type_refused');
   });
 });
