@@ -64,8 +64,19 @@ export const generateSources = (languages: readonly string[], outdir: string) =>
 /** A program that is not there is a failure in CI; a registry that does not serve is nobody's fault here. */
 export type Fetched<T> = { readonly value: T } | { readonly missing: string; readonly isProgram: boolean };
 
-const NOT_SERVED =
-  /\b(403|404|5\d\d)\b|not available|not found in|could not (find|transfer|resolve)|no matching distribution|dial tcp/i;
+/** Words of pip, Maven and go, and none of a compiler: what cannot be built is a failure. */
+export const NOT_SERVED = new RegExp(
+  [
+    /\b(40[34]|410|429|5\d\d) (client error|server error|forbidden|not found|gone|bad|service|gateway|too many)/,
+    /\bstatus(?: code)?:? (40[34]|410|429|5\d\d)\b|\bhttp error (40[34]|410|429|5\d\d)\b/,
+    /could not (find|transfer) artifact|\bwas not found in \S+ during a previous attempt/,
+    /could not find a version that satisfies|no matching distribution found/,
+    /\bdial tcp\b|\btoolchain not available\b/,
+  ]
+    .map(({ source }) => source)
+    .join('|'),
+  'i',
+);
 
 /** What a package manager fetches, or why it cannot be had; another failure is thrown. */
 export function fetched<T>(what: string, fetch: () => T): Fetched<T> {
