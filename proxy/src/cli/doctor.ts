@@ -14,6 +14,7 @@ import { checkAppArmor, checkNetworkPlugin } from './doctor/nodes.js';
 import { checkRedis, redisOf, REDIS_OPTIONS } from './doctor/redis.js';
 import { checkVersions } from './doctor/versions.js';
 import { objectsOf, readInput } from './kube-objects.js';
+import { gatewaysIn } from './mounted-gateway.js';
 import { statusUrl } from './read-status.js';
 
 const OPTIONS = {
@@ -69,8 +70,18 @@ async function subjectsOf(
   const unread: Finding[] = [];
   const running = namespace !== undefined && cluster !== undefined;
   const objects = running ? await objectsIn(namespace, cluster, (finding) => unread.push(finding)) : [];
+  if (running && unread.length === 0 && gatewaysIn(objects).length === 0) unread.push(noGatewayIn(namespace));
   return { objects, certificates: new Map(), unread };
 }
+
+const noGatewayIn = (namespace: string): Finding => ({
+  check: 'what runs',
+  of: namespace,
+  want: 'a gateway',
+  result: 'fault',
+  got: 'no gateway',
+  next: 'name the namespace that it runs in',
+});
 
 async function checkObjects(
   objects: readonly unknown[],
@@ -90,7 +101,7 @@ interface Subjects {
   readonly objects: readonly unknown[];
   /** Name of a file -> PEM. */
   readonly certificates: ReadonlyMap<string, string>;
-  /** What may not be read. */
+  /** What may not be read, or is not there. */
   readonly unread: readonly Finding[];
 }
 
@@ -105,6 +116,13 @@ function readSubjects(paths: readonly string[]): Subjects {
     certificates.set(file, text);
     return [];
   });
+  if (objects.length === 0 && certificates.size === 0)
+    throw new CliError(
+      'MANIFEST',
+      'must have objects of Kubernetes, or certificates',
+      'none',
+      'did what writes them fail?',
+    );
   return { objects, certificates, unread: [] };
 }
 

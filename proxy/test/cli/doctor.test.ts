@@ -539,7 +539,21 @@ describe('agw doctor: the replay store', () => {
   });
 });
 
+it('agw doctor says where nothing runs in the namespace', () => {
+  mkdirSync(at('nothing-there'));
+  writeFileSync(at('nothing-there', 'kubectl'), `#!/bin/sh\necho '{"items":[]}'\n`, { mode: 0o755 });
+  const { status, stdout } = spawnSync(process.execPath, [AGW, 'doctor', '--namespace', 'typo'], {
+    env: { PATH: at('nothing-there') },
+    encoding: 'utf8',
+  });
+  expect([status, stdout]).toEqual([1, expect.stringMatching(/^FAULT +what runs +typo +no gateway /m)]);
+});
+
 it.each<[string[], string]>([
+  [
+    ['/dev/null'],
+    'MANIFEST: must have objects of Kubernetes, or certificates, got none; did what writes them fail?',
+  ],
   [[], 'MANIFEST: is required, or --namespace; name a file, a folder, or -'],
   [['/none.yaml'], '/none.yaml: must be a readable file, or - for standard input, got ENOENT'],
   [
