@@ -1,5 +1,5 @@
 import { AutoscalingSpec, GatewaySpec } from '../spec/gateway-spec';
-import { millicores } from '../support/quantity';
+import { millicores, thousands } from '../support/quantity';
 import { k8s } from './k8s';
 
 /** A pod takes its event streams with it: clients open them again at another, all at once. */
@@ -40,6 +40,6 @@ const streams = (count: number): k8s.MetricSpecV2 => ({
   type: 'Pods',
   pods: {
     metric: { name: 'agentgateway_open_streams' },
-    target: { type: 'AverageValue', averageValue: k8s.Quantity.fromString(String(count)) },
+    target: { type: 'AverageValue', averageValue: k8s.Quantity.fromString(thousands(count)) },
   },
 });

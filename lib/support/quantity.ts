@@ -31,6 +31,17 @@ export function mebibytesIn(text: string): number | undefined {
 /** 1500 is "1500m", 2000 is "2". */
 export const millicores = (count: number): string => (count % 1000 === 0 ? `${count / 1000}` : `${count}m`);
 
+const THOUSANDS = ['', 'k', 'M', 'G'];
+
+/** 1500 is "1500", 2000 is "2k". */
+export function thousands(count: number): string {
+  let [amount, unit] = [count, 0];
+  while (amount > 0 && amount % 1000 === 0 && unit < THOUSANDS.length - 1) {
+    [amount, unit] = [amount / 1000, unit + 1];
+  }
+  return `${amount}${THOUSANDS[unit]}`;
+}
+
 const MOST_MILLICORES = 64_000;
 
 /** What a container may ask for. */

@@ -15,7 +15,7 @@ import {
   Peer,
   ReplayStore,
 } from '../../lib';
-import { mebibytes, mebibytesIn, millicores } from '../../lib/support/quantity';
+import { mebibytes, mebibytesIn, millicores, thousands } from '../../lib/support/quantity';
 import {
   all,
   backendPeer,
@@ -192,6 +192,7 @@ describe('a quantity', () => {
       '1Ti',
     ]);
     expect([100, 1000, 1500, 16_000].map(millicores)).toEqual(['100m', '1', '1500m', '16']);
+    expect([999, 1000, 1500, 20_000, 1_000_000].map(thousands)).toEqual(['999', '1k', '1500', '20k', '1M']);
     for (const count of [1, 256, 1024, 1536, 32_768]) expect(mebibytesIn(mebibytes(count))).toBe(count);
     const objects = manifests({ gateway: { memory: Size.gibibytes(1), workers: 10 } });
     expect(pod(objects).containers[0].resources.requests).toMatchObject({ cpu: '1', memory: '1Gi' });

@@ -55,7 +55,7 @@ describe('an autoscaler', () => {
         type: 'Pods',
         pods: {
           metric: { name: 'agentgateway_open_streams' },
-          target: { type: 'AverageValue', averageValue: '1000' },
+          target: { type: 'AverageValue', averageValue: '1k' },
         },
       },
     ]);
