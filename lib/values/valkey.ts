@@ -14,7 +14,7 @@ import {
   TEXT,
 } from '../support/kinds';
 import { checkMillicores, wholeMebibytes } from '../support/quantity';
-import { checkObjectName, refuse } from '../support/text';
+import { checkObjectName, refuse, shown } from '../support/text';
 import { CaBundle } from './ca-bundle';
 import { VALKEY_STORE } from './config-fields';
 import { Image } from './image';
@@ -121,7 +121,24 @@ const OPTIONS = struct('ValkeyStoreOptions', SHAPE);
 
 const MOST_PER_SECOND = 100_000;
 
+/** Of a disk, which other charts of Valkey have and this one has not (decision 38). */
+const DISK = ['persistence', 'storageClass'] as const;
+
+/** `options` may be anything: JavaScript asks for what the type has not. */
+function refuseDisk(options: unknown): void {
+  const given = (options ?? {}) as Partial<Record<(typeof DISK)[number], unknown>>;
+  const asked = DISK.find((name) => given[name] !== undefined);
+  if (asked === undefined) return;
+  refuse({
+    where: `valkey.${asked}`,
+    want: 'must be left out: what Valkey remembers from before its restart the gateway does not believe, so a disk would save no request',
+    got: shown(given[asked]),
+    next: 'clients that follow nonces send one request more after a restart; for a server that somebody operates use ReplayStore.redis',
+  });
+}
+
 export function checkValkey(options: ValkeyStoreOptions): void {
+  refuseDisk(options);
   OPTIONS.check('valkey', options);
   checkObjectName('valkey.issuer', options.issuer);
   const { requestsPerSecond: rate, memory, cpuMillicores } = options;

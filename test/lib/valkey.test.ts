@@ -359,10 +359,20 @@ describe('values of ReplayStore.valkey', () => {
     [{ image: 'docker.io/valkey/valkey:9' }, 'valkey.image: must be an Image'],
     [{ password: 'hunter2' }, 'valkey.password: must be a SecretSource, got "a string"'],
     [{ image: undefined }, 'valkey.image: must be an Image, got "undefined"'],
-    [{ persistence: {} }, 'valkey.persistence: must be left out: ValkeyStoreOptions has no such prop'],
+    [{ disk: {} }, 'valkey.disk: must be left out: ValkeyStoreOptions has no such prop'],
     [{ timeout: Duration.minutes(1) }, 'valkey.timeout: must be'],
   ])('%p is refused at once', (options, said) => {
     expect(() => store(options)).toThrow(said);
+  });
+
+  it.each([
+    ['persistence', { size: '1Gi' }, '"an object"'],
+    ['persistence', false, 'false'],
+    ['storageClass', 'fast', '"fast"'],
+  ])('a disk is refused with the reason, and with what would do: %s %j', (name, value, got) => {
+    expect(() => store({ [name]: value })).toThrow(
+      `valkey.${name}: must be left out: what Valkey remembers from before its restart the gateway does not believe, so a disk would save no request, got ${got}; clients that follow nonces send one request more after a restart; for a server that somebody operates use ReplayStore.redis`,
+    );
   });
 
   it('is refused where there is none', () => {
