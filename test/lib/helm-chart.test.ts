@@ -3,7 +3,16 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ApiObject, App, Chart, JsonPatch, Yaml, YamlOutputType } from 'cdk8s';
-import { Autoscaling, GatewayMonitoring, HardenedNamespace, McpRoute, Peer, ReplayStore } from '../../lib';
+import {
+  Autoscaling,
+  GatewayMonitoring,
+  HardenedNamespace,
+  Image,
+  McpRoute,
+  Peer,
+  ReplayStore,
+  SecretSource,
+} from '../../lib';
 import { templated } from '../../lib/manifests/helm-chart';
 import { backendPeer, Manifest, newGateway, only } from '../support/synth';
 
@@ -23,17 +32,24 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(dir, { recursive: true }));
 
+const peer = Peer.pods({ app: 'redis' });
+const REDIS = ReplayStore.redis({ host: 'redis', peer });
+const VALKEY = ReplayStore.valkey({
+  image: Image.fromDigest(`docker.io/valkey/valkey@sha256:${'0'.repeat(64)}`),
+  password: SecretSource.existing('replay-store', 'password'),
+  issuer: 'internal',
+  requestsPerSecond: 100,
+});
+
 const synthesize = (
   outdir: string,
-  redis: boolean,
+  replayStore: ReplayStore,
   patch: (deployment: ApiObject) => void = () => {},
   autoscaling?: Autoscaling,
 ): Manifest[] => {
   const app = new App({ outdir, yamlOutputType: YamlOutputType.FILE_PER_APP });
   const chart = new Chart(app, 'test', { namespace: 'aiops' });
   new HardenedNamespace(chart, 'Namespace', { name: 'aiops' });
-  const peer = Peer.pods({ app: 'redis' });
-  const replayStore = redis ? ReplayStore.redis({ host: 'redis', peer }) : ReplayStore.memory();
   const gateway = newGateway(chart, { replayStore, metricsPeer: peer, autoscaling });
   new McpRoute(chart, 'Mcp', { gateway, backend: 'mcp:5000', backendPeer });
   new GatewayMonitoring(chart, 'Monitoring', { gateway });
@@ -41,7 +57,7 @@ const synthesize = (
   app.synth();
   return Yaml.load(join(outdir, 'app.k8s.yaml')) as Manifest[];
 };
-const chart = (redis = true) => synthesize(join(dir, 'templates'), redis);
+const chart = (replayStore = REDIS) => synthesize(join(dir, 'templates'), replayStore);
 const file = (name: string) => readFileSync(join(dir, name), 'utf8');
 
 describe('a text in a template', () => {
@@ -68,7 +84,7 @@ describe('a text in a template', () => {
 
 describe('an app as a chart', () => {
   it('says the same as its manifests, but for what can be set, and for the default ServiceAccount', () => {
-    const plain = synthesize(join(dir, 'plain'), true).filter(
+    const plain = synthesize(join(dir, 'plain'), REDIS).filter(
       ({ kind, metadata }) => !(kind === 'ServiceAccount' && metadata.name === 'default'),
     );
     const templates = chart();
@@ -77,9 +93,24 @@ describe('an app as a chart', () => {
     expect(JSON.parse(rendered(JSON.stringify(others(templates))))).toEqual(others(plain));
     expect(templates).toHaveLength(plain.length);
   });
+  it('deploys a Valkey as its manifests do, whose image and memory are those of the app', () => {
+    const beside = (objects: Manifest[]) =>
+      objects.filter(({ metadata }) => metadata.name.startsWith('agentgateway-valkey'));
+    const plain = beside(synthesize(join(dir, 'plain'), VALKEY));
+    expect(plain.map(({ kind }) => kind).sort()).toEqual([
+      'Certificate',
+      'ConfigMap',
+      'NetworkPolicy',
+      'PodDisruptionBudget',
+      'Service',
+      'StatefulSet',
+    ]);
+    expect(JSON.parse(rendered(JSON.stringify(beside(chart(VALKEY)))))).toEqual(plain);
+    expect(file('values.yaml')).not.toContain('valkey');
+  });
   it('has values for replicas, images and resources, and a schema that says what they may be', () => {
     chart();
-    const { spec } = only(synthesize(join(dir, 'plain'), true), 'Deployment');
+    const { spec } = only(synthesize(join(dir, 'plain'), REDIS), 'Deployment');
     const { containers, initContainers } = spec.template.spec;
     const [[proxy], [dataPlane]] = [containers, initContainers] as Manifest[][];
     const resources = { cpu: '100m', ephemeralStorageMebibytes: 512 };
@@ -106,7 +137,7 @@ describe('an app as a chart', () => {
     });
   });
   it('has no replicas to set where a second pod would take each proof once more', () => {
-    const { spec } = only(chart(false), 'Deployment');
+    const { spec } = only(chart(ReplayStore.memory()), 'Deployment');
     expect(spec.replicas).toBe(1);
     expect(file('values.yaml')).not.toContain('replicas');
   });
@@ -122,7 +153,7 @@ describe('an app as a chart', () => {
     expect('100m"').not.toMatch(new RegExp(resources.properties.cpu.pattern));
   });
   it('leaves out what a patch takes out: an autoscaler sets the replicas, and nobody a request', () => {
-    synthesize(join(dir, 'templates'), true, (deployment) => {
+    synthesize(join(dir, 'templates'), REDIS, (deployment) => {
       deployment.addJsonPatch(JsonPatch.remove('/spec/replicas'));
       deployment.addJsonPatch(JsonPatch.remove('/spec/template/spec/containers/0/resources'));
     });
@@ -131,7 +162,7 @@ describe('an app as a chart', () => {
     expect(file('templates/app.k8s.yaml')).not.toContain('replicas`');
   });
   it('has no replicas to set where an autoscaler sets them', () => {
-    const objects = synthesize(join(dir, 'templates'), true, () => {}, { max: 4 });
+    const objects = synthesize(join(dir, 'templates'), REDIS, () => {}, { max: 4 });
     expect(only(objects, 'HorizontalPodAutoscaler').spec.maxReplicas).toBe(4);
     expect(only(objects, 'Deployment').spec).not.toHaveProperty('replicas');
     expect(file('values.yaml')).not.toContain('replicas');
