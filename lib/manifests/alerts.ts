@@ -60,6 +60,7 @@ function alertsOf(spec: GatewaySpec): Alert[] {
     ...certificateAlerts(spec, query),
     ...operationAlerts(spec, query),
     ...capacityAlerts(spec, query),
+    ...valkeyAlerts(spec, query),
     ...tracingAlerts(spec, query),
   ];
 }
@@ -335,6 +336,27 @@ function capacityAlerts(spec: GatewaySpec, query: Queries): Alert[] {
       summary: `${POD} has {{ $value | humanize1024 }}B in use, of ${spec.memory.toMebibytes()} MiB`,
       description:
         'It is killed at the limit. An open stream takes up to 48 KiB, with TLS 80 KiB: more memory, or more replicas.',
+    },
+  ];
+}
+
+/** Of what was announced, by which Valkey's memory is made. */
+const VALKEY_SHARE = 0.8;
+
+/** Each claim that is answered `first` is one more proof to remember, whichever pod asked. */
+function valkeyAlerts({ replayStore }: GatewaySpec, query: Queries): Alert[] {
+  if (replayStore._valkey === undefined) return [];
+  const { requestsPerSecond } = replayStore._valkey;
+  const claims = query.series('agentgateway_replay_claim_duration_seconds_count', 'answer="first"');
+  return [
+    {
+      name: GatewayAlert.REPLAY_STORE_SHORT,
+      severity: 'warning',
+      for: 10,
+      expr: `sum(rate(${claims}[5m])) / ${requestsPerSecond} > ${VALKEY_SHARE}`,
+      summary: `Valkey is given ${PERCENT} of the ${requestsPerSecond} proofs a second that its memory is made for`,
+      description:
+        'Beyond it requests are refused with replay_store_full once the memory is full. Announce more: requestsPerSecond of ReplayStore.valkey.',
     },
   ];
 }

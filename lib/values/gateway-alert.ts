@@ -34,6 +34,8 @@ export enum GatewayAlert {
   BUSY = 'AgentgatewayBusy',
   /** A pod needs nearly all of its memory. */
   MEMORY_SHORT = 'AgentgatewayMemoryShort',
+  /** The gateway's own Valkey is given nearly as many proofs to remember as were announced. */
+  REPLAY_STORE_SHORT = 'AgentgatewayReplayStoreShort',
   /** Traces do not arrive. */
   SPANS_DROPPED = 'AgentgatewaySpansDropped',
 }

@@ -77,6 +77,7 @@ describe('GatewayMonitoring', () => {
       GatewayAlert.KEYS_STALE,
       GatewayAlert.CERTIFICATE_ENDS,
       GatewayAlert.REPLAY_UNCHECKED,
+      GatewayAlert.REPLAY_STORE_SHORT,
       GatewayAlert.SPANS_DROPPED,
     ];
     const plain = { jwks: jwks(), replayStore: undefined, tracing: undefined, tlsSecretName: undefined };
@@ -104,7 +105,7 @@ describe('GatewayMonitoring', () => {
     ['the certificate that a backend sees', { backendCertificateSecret: 'gateway-client' }],
   ])('tells of the end of %s, without TLS of its own', (_, props) => {
     const chart = newChart();
-    const direct = { dataPlane: DataPlane.direct(), tlsSecretName: undefined };
+    const direct = { dataPlane: DataPlane.direct(), tlsSecretName: undefined, replayStore: undefined };
     const gateway = monitoredGateway(chart, direct);
     new GatewayMonitoring(chart, 'Monitoring', { gateway });
     expect(namesOf(synth(chart))).not.toContain(GatewayAlert.CERTIFICATE_ENDS);
@@ -131,7 +132,7 @@ describe('GatewayMonitoring', () => {
       { tracing: { url: 'https://collector/v1/traces', peer, ca: CaBundle.fromConfigMap('otel-ca') } },
     ],
   ])('tells of the end of the CA bundle of %s, without TLS of its own', (_, props) => {
-    const plain = { dataPlane: DataPlane.direct(), tlsSecretName: undefined };
+    const plain = { dataPlane: DataPlane.direct(), tlsSecretName: undefined, replayStore: undefined };
     expect(namesOf(synth(monitored(plain)))).not.toContain(GatewayAlert.CERTIFICATE_ENDS);
     expect(namesOf(synth(monitored({ ...plain, ...props })))).toContain(GatewayAlert.CERTIFICATE_ENDS);
   });

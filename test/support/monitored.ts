@@ -2,10 +2,12 @@ import { Chart } from 'cdk8s';
 import {
   AgentGateway,
   AgentGatewayProps,
+  Image,
   JwksSource,
   McpRoute,
   Peer,
   ReplayStore,
+  SecretSource,
   StoreFailure,
 } from '../../lib';
 
@@ -17,7 +19,14 @@ export function monitoredGateway(chart: Chart, props: Partial<AgentGatewayProps>
     issuer: 'https://as.example',
     audience: 'gateway',
     jwks: JwksSource.fromUrl('https://as.example/jwks', { peer }),
-    replayStore: ReplayStore.redis({ host: 'redis', peer, onFailure: StoreFailure.LOCAL }),
+    replayStore: ReplayStore.valkey({
+      // Nothing runs here: any digest will do.
+      image: Image.fromDigest(`docker.io/valkey/valkey@sha256:${'0'.repeat(64)}`),
+      password: SecretSource.existing('replay-store', 'password'),
+      issuer: 'internal',
+      requestsPerSecond: 100,
+      onFailure: StoreFailure.LOCAL,
+    }),
     tracing: { url: 'http://collector:4318/v1/traces', peer },
     metricsPeer: peer,
     tlsSecretName: 'edge-tls',

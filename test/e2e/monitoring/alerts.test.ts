@@ -278,6 +278,41 @@ const CASES: readonly (readonly [
     { 30: [] },
   ],
   [
+    'Valkey is given more than four fifths of what was announced, by two pods together',
+    {
+      ...SERVING,
+      ...counted('agentgateway_replay_claim_duration_seconds_count', 'answer="first"', '0+1500x80'),
+      [series('agentgateway_replay_claim_duration_seconds_count', 'answer="first"').replace('"a"', '"b"')]:
+        '0+1200x40 48000x40',
+    },
+    { 13: [], 16: ['AgentgatewayReplayStoreShort'], 19: ['AgentgatewayReplayStoreShort'], 26: [] },
+  ],
+  [
+    'Valkey is given less, and more than that is refused',
+    {
+      ...SERVING,
+      ...counted('agentgateway_replay_claim_duration_seconds_count', 'answer="first"', '0+2300x80'),
+      ...counted('agentgateway_replay_claim_duration_seconds_count', 'answer="seen"', '0+900x80'),
+    },
+    { 30: [] },
+  ],
+  [
+    "another gateway's Valkey is given more",
+    {
+      ...SERVING,
+      [series('agentgateway_replay_claim_duration_seconds_count', 'answer="first"').replace(
+        JOB,
+        'aiops/other',
+      )]: '0+3000x80',
+    },
+    { 30: [] },
+  ],
+  [
+    'Valkey is full',
+    { ...SERVING, ...refusal('replay_store_full', '0x20 0+9x60') },
+    { 9: [], 12: [], 15: ['AgentgatewayUnable'] },
+  ],
+  [
     'traces do not arrive',
     { ...SERVING, ...counted('agentgateway_trace_spans_dropped_total', 'cause="export"', '_x9 5+5x70') },
     { 10: [], 19: [], 21: ['AgentgatewaySpansDropped'] },
