@@ -35,12 +35,17 @@ export const PROPS: readonly Claim[] = [
     shownBy: [
       'test/e2e/replicas.test.ts › the same proof 100 times at once, to both',
       'test/e2e/load/valkey.test.ts › is what both replicas remember proofs in',
+      'test/e2e/cluster/scaling.test.ts › has its Valkey: one pod that the controller makes, under the rules',
     ],
     left: KUBELET,
   },
   {
     claims: 'as many replicas as there is to do for, by CPU and open streams',
-    shownBy: ['test/lib/autoscaling.test.ts › sets the pods of the Deployment, which says no number itself'],
+    shownBy: [
+      'test/lib/autoscaling.test.ts › sets the pods of the Deployment, which says no number itself',
+      'test/e2e/cluster/scaling.test.ts › gets pods for CPU where nobody serves the streams',
+      'test/e2e/cluster/scaling.test.ts › gets pods for streams, as many as it may, and none is taken away at once',
+    ],
     left: 'the metrics that the autoscaler reads: metrics-server, and an adapter for open streams',
   },
   {

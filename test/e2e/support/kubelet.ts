@@ -44,6 +44,6 @@ function sayReady(api: ApiServer, { metadata: { name, namespace } }: Pod) {
     method: 'PATCH',
     path: `/api/v1/namespaces/${namespace}/pods/${name}/status`,
     type: 'application/strategic-merge-patch+json',
-    body: { status: { phase: 'Running', conditions } },
+    body: { status: { phase: 'Running', startTime: since, conditions } },
   });
 }
