@@ -354,9 +354,9 @@ function valkeyAlerts({ replayStore }: GatewaySpec, query: Queries): Alert[] {
       severity: 'warning',
       for: 10,
       expr: `sum(rate(${claims}[5m])) / ${requestsPerSecond} > ${VALKEY_SHARE}`,
-      summary: `Valkey is given ${PERCENT} of the ${requestsPerSecond} proofs a second that its memory is made for`,
+      summary: `Valkey is given ${PERCENT} of the ${requestsPerSecond} proofs a second that were announced`,
       description:
-        'Beyond it requests are refused with replay_store_full once the memory is full. Announce more: requestsPerSecond of ReplayStore.valkey.',
+        'Its memory is made for that many: beyond it requests are refused with replay_store_full once it is full. Announce more: requestsPerSecond of ReplayStore.valkey.',
     },
   ];
 }
