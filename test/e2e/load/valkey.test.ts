@@ -20,6 +20,8 @@ import { type Manifest, type Secrets, valkeyMissing, ValkeyPod } from '../suppor
 
 const PASSWORD = 'a-password-of-the-test';
 const BACK_MS = 10_000;
+/** A gateway tries again every 2 seconds at the least. */
+const RECONNECTS_MS = 3_000;
 
 needs("a gateway's own Valkey", valkeyMissing());
 (valkeyMissing().length === 0 ? describe : describe.skip)("a gateway's own Valkey", () => {
@@ -34,6 +36,8 @@ needs("a gateway's own Valkey", valkeyMissing());
 
   const openssl = (...args: string[]) => execFileSync('openssl', args, { cwd: scene.dir, stdio: 'pipe' });
   const ecKey = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];
+  const makeCa = () =>
+    openssl('req', '-x509', ...ecKey, '-days', '1', '-subj', '/CN=ca', '-keyout', 'ca.key', '-out', 'ca.crt');
   /** The Secret that cert-manager would write. */
   const certified = (days: number): Secrets[string] => {
     writeFileSync(
@@ -84,6 +88,8 @@ needs("a gateway's own Valkey", valkeyMissing());
       (cause: Error) => cause.message,
     );
 
+  const startGateway = (name: string) =>
+    startGatewayProcess(config, { dir: scene.dir, name, flags: ['--require', file('names.cjs')] });
   const ask = async (gateway: GatewayProcess, with_: Ask) => {
     const { status, headers } = await request(gateway.port, with_);
     for (let waited = 0; ; waited += 10) {
@@ -107,7 +113,7 @@ needs("a gateway's own Valkey", valkeyMissing());
     scene = await openScene();
     mkdirSync(file('objects'));
     objects = synthesized<Manifest>('test/support/valkey-app.ts', file('objects'), file('jwks.json'));
-    openssl('req', '-x509', ...ecKey, '-days', '1', '-subj', '/CN=ca', '-keyout', 'ca.key', '-out', 'ca.crt');
+    makeCa();
     valkey = new ValkeyPod(objects, { root: file('pod'), port: await freePort() });
     await valkey.start(secretsOf(PASSWORD));
 
@@ -133,10 +139,7 @@ needs("a gateway's own Valkey", valkeyMissing());
       `const dns = require('node:dns'), { lookup } = dns;
 dns.lookup = (name, ...args) => lookup(name === ${JSON.stringify(new URL(replay.url).hostname)} ? '127.0.0.1' : name, ...args);\n`,
     );
-    for (const name of ['one', 'two'])
-      gateways.push(
-        await startGatewayProcess(config, { dir: scene.dir, name, flags: ['--require', file('names.cjs')] }),
-      );
+    gateways.push(await startGateway('one'), await startGateway('two'));
   }, 60_000);
   afterEach(() => clients.splice(0).forEach((redis) => redis.disconnect()));
   afterAll(async () => {
@@ -257,5 +260,18 @@ dns.lookup = (name, ...args) => lookup(name === ${JSON.stringify(new URL(replay.
     await valkey.start(secretsOf('another-password\n'));
     for (const gateway of gateways) await passesAgain(gateway);
     expect(await answerTo(`AUTH agentgateway ${PASSWORD}`)).toMatch(/^-WRONGPASS /);
+  }, 60_000);
+
+  it('has a new CA once the gateway is started again, and is not trusted before', async () => {
+    await valkey.stop();
+    makeCa();
+    await valkey.start(secretsOf('another-password'));
+    await sleep(RECONNECTS_MS);
+    for (const gateway of gateways)
+      expect(await ask(gateway, scene.ask())).toEqual([503, 'replay_store_down']);
+    await gateways[0]!.stop();
+    gateways[0] = await startGateway('one');
+    await passesAgain(gateways[0]);
+    expect(await ask(gateways[1]!, scene.ask())).toEqual([503, 'replay_store_down']);
   }, 60_000);
 });
