@@ -11,45 +11,60 @@ export type RuleSubject =
       readonly claims: Readonly<Record<string, unknown>>;
     };
 
-export type RuleDecision =
-  | { readonly kind: 'allowed' }
+export type RuleDecision = { readonly kind: 'allowed' } | RuleRefusal;
+
+export type RuleRefusal =
   /** No rule names it, or none of those is for this caller. */
   | { readonly kind: 'not_allowed' }
   /** A rule lets it pass with these scopes, some of which the caller's token lacks. */
   | { readonly kind: 'lacks_scopes'; readonly scopes: readonly string[] };
 
 const ALLOWED: RuleDecision = { kind: 'allowed' };
-const NOT_ALLOWED: RuleDecision = { kind: 'not_allowed' };
+const NOT_ALLOWED: RuleRefusal = { kind: 'not_allowed' };
 
 /** Whether a rule of `allow` lets this caller use a method, and a name where the message has one. */
-export const decideCall = (
+export function decideCall(
   allow: readonly McpRule[],
   caller: RuleSubject,
   method: string,
   name: string | undefined,
-): RuleDecision => decide(allow, caller, method, (named) => named === name);
+): RuleDecision {
+  const isNamed = (named: string) => named === name;
+  const lets = (rule: McpRule) =>
+    isAbout(rule, method, isNamed) && isFor(rule, caller) && hasScopes(rule, caller);
+  return allow.some(lets) ? ALLOWED : refusalOf(allow, caller, method, isNamed);
+}
 
-/** Whether one lets this caller use what a message of another method points at. */
-export const decideReference = (
+/**
+ * What is hidden from this caller of what a message of another method points at: the first of it, and why. A body has
+ * room for hundreds of thousands of URIs, so the rules are read once for all of them.
+ */
+export function hiddenReference(
   allow: readonly McpRule[],
   caller: RuleSubject,
-  { usedBy, name, isTemplate }: McpReference,
-): RuleDecision =>
-  decide(allow, caller, usedBy, isTemplate ? templateMatcher(name) : (named) => named === name);
+  { usedBy, names, isTemplate }: McpReference,
+): { readonly name: string; readonly refusal: RuleRefusal } | undefined {
+  const usable = rulesFor(allow, caller).filter(({ method }) => methodFits(method, usedBy));
+  if (usable.some((rule) => rule.names === undefined)) return undefined;
+  const named = new Set(usable.flatMap((rule) => rule.names ?? []));
+  const isUsable = (name: string) => (isTemplate ? [...named].some(templateMatcher(name)) : named.has(name));
+  const name = names.find((each) => !isUsable(each));
+  if (name === undefined) return undefined;
+  const isNamed = isTemplate ? templateMatcher(name) : (other: string) => other === name;
+  return { name, refusal: refusalOf(allow, caller, usedBy, isNamed) };
+}
 
-/** @param isNamed whether a name of a rule is that of the message */
-function decide(
+/**
+ * What a caller lacks whom no rule lets use it.
+ * @param isNamed whether a name of a rule is that of the message
+ */
+function refusalOf(
   allow: readonly McpRule[],
   caller: RuleSubject,
   method: string,
   isNamed: (named: string) => boolean,
-): RuleDecision {
-  let nearest: McpRule | undefined;
-  for (const rule of allow) {
-    if (!isAbout(rule, method, isNamed) || !isFor(rule, caller)) continue;
-    if (hasScopes(rule, caller)) return ALLOWED;
-    nearest ??= rule;
-  }
+): RuleRefusal {
+  const nearest = allow.find((rule) => isAbout(rule, method, isNamed) && isFor(rule, caller));
   return nearest === undefined ? NOT_ALLOWED : { kind: 'lacks_scopes', scopes: nearest.requiredScopes };
 }
 

@@ -7,8 +7,8 @@ export interface McpCall {
   readonly method: string | undefined;
   /** `params.name`, `params.uri` of resources/read and subscriptions, or `params.taskId` of tasks. */
   readonly name: string | undefined;
-  /** Prompts and resources that it is about without being named by them. */
-  readonly refersTo: readonly McpReference[];
+  /** Prompts or resources that it is about without being named by them. */
+  readonly refersTo: McpReference | undefined;
   /** It wants no answer. */
   readonly notification: boolean;
   /** `params.protocolVersion` of initialize, which it has instead of a header field. */
@@ -23,8 +23,8 @@ export interface McpCall {
 export interface McpReference {
   /** The method by which that is used. */
   readonly usedBy: 'prompts/get' | 'resources/read';
-  /** Name of a prompt, URI of a resource, or a template of URIs (RFC 6570). */
-  readonly name: string;
+  /** Names of prompts, URIs of resources, or templates of URIs (RFC 6570); as many as a body has room for. */
+  readonly names: readonly string[];
   readonly isTemplate: boolean;
 }
 
@@ -103,7 +103,7 @@ function readCall(message: JsonObject): McpCall | undefined {
 const RESPONSE: McpCall = {
   method: undefined,
   name: undefined,
-  refersTo: [],
+  refersTo: undefined,
   notification: false,
   revision: undefined,
   metaRevision: undefined,
@@ -123,21 +123,17 @@ function readRequest(
 ): McpCall | undefined {
   const member = NAME_PARAMETERS.get(method);
   if (looksLike(params, member === undefined ? META_MEMBERS : NAME_AND_META_MEMBERS)) return undefined;
-  const [revisions, refersTo] = [readRevisions(method, params), readReferences(method, params)];
-  if (revisions === undefined || refersTo === undefined) return undefined;
+  const revisions = readRevisions(method, params);
+  const referring = REFERRING.get(method);
+  const refersTo = referring?.(params);
+  if (revisions === undefined || (referring !== undefined && refersTo === undefined)) return undefined;
   const name = member === undefined ? undefined : params[member];
   if (name !== undefined && typeof name !== 'string') return undefined;
   return { method, name, refersTo, notification: id === undefined, ...revisions, id };
 }
 
-/** `undefined`: they are none, or a reader that ignores case would read others. */
-function readReferences(method: string, params: JsonObject): readonly McpReference[] | undefined {
-  if (method === 'completion/complete') return completed(params);
-  return method === 'subscriptions/listen' ? subscribed(params) : [];
-}
-
 /** MCP, completion: values for an argument of a prompt, or for the template of a resource. */
-function completed(params: JsonObject): readonly McpReference[] | undefined {
+function completed(params: JsonObject): McpReference | undefined {
   const { ref } = params;
   if (looksLike(params, ['ref']) || !isObject(ref) || looksLike(ref, ['name', 'uri'])) return undefined;
   const { name, uri } = ref;
@@ -148,7 +144,7 @@ function completed(params: JsonObject): readonly McpReference[] | undefined {
 }
 
 /** MCP 2026-07-28, subscriptions: of resources, by their URIs, beside what is told of lists. */
-function subscribed(params: JsonObject): readonly McpReference[] | undefined {
+function subscribed(params: JsonObject): McpReference | undefined {
   const { notifications = {} } = params;
   if (looksLike(params, ['notifications']) || !isObject(notifications)) return undefined;
   const { resourceSubscriptions: uris = [] } = notifications;
@@ -160,10 +156,14 @@ const readNames = (
   names: readonly unknown[],
   usedBy: McpReference['usedBy'],
   isTemplate: boolean,
-): readonly McpReference[] | undefined =>
-  names.every((name) => typeof name === 'string')
-    ? [...new Set(names)].map((name) => ({ usedBy, name, isTemplate }))
-    : undefined;
+): McpReference | undefined =>
+  names.every((name) => typeof name === 'string') ? { usedBy, names, isTemplate } : undefined;
+
+/** Methods that point at something; `undefined`: at nothing, or a reader that ignores case would read others. */
+const REFERRING: ReadonlyMap<string, (params: JsonObject) => McpReference | undefined> = new Map([
+  ['completion/complete', completed],
+  ['subscriptions/listen', subscribed],
+]);
 
 /** What a request says of its revision; `undefined`: a reader that ignores case would read another one. */
 function readRevisions(

@@ -7,7 +7,7 @@ import {
   type McpCall,
 } from '../checks/mcp.js';
 import { cutLists, hidesSome } from '../checks/mcp-lists.js';
-import { decideCall, decideReference, type RuleDecision } from '../checks/mcp-rules.js';
+import { decideCall, hiddenReference, type RuleRefusal } from '../checks/mcp-rules.js';
 import type { Config, McpRoute, McpRule } from '../config/index.js';
 import { callerName, type Authenticated, type Permitted, type WholeBody } from '../pipeline/evidence.js';
 import { Denial, deny } from '../pipeline/reason.js';
@@ -166,27 +166,23 @@ function checkCalls(
     if (method === undefined) continue;
     facts.mcpMethod = method;
     if (name !== undefined) facts.mcpName = name;
-    const refused = denialOf(decideCall(allow, caller, method, name), method, name, route);
-    if (refused !== undefined) return refused;
-    for (const reference of refersTo) {
-      const decision = decideReference(allow, caller, reference);
-      const hidden = denialOf(decision, reference.usedBy, reference.name, route);
-      if (hidden !== undefined) return hidden;
-    }
+    const decision = decideCall(allow, caller, method, name);
+    if (decision.kind !== 'allowed') return denialOf(decision, method, name, route);
+    const hidden = refersTo && hiddenReference(allow, caller, refersTo);
+    if (hidden !== undefined) return denialOf(hidden.refusal, refersTo!.usedBy, hidden.name, route);
   }
   return undefined;
 }
 
 function denialOf(
-  decision: RuleDecision,
+  refusal: RuleRefusal,
   method: string,
   name: string | undefined,
   { auth }: McpRoute,
-): Denial | undefined {
-  if (decision.kind === 'allowed') return undefined;
-  if (decision.kind === 'not_allowed') return notAllowed(method, name);
+): Denial {
+  if (refusal.kind === 'not_allowed') return notAllowed(method, name);
   const ofRoute = auth.profile === 'selfSigned' ? [] : auth.requiredScopes;
-  const required = [...new Set([...ofRoute, ...decision.scopes])];
+  const required = [...new Set([...ofRoute, ...refusal.scopes])];
   return deny('scope_insufficient', `${method} needs ${required.join(' ')}`, { scopes: required });
 }
 

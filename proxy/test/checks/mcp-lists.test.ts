@@ -1,6 +1,6 @@
 import { ListScanner } from '../../src/checks/list-scanner.js';
 import { cutLists, hidesSome } from '../../src/checks/mcp-lists.js';
-import { decideReference, type RuleSubject } from '../../src/checks/mcp-rules.js';
+import { hiddenReference, type RuleSubject } from '../../src/checks/mcp-rules.js';
 import { templateMatcher } from '../../src/checks/uri-template.js';
 import type { McpRule } from '../../src/config/index.js';
 
@@ -149,15 +149,26 @@ describe('templateMatcher', () => {
   it('takes a template as long as a body apart once, however many names the rules have', () => {
     const names = Array.from({ length: 500 }, (_, i) => `a://${i}`);
     const began = performance.now();
-    const reference = {
-      usedBy: 'resources/read',
-      name: '{}'.repeat(500_000) + 'x',
-      isTemplate: true,
-    } as const;
-    expect(decideReference([rule({ method: 'resources/read', names })], known(), reference)).toEqual({
-      kind: 'not_allowed',
+    const template = '{}'.repeat(500_000) + 'x';
+    const reference = { usedBy: 'resources/read', names: [template], isTemplate: true } as const;
+    expect(hiddenReference([rule({ method: 'resources/read', names })], known(), reference)).toEqual({
+      name: template,
+      refusal: { kind: 'not_allowed' },
     });
     expect(performance.now() - began).toBeLessThan(2_000);
+  });
+  it('reads the rules once, however many URIs a subscription has', () => {
+    const uris = Array.from({ length: 200_000 }, (_, i) => `a://${i}`);
+    const reference = { usedBy: 'resources/read', names: uris, isTemplate: false } as const;
+    const millisWith = (count: number) => {
+      const names = Array.from({ length: count }, (_, i) => `b://${i}`);
+      const allow = [rule({ method: 'resources/read', names }), rule({ method: 'resources/*' })];
+      const began = performance.now();
+      expect(hiddenReference(allow, known(), reference)).toBeUndefined();
+      return performance.now() - began;
+    };
+    millisWith(1);
+    expect(millisWith(1_000)).toBeLessThan(millisWith(1) * 5 + 50);
   });
 });
 
