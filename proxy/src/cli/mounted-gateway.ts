@@ -44,6 +44,16 @@ export function gatewaysIn(objects: readonly unknown[]): MountedGateway[] {
   });
 }
 
+/** Its config; undefined where the manifest does not have it, and where it is no JSON, of which `agw check` tells. */
+export function configIn({ find, configFile }: MountedGateway): unknown {
+  const file = find(configFile);
+  try {
+    return file !== undefined && 'text' in file ? JSON.parse(file.text) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 /** The proxy is what runs `proxy.mjs serve --config FILE`. */
 function configOf(container: unknown): string | undefined {
   const words = [...listAt(container, 'command'), ...listAt(container, 'args')].filter(

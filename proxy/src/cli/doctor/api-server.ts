@@ -3,7 +3,7 @@
  * written in the manifests, and what is behind its Service has another address and another port.
  */
 import { at, listAt, textAt } from '../kube-objects.js';
-import { gatewaysIn, type MountedGateway } from '../mounted-gateway.js';
+import { configIn, gatewaysIn, type MountedGateway } from '../mounted-gateway.js';
 import { askCluster, type Cluster } from './cluster.js';
 import type { Finding } from './finding.js';
 import { opens, rangesOf, selects, textOf, type Target } from './selectors.js';
@@ -22,18 +22,8 @@ export async function checkApiServer(
   return found.flat();
 }
 
-function readsSecrets({ find, configFile }: MountedGateway): boolean {
-  const config = find(configFile);
-  return config !== undefined && 'text' in config && kindsOfRoutes(config.text).includes('secrets');
-}
-
-function kindsOfRoutes(config: string): readonly unknown[] {
-  try {
-    return listAt(JSON.parse(config), 'routes').map((route) => at(route, 'kind'));
-  } catch {
-    return []; // agw check says what is wrong with it.
-  }
-}
+const readsSecrets = (gateway: MountedGateway): boolean =>
+  listAt(configIn(gateway), 'routes').some((route) => at(route, 'kind') === 'secrets');
 
 async function checkGateway(
   gateway: MountedGateway,

@@ -5,8 +5,8 @@ import { connectRedis, type RedisConfig } from '../../redis/connect.js';
 import { readServerInfo } from '../../replay/redis-servers.js';
 import { CliError } from '../command.js';
 import { readText } from '../key-files.js';
-import { at } from '../kube-objects.js';
-import { gatewaysIn, type MountedGateway } from '../mounted-gateway.js';
+import { at, textAt } from '../kube-objects.js';
+import { configIn, gatewaysIn, type MountedGateway } from '../mounted-gateway.js';
 import { compared } from './clocks.js';
 import type { Finding } from './finding.js';
 
@@ -74,14 +74,11 @@ export async function checkRedis(
   }));
 }
 
-function redisUrlOf({ find, configFile }: MountedGateway): readonly string[] {
-  const file = find(configFile);
-  try {
-    const replay = at(JSON.parse(file !== undefined && 'text' in file ? file.text : '{}'), 'replay');
-    return at(replay, 'store') === 'redis' ? [String(at(replay, 'url'))] : [];
-  } catch {
-    return []; // agw check says what is wrong with it.
-  }
+function redisUrlOf(gateway: MountedGateway): readonly string[] {
+  const replay = at(configIn(gateway), 'replay');
+  if (at(replay, 'store') !== 'redis') return [];
+  const url = textAt(replay, 'url');
+  return url === undefined ? [] : [url];
 }
 
 async function askRedis(config: RedisConfig, now: Clock): Promise<readonly Finding[]> {
