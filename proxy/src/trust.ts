@@ -9,12 +9,7 @@ import { createIntrospector } from './keys/introspector.js';
 import type { Exchanger, Introspector, KeySource, NonceKeys } from './keys/key-source.js';
 import { openKeySource } from './keys/open-key-source.js';
 import { openNonceKeys } from './keys/nonce-keys.js';
-import {
-  openRootCertificates,
-  openRootsExpiry,
-  type RootCertificates,
-  type RootsExpiry,
-} from './keys/root-certificates.js';
+import { openRootCertificates, type RootCertificates } from './keys/root-certificates.js';
 import { openSecretFile, type SecretFile } from './keys/secret-file.js';
 import { openTlsFiles, type TlsFiles } from './keys/tls-files.js';
 import { createTokenExchange } from './keys/token-exchange.js';
@@ -33,8 +28,8 @@ export interface Trust {
   readonly clientCertificates: ReadonlyMap<string, TlsFiles>;
   /** Whom backends' certificates must come from, by file. */
   readonly roots: ReadonlyMap<string, RootCertificates>;
-  /** Of everybody else's, by file. */
-  readonly rootsExpiries: ReadonlyMap<string, RootsExpiry>;
+  /** When everybody else's end, by file: whoever reads one says what is wrong with it. */
+  readonly rootsExpiries: ReadonlyMap<string, Pick<RootCertificates, 'expiry'>>;
   /** Names of what is missing; empty when all of it is there. */
   waitingFor(): string[];
 }
@@ -224,7 +219,9 @@ function openRootsExpiries(
   const { issuers, routes, replay, tracing, egressProxy } = config;
   const ofBackends = new Set(routes.map(({ backend }) => backend.caFile));
   const open = (file: string, isFollowed: boolean) =>
-    acquire(['roots expiry', file, isFollowed], () => openRootsExpiry(file, { clock, isFollowed }));
+    acquire(['roots expiry', file, isFollowed], () =>
+      openRootCertificates(file, { clock, isFollowed, onProblem: () => {} }),
+    );
   const atStart = [
     replay.store === 'redis' ? replay.caFile : undefined,
     tracing?.caFile,

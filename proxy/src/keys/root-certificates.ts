@@ -40,15 +40,22 @@ function isCertificate(pem: string): boolean {
   }
 }
 
+export interface RootCertificatesOptions extends SecretFileOptions {
+  readonly clock: Clock;
+  /** Whoever uses it reads it for every connection; else once, when it is opened. Absent: followed. */
+  readonly isFollowed?: boolean;
+}
+
 /** A mounted bundle of root certificates, followed through rotations; a broken one leaves the one before in place. */
 export function openRootCertificates(
   file: string,
-  { onProblem, onLoaded, clock }: SecretFileOptions & { readonly clock: Clock },
+  { onProblem, onLoaded, clock, isFollowed = true }: RootCertificatesOptions,
 ): RootCertificates {
   let good: { readonly pem: string; readonly ends: readonly number[] } | undefined;
   const watched = watchFile(file, {
     onProblem,
     onContent: (text) => {
+      if (good !== undefined && !isFollowed) return;
       const problem = rootsProblem(text);
       if (problem !== undefined)
         return onProblem(
@@ -63,32 +70,6 @@ export function openRootCertificates(
   return {
     current: () => good?.pem,
     expiry: () => (good === undefined ? [] : [[file, nextEnd(good.ends, clock())]]),
-    refresh: () => watched.check(),
-    close: () => watched.close(),
-  };
-}
-
-/** When the next certificate ends of a bundle that others read. */
-export type RootsExpiry = Pick<RootCertificates, 'expiry' | 'refresh' | 'close'>;
-
-export interface RootsExpiryOptions {
-  readonly clock: Clock;
-  /** Whoever uses it reads it for every connection; else once, when it is opened. */
-  readonly isFollowed: boolean;
-}
-
-/** Whoever reads the bundle says what is wrong with it. */
-export function openRootsExpiry(file: string, { clock, isFollowed }: RootsExpiryOptions): RootsExpiry {
-  let ends: readonly number[] = [];
-  const watched = watchFile(file, {
-    onProblem: () => {},
-    onContent: (text) => {
-      const isFirst = ends.length === 0;
-      if (rootsProblem(text) === undefined && (isFirst || isFollowed)) ends = endsOf(text);
-    },
-  });
-  return {
-    expiry: () => (ends.length === 0 ? [] : [[file, nextEnd(ends, clock())]]),
     refresh: () => watched.check(),
     close: () => watched.close(),
   };
