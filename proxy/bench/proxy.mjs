@@ -3,7 +3,7 @@
 // P-256 verification; and, on demand, another build of the gateway, or (--peers) the gateway with Redis, Envoy and
 // two stacks of well-known parts that remember no proof, and what only passes bytes. Medians over the rounds, since
 // a shared machine's speed changes from second to second. Prints one JSON object.
-//   npm run bench -- proxy [--requests 20000 --against DIRECTORY_OF_ANOTHER_BUILDS_ASSETS --peers]
+//   npm run bench -- proxy [--requests 40000 --against DIRECTORY_OF_ANOTHER_BUILDS_ASSETS --peers]
 import { spawn } from 'node:child_process';
 import { sign, verify } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -15,7 +15,7 @@ import { freePort, get, here, load, median, openBed, postOf, rounded } from './b
 
 const { values } = parseArgs({
   options: {
-    requests: { type: 'string', default: '20000' },
+    requests: { type: 'string', default: '40000' },
     against: { type: 'string' },
     peers: { type: 'boolean', default: false },
   },
@@ -23,8 +23,9 @@ const { values } = parseArgs({
 const REQUESTS = Number(values.requests);
 if (!Number.isInteger(REQUESTS) || REQUESTS < 1000 || REQUESTS > 200_000)
   throw new Error(`--requests: must be 1000 to 200000, got ${values.requests}`);
-const ROUNDS = 10;
-const WARM_UP = 3000;
+const ROUNDS = 20;
+/** As in `latency`: V8 goes on compiling for so long, and a gateway runs for days. */
+const WARM_UP = 40_000;
 const VERIFIES = 500;
 /** Targets that only pass requests on. */
 const PASSING = ['bare', 'bytes', 'envoyBare'];
@@ -110,60 +111,70 @@ try {
   const signed = Buffer.from(proofs[0].slice(0, proofs[0].lastIndexOf('.')));
   const signature = sign('sha256', signed, bed.client.privateKey);
   const verifyOnce = () => verify('sha256', signed, bed.client.publicKey, signature);
-  const seconds = [];
-  const micros = { verify: [], ...Object.fromEntries(Object.keys(targets).map((name) => [name, []])) };
-  /** One round: every target gets the same requests, one after the other, so that a slow second hits all of them. */
-  const round = async (some, count) => {
+  /**
+   * One round: every target gets the same requests, one after the other, so that a slow second hits all of them.
+   * Returns the microseconds of CPU for one request of each target, and for one verification.
+   */
+  const round = async (some) => {
+    const micros = {};
+    let seconds;
     for (const [name, { port, cpu }] of Object.entries(targets)) {
       const before = await cpu();
       const { seconds: took, ok } = await load(port, some);
       if (ok !== some.length)
         throw new Error(`${name}: ${some.length - ok} of ${some.length} requests were not answered 200`);
-      if (count) micros[name].push((((await cpu()) - before) * 1e6) / some.length);
-      if (count && name === 'ours') seconds.push(took);
+      micros[name] = (((await cpu()) - before) * 1e6) / some.length;
+      if (name === 'ours') seconds = took;
     }
     const { user, system } = process.cpuUsage();
     for (let i = 0; i < VERIFIES; i++) if (!verifyOnce()) throw new Error('the proof does not verify');
     const used = process.cpuUsage({ user, system });
-    if (count) micros.verify.push((used.user + used.system) / VERIFIES);
+    micros.verify = (used.user + used.system) / VERIFIES;
+    return { micros, seconds };
   };
-  await round(requests.slice(0, WARM_UP), false);
+  const warmUp = await round(requests.slice(0, WARM_UP));
   const size = Math.floor(REQUESTS / ROUNDS);
+  const rounds = [];
   for (let r = 0; r < ROUNDS; r++)
-    await round(requests.slice(WARM_UP + r * size, WARM_UP + (r + 1) * size), true);
+    rounds.push(await round(requests.slice(WARM_UP + r * size, WARM_UP + (r + 1) * size)));
 
-  const perRound = (of) => micros.ours.map((_, r) => of(r));
-  const ratio = (over, under) => rounded(median(perRound((r) => over(r) / under(r))), 2);
-  const of = (name) => (r) => micros[name][r];
-  const floor = (r) => micros.bare[r] + micros.verify[r];
+  const middle = (of) => rounded(median(rounds.map(of)));
+  const ratio = (over, under) => rounded(median(rounds.map((r) => over(r) / under(r))), 2);
+  const of =
+    (name) =>
+    ({ micros }) =>
+      micros[name];
+  const floor = ({ micros }) => micros.bare + micros.verify;
   process.stdout.write(
     `${JSON.stringify({
       requests: size * ROUNDS,
       rounds: ROUNDS,
-      cpuMicrosPerRequest: rounded(median(micros.ours)),
-      quietestRoundCpuMicros: rounded(Math.min(...micros.ours)),
-      requestsPerSecond: Math.round(size / median(seconds)),
-      bareProxyCpuMicros: rounded(median(micros.bare)),
-      p256VerifyCpuMicros: rounded(median(micros.verify)),
+      cpuMicrosPerRequest: middle(of('ours')),
+      warmUpRequests: WARM_UP,
+      warmUpCpuMicros: rounded(warmUp.micros.ours),
+      quietestRoundCpuMicros: rounded(Math.min(...rounds.map(of('ours')))),
+      requestsPerSecond: Math.round(size / median(rounds.map(({ seconds }) => seconds))),
+      bareProxyCpuMicros: middle(of('bare')),
+      p256VerifyCpuMicros: middle(of('verify')),
       ratioToBarePlusVerify: ratio(of('ours'), floor),
       ...(values.against === undefined
         ? {}
-        : { otherCpuMicros: rounded(median(micros.other)), ratioToOther: ratio(of('ours'), of('other')) }),
+        : { otherCpuMicros: middle(of('other')), ratioToOther: ratio(of('ours'), of('other')) }),
       ...(values.peers
         ? {
-            redisCpuMicros: rounded(median(micros.shared)),
-            redisAddsCpuMicros: rounded(median(perRound((r) => micros.shared[r] - micros.ours[r]))),
+            redisCpuMicros: middle(of('shared')),
+            redisAddsCpuMicros: middle(({ micros }) => micros.shared - micros.ours),
             ...Object.fromEntries(
               ['express', 'fastify'].flatMap((name) => [
-                [`${name}StackCpuMicros`, rounded(median(micros[name]))],
+                [`${name}StackCpuMicros`, middle(of(name))],
                 [`${name}StackToOurs`, ratio(of(name), of('ours'))],
               ]),
             ),
-            envoyCpuMicros: rounded(median(micros.envoy)),
-            envoyBareCpuMicros: rounded(median(micros.envoyBare)),
+            envoyCpuMicros: middle(of('envoy')),
+            envoyBareCpuMicros: middle(of('envoyBare')),
             ratioToEnvoy: ratio(of('ours'), of('envoy')),
             floorToEnvoy: ratio(floor, of('envoy')),
-            bytesCpuMicros: rounded(median(micros.bytes)),
+            bytesCpuMicros: middle(of('bytes')),
           }
         : {}),
       startToReadyMs: Math.round(ours.readyMs),
