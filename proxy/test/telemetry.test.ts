@@ -181,7 +181,7 @@ const withoutNonceKeys = async () => {
   return { waiting, file };
 };
 
-const described = createMetrics({
+const metrics = createMetrics({
   now: () => 0,
   replayEntries: () => 0,
   openStreams: () => 0,
@@ -192,10 +192,15 @@ const described = createMetrics({
   certificateExpiry: () => [],
   followed: () => ({}),
   configHash: () => '',
-})
-  .described()
-  .map(({ name }) => name);
+});
+const described = metrics.described().map(({ name }) => name);
 const ours = described.filter((name) => name.startsWith('agentgateway_'));
+
+it('what a thread sends to the main one counts every request that was answered', async () => {
+  metrics.countRequest({ route: 'mcp' }, 200, 'ok', 0.5);
+  const sent = JSON.stringify(await metrics.values());
+  expect(sent).toContain('"value":1,"metricName":"agentgateway_request_duration_seconds_count"');
+});
 
 describe('the metric', () => {
   const moves: Readonly<Record<string, () => Promise<unknown>>> = {

