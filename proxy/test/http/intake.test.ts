@@ -18,24 +18,23 @@ it('begins what comes alone at once', () => {
   expect(begun).toEqual([message]);
 });
 
-it('begins eight in a turn, networks in turn, and every one in the end', async () => {
+it('begins sixteen in a turn, networks in turn, and every one in the end', async () => {
   const begun: string[] = [];
   const intake = createIntake(({ socket }) => begun.push(socket.remoteAddress!));
   const ask = (address: string) => {
     const { message, response } = requestFrom(address);
     intake(message, response);
   };
-  for (let n = 0; n < 30; n++) ask('192.0.2.1');
+  for (let n = 0; n < 46; n++) ask('192.0.2.1');
   ask('2001:db8::1');
   ask('2001:db8::2'); // of the same /64
-  expect(begun.length).toBe(8);
-  await nextTurn();
   expect(begun.length).toBe(16);
-  expect(begun.slice(8, 13)).toEqual(['192.0.2.1', '2001:db8::1', '192.0.2.1', '2001:db8::2', '192.0.2.1']);
-  await nextTurn();
   await nextTurn();
   expect(begun.length).toBe(32);
+  expect(begun.slice(16, 21)).toEqual(['192.0.2.1', '2001:db8::1', '192.0.2.1', '2001:db8::2', '192.0.2.1']);
+  await nextTurn();
+  expect(begun.length).toBe(48);
   await nextTurn();
   ask('198.51.100.1');
-  expect(begun.length).toBe(33);
+  expect(begun.length).toBe(49);
 });
