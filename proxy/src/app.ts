@@ -101,24 +101,19 @@ export async function startEdge(config: Config, outer: Dependencies, thread?: Th
   });
   const port = await listen(edge.server, { ...config.listen, reusePort: thread !== undefined });
 
-  let pending: Promise<unknown> = Promise.resolve();
+  const inTurn = oneAtATime();
   let stopped: Promise<void> | undefined;
   return {
     port,
     metrics,
     waitingFor: () => waitingFor(state, resources),
     status: () => edgeStatus(state, resources, edge.certificate),
-    // One at a time, in the order they came.
-    reload(another) {
-      const done = pending
-        .then(() => reload(another, state, registry, resources, dependencies))
-        .then((problems) => {
-          metrics.reloaded('config', 'config', problems.length === 0);
-          return problems;
-        });
-      pending = done.catch(() => {});
-      return done;
-    },
+    reload: (another) =>
+      inTurn(async () => {
+        const problems = await reload(another, state, registry, resources, dependencies);
+        metrics.reloaded('config', 'config', problems.length === 0);
+        return problems;
+      }),
     refresh() {
       registry.refresh();
       edge.certificate?.refresh();
@@ -131,6 +126,16 @@ export async function startEdge(config: Config, outer: Dependencies, thread?: Th
         edge.certificate?.close();
         return resources.close();
       })),
+  };
+}
+
+/** Runs what it is given one after the other, in the order it came. */
+function oneAtATime(): <T>(run: () => Promise<T>) => Promise<T> {
+  let last: Promise<unknown> = Promise.resolve();
+  return (run) => {
+    const done = last.then(run);
+    last = done.catch(() => {});
+    return done;
   };
 }
 
