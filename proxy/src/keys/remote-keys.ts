@@ -33,22 +33,21 @@ const MAX_WAITING = 256;
 
 const placeOf = (jwks: RemoteJwks): string => ('url' in jwks ? jwks.url : jwks.issuer);
 
-/** At most one attempt per cooldown. */
-class Pace {
-  readonly #cooldownSeconds: number;
-  #attemptedAt = -Infinity;
-
-  constructor(cooldownSeconds: number) {
-    this.#cooldownSeconds = cooldownSeconds;
-  }
-
-  take(now: number): boolean {
-    const since = now - this.#attemptedAt;
+/** Runs `load` one at a time, and begins at most once per cooldown, however it ends. */
+function paced(load: () => Promise<void>, cooldownSeconds: number, now: Clock): () => Promise<void> {
+  let attemptedAt = -Infinity;
+  let loading: Promise<void> | undefined;
+  return () => {
+    if (loading !== undefined) return loading;
+    const since = now() - attemptedAt;
     // A clock that was set back makes it negative: no reason to wait until the old time comes again.
-    if (since >= 0 && since < this.#cooldownSeconds) return false;
-    this.#attemptedAt = now;
-    return true;
-  }
+    if (since >= 0 && since < cooldownSeconds) return Promise.resolve();
+    attemptedAt = now();
+    loading = load().finally(() => {
+      loading = undefined;
+    });
+    return loading;
+  };
 }
 
 async function fetchSet(jwks: RemoteJwks, egress: Egress | undefined): Promise<string> {
@@ -71,8 +70,6 @@ export function openRemoteKeys(
   let ignored = 0;
   let generation = 0;
   let loadedAt = -Infinity;
-  const pace = new Pace(jwks.cooldownSeconds);
-  let fetching: Promise<void> | undefined;
   let lastText: string | undefined;
   let isFailing = false;
   const openedAt = now();
@@ -101,14 +98,7 @@ export function openRemoteKeys(
       onProblem(`${placeOf(jwks)}: ${(cause as Error).message}; ${effect}`);
     }
   };
-  const refresh = (): Promise<void> => {
-    if (fetching !== undefined) return fetching;
-    if (!pace.take(now())) return Promise.resolve();
-    fetching = load().finally(() => {
-      fetching = undefined;
-    });
-    return fetching;
-  };
+  const refresh = paced(load, jwks.cooldownSeconds, now);
   // Due when the set is old, or when there is none; the cooldown paces attempts that fail.
   const timer = setInterval(() => {
     if (now() - loadedAt >= jwks.refreshSeconds) void refresh();
