@@ -22,7 +22,8 @@ const INSTALL_PROGRAMS = {
 const project = new cdk8s.ConstructLibraryCdk8s({
   name: 'cdk8s-agentgateway',
   description:
-    'cdk8s constructs for a hardened MCP and Kubernetes-secrets gateway that enforces proof of possession (DPoP, RFC 9449)',
+    'cdk8s constructs for a hardened MCP and Kubernetes-secrets gateway that enforces proof of possession ' +
+    '(DPoP, RFC 9449)',
   author: 'cdk8s-agentgateway maintainers',
   authorAddress: 'maintainers@cdk8s-agentgateway.dev',
   authorOrganization: true,
@@ -170,7 +171,7 @@ for (const path of [
   project.addGitIgnore(path);
 }
 
-// --- tasks: what the README's commands run -------------------------------------------------------------------------------------
+// --- tasks: what the README's commands run -----------------------------------------------------------------
 const bundle = project.addTask('bundle', {
   description: 'proxy/ -> assets/: the proxy, its vendor chunks, the config parser and its types',
   steps: [{ exec: 'npm run --silent bundle -w proxy' }],
@@ -243,14 +244,16 @@ project.addTask('test:cluster', {
   exec: 'npm run --silent test:cluster -w proxy --',
   receiveArgs: true,
   description:
-    'synthesized manifests and the shipped bundle against a real kube-apiserver, which is built once; bundle first after a change',
+    'synthesized manifests and the shipped bundle against a real kube-apiserver, which is built once; ' +
+    'bundle first after a change',
 });
 
 project.addTask('test:runbook', {
   exec: 'npm run --silent test:runbook -w proxy --',
   receiveArgs: true,
   description:
-    'the procedures of docs/runbook.md as they stand there, and five faults mended by them; bundle first after a change',
+    'the procedures of docs/runbook.md as they stand there, and five faults mended by them; bundle first ' +
+    'after a change',
 });
 
 project.addTask('test:node', {
@@ -336,7 +339,7 @@ for (const npmrc of ['.npmrc', 'site/.npmrc']) {
   });
 }
 
-// --- the release: what projen grants or names beyond what is needed ---------------------------------------------------------------
+// --- the release: what projen grants or names beyond what is needed ----------------------------------------
 project.release?.publisher.addGitHubPostPublishingSteps({
   name: 'Attach the SBOM',
   if: '${{ !inputs.dry_run }}',

@@ -43,7 +43,9 @@ const common = {
 };
 // A bundled CommonJS library calls require() for Node's built-ins; ESM has none until we make it.
 const requireBanner = {
-  js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
+  js:
+    "import { createRequire as __createRequire } from 'node:module'; const require = " +
+    '__createRequire(import.meta.url);',
 };
 
 /** Points an import of a library at its chunk. */
@@ -62,7 +64,8 @@ const vendorChunks = {
 /** The names that our sources import of a library; a chunk that exports only these lets esbuild drop the rest. */
 const VENDOR_ENTRY = {
   'zod/mini':
-    "export { _default, array, boolean, discriminatedUnion, enum, literal, number, object, optional, prefault, record, refine, strictObject, string, union } from 'zod/mini';",
+    'export { _default, array, boolean, discriminatedUnion, enum, literal, number, object, optional, ' +
+    "prefault, record, refine, strictObject, string, union } from 'zod/mini';",
   'prom-client':
     "export { AggregatorRegistry, Registry, Counter, Gauge, Histogram, collectDefaultMetrics } from 'prom-client';",
   ioredis: "export { Cluster, Redis } from 'ioredis';",
@@ -77,7 +80,8 @@ const VENDOR_ENTRY = {
   '@opentelemetry/resources':
     "export { defaultResource, resourceFromAttributes } from '@opentelemetry/resources';",
   '@opentelemetry/sdk-trace':
-    "export { BatchSpanProcessor, ParentBasedSampler, SamplingDecision, TracerProvider } from '@opentelemetry/sdk-trace';",
+    'export { BatchSpanProcessor, ParentBasedSampler, SamplingDecision, TracerProvider } from ' +
+    "'@opentelemetry/sdk-trace';",
 };
 
 /** The chunk that is started. */
@@ -157,7 +161,8 @@ function reexport(files, exported) {
       const other = from.get(name);
       if (other !== undefined)
         throw new Error(
-          `${relative(here, file)}: must not export "${name}", as ${relative(here, other)} of the same chunk does; rename one`,
+          `${relative(here, file)}: must not export "${name}", as ${relative(here, other)} of the same ` +
+            'chunk does; rename one',
         );
       from.set(name, file);
     }

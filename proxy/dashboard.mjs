@@ -71,7 +71,9 @@ const ROWS = [
       },
       {
         title: 'Refused for a token or proof',
-        why: 'By reason, as in docs/reference/errors.md. dpop_nonce_missing and credentials_missing are how clients begin.',
+        why:
+          'By reason, as in docs/reference/errors.md. dpop_nonce_missing and credentials_missing are how ' +
+          'clients begin.',
         unit: 'reqps',
         queries: [[rate('route, reason', 'agentgateway_jwt_auth_failure_total'), '{{route}}: {{reason}}']],
       },

@@ -37,8 +37,10 @@ export function sbom(metafiles, base, chunks) {
     dependencies: [{ ref: 'proxy', dependsOn: packages.map((p) => p['bom-ref']) }],
   };
   const hash = createHash('sha256').update(JSON.stringify(content)).digest('hex');
-  const serial = `${hash.slice(0, 8)}-${hash.slice(8, 12)}-4${hash.slice(13, 16)}-8${hash.slice(17, 20)}-${hash.slice(20, 32)}`;
-  return `${JSON.stringify({ bomFormat: 'CycloneDX', specVersion: '1.6', serialNumber: `urn:uuid:${serial}`, version: 1, ...content }, null, 2)}\n`;
+  const groups = [hash.slice(0, 8), hash.slice(8, 12), `4${hash.slice(13, 16)}`, `8${hash.slice(17, 20)}`];
+  const serialNumber = `urn:uuid:${groups.join('-')}-${hash.slice(20, 32)}`;
+  const head = { bomFormat: 'CycloneDX', specVersion: '1.6', serialNumber, version: 1 };
+  return `${JSON.stringify({ ...head, ...content }, null, 2)}\n`;
 }
 
 /** The licences of the packages in the bundle, which ask to go where the code goes. Refuses a package that has none. */

@@ -32,7 +32,8 @@ function init(): number {
   const present = [...Object.keys(files), ...KEY_FILES].filter((file) => existsSync(file));
   if (present.length > 0) {
     process.stderr.write(
-      `init: must run in a folder without its files, got ${present.join(', ')} in ${process.cwd()}; choose an empty folder\n`,
+      `init: must run in a folder without its files, got ${present.join(', ')} in ${process.cwd()}; choose ` +
+        `an empty folder\n`,
     );
     return 1;
   }
@@ -44,7 +45,8 @@ function init(): number {
     [
       ...[...Object.keys(files), ...KEY_FILES].map((file) => `wrote ${file}`),
       '',
-      'jwks.json holds the key that was made for a try; your identity provider has its own: replace it, and issuer and audience in main.ts.',
+      'jwks.json holds the key that was made for a try; your identity provider has its own: replace it, and ' +
+        'issuer and audience in main.ts.',
       'Now: npm install && npm run synth && kubectl apply -f dist/',
       '',
     ].join('\n'),

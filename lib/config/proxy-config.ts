@@ -178,7 +178,9 @@ function replay({ replayStore: { _memory, _redis } }: GatewaySpec): Model['repla
   }
   return {
     store: 'redis',
-    url: `redis${_redis.tls === false ? '' : 's'}://${_redis.host.includes(':') ? `[${_redis.host}]` : _redis.host}:${_redis.port ?? PORT.redis}`,
+    url:
+      `redis${_redis.tls === false ? '' : 's'}://` +
+      `${_redis.host.includes(':') ? `[${_redis.host}]` : _redis.host}:${_redis.port ?? PORT.redis}`,
     ...written(_redis, REDIS_STORE),
     password: _redis.password && file(credentialPath(REDIS_PASSWORD)),
     caFile: _redis.ca && inConfig(caPath('redis')),

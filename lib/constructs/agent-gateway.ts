@@ -265,7 +265,9 @@ function serviceName(name: string): string {
   if (/^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$/.test(name)) return name;
   return refuse({
     where: 'name',
-    want: 'must be a lower-case RFC 1035 label of at most 40 characters, since a Service and longer names are made of it',
+    want:
+      'must be a lower-case RFC 1035 label of at most 40 characters, since a Service and longer names are ' +
+      'made of it',
     got: name,
   });
 }

@@ -144,7 +144,9 @@ export class GatewayMonitoring extends Construct {
               say({
                 where: 'gateway.metricsPeer',
                 want: 'must be given: the NetworkPolicy lets nobody scrape',
-                next: 'for example Peer.pods({ "app.kubernetes.io/name": "prometheus" }, { namespaceLabels: { "kubernetes.io/metadata.name": "monitoring" } })',
+                next:
+                  'for example Peer.pods({ "app.kubernetes.io/name": "prometheus" }, { namespaceLabels: { ' +
+                  '"kubernetes.io/metadata.name": "monitoring" } })',
               }),
             ],
     });

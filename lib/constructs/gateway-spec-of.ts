@@ -25,7 +25,8 @@ import { ReplayStore } from '../values/replay-store';
 import { AgentGatewayProps } from './agent-gateway-props';
 
 const NODE_IMAGE =
-  'docker.io/library/node:24.21.0-bookworm-slim@sha256:0e0ff40c39bc087845bfb27465a0df4ea419520094bc35842ff83dd8cbe6f9b6';
+  'docker.io/library/' +
+  'node:24.21.0-bookworm-slim@sha256:0e0ff40c39bc087845bfb27465a0df4ea419520094bc35842ff83dd8cbe6f9b6';
 
 /** What is known of a gateway beside its props. */
 export interface GatewayState {

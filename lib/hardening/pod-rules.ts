@@ -26,7 +26,8 @@ const NO_SECRET_ENV: Rule = podRule(
   {
     name: 'no-secret-env',
     recommendation:
-      'Give a container its secrets as files: a variable is never renewed, and every child process and crash dump has it.',
+      'Give a container its secrets as files: a variable is never renewed, and every child process and ' +
+      'crash dump has it.',
     fix: 'Mount the Secret as a volume, and name the file in the variable.',
   },
   ({ containers }) =>

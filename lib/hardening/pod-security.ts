@@ -228,7 +228,8 @@ const HOST: readonly Rule[] = [
   restricted(
     'restrictedVolumes',
     'Mount what belongs to the cluster, and no file of the node.',
-    'Take a configMap, secret, projected, downwardAPI, emptyDir, ephemeral, persistentVolumeClaim, csi or image volume.',
+    'Take a configMap, secret, projected, downwardAPI, emptyDir, ephemeral, persistentVolumeClaim, csi or ' +
+      'image volume.',
     ({ spec }) =>
       spec.at('volumes').items.flatMap((volume) =>
         Object.keys(volume.members)

@@ -29,7 +29,10 @@ const POD_RULES: Readonly<
   [AdmissionRule.IMAGE_DIGEST]: {
     container: notByDigest('c.?image.orValue("")'),
     got: 'c.name + " " + c.?image.orValue("(none)")',
-    others: `variables.pod.?volumes.orValue([]).filter(v, has(v.image) && ${notByDigest('v.image.?reference.orValue("")')}).map(v, v.name + " " + v.image.?reference.orValue("(none)"))`,
+    others:
+      'variables.pod.?volumes.orValue([]).filter(v, has(v.image) && ' +
+      `${notByDigest('v.image.?reference.orValue("")')}).map(v, v.name + " " + ` +
+      'v.image.?reference.orValue("(none)"))',
     want: 'image must be pinned by digest (repository:tag@sha256:<64 hex>)',
   },
   [AdmissionRule.NON_ROOT]: {
@@ -42,19 +45,26 @@ const POD_RULES: Readonly<
   },
   [AdmissionRule.NO_SECRET_ENV]: {
     container:
-      'c.?env.orValue([]).exists(e, e.?valueFrom.?secretKeyRef.hasValue()) || c.?envFrom.orValue([]).exists(e, e.?secretRef.hasValue())',
+      'c.?env.orValue([]).exists(e, e.?valueFrom.?secretKeyRef.hasValue()) || ' +
+      'c.?envFrom.orValue([]).exists(e, e.?secretRef.hasValue())',
     want: 'a Secret must be mounted as a file, not given as a variable',
   },
   [AdmissionRule.NO_SUB_PATH]: {
     container:
-      'c.?volumeMounts.orValue([]).exists(m, m.name in variables.renewed && (m.?subPath.orValue("") != "" || m.?subPathExpr.orValue("") != ""))',
-    want: 'a volume of a ConfigMap, Secret, projection or downward API must be mounted without subPath, with which its files are never renewed',
+      'c.?volumeMounts.orValue([]).exists(m, m.name in variables.renewed && (m.?subPath.orValue("") != "" ' +
+      '|| m.?subPathExpr.orValue("") != ""))',
+    want:
+      'a volume of a ConfigMap, Secret, projection or downward API must be mounted without subPath, with ' +
+      'which its files are never renewed',
   },
   [AdmissionRule.OWN_PROCESSES]: {
     container:
-      'c.?targetContainerName.orValue("") != "" || (c.name in variables.debuggers && c.?volumeMounts.orValue([]).exists(m, m.name in variables.renewed))',
+      'c.?targetContainerName.orValue("") != "" || (c.name in variables.debuggers && ' +
+      'c.?volumeMounts.orValue([]).exists(m, m.name in variables.renewed))',
     others: '(variables.pod.?shareProcessNamespace.orValue(false) ? ["the pod"] : [])',
-    want: 'shareProcessNamespace must be left out, and a debug container have no target and no volume of a ConfigMap, Secret or token: it would read the files of the others',
+    want:
+      'shareProcessNamespace must be left out, and a debug container have no target and no volume of a ' +
+      'ConfigMap, Secret or token: it would read the files of the others',
   },
 };
 
@@ -127,7 +137,9 @@ function podValidation(
 
 const SERVICE_WANT = `${AdmissionRule.CLUSTER_IP}: a Service must be of type ClusterIP and have no externalIPs`;
 
-const REPLICA_WANT = `${AdmissionRule.ONE_REPLICA}: a gateway with a memory replay store must have one replica, as another would take every proof once more; ReplayStore.redis is for more`;
+const REPLICA_WANT =
+  `${AdmissionRule.ONE_REPLICA}: a gateway with a memory replay store must have one replica, as another would ` +
+  'take every proof once more; ReplayStore.redis is for more';
 
 /**
  * The `spec` of the policy that holds Deployments to one replica, also where they are scaled: a Scale has the
@@ -145,7 +157,8 @@ export function oneReplicaSpec(names: () => readonly string[]): object {
       {
         name: 'still-does',
         expression:
-          'request.?subResource.orValue("") == "scale" || dyn(object.spec).?template.?spec.?affinity.?podAntiAffinity.hasValue()',
+          'request.?subResource.orValue("") == "scale" || ' +
+          'dyn(object.spec).?template.?spec.?affinity.?podAntiAffinity.hasValue()',
       },
       ...rule.matchConditions,
     ],
@@ -158,6 +171,15 @@ export function oneReplicaSpec(names: () => readonly string[]): object {
     ],
   };
 }
+
+const SERVICE_VALIDATION = {
+  expression:
+    'object.spec.?type.orValue("ClusterIP") == "ClusterIP" && size(object.spec.?externalIPs.orValue([])) == 0',
+  message: SERVICE_WANT,
+  messageExpression:
+    `${JSON.stringify(`${SERVICE_WANT}, got: `)} + object.spec.?type.orValue("ClusterIP") + " " ` +
+    '+ object.spec.?externalIPs.orValue([]).join(", ")',
+};
 
 /** The `spec` of each policy, by what is checked; none without rules. */
 export function policySpecs({ _rules }: Admission): Readonly<Record<string, object>> {
@@ -190,7 +212,8 @@ export function policySpecs({ _rules }: Admission): Readonly<Record<string, obje
                   {
                     name: 'renewed',
                     expression:
-                      'variables.pod.?volumes.orValue([]).filter(v, has(v.configMap) || has(v.secret) || has(v.projected) || has(v.downwardAPI)).map(v, v.name)',
+                      'variables.pod.?volumes.orValue([]).filter(v, has(v.configMap) || has(v.secret) || ' +
+                      'has(v.projected) || has(v.downwardAPI)).map(v, v.name)',
                   },
                   ...podRules.map(({ variable }) => variable),
                 ],
@@ -205,14 +228,7 @@ export function policySpecs({ _rules }: Admission): Readonly<Record<string, obje
           'services',
           {
             ...matching({ '': ['services'] }, 'object.spec'),
-            validations: [
-              {
-                expression:
-                  'object.spec.?type.orValue("ClusterIP") == "ClusterIP" && size(object.spec.?externalIPs.orValue([])) == 0',
-                message: SERVICE_WANT,
-                messageExpression: `${JSON.stringify(`${SERVICE_WANT}, got: `)} + object.spec.?type.orValue("ClusterIP") + " " + object.spec.?externalIPs.orValue([]).join(", ")`,
-              },
-            ],
+            validations: [SERVICE_VALIDATION],
           },
         ] as const,
       ];

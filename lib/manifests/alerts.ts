@@ -45,7 +45,8 @@ export function alertRules(spec: GatewaySpec, { runbookUrl, without, labels }: A
 const NO_FAULT = 'credentials_missing|dpop_nonce_missing|dpop_nonce_refused';
 /** Reasons of refusals that are the gateway's own plight: family "gateway" of proxy/src/pipeline/reason.ts, by test. */
 const PLIGHTS =
-  'replay_store_down|replay_store_full|keys_unavailable|introspection_unavailable|exchange_unavailable|credential_unavailable|overloaded|internal_error';
+  'replay_store_down|replay_store_full|keys_unavailable|introspection_unavailable|exchange_unavailable|' +
+  'credential_unavailable|overloaded|internal_error';
 
 const REFUSED = 'agentgateway_jwt_auth_failure_total';
 const REFUSALS = 'agentgateway_refusals_total';
@@ -126,7 +127,8 @@ function readinessAlerts(spec: GatewaySpec, query: Queries): Alert[] {
       expr: `absent(${query.series('up')} == 1)`,
       summary: `No pod of ${spec.namespace}/${spec.name} can be scraped`,
       description:
-        'Nobody gets through, or nobody can see whether: look at the Deployment, and whether metricsPeer still names your Prometheus.',
+        'Nobody gets through, or nobody can see whether: look at the Deployment, and whether metricsPeer ' +
+        'still names your Prometheus.',
     },
     {
       name: GatewayAlert.NOT_READY,
@@ -162,7 +164,8 @@ function accessAlerts(query: Queries): Alert[] {
       ),
       summary: `Used proofs were sent again on ${ROUTE}: {{ $value | humanize }} times`,
       description:
-        'None of them passed. A thief does it, and so does a client that retries without making a new proof: the audit lines with this reason have the key (dpop.jkt) and the address.',
+        'None of them passed. A thief does it, and so does a client that retries without making a new ' +
+        'proof: the audit lines with this reason have the key (dpop.jkt) and the address.',
     },
     {
       name: GatewayAlert.CALLERS_REFUSED,
@@ -171,7 +174,8 @@ function accessAlerts(query: Queries): Alert[] {
       expr: query.exceedsShare(query.series(REFUSED, `reason!~"${NO_FAULT}"`), '10m', 0.2),
       summary: `${PERCENT} of the requests on ${ROUTE} are refused for their token or proof`,
       description:
-        'By reason: agentgateway_jwt_auth_failure_total. A client that was changed, a key that was withdrawn too early, or somebody who tries.',
+        'By reason: agentgateway_jwt_auth_failure_total. A client that was changed, a key that was ' +
+        'withdrawn too early, or somebody who tries.',
     },
     {
       name: GatewayAlert.CLOCKS_WRONG,
@@ -184,7 +188,8 @@ function accessAlerts(query: Queries): Alert[] {
       ),
       summary: `${PERCENT} of the requests on ${ROUTE} carry a proof from another time`,
       description:
-        "The clock of a client, of the issuer or of a node is wrong: agentgateway_proof_age_seconds says which way. Nonces make the gateway's clock the only one.",
+        'The clock of a client, of the issuer or of a node is wrong: agentgateway_proof_age_seconds says ' +
+        "which way. Nonces make the gateway's clock the only one.",
     },
   ];
 }
@@ -206,7 +211,9 @@ function gatewayAlerts(spec: GatewaySpec, query: Queries): Alert[] {
     severity: 'critical',
     expr: `sum(${query.increase(query.series('agentgateway_replay_unchecked_total'), '5m')}) > 0`,
     summary: 'Proofs pass that nobody checked for replays: {{ $value | humanize }}',
-    description: `The replay store is away, and onFailure is "${unchecked}": a stolen proof can be used again until it is back.`,
+    description:
+      `The replay store is away, and onFailure is "${unchecked}": a stolen proof can be used again until it ` +
+      'is back.',
   };
   const backendFailing: Alert = {
     name: GatewayAlert.BACKEND_FAILING,
@@ -239,7 +246,8 @@ function keyAlerts(spec: GatewaySpec, query: Queries): Alert[] {
         .join(' or '),
       summary: 'The keys of issuer {{ $labels.issuer }} are {{ $value | humanizeDuration }} old',
       description:
-        'Three fetches in a row failed. The old keys stay in use until maxStale, and then nothing of this issuer passes.',
+        'Three fetches in a row failed. The old keys stay in use until maxStale, and then nothing of this ' +
+        'issuer passes.',
     },
   ];
 }
@@ -258,7 +266,8 @@ function certificateAlerts(spec: GatewaySpec, query: Queries): Alert[] {
       expr: `${endsAt} - time() < ${CERTIFICATE_DAYS * 86_400}`,
       summary: 'The certificate {{ $labels.file }} ends in {{ $value | humanizeDuration }}',
       description:
-        'From then on clients refuse the gateway, or it refuses a backend, an issuer, Redis or the collector, or is refused by it; the file says which. ' +
+        'From then on clients refuse the gateway, or it refuses a backend, an issuer, Redis or the ' +
+        'collector, or is refused by it; the file says which. ' +
         'It follows the file: whoever renews it has not done so.',
     },
   ];
@@ -296,7 +305,8 @@ function operationAlerts(spec: GatewaySpec, query: Queries): Alert[] {
       expr: query.increased('cause', query.series('agentgateway_connections_refused_total'), '5m'),
       summary: 'Connections are turned away: {{ $labels.cause }}',
       description:
-        '"address": one address has too many (maxConnectionsPerAddress); "total": maxConnections. Behind an ingress all clients have its address unless trustedPeers names it.',
+        '"address": one address has too many (maxConnectionsPerAddress); "total": maxConnections. Behind an ' +
+        'ingress all clients have its address unless trustedPeers names it.',
     },
   ];
 }
@@ -312,7 +322,8 @@ function dataPlaneAlerts(spec: GatewaySpec): Alert[] {
       expr: `min by (pod) (agentgateway_config_synchronized{job="${agentgatewayJob(spec)}"}) == 0`,
       summary: `agentgateway in ${POD} did not take what it is given now`,
       description:
-        'It goes on with what it had. Its log says what is wrong with the config, a key set, a certificate or a credential; a pod that starts now would not.',
+        'It goes on with what it had. Its log says what is wrong with the config, a key set, a certificate ' +
+        'or a credential; a pod that starts now would not.',
     },
   ];
 }
@@ -356,7 +367,8 @@ function valkeyAlerts({ replayStore }: GatewaySpec, query: Queries): Alert[] {
       expr: `sum(rate(${claims}[5m])) / ${requestsPerSecond} > ${VALKEY_SHARE}`,
       summary: `Valkey is given ${PERCENT} of the ${requestsPerSecond} proofs a second that were announced`,
       description:
-        'Its memory is made for that many: beyond it requests are refused with replay_store_full once it is full. Announce more: requestsPerSecond of ReplayStore.valkey.',
+        'Its memory is made for that many: beyond it requests are refused with replay_store_full once it is ' +
+        'full. Announce more: requestsPerSecond of ReplayStore.valkey.',
     },
   ];
 }

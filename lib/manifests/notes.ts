@@ -43,7 +43,8 @@ export function notesText(root: IConstruct, kubernetesMinor: number): string {
     list([`Kubernetes 1.${kubernetesMinor} or later, and a CNI that enforces NetworkPolicy`, ...needs]),
     elsewhere.length === 0
       ? ''
-      : `cdk8s-agentgateway: if a NetworkPolicy isolates these pods, it must allow, which this app does not\n${list(elsewhere)}`,
+      : 'cdk8s-agentgateway: if a NetworkPolicy isolates these pods, it must allow, which this app does ' +
+        `not\n${list(elsewhere)}`,
     doubts.length === 0 ? '' : `cdk8s-agentgateway: is this meant?\n${list(doubts)}`,
   ].join('');
 }

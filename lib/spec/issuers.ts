@@ -99,7 +99,9 @@ export function issuerViolations(spec: GatewaySpec): Violation[] {
               where: `route "${route.name}" auth.${prop}`,
               want: 'must be the same for every use of an issuer',
               got,
-              next: `give it to all profiles of ${JSON.stringify(said.issuer)}, or give the profile an issuer of its own`,
+              next:
+                `give it to all profiles of ${JSON.stringify(said.issuer)}, or give the profile an issuer of ` +
+                'its own',
             },
           ];
     return [

@@ -9,7 +9,9 @@ export function autoscalingViolations(spec: GatewaySpec): Violation[] {
     return [
       {
         where: 'autoscaling',
-        want: "must go with a shared replay store: a memory store is one pod's, and each further pod would take every proof once more",
+        want:
+          "must go with a shared replay store: a memory store is one pod's, and each further pod would take " +
+          'every proof once more',
         got: autoscaling.max,
         next: 'choose ReplayStore.redis, or leave autoscaling out',
       },
@@ -58,7 +60,9 @@ function streamViolations(spec: GatewaySpec, got: number | undefined): Violation
     return [
       {
         where: 'autoscaling.openStreams',
-        want: `must be a whole number from 1 to ${most}, fewer than the connections that a pod takes, or it refuses before another is added`,
+        want:
+          `must be a whole number from 1 to ${most}, fewer than the connections that a pod takes, or it ` +
+          'refuses before another is added',
         got,
         next: 'count fewer, or give more memory',
       },

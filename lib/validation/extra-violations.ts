@@ -5,8 +5,10 @@ import { SECRET_NAME } from '../support/secret-names';
 import { isLabel, Violation } from '../support/text';
 
 /** Read by the loader, by Node or by its libraries, before any of our code: flags, trust, code, names, traces. */
-const READ_BY_NODE =
-  /^(NODE_|LD_|OPENSSL_|SSL_|UV_|OTEL_|MALLOC_|GLIBC_)|^(PATH|HOME|DEBUG|GCONV_PATH|HOSTALIASES|LOCALDOMAIN|RES_OPTIONS)$/;
+const READ_BY_NODE = new RegExp(
+  '^(NODE_|LD_|OPENSSL_|SSL_|UV_|OTEL_|MALLOC_|GLIBC_)' +
+    '|^(PATH|HOME|DEBUG|GCONV_PATH|HOSTALIASES|LOCALDOMAIN|RES_OPTIONS)$',
+);
 
 export const extraViolations = ({ environment, extraVolumes }: GatewaySpec): Violation[] => [
   ...Object.keys(environment).flatMap(variableViolations),

@@ -221,7 +221,9 @@ const peerViolations = (spec: GatewaySpec): Violation[] =>
 const plain = ({ name }: SecretsRouteSpec): Violation => ({
   where: `route "${name}"`,
   want: 'must not answer Secrets over plain HTTP',
-  next: 'give the gateway a tlsSecretName, for example with a GatewayCertificate; where something else encrypts all the way to the pod, say insecurePlainHttp: true',
+  next:
+    'give the gateway a tlsSecretName, for example with a GatewayCertificate; where something else encrypts ' +
+    'all the way to the pod, say insecurePlainHttp: true',
 });
 
 function secretsViolations(spec: GatewaySpec, others: readonly GatewaySpec[]): Violation[] {
@@ -230,7 +232,9 @@ function secretsViolations(spec: GatewaySpec, others: readonly GatewaySpec[]): V
   const unreachable: Violation = {
     where: 'apiServer',
     want: 'is required with a SecretsRoute: the NetworkPolicy admits the API server by address',
-    next: 'pass ApiServerAccess.of({ serviceIp, endpoints }); "kubectl get endpointslices -l kubernetes.io/service-name=kubernetes" prints both',
+    next:
+      'pass ApiServerAccess.of({ serviceIp, endpoints }); "kubectl get endpointslices -l ' +
+      'kubernetes.io/service-name=kubernetes" prints both',
   };
   return [
     ...(routes.length > 0 && spec.apiServer === undefined ? [unreachable] : []),
@@ -242,7 +246,9 @@ function secretsViolations(spec: GatewaySpec, others: readonly GatewaySpec[]): V
         .filter((secret) => own.includes(secret))
         .map((secret): Violation => ({
           where: `route "${name}" secretNames`,
-          want: "must not name a credential of the gateway itself, or of another in the namespace: a caller could then speak to the backend in the gateway's name",
+          want:
+            'must not name a credential of the gateway itself, or of another in the namespace: a caller could ' +
+            "then speak to the backend in the gateway's name",
           got: secret,
           next: 'remove it',
         })),

@@ -29,14 +29,18 @@ function encryptionViolations({
       {
         where: 'tlsSecretName',
         want: 'must be given: without TLS whoever is on the way reads the tokens and the answers',
-        next: "name the Secret of type kubernetes.io/tls, or say defaultCertificate: true for the controller's own; where something else encrypts all the way, say insecurePlainHttp: true",
+        next:
+          "name the Secret of type kubernetes.io/tls, or say defaultCertificate: true for the controller's " +
+          'own; where something else encrypts all the way, say insecurePlainHttp: true',
       },
     ];
   }
   return [
     {
       where: 'tlsSecretName',
-      want: 'must not go with another of defaultCertificate and insecurePlainHttp: one of the three says how clients are met',
+      want:
+        'must not go with another of defaultCertificate and insecurePlainHttp: one of the three says how ' +
+        'clients are met',
       got: { tlsSecretName, defaultCertificate, insecurePlainHttp },
       next: 'say one of them',
     },
@@ -104,7 +108,9 @@ function certificateViolations(spec: GatewaySpec, { routes }: IngressSpec): Viol
     .filter((route) => authOf(spec, route)._profile === 'mtls')
     .map(({ name }) => ({
       where: 'routes',
-      want: 'must have no route with AuthProfile.mtls: an Ingress ends the TLS connection of the client, and passes on a certificate that the client only claims',
+      want:
+        'must have no route with AuthProfile.mtls: an Ingress ends the TLS connection of the client, and ' +
+        'passes on a certificate that the client only claims',
       got: name,
       next: 'choose AuthProfile.dpop, or a front that writes the certificate itself: docs/guides/fronts.md',
     }));

@@ -18,7 +18,9 @@ function short(where: string, used: number, most: number, unit: string): Violati
   return [
     {
       where,
-      want: `must be at least ${used} ${unit}, which the gateways of the namespace take with all their replicas and one more each in a rollout`,
+      want:
+        `must be at least ${used} ${unit}, which the gateways of the namespace take with all their replicas ` +
+        'and one more each in a rollout',
       got: most,
       next: 'allow more, or have fewer replicas: replicas or autoscaling.max of the gateways',
     },

@@ -23,8 +23,12 @@ export function storeViolations(spec: GatewaySpec): Violation[] {
     return [
       {
         where: 'serviceAccountMetadata.annotations',
-        want: `must have "${annotation}" with SecretStoreRef.${provider.where}: the store logs in as the gateway's ServiceAccount`,
-        next: `for example "${annotation}": "${example}"; or name another ServiceAccount, ${provider.where}.serviceAccountName`,
+        want:
+          `must have "${annotation}" with SecretStoreRef.${provider.where}: the store logs in as the ` +
+          "gateway's ServiceAccount",
+        next:
+          `for example "${annotation}": "${example}"; or name another ServiceAccount, ` +
+          `${provider.where}.serviceAccountName`,
       },
     ];
   });

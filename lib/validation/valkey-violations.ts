@@ -21,7 +21,9 @@ export function valkeyViolations(spec: GatewaySpec): Violation[] {
   return [
     {
       where: 'replayStore.memory',
-      want: `must be at least ${least} MiB, for ${valkey.requestsPerSecond} requests a second that are remembered for ${heldSeconds(spec)} seconds`,
+      want:
+        `must be at least ${least} MiB, for ${valkey.requestsPerSecond} requests a second that are remembered ` +
+        `for ${heldSeconds(spec)} seconds`,
       got: `${given} MiB`,
       next: 'give more, announce fewer requests, or remember proofs for less time: proofMaxAge of the routes',
     },

@@ -6,8 +6,11 @@ const TOKEN = /^[a-z0-9!#%&'*+.^_`|~-]{1,64}$/;
 const VALUE = /^[\x21-\x7e]([\x20-\x7e]{0,1022}[\x21-\x7e])?$/;
 
 /** Of HTTP, of a proof, of a trace, of MCP, and of what the proxy writes or asks of an answer. */
-const TAKEN =
-  /^(accept|authorization|connection|content-.*|cookie|dpop|expect|forwarded|host|keep-alive|last-event-id|mcp-.*|origin|proxy-.*|te|trace(parent|state)|trailer|transfer-encoding|upgrade|x-backend-answered|x-forwarded-.*|x-real-ip|x-request-id)$/;
+const TAKEN = new RegExp(
+  '^(accept|authorization|connection|content-.*|cookie|dpop|expect|forwarded|host|keep-alive|last-event-id|mcp-.*' +
+    '|origin|proxy-.*|te|trace(parent|state)|trailer|transfer-encoding|upgrade' +
+    '|x-backend-answered|x-forwarded-.*|x-real-ip|x-request-id)$',
+);
 
 /** Ends a constructor where a header may not be set, or not to this value. */
 export function checkBackendHeader(name: string, value: string, credentialHeader?: string): void {

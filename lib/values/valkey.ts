@@ -131,9 +131,13 @@ function refuseDisk(options: unknown): void {
   if (asked === undefined) return;
   refuse({
     where: `valkey.${asked}`,
-    want: 'must be left out: what Valkey remembers from before its restart the gateway does not believe, so a disk would save no request',
+    want:
+      'must be left out: what Valkey remembers from before its restart the gateway does not believe, so a ' +
+      'disk would save no request',
     got: shown(given[asked]),
-    next: 'clients that follow nonces send one request more after a restart; for a server that somebody operates use ReplayStore.redis',
+    next:
+      'clients that follow nonces send one request more after a restart; for a server that somebody operates ' +
+      'use ReplayStore.redis',
   });
 }
 

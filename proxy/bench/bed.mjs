@@ -146,16 +146,21 @@ export function openBed({ alg = 'ES256', tokenAlg = 'RS256' } = {}) {
     signer(origin, method = 'POST') {
       const now = Math.floor(Date.now() / 1000);
       const tokenOf = (n) => {
-        const input = `${b64({ typ: 'at+jwt', alg: tokenAlg, kid: 'as-1' })}.${b64({ iss: 'https://as.example', sub: 'agent', client_id: 'agent', aud: `${origin}/mcp`, iat: now, exp: now + 3600, jti: `bench-${n}`, cnf: { jkt } })}`;
+        const header = { typ: 'at+jwt', alg: tokenAlg, kid: 'as-1' };
+        const who = { iss: 'https://as.example', sub: 'agent', client_id: 'agent', cnf: { jkt } };
+        const when = { iat: now, exp: now + 3600, jti: `bench-${n}` };
+        const input = `${b64(header)}.${b64({ ...who, aud: `${origin}/mcp`, ...when })}`;
         const key = tokenAlg === 'RS256' ? as.privateKey : { key: as.privateKey, dsaEncoding: 'ieee-p1363' };
-        return `${input}.${sign(tokenAlg === 'RS256' ? 'sha256' : CURVES[tokenAlg].hash, Buffer.from(input), key).toString('base64url')}`;
+        const tokenHash = tokenAlg === 'RS256' ? 'sha256' : CURVES[tokenAlg].hash;
+        return `${input}.${sign(tokenHash, Buffer.from(input), key).toString('base64url')}`;
       };
       const token = tokenOf(0);
       const header = b64({ typ: 'dpop+jwt', alg, jwk: { kty, crv, x, y } });
       const proof = (n, of = token) => {
         const ath = createHash('sha256').update(of).digest('base64url');
         const input = `${header}.${b64({ jti: `bench-${n}`, htm: method, htu: `${origin}/mcp`, iat: now + 30, ath })}`;
-        return `${input}.${sign(hash, Buffer.from(input), { key: client.privateKey, dsaEncoding: 'ieee-p1363' }).toString('base64url')}`;
+        const key = { key: client.privateKey, dsaEncoding: 'ieee-p1363' };
+        return `${input}.${sign(hash, Buffer.from(input), key).toString('base64url')}`;
       };
       return { token, tokenOf, proof };
     },
@@ -168,7 +173,17 @@ export function openBed({ alg = 'ES256', tokenAlg = 'RS256' } = {}) {
 
 export const postOf = (token, proof, host = '127.0.0.1') =>
   Buffer.from(
-    `POST /mcp HTTP/1.1\r\nHost: ${host}\r\nContent-Type: application/json\r\nAccept: application/json, text/event-stream\r\nContent-Length: ${BODY.length}\r\nAuthorization: DPoP ${token}\r\nDPoP: ${proof}\r\n\r\n${BODY}`,
+    [
+      'POST /mcp HTTP/1.1',
+      `Host: ${host}`,
+      'Content-Type: application/json',
+      'Accept: application/json, text/event-stream',
+      `Content-Length: ${BODY.length}`,
+      `Authorization: DPoP ${token}`,
+      `DPoP: ${proof}`,
+      '',
+      BODY,
+    ].join('\r\n'),
   );
 
 /**

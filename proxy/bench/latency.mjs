@@ -60,7 +60,20 @@ try {
   const of = (name) => rounded(median(rounds.map((round) => round[name])), 2);
   const added = (q) => rounded(median(rounds.map((round) => round[`through${q}`] - round[`direct${q}`])), 2);
   process.stdout.write(
-    `${JSON.stringify({ peakPerSecond: Math.round(peak), perSecond, rounds: ROUNDS, seconds: SECONDS, othersFirst, directP50Ms: of('direct0.5'), directP99Ms: of('direct0.99'), p50Ms: of('through0.5'), p99Ms: of('through0.99'), addedP50Ms: added(0.5), addedP99Ms: added(0.99), node: process.version })}\n`,
+    `${JSON.stringify({
+      peakPerSecond: Math.round(peak),
+      perSecond,
+      rounds: ROUNDS,
+      seconds: SECONDS,
+      othersFirst,
+      directP50Ms: of('direct0.5'),
+      directP99Ms: of('direct0.99'),
+      p50Ms: of('through0.5'),
+      p99Ms: of('through0.99'),
+      addedP50Ms: added(0.5),
+      addedP99Ms: added(0.99),
+      node: process.version,
+    })}\n`,
   );
 } finally {
   bed.close();

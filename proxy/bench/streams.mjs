@@ -42,7 +42,8 @@ try {
   });
   const { token, proof } = bed.signer(`http://127.0.0.1:${port}`, 'GET');
   const request = (n) =>
-    `GET /mcp HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nAccept: text/event-stream\r\nAuthorization: DPoP ${token}\r\nDPoP: ${proof(n)}\r\n\r\n`;
+    `GET /mcp HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nAccept: text/event-stream\r\n` +
+    `Authorization: DPoP ${token}\r\nDPoP: ${proof(n)}\r\n\r\n`;
   let dropped = 0;
   let delays;
   const events = /data: (\d+\.\d+)/g;
@@ -99,7 +100,17 @@ try {
   const lost = dropped;
   for (const socket of sockets) socket.destroy();
   process.stdout.write(
-    `${JSON.stringify({ streams: sockets.length, seconds: SECONDS, events: delays.length, dropped: lost, kbPerStream: rounded(kb / (sockets.length * 0.8)), totalMb: rounded((kb + before - atStart) / 1024), p50DelayMs: rounded(quantile(delays, 0.5), 2), p99DelayMs: rounded(quantile(delays, 0.99), 2), node: process.version })}\n`,
+    `${JSON.stringify({
+      streams: sockets.length,
+      seconds: SECONDS,
+      events: delays.length,
+      dropped: lost,
+      kbPerStream: rounded(kb / (sockets.length * 0.8)),
+      totalMb: rounded((kb + before - atStart) / 1024),
+      p50DelayMs: rounded(quantile(delays, 0.5), 2),
+      p99DelayMs: rounded(quantile(delays, 0.99), 2),
+      node: process.version,
+    })}\n`,
   );
 } finally {
   for (const socket of open) socket.destroy();

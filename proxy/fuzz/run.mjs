@@ -117,7 +117,8 @@ function report({ name, runs, covered, counters, kept, found, id, fault }) {
   const saved = join(FOUND, `${name}-${id}`);
   writeFileSync(saved, found, 'latin1');
   process.stdout.write(
-    `${name}: FOUND after ${runs} inputs: ${JSON.stringify(found)}\n${fault}\nsaved as ${saved}; again: npm run fuzz -- ${name} --input ${saved}\n`,
+    `${name}: FOUND after ${runs} inputs: ${JSON.stringify(found)}\n${fault}\nsaved as ${saved}; again: npm ` +
+      `run fuzz -- ${name} --input ${saved}\n`,
   );
 }
 

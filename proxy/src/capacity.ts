@@ -61,11 +61,14 @@ export function capacityOf(config: Config, { descriptors, memoryBytes, heapBytes
   const problems = [];
   if (tightest.most < limits.maxConnections)
     problems.push(
-      `limits.maxConnections: must be what the process can hold, ${tightest.most} ${tightest.why}, got ${limits.maxConnections}; more are refused`,
+      `limits.maxConnections: must be what the process can hold, ${tightest.most} ${tightest.why}, got ` +
+        `${limits.maxConnections}; more are refused`,
     );
   if (shares.sockets < wantedSockets)
     problems.push(
-      `upstream.maxSockets and maxStreams: must be what the process can hold, ${shares.sockets} for all backends of ${descriptors} descriptors (ulimit -n), got ${wantedSockets}; more requests wait, more streams are refused`,
+      `upstream.maxSockets and maxStreams: must be what the process can hold, ${shares.sockets} for all ` +
+        `backends of ${descriptors} descriptors (ulimit -n), got ${wantedSockets}; more requests wait, more ` +
+        'streams are refused',
     );
   return {
     connections: Math.max(1, Math.min(tightest.most, limits.maxConnections)),

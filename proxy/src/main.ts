@@ -168,7 +168,8 @@ function nodeProblems({ workers }: Config): string[] {
   return workers === 1 || shares
     ? []
     : [
-        `workers: must be 1 on ${process.platform} with Node ${process.versions.node}, got ${workers}; several need Linux and Node ${since}.${sinceMinor}`,
+        `workers: must be 1 on ${process.platform} with Node ${process.versions.node}, got ${workers}; ` +
+          `several need Linux and Node ${since}.${sinceMinor}`,
       ];
 }
 

@@ -339,7 +339,7 @@ describe('an answer before the end of its request', () => {
   });
 });
 
-it('a kept connection that closes under the second request: 502, and that request was sent once, since its proof is spent', async () => {
+it('a kept connection closes under the second request: 502, and it was sent once, as its proof is spent', async () => {
   expect((await ask()).status).toBe(200);
   const kept = heads[0]!.socket;
   heads = [];

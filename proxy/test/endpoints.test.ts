@@ -208,7 +208,7 @@ describe('several endpoints', () => {
 });
 
 describe('a backend that asks for a certificate', () => {
-  it("gets the gateway's, and the new one after a rotation; its own must have the name that the config says", async () => {
+  it("gets the gateway's, and the new one after a rotation; its own must have the name of the config", async () => {
     const port = await freePort();
     const seen: (string | undefined)[] = [];
     let backend!: https.Server;

@@ -22,7 +22,7 @@ beforeAll(async () => {
 });
 afterAll(() => fixture.stop());
 
-it('bodies of one caller that rules are for have one bound for all of them, and those that are taken go on', async () => {
+it('bodies of one caller that rules are for have one bound together, and those that are taken go on', async () => {
   const token = accessToken(fixture.as, { cnf: { jkt: thumbprint(client) } });
   const headers = {
     authorization: `DPoP ${token}`,

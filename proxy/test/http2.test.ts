@@ -209,7 +209,7 @@ describe('a request', () => {
     const answers = await Promise.all(Array.from({ length: 100 }, () => ask(h2, once)));
     expect(answers.map(({ status }) => status).sort()).toEqual([200, ...Array(99).fill(401)]);
   });
-  it('reaches the backend as the allow-list makes it, without credentials, cookies or pseudo-header fields', async () => {
+  it('reaches the backend as the allow-list makes it: no credentials, cookies or pseudo-header fields', async () => {
     fixture.answer = (_, response) => response.writeHead(200, { 'Mcp-Session-Id': 's' }).end('{}');
     const begun = await ask(h2, post());
     fixture.seen.length = 0;
@@ -296,7 +296,8 @@ describe('a request', () => {
     expect(
       (await ask(h2, post({ headers: { ':authority': 'gw.example', host: 'gw.example' } }))).status,
     ).toBe(200);
-    expect((await ask(h2, post({ headers: { host: 'gw.example' } }))).status).toBe(200); // node's client leaves :authority out then
+    // node's client leaves :authority out then
+    expect((await ask(h2, post({ headers: { host: 'gw.example' } }))).status).toBe(200);
     expect(
       await ask(h2, post({ headers: { ':authority': 'gw.example', host: 'evil.example' } })),
     ).toMatchObject({ status: 400, text: expect.stringContaining('malformed_request') });
@@ -421,7 +422,9 @@ describe('an answer', () => {
   it('of fields that HTTP/2 does not have, or has once, is still one', async () => {
     fixture.answer = (message) => {
       message.socket.end(
-        'HTTP/1.1 200 OK\r\nConnection: close\r\nETag: "a"\r\nETag: "b"\r\nVary: A\r\nVary: B\r\nKeep-Alive: timeout=5\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n__proto__: x\r\nX-Mixed-Case: Y\r\nX-Latin: \xe9\r\nContent-Length: 2\r\n\r\n{}',
+        'HTTP/1.1 200 OK\r\nConnection: close\r\nETag: "a"\r\nETag: "b"\r\nVary: A\r\nVary: ' +
+          'B\r\nKeep-Alive: timeout=5\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n__proto__: x\r\nX-Mixed-Case: ' +
+          'Y\r\nX-Latin: \xe9\r\nContent-Length: 2\r\n\r\n{}',
         'latin1',
       );
     };

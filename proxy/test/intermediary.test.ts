@@ -202,7 +202,8 @@ describe('the address that a backend is called from', () => {
     { url: 'http://127.0.0.1:8081', endpoints: ['http://127.0.0.1:8081', 'http://mcp:5000'] },
   ])('is for a backend on loopback alone, not for %j', (backend) => {
     expect(problems({ ...backend, localAddress: '127.94.49.1' })).toEqual([
-      'routes[0].backend.localAddress: must go with a backend on loopback: nothing else can be reached from there, got "http://mcp:5000"; leave it out',
+      'routes[0].backend.localAddress: must go with a backend on loopback: nothing else can be reached from ' +
+        'there, got "http://mcp:5000"; leave it out',
     ]);
   });
 });
@@ -212,7 +213,8 @@ it('the URLs that redirects begin with have one path', () => {
   const url = 'http://127.0.0.1:8081';
   expect(problems({ url, redirectBases })).toEqual([]);
   expect(problems({ url, redirectBases: [...redirectBases, 'https://c.svc/other'] })).toEqual([
-    'routes[0].backend.redirectBases: must have the same path in each URL, got "https://a.svc/inner" and "https://c.svc/other"',
+    'routes[0].backend.redirectBases: must have the same path in each URL, got "https://a.svc/inner" and ' +
+      '"https://c.svc/other"',
   ]);
   expect(problems({ url, redirectBases: [] })).toEqual([
     expect.stringContaining('routes[0].backend.redirectBases: must list at least one item'),

@@ -44,7 +44,7 @@ const metric = async (line: string) =>
       ?.split(' ')[1] ?? 0,
   );
 
-it("answers of a limited route say what is left, the refusal when to come again; a backend's own fields do not contradict", async () => {
+it('answers of a limited route say what is left, a refusal when to come again; no backend contradicts', async () => {
   fixture.answer = (_, response) =>
     response.writeHead(200, { RateLimit: '"theirs";r=9', 'RateLimit-Policy': '"theirs";q=9' }).end('{}');
   const answers = [];

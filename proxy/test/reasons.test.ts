@@ -413,7 +413,8 @@ const cases: Record<Reason, () => Promise<Answer>> = {
     const { headers } = dpopAsk();
     const { authorization, dpop } = headers as Record<string, string>;
     return rawAsk(
-      `POST /mcp HTTP/1.1\r\nHost: a\r\nAuthorization: ${authorization}\r\nDPoP: ${dpop}\r\nDPoP: ${dpop}\r\nContent-Length: 0\r\n\r\n`,
+      `POST /mcp HTTP/1.1\r\nHost: a\r\nAuthorization: ${authorization}\r\nDPoP: ${dpop}\r\nDPoP: ` +
+        `${dpop}\r\nContent-Length: 0\r\n\r\n`,
     );
   },
   dpop_malformed: () =>
@@ -496,7 +497,8 @@ const cases: Record<Reason, () => Promise<Answer>> = {
       const lines = Array.from(
         { length: 50 },
         () =>
-          `POST /mcp HTTP/1.1\r\nHost: a\r\nConnection: close\r\nAuthorization: DPoP ${token}\r\nDPoP: ${proof(client, 'POST', HTU, token)}\r\n\r\n`,
+          `POST /mcp HTTP/1.1\r\nHost: a\r\nConnection: close\r\nAuthorization: DPoP ${token}\r\nDPoP: ` +
+          `${proof(client, 'POST', HTU, token)}\r\n\r\n`,
       );
       const sockets = await Promise.all(
         lines.map(

@@ -65,7 +65,7 @@ it('a key set that is no good is a gauge of 1 for as long as it is mounted, and 
   expect(await failing()).toBe('0');
 });
 
-it('a backend that fails five times in a row, whatever the routes, is told once, and once that it works again', async () => {
+it('a backend that fails five times in a row, on any routes, is told once, and once that it works again', async () => {
   const good = fixture.answer;
   fixture.answer = (_, response) => response.destroy();
   for (let i = 0; i < 7; i++) expect((await ask(i % 2 === 0 ? '/mcp' : '/other')).status).toBe(502);

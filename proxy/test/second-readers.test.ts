@@ -81,7 +81,8 @@ it.each([
 });
 it('arguments of a tool, and members that fold to nothing of ours, are free', async () => {
   for (const body of [
-    '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"read_file","arguments":{"Name":"x","METHOD":"y"}},"Extra":1}',
+    '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"read_file","arguments":{"Name":"x",' +
+      '"METHOD":"y"}},"Extra":1}',
     '{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"Name":"x"}}',
   ]) {
     expect((await send({ body })).status).toBe(200);

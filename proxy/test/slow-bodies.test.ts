@@ -51,7 +51,10 @@ afterAll(async () => {
 
 const signed = (framing: string) => {
   const token = accessToken(fixture.as, { cnf: { jkt: thumbprint(client) } });
-  return `POST /mcp HTTP/1.1\r\nHost: gw.example\r\nAuthorization: DPoP ${token}\r\nDPoP: ${proof(client, 'POST', `${ORIGIN}/mcp`, token)}\r\n${framing}\r\n\r\n`;
+  return (
+    `POST /mcp HTTP/1.1\r\nHost: gw.example\r\nAuthorization: DPoP ${token}\r\nDPoP: ` +
+    `${proof(client, 'POST', `${ORIGIN}/mcp`, token)}\r\n${framing}\r\n\r\n`
+  );
 };
 interface Slow {
   readonly socket: net.Socket;

@@ -233,7 +233,7 @@ describe('an event stream', () => {
       expect(retry).toBe(1000);
     },
   );
-  it('of a GET or of subscriptions/listen ends at once when the gateway stops, that of a call ends itself', async () => {
+  it('of a GET or subscriptions/listen ends at once when the gateway stops, that of a call ends itself', async () => {
     const other = await startFixture({
       change: (config) => {
         config.drainSeconds = 5;
@@ -287,7 +287,10 @@ describe('back-pressure', () => {
     });
   const headOf = (method: string, more = '') => {
     const token = accessToken(fixture.as, { cnf: { jkt } });
-    return `${method} /mcp HTTP/1.1\r\nHost: a\r\nAuthorization: DPoP ${token}\r\nDPoP: ${proof(client, method, `${ORIGIN}/mcp`, token)}\r\n${more}\r\n`;
+    return (
+      `${method} /mcp HTTP/1.1\r\nHost: a\r\nAuthorization: DPoP ${token}\r\nDPoP: ` +
+      `${proof(client, method, `${ORIGIN}/mcp`, token)}\r\n${more}\r\n`
+    );
   };
 
   it(`holds at most 1 MiB of an answer that its client does not read, and gives the client up`, async () => {

@@ -323,7 +323,7 @@ describe('a span', () => {
 });
 
 describe('how many are recorded', () => {
-  it('none at a ratio of 0, whatever the client says; the backend learns it, and the audit line has the trace', async () => {
+  it('none at a ratio of 0, whatever the client says; backend and audit line have the trace all the same', async () => {
     await open({ sampleRatio: 0 });
     await ask({ traceparent: TRACEPARENT });
     await ask();

@@ -75,7 +75,8 @@ it('a body that is spoilt half-way is one line, of its request', async () => {
   const token = accessToken(fixture.as, { cnf: { jkt: thumbprint(client) } });
   const socket = net.connect(fixture.gateway.port, '127.0.0.1', () =>
     socket.write(
-      `POST /mcp HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nAuthorization: DPoP ${token}\r\nDPoP: ${proof(client, 'POST', `${ORIGIN}/mcp`, token)}\r\n\r\n1\r\nx\r\n`,
+      `POST /mcp HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nAuthorization: DPoP ${token}\r\nDPoP: ` +
+        `${proof(client, 'POST', `${ORIGIN}/mcp`, token)}\r\n\r\n1\r\nx\r\n`,
     ),
   );
   socket.on('error', () => {});

@@ -9,10 +9,10 @@ import { shareOf, startWorkers } from '../src/workers/worker-pool.js';
 import { freePort, ORIGIN, request } from './support/gateway.js';
 import { until } from './support/until.js';
 
-const program = (code: string) =>
-  new URL(
-    `data:text/javascript,${encodeURIComponent(`import { parentPort, workerData } from 'node:worker_threads'; ${code}`)}`,
-  );
+const program = (code: string) => {
+  const source = `import { parentPort, workerData } from 'node:worker_threads'; ${code}`;
+  return new URL(`data:text/javascript,${encodeURIComponent(source)}`);
+};
 const SERVING = 'parentPort.postMessage({ kind: "serving" });';
 const configOf = async (change: object = {}) => {
   const parsed = parseConfig({
@@ -91,8 +91,10 @@ describe('a worker pool', () => {
     await workers.stop();
   });
   it('goes back in all threads when one of them does not take a config', async () => {
-    const took =
-      '(config) => { globalThis.took = [...(globalThis.took ?? []), config.drainSeconds]; return workerData.index === 1 && config.drainSeconds === 7 ? ["no keys"] : []; }';
+    const took = `(config) => {
+      globalThis.took = [...(globalThis.took ?? []), config.drainSeconds];
+      return workerData.index === 1 && config.drainSeconds === 7 ? ["no keys"] : [];
+    }`;
     const { workers } = await start(
       ANSWERS(`{ reload: ${took}, waitingFor: () => ['t' + workerData.index + ' ' + globalThis.took] }`),
     );
@@ -134,11 +136,16 @@ describe('threads that share memory', () => {
           import { createBucketTable } from '../src/limit/bucket-table.ts';
           const { claims, buckets, keys, maxEntries, start } = workerData;
           const store = createMemoryStore({ maxEntries, windowSeconds: 300, now: () => 1_800_000_000, shared: claims });
-          const limiter = createTokenBuckets({ name: 'a', table: createBucketTable(buckets.callers), maxTokens: 1000, tokensPerFill: 1, fillIntervalSeconds: 3600, now: () => 1 });
+          const rate = { maxTokens: 1000, tokensPerFill: 1, fillIntervalSeconds: 3600 };
+          const table = createBucketTable(buckets.callers);
+          const limiter = createTokenBuckets({ name: 'a', table, ...rate, now: () => 1 });
           Atomics.add(start, 0, 1);
           while (Atomics.load(start, 0) < ${THREADS}); // all at once
           const turns = { first: 0, seen: 0, full: 0 };
-          for (let i = 0; i < keys.length; i += 32) turns[store.claim(Buffer.from(keys.buffer, keys.byteOffset + i, 32), { madeAt: 1_800_000_000, notBefore: Infinity })] += 1;
+          for (let i = 0; i < keys.length; i += 32) {
+            const key = Buffer.from(keys.buffer, keys.byteOffset + i, 32);
+            turns[store.claim(key, { madeAt: 1_800_000_000, notBefore: Infinity })] += 1;
+          }
           let taken = 0;
           for (let i = 0; i < 1000; i++) if (limiter.take('caller').allowed) taken += 1;
           parentPort.postMessage({ turns, taken, size: store.size() });`,

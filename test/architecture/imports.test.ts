@@ -29,7 +29,8 @@ describe('imports', () => {
     try {
       writeFileSync(
         join(planted, 'planted.ts'),
-        "import { readFileSync } from 'node:fs';\nimport { rewrite } from '../../stages/rewrite.js';\nexport const x = [readFileSync, rewrite];\n",
+        "import { readFileSync } from 'node:fs';\nimport { rewrite } from " +
+          "'../../stages/rewrite.js';\nexport const x = [readFileSync, rewrite];\n",
       );
       const names = violations().map((v) => v.split(':')[0]);
       expect(names).toEqual(expect.arrayContaining(['checks-imports', 'checks-touch-nothing']));

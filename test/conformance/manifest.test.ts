@@ -15,14 +15,19 @@ const files = readdirSync(here, { recursive: true, encoding: 'utf8' })
   .filter((f) => f.endsWith('.test.ts') && f !== 'manifest.test.ts')
   .sort();
 
+const row = ({ clause, says, where, test }: (typeof MANIFEST)[number]) =>
+  `| ${clause} | ${says} | [${where}](${SOURCES}proxy/src/${where}) ` +
+  `| [${test}](${SOURCES}test/conformance/${test}) |`;
+
 const text = () => `# Conformance
 
-What the gateway owes to the standards, where the code sees to it, and the test that shows it. Written from \`test/conformance/manifest.ts\` by
-\`test/conformance/manifest.test.ts\`, which fails when a requirement has no test or a test no requirement.
+What the gateway owes to the standards, where the code sees to it, and the test that shows it. Written from
+\`test/conformance/manifest.ts\` by \`test/conformance/manifest.test.ts\`, which fails when a requirement has no
+test or a test no requirement.
 
 | clause | requirement | checked in | shown by |
 |---|---|---|---|
-${MANIFEST.map(({ clause, says, where, test }) => `| ${clause} | ${says} | [${where}](${SOURCES}proxy/src/${where}) | [${test}](${SOURCES}test/conformance/${test}) |`).join('\n')}
+${MANIFEST.map(row).join('\n')}
 `;
 
 /** A document, with its sections where it has some: `RFC 9449 4.3`, `RFC 8725 3.8, 3.10`, `MCP`. */

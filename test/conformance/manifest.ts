@@ -141,7 +141,8 @@ export const MANIFEST: readonly Requirement[] = [
     ['htu', 'htu is the URI of the request, query and fragment left out'],
     [
       'htu-syntax-normal',
-      'case of scheme, host and percent-encoding, unreserved characters and dot segments are normalised (RFC 3986 6.2.2)',
+      'case of scheme, host and percent-encoding, unreserved characters and dot segments are normalised ' +
+        '(RFC 3986 6.2.2)',
       'checks/uri.ts',
     ],
     [
@@ -151,7 +152,8 @@ export const MANIFEST: readonly Requirement[] = [
     ],
     [
       'htu-no-folding',
-      'nothing else is: path case, trailing and doubled slashes, encoded slashes, a trailing dot, userinfo, backslashes, raw non-ASCII',
+      'nothing else is: path case, trailing and doubled slashes, encoded slashes, a trailing dot, userinfo, ' +
+        'backslashes, raw non-ASCII',
       'checks/uri.ts',
     ],
     [

@@ -8,10 +8,8 @@ const [port, dir, log, ...secrets] = process.argv.slice(2);
 const read = (name) => readFileSync(join(dir, name), 'utf8');
 
 createServer({ key: read('kube.key'), cert: read('kube.crt') }, (request, response) => {
-  appendFileSync(
-    log,
-    `${JSON.stringify({ backend: 'kubernetes', method: request.method, path: request.url, headers: request.headers })}\n`,
-  );
+  const { method, url: path, headers } = request;
+  appendFileSync(log, `${JSON.stringify({ backend: 'kubernetes', method, path, headers })}\n`);
   const answer = (code, body) =>
     response.writeHead(code, { 'content-type': 'application/json' }).end(JSON.stringify(body));
   const status = (code, reason) =>

@@ -15,20 +15,28 @@ const plain = (text: string) =>
     .replaceAll('aiops/agentgateway', '`namespace`/`name`');
 const cell = (text: string) => text.replaceAll('|', '\\|');
 
+const row = ({ alert, labels, for: minutes = '', annotations }: (typeof rules)[number]) =>
+  `| [\`${alert}\`](../runbook.md#${String(alert).toLowerCase()}) | ${labels.severity} | ${minutes} ` +
+  `| ${cell(plain(annotations.summary))} | ${cell(annotations.description)} |`;
+
 const page = `# Alerts
 
-\`new GatewayMonitoring(chart, 'Monitoring', { gateway })\` emits them as a PrometheusRule, and a PodMonitor for the [metrics](metrics.md) that they read: for the Prometheus Operator. Each is of the one gateway, by the job that
-the operator makes of the PodMonitor; agentgateway's own metrics, of which some have the same names, have the job \`namespace/name/agentgateway\`. \`without\` leaves some out; those that the gateway's settings cannot raise are not there. The first time counts too: a counter that begins at 1 has risen.
-Each is labelled with the \`namespace\` and the \`gateway\` that it is of, and its \`runbook_url\` leads to its section of the [runbook](../runbook.md).
-With \`dashboard: true\` it emits a Grafana dashboard, too, with a row for each question: is the gateway up and if not
-why, who is refused, is it the backend, is it full, what changes soon. Each of its queries has data of a real gateway
-(\`test/e2e/monitoring/dashboard.test.ts\`).
+\`new GatewayMonitoring(chart, 'Monitoring', { gateway })\` emits them as a PrometheusRule, and a PodMonitor for the
+[metrics](metrics.md) that they read: for the Prometheus Operator. Each is of the one gateway, by the job that the
+operator makes of the PodMonitor; agentgateway's own metrics, of which some have the same names, have the job
+\`namespace/name/agentgateway\`. \`without\` leaves some out; those that the gateway's settings cannot raise are not
+there. The first time counts too: a counter that begins at 1 has risen. Each is labelled with the \`namespace\` and
+the \`gateway\` that it is of, and its \`runbook_url\` leads to its section of the [runbook](../runbook.md). With
+\`dashboard: true\` it emits a Grafana dashboard, too, with a row for each question: is the gateway up and if not
+why, who is refused, is it the backend, is it full, what changes soon. Each of its queries has data of a real
+gateway (\`test/e2e/monitoring/dashboard.test.ts\`).
 
-That each fires when it should, and not otherwise, is shown with Prometheus' own \`promtool\` in \`test/e2e/monitoring/alerts.test.ts\`. Written from \`lib/manifests/alerts.ts\` by \`test/docs/alerts.test.ts\`.
+That each fires when it should, and not otherwise, is shown with Prometheus' own \`promtool\` in
+\`test/e2e/monitoring/alerts.test.ts\`. Written from \`lib/manifests/alerts.ts\` by \`test/docs/alerts.test.ts\`.
 
 | alert | severity | for | it says | it means |
 |---|---|---|---|---|
-${rules.map(({ alert, labels, for: minutes = '', annotations: { summary, description } }) => `| [\`${alert}\`](../runbook.md#${String(alert).toLowerCase()}) | ${labels.severity} | ${minutes} | ${cell(plain(summary))} | ${cell(description)} |`).join('\n')}
+${rules.map(row).join('\n')}
 
 ## As PromQL
 

@@ -17,7 +17,7 @@ const CNI = 'that a CNI enforces the NetworkPolicies';
 export const PROPS: readonly Claim[] = [
   {
     claims: 'named Kubernetes Secrets, read through the gateway',
-    shownBy: ['test/e2e/cluster/api-server.test.ts › is read through the gateway by whoever holds the key'],
+    shownBy: ['test/e2e/cluster/api-server.test.ts › is read by whoever holds the key'],
     left: CNI,
   },
   {
@@ -100,12 +100,14 @@ export const PROPS: readonly Claim[] = [
     claims: 'a backend credential from Vault, OpenBao, AWS, GCP or Azure, as a file',
     shownBy: [
       'test/e2e/cluster/external-secrets.test.ts › becomes the Secret whose value the gateway sends',
-      'test/e2e/cluster/external-secrets.test.ts › is changed in the store: the new value is in the Secret, and in a request',
+      'test/e2e/cluster/external-secrets.test.ts › is changed in the store: the new value is in the Secret, ' +
+        'and in a request',
       'test/lib/external-secrets.test.ts › is written by an ExternalSecret to the Secret that is mounted',
       "test/lib/secret-stores.test.ts › logs in as the gateway's ServiceAccount, or as another, with no key",
     ],
     left:
-      'operators after 0.16.2: the Go module proxy does not serve the provider modules of 1.3.2, so that of the newest ' +
+      'operators after 0.16.2: the Go module proxy does not serve the provider modules of 1.3.2, so that of ' +
+      'the newest ' +
       '(2.9) only the schemas of its CRDs judge the objects; backends other than OpenBao, here 2.4.0, likewise; ' +
       'that a kubelet mounts the Secret',
   },
@@ -129,7 +131,8 @@ export const PROPS: readonly Claim[] = [
   {
     claims: 'clients outside the cluster, by an Ingress of nginx, Traefik or another',
     shownBy: [
-      'test/lib/gateway-ingress.test.ts › brings clients over TLS to the MCP routes and their metadata, and to nothing else',
+      'test/lib/gateway-ingress.test.ts › brings clients over TLS to the MCP routes and their metadata, and ' +
+        'to nothing else',
       'test/lib/gateway-ingress.test.ts › lets nginx wait for events, pass them on at once',
     ],
     left: 'an Ingress controller that reads the annotations',
@@ -197,7 +200,8 @@ export const PROPS: readonly Claim[] = [
   },
   {
     claims:
-      'the restricted profile, digests, no secrets in variables, no wildcards in roles, default deny, in charts of any library',
+      'the restricted profile, digests, no secrets in variables, no wildcards in roles, default deny, in ' +
+      'charts of any library',
     shownBy: [
       'test/e2e/cluster/hardening.test.ts › refuses what the plugin finds, for the same checks, and takes the rest',
       'test/languages/validation.test.ts › finds nothing in the apps of this library',
@@ -206,7 +210,7 @@ export const PROPS: readonly Claim[] = [
   },
   {
     claims: 'an audit policy for the API server',
-    shownBy: ['test/e2e/cluster/api-server.test.ts › both audit logs tell of it by one id'],
+    shownBy: ['test/e2e/cluster/api-server.test.ts › both audit logs have one id'],
   },
 ];
 
@@ -271,7 +275,7 @@ export const OPERATION: readonly Claim[] = [
   {
     claims: 'roll it out',
     shownBy: [
-      'test/e2e/load/rolling-restarts.test.ts › none fails, every process ends in time with 0',
+      'test/e2e/load/rolling-restarts.test.ts › none fails, and each ends in time with 0',
       'test/e2e/load/rolling-restarts.test.ts › a second signal ends it at once',
     ],
     left: 'kube-proxy, which must follow the endpoints',
@@ -346,7 +350,7 @@ export const PROMISES: readonly Claim[] = [
     claims: 'A store that may have forgotten',
     shownBy: [
       'proxy/test/attacks/restart.test.ts › costs an honest client one more request',
-      'proxy/test/replay/redis-epoch.test.ts › refuses what was made before a FLUSHALL',
+      'proxy/test/replay/redis-epoch.test.ts › refuses what is from before a FLUSHALL',
       'proxy/test/replay/redis-epoch.test.ts › follows a sentinel to the promoted replica',
       'proxy/test/attacks/clock-set-back.test.ts › an honest client passes at once after the step',
     ],
@@ -358,7 +362,7 @@ export const PROMISES: readonly Claim[] = [
   {
     claims: 'Secrets routes read listed names only and are always strict',
     shownBy: [
-      'test/e2e/cluster/api-server.test.ts › and only that Secret',
+      'test/e2e/cluster/api-server.test.ts › and only that one',
       'test/lib/agent-gateway.test.ts › a permissive secrets route',
     ],
   },

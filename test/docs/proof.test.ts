@@ -28,9 +28,10 @@ const tableOf = (claims: readonly Claim[]) =>
   `| claim | shown by | left |\n|---|---|---|\n${claims.map(row).join('\n')}`;
 const page = `# Proof
 
-What [README.md](../../README.md) and [SECURITY.md](../../SECURITY.md) claim, the test that shows it, and what is left to
-what does not run here: a kubelet, a CNI, a cloud, somebody else's controller. Written from \`test/docs/proof-claims.ts\`
-by \`test/docs/proof.test.ts\`, which fails where a claim has no test. Clause by clause: [conformance.md](conformance.md).
+What [README.md](../../README.md) and [SECURITY.md](../../SECURITY.md) claim, the test that shows it, and what is
+left to what does not run here: a kubelet, a CNI, a cloud, somebody else's controller. Written from
+\`test/docs/proof-claims.ts\` by \`test/docs/proof.test.ts\`, which fails where a claim has no test. Clause by
+clause: [conformance.md](conformance.md).
 
 ## What SECURITY.md promises
 

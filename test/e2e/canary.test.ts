@@ -255,12 +255,14 @@ describe.each(['a file', 'standard output'])('with the audit log on %s', (place)
     expect(await ask(signed({ htu: `${HTU}?key=${secret('htu-query')}#${secret('htu-fragment')}` }))).toBe(
       200,
     );
+    const claims = { private: secret('self-claim') };
+    const ownToken = guarded(selfSignedToken(self, 'POST', `${ORIGIN}/self`, claims));
     expect(
       await ask({
         method: 'POST',
         path: `/self${query()}`,
         headers: {
-          authorization: `Bearer ${guarded(selfSignedToken(self, 'POST', `${ORIGIN}/self`, { private: secret('self-claim') }))}`,
+          authorization: `Bearer ${ownToken}`,
         },
       }),
     ).toBe(500);
@@ -305,14 +307,26 @@ describe.each(['a file', 'standard output'])('with the audit log on %s', (place)
         path: '/mcp',
         headers: {
           authorization: `DPoP ${token()}`,
-          dpop: `${encode(`{"typ":"dpop+jwt","x":"${secret('proof-json')}`)}.${encode(secret('proof-payload'))}.${encode(secret('proof-signature'))}`,
+          dpop: [
+            `{"typ":"dpop+jwt","x":"${secret('proof-json')}`,
+            secret('proof-payload'),
+            secret('proof-signature'),
+          ]
+            .map((part) => encode(part))
+            .join('.'),
         },
       },
       {
         method: 'POST',
         path: '/mcp',
         headers: {
-          authorization: `DPoP ${guarded(jws({ alg: 'RS256', typ: 'at+jwt', kid: 'as-1' }, `{"iss":"https://as.example","x":"${secret('no-json')}`, as.privateKey))}`,
+          authorization: `DPoP ${guarded(
+            jws(
+              { alg: 'RS256', typ: 'at+jwt', kid: 'as-1' },
+              `{"iss":"https://as.example","x":"${secret('no-json')}`,
+              as.privateKey,
+            ),
+          )}`,
           dpop: secret('no-proof'),
         },
       },
@@ -327,14 +341,17 @@ describe.each(['a file', 'standard output'])('with the audit log on %s', (place)
     kube.status = undefined;
     // Malformed.
     for (const text of [
-      `GET /mcp/%00?key=${secret('malformed-query')} HTTP/1.1\r\nHost: a\r\nCookie: ${secret('malformed-cookie')}\r\n\r\n`,
+      `GET /mcp/%00?key=${secret('malformed-query')} HTTP/1.1\r\nHost: a\r\n` +
+        `Cookie: ${secret('malformed-cookie')}\r\n\r\n`,
       `GET /mcp?key=${secret('fragment-query')}#${secret('fragment')} HTTP/1.1\r\nHost: a\r\n\r\n`,
       `${secret('no-http')}\r\n\r\n`,
       `GET /mcp HTTP/1.1\r\nHost: a\r\n${secret('no-colon')}\r\n\r\n`,
       `GET /mcp HTTP/9.9\r\nHost: ${secret('host')}\r\n\r\n`,
-      `GET /mcp HTTP/1.1\r\nHost: a\r\nAuthorization: DPoP ${secret('first')}\r\nAuthorization: DPoP ${secret('second')}\r\n\r\n`,
+      `GET /mcp HTTP/1.1\r\nHost: a\r\nAuthorization: DPoP ${secret('first')}\r\n` +
+        `Authorization: DPoP ${secret('second')}\r\n\r\n`,
       `POST /mcp HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n${secret('smuggled')}`,
-      `GET /mcp HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: ${secret('upgrade')}\r\n\r\n`,
+      `GET /mcp HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n` +
+        `Sec-WebSocket-Key: ${secret('upgrade')}\r\n\r\n`,
       `GET /mcp HTTP/1.1\r\nHost: a\r\nX: ${secret('oversized')}${'x'.repeat(20_000)}\r\n\r\n`,
     ])
       await raw(text);

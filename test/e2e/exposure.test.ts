@@ -51,7 +51,8 @@ const locations = ({ rules }: RouteSpec, port: number) =>
         const path = value.replaceAll('.', '\\.');
         return `location ${type === 'Exact' ? `= ${value}` : `~ ^${path}(/|$)`} {
       ${to === undefined ? '' : `rewrite ^${path}(.*)$ ${to}$1 break;`}
-      proxy_pass http://127.0.0.1:${port}; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_set_header Host $host; proxy_buffering off;
+      proxy_pass http://127.0.0.1:${port}; proxy_http_version 1.1; proxy_buffering off;
+      proxy_set_header Connection ""; proxy_set_header Host $host;
     }`;
       }),
     )
@@ -176,10 +177,12 @@ daemon off; master_process off; pid ${file('nginx.pid')}; error_log stderr;
 events {}
 http {
   access_log off; merge_slashes off;
-  client_body_temp_path ${file('body')}; proxy_temp_path ${file('proxy')}; fastcgi_temp_path ${file('fastcgi')}; uwsgi_temp_path ${file('uwsgi')}; scgi_temp_path ${file('scgi')};
-  server { listen 127.0.0.1:${front} ssl default_server; ssl_certificate ${file('crt')}; ssl_certificate_key ${file('key')}; return 404; }
+  client_body_temp_path ${file('body')}; proxy_temp_path ${file('proxy')};
+  fastcgi_temp_path ${file('fastcgi')}; uwsgi_temp_path ${file('uwsgi')}; scgi_temp_path ${file('scgi')};
+  ssl_certificate ${file('crt')}; ssl_certificate_key ${file('key')};
+  server { listen 127.0.0.1:${front} ssl default_server; return 404; }
   server {
-    listen 127.0.0.1:${front} ssl; server_name ${spec.hostnames.join(' ')}; ssl_certificate ${file('crt')}; ssl_certificate_key ${file('key')};
+    listen 127.0.0.1:${front} ssl; server_name ${spec.hostnames.join(' ')};
     location / { return 404 "no rule"; }
     ${locations(spec, gateway.port)}
   }

@@ -77,7 +77,7 @@ if (!hasRedis()) {
     rmSync(dir, { recursive: true });
   });
 
-  it(`the same proof 100 times at once, to both: one 2xx, 99 times 401, one request upstream; ${ROUNDS} rounds`, async () => {
+  it(`the same proof 100 times at once, to both: one 2xx, 99 401, one upstream; ${ROUNDS} rounds`, async () => {
     for (let round = 1; round <= ROUNDS; round++) {
       const token = accessToken(as, { cnf: { jkt: thumbprint(client) } });
       const headers = { authorization: `DPoP ${token}`, dpop: proof(client, 'POST', `${ORIGIN}/mcp`, token) };

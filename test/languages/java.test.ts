@@ -11,7 +11,8 @@ const PLUS = join('org', 'cdk8s', 'plus28');
 function javaClasspath(): string {
   const where = folder('maven');
   const dependency = (group: string, artifact: string, version: string) =>
-    `<dependency><groupId>${group}</groupId><artifactId>${artifact}</artifactId><version>${version}</version></dependency>`;
+    `<dependency><groupId>${group}</groupId><artifactId>${artifact}</artifactId><version>${version}</` +
+    'version></dependency>';
   writeFileSync(
     join(where, 'pom.xml'),
     `<project xmlns="http://maven.apache.org/POM/4.0.0">

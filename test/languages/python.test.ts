@@ -34,7 +34,8 @@ const RULES: [string, string][] = [
   ],
   [
     "HardenedNamespace(chart, 'Namespace', name='AIOPS')",
-    '[gateway/Namespace] name: must be a lower-case RFC 1123 label of at most 63 characters, got "AIOPS"; did you mean "aiops"?',
+    '[gateway/Namespace] name: must be a lower-case RFC 1123 label of at most 63 characters, got "AIOPS"; ' +
+      'did you mean "aiops"?',
   ],
   [
     `GatewayIngress(${INGRESS}, peer=Peer.namespace('ingress'))`,

@@ -96,7 +96,8 @@ describe('Admission', () => {
   });
   it('refuses to leave out a rule that is none', () => {
     expect(() => Admission.deny({ without: ['no-tags' as AdmissionRule] })).toThrow(
-      'admission.without[0]: must be one of image-digest, non-root, read-only-root, no-secret-env, no-sub-path, own-processes, cluster-ip, one-replica, got "no-tags"',
+      'admission.without[0]: must be one of image-digest, non-root, read-only-root, no-secret-env, ' +
+        'no-sub-path, own-processes, cluster-ip, one-replica, got "no-tags"',
     );
   });
   describe('and a gateway whose image is not pinned', () => {
@@ -109,7 +110,9 @@ describe('Admission', () => {
         return chart;
       });
     const refusal =
-      'admission: must leave out image-digest for the unpinned image of test/Gateway, got "docker.io/library/node:24"; pin the image, or pass Admission.deny({ without: [AdmissionRule.IMAGE_DIGEST] })';
+      'admission: must leave out image-digest for the unpinned image of test/Gateway, got ' +
+      '"docker.io/library/node:24"; pin the image, or pass Admission.deny({ without: ' +
+      '[AdmissionRule.IMAGE_DIGEST] })';
     it('says at synth what the API server would say', () => expect(said().join('\n')).toContain(refusal));
     it.each([
       ['leaves it out', said(Admission.deny({ without: [AdmissionRule.IMAGE_DIGEST] }))],

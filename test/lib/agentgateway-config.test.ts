@@ -265,7 +265,8 @@ describe('agentgateway', () => {
         problems(() => gatewayChart({ gateway: { dataPlane }, mcp: { backendHeaders: { 'x-a': value } } }));
       expect(made(DataPlane.agentgateway(), '$HOME').join('\n')).toContain('must have no "$" in any value');
       expect(made(DataPlane.direct(), 'a')).toEqual([
-        '[test/Gateway] route "mcp" backendHeaders: must be left out without agentgateway, which sets them, got ["x-a"]; choose DataPlane.agentgateway()',
+        '[test/Gateway] route "mcp" backendHeaders: must be left out without agentgateway, which sets them, ' +
+          'got ["x-a"]; choose DataPlane.agentgateway()',
       ]);
     });
   });
@@ -330,7 +331,8 @@ describe('agentgateway', () => {
       );
     expect(found(254)).toEqual([]);
     expect(found(255)).toEqual([
-      '[test/Gateway] route "mcp" backendEndpoints: must be at most 254 with agentgateway, got 255; choose DataPlane.direct()',
+      '[test/Gateway] route "mcp" backendEndpoints: must be at most 254 with agentgateway, got 255; choose ' +
+        'DataPlane.direct()',
     ]);
   });
   it('has no IPv6 literal, which its file cannot say', () => {

@@ -85,7 +85,8 @@ describe('an autoscaler', () => {
       'a memory store, and says why',
       { max: 3 },
       { replayStore: ReplayStore.memory() },
-      "autoscaling: must go with a shared replay store: a memory store is one pod's, and each further pod would take every proof once more, got 3; choose ReplayStore.redis, or leave autoscaling out",
+      "autoscaling: must go with a shared replay store: a memory store is one pod's, and each further pod " +
+        'would take every proof once more, got 3; choose ReplayStore.redis, or leave autoscaling out',
     ],
     [
       'more pods at least than at most',
@@ -103,7 +104,8 @@ describe('an autoscaler', () => {
       'two numbers to begin with',
       { min: 2, max: 9 },
       { replicas: 4 },
-      'replicas: must be left out with autoscaling.min, which is 2: the autoscaler sets the number of pods, got 4; say one of the two',
+      'replicas: must be left out with autoscaling.min, which is 2: the autoscaler sets the number of pods, ' +
+        'got 4; say one of the two',
     ],
     ['no pods', { min: 0, max: 9 }, {}, 'autoscaling.min: must be a whole number from 1 to 1000, got 0'],
     [
@@ -116,13 +118,15 @@ describe('an autoscaler', () => {
       'streams that nobody may count',
       { max: 9, openStreams: 100 },
       {},
-      'autoscaling.openStreams: must go with metricsPeer: nobody could ask the pods how many streams they have, got 100; for example metricsPeer: Peer.pods(',
+      'autoscaling.openStreams: must go with metricsPeer: nobody could ask the pods how many streams they ' +
+        'have, got 100; for example metricsPeer: Peer.pods(',
     ],
     [
       'as many streams as a pod takes connections',
       { max: 9, openStreams: 500 },
       { metricsPeer: peer, limits: { maxConnections: 500 } },
-      'autoscaling.openStreams: must be a whole number from 1 to 499, fewer than the connections that a pod takes, or it refuses before another is added, got 500; count fewer, or give more memory',
+      'autoscaling.openStreams: must be a whole number from 1 to 499, fewer than the connections that a pod ' +
+        'takes, or it refuses before another is added, got 500; count fewer, or give more memory',
     ],
   ])('is refused with %s', (_, autoscaling, gateway, message) => {
     const found = refusals(autoscaling, gateway);

@@ -376,7 +376,7 @@ describe('several endpoints, a client certificate, another name', () => {
     );
     expect(asked([])).toThrow('backendEndpoints: must list at least one item');
   });
-  it('are told apart by agentgateway by the Host of an address of their own, with what it calls the backend with', () => {
+  it('are told apart by agentgateway by the Host of an address of their own, with how it calls the backend', () => {
     const objects = manifests({ mcp: { ...mcp, backend: 'https://mcp.tools.svc:5443/inner' } });
     const { backend } = JSON.parse(dataOf(objects, 'config.json')).routes[0];
     expect(backend).toMatchObject({

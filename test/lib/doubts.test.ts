@@ -15,7 +15,14 @@ describe('synth refuses', () => {
   ])('%s as a backend, which is the gateway itself', (backend) => {
     expect(found({ mcp: { backend } })).toEqual([
       expect.stringMatching(
-        /\[test\/Gateway\] route "mcp" backend: must be an MCP server, not the gateway itself, got "http.*; name the Service/,
+        new RegExp(
+          [
+            /\[test\/Gateway\] route "mcp" backend: must be an MCP server, not the gateway itself, got /,
+            /"http.*; name the Service/,
+          ]
+            .map((part) => part.source)
+            .join(''),
+        ),
       ),
     ]);
   });
@@ -52,7 +59,8 @@ describe('synth refuses', () => {
     ],
   ])('a wildcard in %s, which would match nothing', (prop, options, at, want) => {
     expect(found(options)).toEqual([
-      `[test/${at}] ${prop}[0]: must be ${want}, got "https://*.example.com"; name each origin: a wildcard matches nothing`,
+      `[test/${at}] ${prop}[0]: must be ${want}, got "https://*.example.com"; name each origin: a wildcard ` +
+        'matches nothing',
     ]);
   });
 
@@ -81,7 +89,8 @@ describe('a factory refuses', () => {
     '%s as a version, and says which was meant',
     (minKubernetesVersion) => {
       expect(() => newGateway(newChart(), { minKubernetesVersion })).toThrow(
-        `minKubernetesVersion: must be "1.30" or later: older servers do not know the preStop sleep, got "${minKubernetesVersion}"; did you mean "1.30"?`,
+        'minKubernetesVersion: must be "1.30" or later: older servers do not know the preStop sleep, got ' +
+          `"${minKubernetesVersion}"; did you mean "1.30"?`,
       );
     },
   );
@@ -124,7 +133,8 @@ describe('synth asks', () => {
       { method: 'vendor/x' },
     ];
     expect(said({ gateway: direct, mcp: { allow } }, client)).toEqual([
-      'agentgateway in aiops: route "mcp" allows "tool/call", which is no method of MCP; did you mean one of tools/call?',
+      'agentgateway in aiops: route "mcp" allows "tool/call", which is no method of MCP; did you mean one ' +
+        'of tools/call?',
       'agentgateway in aiops: route "mcp" allows "vendor/x", which is no method of MCP',
     ]);
   });
@@ -141,7 +151,8 @@ describe('synth asks', () => {
     const text = notesText(chart.node.root, 30);
     expect(text.match(/is compared exactly/g)).toHaveLength(1);
     expect(text).toContain(
-      'issuer "https://idp.example/" is compared exactly, with the "/" at its end; see that "issuer" in https://idp.example/.well-known/openid-configuration has it too',
+      'issuer "https://idp.example/" is compared exactly, with the "/" at its end; see that "issuer" in ' +
+        'https://idp.example/.well-known/openid-configuration has it too',
     );
   });
 });

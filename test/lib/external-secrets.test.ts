@@ -58,7 +58,7 @@ describe('a credential from Vault', () => {
       'vault.server: must be an https URL, got "http://vault"',
     );
   });
-  it('has its store in every namespace where it is fetched, once, and shares one with another gateway that logs in as the same', () => {
+  it('has its store once in every namespace where it is fetched; gateways that log in as the same share one', () => {
     const built = (store: SecretStoreRef, namespaces: string[]) => {
       const chart = newChart();
       namespaces.forEach((namespace, n) => {
@@ -84,7 +84,8 @@ describe('a credential from Vault', () => {
     expect(built(shared, ['one', 'two'])).toEqual(['one/vault-backend', 'two/vault-backend']);
     expect(built(shared, ['one', 'one'])).toEqual(['one/vault-backend']);
     expect(() => built(vault, ['one', 'one'])).toThrow(
-      'vault.name: must differ from that of another SecretStore with other settings, got "vault-backend"; give each a name of its own, or both the same serviceAccountName',
+      'vault.name: must differ from that of another SecretStore with other settings, got "vault-backend"; ' +
+        'give each a name of its own, or both the same serviceAccountName',
     );
   });
   it('of one name with another value is refused', () => {

@@ -64,7 +64,8 @@ describe('GatewayCertificate', () => {
   });
   it('refuses a gateway that does not end TLS, and a certificate that is over at once', () => {
     expect(problems(() => certified({ tlsSecretName: undefined })).join('\n')).toContain(
-      'gateway.tlsSecretName: must be given: it names the Secret that cert-manager writes; for example tlsSecretName: "agentgateway-tls"',
+      'gateway.tlsSecretName: must be given: it names the Secret that cert-manager writes; for example ' +
+        'tlsSecretName: "agentgateway-tls"',
     );
     expect(() => certified({}, { duration: Duration.minutes(5) })).toThrow(
       'duration: must be whole seconds, and at least 1 hour, got "5 minutes"',

@@ -134,7 +134,8 @@ describe('GatewayExposure', () => {
     expect(only(objects, 'Service').spec.ports[0].name).toBe(spec.targetRefs[0].sectionName);
     expect(only(objects, 'Certificate').spec.dnsNames).toContain(spec.validation.hostname);
     expect(() => again(CaBundle.fromConfigMap('other-ca'))).toThrow(
-      'gatewayCa: must be the one of another GatewayExposure of the gateway, gateway-ca: a Service has one, got "other-ca"',
+      'gatewayCa: must be the one of another GatewayExposure of the gateway, gateway-ca: a Service has one, ' +
+        'got "other-ca"',
     );
   });
   it('lets those who forward connect', () => {
@@ -147,32 +148,39 @@ describe('GatewayExposure', () => {
     [
       'origins that nobody outside can use',
       [{ publicOrigins: undefined }],
-      'gateway.publicOrigins: must name an https origin with a host name, which is what clients outside put into htu, got ["http://agentgateway.aiops.svc.cluster.local:8080"',
+      'gateway.publicOrigins: must name an https origin with a host name, which is what clients outside put ' +
+        'into htu, got ["http://agentgateway.aiops.svc.cluster.local:8080"',
     ],
     [
       'TLS in the pod that nobody can verify',
       [{ tlsSecretName: 'tls' }],
-      'gatewayCa: must be given where the gateway ends TLS itself: those in front verify it by its CA, got "tls"; for example CaBundle.fromConfigMap("gateway-ca"); or leave gateway.tlsSecretName out',
+      'gatewayCa: must be given where the gateway ends TLS itself: those in front verify it by its CA, got ' +
+        '"tls"; for example CaBundle.fromConfigMap("gateway-ca"); or leave gateway.tlsSecretName out',
     ],
     [
       'a CA of a gateway that has no certificate',
       [{}, { gatewayCa: CaBundle.fromConfigMap('gateway-ca') }],
-      'gatewayCa: must go with gateway.tlsSecretName: without it the gateway speaks HTTP, and has no certificate, got "gateway-ca"; give the gateway a tlsSecretName, for example with a GatewayCertificate, or leave gatewayCa out',
+      'gatewayCa: must go with gateway.tlsSecretName: without it the gateway speaks HTTP, and has no ' +
+        'certificate, got "gateway-ca"; give the gateway a tlsSecretName, for example with a ' +
+        'GatewayCertificate, or leave gatewayCa out',
     ],
     [
       'a CA that some implementations do not read',
       [{ tlsSecretName: 'tls' }, { gatewayCa: CaBundle.fromSecret('gateway-ca') }],
-      'gatewayCa: must be "ca.crt" of a ConfigMap, which every implementation of BackendTLSPolicy reads, got "secret gateway-ca, ca.crt"; CaBundle.fromConfigMap("gateway-ca"), which trust-manager can write',
+      'gatewayCa: must be "ca.crt" of a ConfigMap, which every implementation of BackendTLSPolicy reads, ' +
+        'got "secret gateway-ca, ca.crt"; CaBundle.fromConfigMap("gateway-ca"), which trust-manager can write',
     ],
     [
       'a key of it that is another one',
       [{ tlsSecretName: 'tls' }, { gatewayCa: CaBundle.fromConfigMap('gateway-ca', 'tls.crt') }],
-      'gatewayCa: must be "ca.crt" of a ConfigMap, which every implementation of BackendTLSPolicy reads, got "configMap gateway-ca, tls.crt"',
+      'gatewayCa: must be "ca.crt" of a ConfigMap, which every implementation of BackendTLSPolicy reads, ' +
+        'got "configMap gateway-ca, tls.crt"',
     ],
     [
       'a route that lies under an exposed one',
       [{}, {}, { secretsPrefix: '/mcp/secrets' }],
-      'routes: must name "secrets", whose prefix lies under that of "mcp0" and would be reached with it, got "/mcp/secrets"; name it, or give it a prefix of its own',
+      'routes: must name "secrets", whose prefix lies under that of "mcp0" and would be reached with it, ' +
+        'got "/mcp/secrets"; name it, or give it a prefix of its own',
     ],
     [
       'no MCP route',
@@ -182,7 +190,8 @@ describe('GatewayExposure', () => {
     [
       'more routes than an HTTPRoute has rules',
       [{}, {}, { mcp: 16 }],
-      'routes: must be 1 to 15 routes of the gateway, got 16; expose some of them by another GatewayExposure of another name',
+      'routes: must be 1 to 15 routes of the gateway, got 16; expose some of them by another ' +
+        'GatewayExposure of another name',
     ],
   ])('refuses at synth: %s', (_, args, message) =>
     expect(problems(() => exposed(...args)).join('\n')).toContain(message),

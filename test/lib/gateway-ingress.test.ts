@@ -140,37 +140,47 @@ describe('GatewayIngress', () => {
     [
       'no TLS',
       [{}, {}],
-      "tlsSecretName: must be given: without TLS whoever is on the way reads the tokens and the answers; name the Secret of type kubernetes.io/tls, or say defaultCertificate: true for the controller's own; where something else encrypts all the way, say insecurePlainHttp: true",
+      'tlsSecretName: must be given: without TLS whoever is on the way reads the tokens and the answers; ' +
+        "name the Secret of type kubernetes.io/tls, or say defaultCertificate: true for the controller's own; " +
+        'where something else encrypts all the way, say insecurePlainHttp: true',
     ],
     [
       'TLS and none of it',
       [{}, { ...TLS, insecurePlainHttp: true }],
-      'tlsSecretName: must not go with another of defaultCertificate and insecurePlainHttp: one of the three says how clients are met, got {"tlsSecretName":"gateway-public","defaultCertificate":false,"insecurePlainHttp":true}; say one of them',
+      'tlsSecretName: must not go with another of defaultCertificate and insecurePlainHttp: one of the ' +
+        'three says how clients are met, got {"tlsSecretName":"gateway-public","defaultCertificate":false,' +
+        '"insecurePlainHttp":true}; say one of them',
     ],
     [
       'origins that nobody outside can use',
       [{ publicOrigins: undefined }],
-      'gateway.publicOrigins: must name an https origin with a host name, which is what clients outside put into htu, got [',
+      'gateway.publicOrigins: must name an https origin with a host name, which is what clients outside put ' +
+        'into htu, got [',
     ],
     [
       'https origins alone without TLS',
       [{}, { insecurePlainHttp: true }],
-      'gateway.publicOrigins: must name an http origin with a host name, which is what clients outside put into htu, got ["https://gateway.example.com"]; for example ["http://gateway.example.com"]',
+      'gateway.publicOrigins: must name an http origin with a host name, which is what clients outside put ' +
+        'into htu, got ["https://gateway.example.com"]; for example ["http://gateway.example.com"]',
     ],
     [
       'TLS in the pod',
       [{ tlsSecretName: 'tls' }],
-      'gateway.tlsSecretName: must be left out: an Ingress speaks HTTP to the pods, got "tls"; end TLS at the Ingress alone, or use a GatewayExposure with gatewayCa',
+      'gateway.tlsSecretName: must be left out: an Ingress speaks HTTP to the pods, got "tls"; end TLS at ' +
+        'the Ingress alone, or use a GatewayExposure with gatewayCa',
     ],
     [
       'a prefix that something must cut off',
       [{ publicPathPrefix: '/ai' }],
-      'gateway.publicPathPrefix: must be left out: an Ingress has no way of its own to cut a path off, got "/ai"; use a GatewayExposure, or give the routes the paths that clients see',
+      'gateway.publicPathPrefix: must be left out: an Ingress has no way of its own to cut a path off, got ' +
+        '"/ai"; use a GatewayExposure, or give the routes the paths that clients see',
     ],
     [
       'a route whose callers prove themselves by their TLS connection',
       [{ auth: AuthProfile.mtls() }],
-      'routes: must have no route with AuthProfile.mtls: an Ingress ends the TLS connection of the client, and passes on a certificate that the client only claims, got "mcp"; choose AuthProfile.dpop, or a front that writes the certificate itself: docs/guides/fronts.md',
+      'routes: must have no route with AuthProfile.mtls: an Ingress ends the TLS connection of the client, ' +
+        'and passes on a certificate that the client only claims, got "mcp"; choose AuthProfile.dpop, or a ' +
+        'front that writes the certificate itself: docs/guides/fronts.md',
     ],
     [
       'no MCP route',
@@ -185,13 +195,16 @@ describe('GatewayIngress', () => {
     [
       'an annotation of the library',
       [{}, { ...TLS, annotations: { 'nginx.ingress.kubernetes.io/proxy-buffering': 'on' } }],
-      'annotations.nginx.ingress.kubernetes.io/proxy-buffering: must be left out: event streams and TLS need what the library says there for nginx, got "on"; leave it out, or choose IngressController.OTHER and say all of them',
+      'annotations.nginx.ingress.kubernetes.io/proxy-buffering: must be left out: event streams and TLS ' +
+        'need what the library says there for nginx, got "on"; leave it out, or choose ' +
+        'IngressController.OTHER and say all of them',
     ],
     ...['use-regex', 'rewrite-target', 'configuration-snippet', 'server-snippet'].map(
       (name): [string, Parameters<typeof reached>, string] => [
         `the annotation ${name}, by which other paths are reached`,
         [{}, { ...TLS, annotations: { [`nginx.ingress.kubernetes.io/${name}`]: 'true' } }],
-        `annotations.nginx.ingress.kubernetes.io/${name}: must be left out: it makes other paths reach the gateway, or is text of the nginx config, got "true"; patch the Ingress for it`,
+        `annotations.nginx.ingress.kubernetes.io/${name}: must be left out: it makes other paths reach the ` +
+          'gateway, or is text of the nginx config, got "true"; patch the Ingress for it',
       ],
     ),
     [

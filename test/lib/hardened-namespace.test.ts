@@ -101,8 +101,10 @@ describe('HardenedNamespace', () => {
       return chart;
     };
     expect(problems(build('aiops'))).toEqual([
-      '[test/Gateway] minKubernetesVersion: must be "1.30" as test/N in the same namespace has it, got "1.31"; say it once, on the HardenedNamespace',
-      '[test/N] minKubernetesVersion: must be "1.31" as test/Gateway in the same namespace has it, got "1.30"; say it once, on the HardenedNamespace',
+      '[test/Gateway] minKubernetesVersion: must be "1.30" as test/N in the same namespace has it, got ' +
+        '"1.31"; say it once, on the HardenedNamespace',
+      '[test/N] minKubernetesVersion: must be "1.31" as test/Gateway in the same namespace has it, got ' +
+        '"1.30"; say it once, on the HardenedNamespace',
     ]);
     expect(problems(build('other'))).toEqual([]);
   });
@@ -143,7 +145,9 @@ describe('the quota of a namespace', () => {
       if (order === 'after') namespace();
     });
   const want = (prop: string, least: string, got: number) =>
-    `[test/Namespace] ${prop}: must be at least ${least}, which the gateways of the namespace take with all their replicas and one more each in a rollout, got ${got}; allow more, or have fewer replicas: replicas or autoscaling.max of the gateways`;
+    `[test/Namespace] ${prop}: must be at least ${least}, which the gateways of the namespace take with all ` +
+    `their replicas and one more each in a rollout, got ${got}; allow more, or have fewer replicas: ` +
+    'replicas or autoscaling.max of the gateways';
 
   it.each(['before', 'after'])('has room for each pod that an autoscaler may make, come it %s', (order) => {
     const autoscaling = { max: 9 };

@@ -144,7 +144,8 @@ describe('no-secret-env', () => {
   it('is broken by a variable from a Secret, and by all keys of one', async () => {
     const valueFrom = { secretKeyRef: { name: 'db', key: 'password' } };
     expect(await foundIn(withEnv([{ name: 'A', valueFrom }], [{ secretRef: { name: 'db' } }]))).toEqual([
-      'no-secret-env: Pod apps/app spec.containers[0].envFrom[0].secretRef: must be left out: each key of the Secret would be a variable',
+      'no-secret-env: Pod apps/app spec.containers[0].envFrom[0].secretRef: must be left out: each key of ' +
+        'the Secret would be a variable',
       'no-secret-env: Pod apps/app spec.containers[0].env[0].valueFrom.secretKeyRef: must be left out, got "A"',
     ]);
   });
@@ -199,7 +200,8 @@ describe('roles', () => {
   });
   it('break rbac-wildcard where they are bound to cluster-admin', async () => {
     expect(await found(binding('cluster-admin'))).toEqual([
-      'rbac-wildcard: RoleBinding apps/app roleRef.name: must be another role: this one may do everything, got "cluster-admin"',
+      'rbac-wildcard: RoleBinding apps/app roleRef.name: must be another role: this one may do everything, ' +
+        'got "cluster-admin"',
     ]);
     expect(await found(binding('cluster-admin', 'Role'), binding('view'))).toEqual([]);
   });
@@ -207,7 +209,8 @@ describe('roles', () => {
     'break rbac-escalation with %s',
     async (verb) => {
       expect(await found(role({ ...sound, verbs: ['get', verb] }))).toEqual([
-        `rbac-escalation: Role apps/app rules[0].verbs: must have none of escalate, bind and impersonate, got ["${verb}"]`,
+        'rbac-escalation: Role apps/app rules[0].verbs: must have none of escalate, bind and impersonate, ' +
+          `got ["${verb}"]`,
       ]);
     },
   );
@@ -225,7 +228,8 @@ describe('default-deny', () => {
     spec,
   });
   const open = (directions: string) =>
-    `default-deny: Pod apps/app in namespace apps: must have a NetworkPolicy that denies ${directions} of every pod by default`;
+    `default-deny: Pod apps/app in namespace apps: must have a NetworkPolicy that denies ${directions} of ` +
+    'every pod by default';
   it.each([
     ['no policy', [], 'Ingress and Egress'],
     ['one of another namespace', [policy(DENY_ALL.spec, 'other')], 'Ingress and Egress'],
@@ -264,7 +268,8 @@ describe('default-deny', () => {
   });
   it('says that kubectl chooses the namespace where the manifest does not', async () => {
     expect(await found(pod(podSpec(), { namespace: undefined }))).toEqual([
-      'default-deny: Pod app in namespace (that of kubectl): must have a NetworkPolicy that denies Ingress and Egress of every pod by default',
+      'default-deny: Pod app in namespace (that of kubectl): must have a NetworkPolicy that denies Ingress ' +
+        'and Egress of every pod by default',
     ]);
   });
 });

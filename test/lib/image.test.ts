@@ -14,7 +14,9 @@ describe('Image', () => {
   it.each([
     [
       'node:24',
-      'image: must be pinned by digest (repository:tag@sha256:<64 hex>), because a tag can be moved, got "node:24"; run "crane digest node:24" and append "@" and what it prints, or say Image.unpinned(reference, reason)',
+      'image: must be pinned by digest (repository:tag@sha256:<64 hex>), because a tag can be moved, got ' +
+        '"node:24"; run "crane digest node:24" and append "@" and what it prints, or say ' +
+        'Image.unpinned(reference, reason)',
     ],
     [`node:${digest}`, 'a digest stands after "@", not after ":"'],
     [`a.example/node@${digest}0`, 'image.digest: must be "sha256:" and 64 lower-case hexadecimal digits'],
@@ -28,7 +30,8 @@ describe('Image', () => {
     const { reference } = Image.unpinned('docker.io/library/node:24', 'a test cluster');
     expect(reference).toBe('docker.io/library/node:24');
     expect(() => Image.unpinned('node:24', 'a test cluster')).toThrow(
-      'image: must begin with its registry: container runtimes refuse short names or guess, got "node:24"; did you mean "docker.io/library/node:24"?',
+      'image: must begin with its registry: container runtimes refuse short names or guess, got "node:24"; ' +
+        'did you mean "docker.io/library/node:24"?',
     );
     expect(() => Image.unpinned('docker.io/library/node:24', '')).toThrow(
       'reason: must say in at least 10 characters why this image is not pinned',

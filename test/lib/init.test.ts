@@ -78,6 +78,8 @@ describe('cdk8s-agentgateway init', () => {
 
 it('a key set that is not there is answered with the two commands that make one', () => {
   expect(() => JwksSource.fromFile('nowhere/jwks.json')).toThrow(
-    'jwks: must be a readable file, got "nowhere/jwks.json"; it is not there; download what the jwks_uri of your issuer answers, or make one to try: "npx agw keys generate --out private.pem --public public.pem" and then "npx agw jwks create --key public.pem --kid my-key-1 --out jwks.json"',
+    'jwks: must be a readable file, got "nowhere/jwks.json"; it is not there; download what the jwks_uri of ' +
+      'your issuer answers, or make one to try: "npx agw keys generate --out private.pem --public public.pem" ' +
+      'and then "npx agw jwks create --key public.pem --kid my-key-1 --out jwks.json"',
   );
 });

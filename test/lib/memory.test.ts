@@ -34,7 +34,14 @@ describe('memory of a gateway', () => {
   });
   it('that holds fewer connections than are asked for is refused', () => {
     expect(() => connections({ memory: Size.mebibytes(256), limits: { maxConnections: 2926 } })).toThrow(
-      /memory: must be at least 257 MiB for this many workers, connections and maxEntries, got "256 MiB"; .*limits\.maxConnections/,
+      new RegExp(
+        [
+          /memory: must be at least 257 MiB for this many workers, connections and maxEntries, got "256 /,
+          /MiB"; .*limits\.maxConnections/,
+        ]
+          .map((part) => part.source)
+          .join(''),
+      ),
     );
     expect(connections({ memory: Size.mebibytes(256), limits: { maxConnections: 2925 } })).toBe(2925);
   });
@@ -106,7 +113,9 @@ describe('memory of agentgateway', () => {
     });
     expect(problems(() => routesOf(1, given(264)))).toEqual([]);
     expect(problems(() => routesOf(1, given(263)))).toEqual([
-      '[test/Gateway] dataPlane.memory: must be at least 264 MiB for the streams and requests that the routes may have open, got "263 MiB"; give more, lower upstream.maxStreams and upstream.maxSockets, or give routes to another gateway',
+      '[test/Gateway] dataPlane.memory: must be at least 264 MiB for the streams and requests that the ' +
+        'routes may have open, got "263 MiB"; give more, lower upstream.maxStreams and upstream.maxSockets, ' +
+        'or give routes to another gateway',
     ]);
     expect(problems(() => routesOf(2, { ...given(164), ...small }))).toEqual([
       expect.stringContaining('must be at least 264 MiB'),

@@ -96,7 +96,8 @@ describe('the network policy', () => {
   });
   it.each(['0.0.0.0/0', '::/0', '2000::/3', '::/1', '64:ff9b::/96'])('cannot be opened to %s', (range) => {
     expect(() => Peer.cidr(range)).toThrow(
-      `cidr: must not be the whole internet, got "${range}"; name the range that the backend lives in, or its pods with Peer.pods`,
+      `cidr: must not be the whole internet, got "${range}"; name the range that the backend lives in, or ` +
+        'its pods with Peer.pods',
     );
   });
   // A selector that loses its labels on the way to the manifest is `{}`, which selects everybody.
@@ -164,7 +165,8 @@ describe('the network policy', () => {
     ['the same beside all the rest of IPv6', ['4000::/2', '8000::/1', '2000::/4', '3000::/4']],
   ])('cannot be opened to everybody in pieces: %s', (_, ranges) => {
     expect(allowed(...ranges)).toContain(
-      'NetworkPolicy, ingress on port 8080/TCP: must not be open to the whole internet, which these peers hold together, got ["',
+      'NetworkPolicy, ingress on port 8080/TCP: must not be open to the whole internet, which these peers ' +
+        'hold together, got ["',
     );
   });
   it.each([
@@ -277,7 +279,8 @@ describe('the network policy', () => {
       '{"cidr":"10.0.2.7/32"} 6443',
     ]);
     expect(() => access('10.0.0.0/15')).toThrow(
-      'apiServer.endpoints[0]: must be a range of /16 or narrower: whoever is in it is reached with the pod\'s token, got "10.0.0.0/15"; name the subnets of the API server',
+      'apiServer.endpoints[0]: must be a range of /16 or narrower: whoever is in it is reached with the ' +
+        'pod\'s token, got "10.0.0.0/15"; name the subnets of the API server',
     );
     expect(() => access('fd00::/47')).toThrow('must be a range of /48 or narrower');
     expect(() => access('10.0.1.7/24')).toThrow('did you mean "10.0.1.0/24"?');
@@ -354,7 +357,9 @@ describe('the network policy', () => {
     it('is the only place for names, and clients and DNS have none there either', () => {
       const elsewhere = { ...gateway, networkPolicyFlavor: undefined, dataPlane: DataPlane.direct() };
       expect(problems(() => gatewayChart({ gateway: elsewhere }))).toEqual([
-        '[test/Gateway] Peer.fqdn: must go with networkPolicyFlavor: a NetworkPolicy knows pods and addresses, no names, got "idp.example"; on Cilium choose NetworkPolicyFlavor.CILIUM; elsewhere name the addresses with Peer.cidr',
+        '[test/Gateway] Peer.fqdn: must go with networkPolicyFlavor: a NetworkPolicy knows pods and ' +
+          'addresses, no names, got "idp.example"; on Cilium choose NetworkPolicyFlavor.CILIUM; elsewhere ' +
+          'name the addresses with Peer.cidr',
       ]);
       const named = { metricsPeer: Peer.fqdn('prometheus.example'), dnsPeer: Peer.fqdn('dns.example') };
       const said = problems(() =>

@@ -171,7 +171,8 @@ describe('AuthProfile', () => {
     expect(Object.values(IssuerPreset).map(preset)).toEqual(Object.values(IssuerPreset));
     expect(config({}).issuers[0].preset).toBeUndefined();
     expect(() => AuthProfile.mtls({ issuerPreset: IssuerPreset.OKTA, legacyTyp: true })).toThrow(
-      'auth.legacyTyp: must not go with issuerPreset "okta", which says which typ its tokens have, got true; leave legacyTyp out',
+      'auth.legacyTyp: must not go with issuerPreset "okta", which says which typ its tokens have, got ' +
+        'true; leave legacyTyp out',
     );
   });
   describe('has keys that the metadata of its issuer names', () => {
@@ -309,7 +310,14 @@ describe('AgentGateway behind other proxies', () => {
     [{ ...direct, originFrom: OriginSource.FORWARDED }, /originFrom: must go with trustedPeers/],
     [
       { ...direct, trustedPeers: ['10.0.0.1'] },
-      /trustedPeers\[0\]: must be an address range in CIDR notation, got "10\.0\.0\.1"; did you mean "10\.0\.0\.1\/32"\?/,
+      new RegExp(
+        [
+          /trustedPeers\[0\]: must be an address range in CIDR notation, got "10\.0\.0\.1"; did you mean /,
+          /"10\.0\.0\.1\/32"\?/,
+        ]
+          .map((part) => part.source)
+          .join(''),
+      ),
     ],
     [{ ...direct, publicPathPrefix: 'ai' }, /publicPathPrefix: must start with "\/"/],
     [{ tlsSecretName: 'Bad_Name' }, /tlsSecretName: must be the name of a Kubernetes object/],
@@ -422,7 +430,7 @@ it('a route that is called like another credential is refused, where Secrets are
 });
 
 describe('names', () => {
-  it('of routes collide with nothing else that is mounted: every file that the config names is there, once, from its own object', () => {
+  it('of routes collide with nothing that is mounted: each file of the config is there once, from its object', () => {
     const ca = (name: string) => CaBundle.fromConfigMap(name);
     const chart = newChart();
     const gateway = newGateway(chart, {

@@ -163,7 +163,8 @@ describe('a message', () => {
     [
       'certificates of clients',
       { mcp: { auth: AuthProfile.mtls() } },
-      '[test/Mcp] auth.certificateFrom: must go with tlsSecretName, or no connection has a certificate, got "tls"; set tlsSecretName,',
+      '[test/Mcp] auth.certificateFrom: must go with tlsSecretName, or no connection has a certificate, got ' +
+        '"tls"; set tlsSecretName,',
     ],
     [
       'shared limits',

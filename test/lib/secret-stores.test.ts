@@ -151,7 +151,9 @@ describe('a store that logs in as the gateway', () => {
     const refusals = (store: SecretStoreRef, given?: Record<string, string>) =>
       problems(() => gatewayChart(settings(store, given)));
     expect(refusals(make())).toEqual([
-      `[test/Gateway] serviceAccountMetadata.annotations: must have "${annotation}" with SecretStoreRef.${method}: the store logs in as the gateway's ServiceAccount; for example ${example}; or name another ServiceAccount, ${method}.serviceAccountName`,
+      `[test/Gateway] serviceAccountMetadata.annotations: must have "${annotation}" with ` +
+        `SecretStoreRef.${method}: the store logs in as the gateway's ServiceAccount; for example ${example}; ` +
+        `or name another ServiceAccount, ${method}.serviceAccountName`,
     ]);
     expect([
       refusals(make(), annotations),
@@ -175,7 +177,8 @@ describe('a factory refuses', () => {
     [
       'a role that is a user',
       () => aws({ roleArn: 'arn:aws:iam::123456789012:user/x' }),
-      'awsSecretsManager.roleArn: must be the ARN of a role, as arn:aws:iam::123456789012:role/secrets, got "arn:aws:iam::123456789012:user/x"',
+      'awsSecretsManager.roleArn: must be the ARN of a role, as arn:aws:iam::123456789012:role/secrets, got ' +
+        '"arn:aws:iam::123456789012:user/x"',
     ],
     [
       'a static key',

@@ -334,7 +334,9 @@ describe('memory of Valkey', () => {
   });
   it('is refused where it does not fit what was announced', () => {
     expect(refused({ memory: Size.mebibytes(256), requestsPerSecond: 10_000 })).toBe(
-      '[test/Gateway] replayStore.memory: must be at least 1097 MiB, for 10000 requests a second that are remembered for 365 seconds, got "256 MiB"; give more, announce fewer requests, or remember proofs for less time: proofMaxAge of the routes',
+      '[test/Gateway] replayStore.memory: must be at least 1097 MiB, for 10000 requests a second that are ' +
+        'remembered for 365 seconds, got "256 MiB"; give more, announce fewer requests, or remember proofs ' +
+        'for less time: proofMaxAge of the routes',
     );
     const auth = AuthProfile.dpop({ proofMaxAge: Duration.hours(1) });
     expect(refused({ requestsPerSecond: 100_000 }, { auth })).toContain(
@@ -371,7 +373,9 @@ describe('values of ReplayStore.valkey', () => {
     ['storageClass', 'fast', '"fast"'],
   ])('a disk is refused with the reason, and with what would do: %s %j', (name, value, got) => {
     expect(() => store({ [name]: value })).toThrow(
-      `valkey.${name}: must be left out: what Valkey remembers from before its restart the gateway does not believe, so a disk would save no request, got ${got}; clients that follow nonces send one request more after a restart; for a server that somebody operates use ReplayStore.redis`,
+      `valkey.${name}: must be left out: what Valkey remembers from before its restart the gateway does not ` +
+        `believe, so a disk would save no request, got ${got}; clients that follow nonces send one request ` +
+        'more after a restart; for a server that somebody operates use ReplayStore.redis',
     );
   });
 

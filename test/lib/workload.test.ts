@@ -122,12 +122,14 @@ describe('scheduling', () => {
     [
       'a toleration of every value that names one',
       { tolerations: [{ key: 'a', operator: TolerationOperator.EXISTS, value: 'b' }] },
-      'scheduling.tolerations[0].value: must be left out with TolerationOperator.EXISTS, which takes every value, got "b"; choose TolerationOperator.EQUAL, or leave it out',
+      'scheduling.tolerations[0].value: must be left out with TolerationOperator.EXISTS, which takes every ' +
+        'value, got "b"; choose TolerationOperator.EQUAL, or leave it out',
     ],
     [
       'a time that no effect ends',
       { tolerations: [{ key: 'a', effect: TaintEffect.NO_SCHEDULE, tolerationSeconds: 60 }] },
-      'scheduling.tolerations[0].tolerationSeconds: must go with TaintEffect.NO_EXECUTE, the one effect that ends a pod, got 60; give the effect, or leave it out',
+      'scheduling.tolerations[0].tolerationSeconds: must go with TaintEffect.NO_EXECUTE, the one effect ' +
+        'that ends a pod, got 60; give the effect, or leave it out',
     ],
     [
       'a time that is none',
@@ -137,17 +139,20 @@ describe('scheduling', () => {
     [
       'a key that is none',
       { tolerations: [{ key: 'a b' }] },
-      'scheduling.tolerations[0].key: must have a key of letters, digits, "-", "_" and ".", at most 63, behind a domain and "/" or not, got "a b"',
+      'scheduling.tolerations[0].key: must have a key of letters, digits, "-", "_" and ".", at most 63, ' +
+        'behind a domain and "/" or not, got "a b"',
     ],
     [
       'a label of a node that cannot be',
       { nodeSelector: { pool: 'edge pool' } },
-      'scheduling.nodeSelector.pool: must be the value of a label: letters, digits, "-", "_" and ".", at most 63, got "edge pool"',
+      'scheduling.nodeSelector.pool: must be the value of a label: letters, digits, "-", "_" and ".", at ' +
+        'most 63, got "edge pool"',
     ],
     [
       'another system',
       { nodeSelector: { 'kubernetes.io/os': 'windows' } },
-      'scheduling.nodeSelector.kubernetes.io/os: must be "linux": the images are for no other, got "windows"; leave it out',
+      'scheduling.nodeSelector.kubernetes.io/os: must be "linux": the images are for no other, got ' +
+        '"windows"; leave it out',
     ],
     [
       'values that the operator has none of',
@@ -170,7 +175,8 @@ describe('scheduling', () => {
         },
       },
       [
-        'scheduling.nodeAffinity.preferred[0].requirements[0].values: must be one whole number in quotes with operator Gt, got ["many"]',
+        'scheduling.nodeAffinity.preferred[0].requirements[0].values: must be one whole number in quotes ' +
+          'with operator Gt, got ["many"]',
         'scheduling.nodeAffinity.preferred[1].weight: must be a whole number from 1 to 100, got 0',
         'scheduling.nodeAffinity.preferred[1].requirements: must be at least one, got []',
       ].join('\n'),
@@ -181,7 +187,10 @@ describe('scheduling', () => {
       ['priorityClassName', 'runtimeClassName', 'imagePullSecrets[1]']
         .map((prop, at) => {
           const got = ['High', 'g_visor', ''][at];
-          return `scheduling.${prop}: must be the name of a Kubernetes object (lower-case RFC 1123 subdomain), got "${got}"`;
+          return (
+            `scheduling.${prop}: must be the name of a Kubernetes object (lower-case RFC 1123 subdomain), got ` +
+            `"${got}"`
+          );
         })
         .join('\n'),
     ],
@@ -220,7 +229,8 @@ describe('added labels and annotations', () => {
     [
       'a label that selects the pods',
       { podMetadata: { labels: { 'app.kubernetes.io/name': 'mine' } } },
-      'podMetadata.labels.app.kubernetes.io/name: must be left out: it is the library\'s own, which policies, Service and tools go by; take a key of your own, for example "example.com/team"',
+      "podMetadata.labels.app.kubernetes.io/name: must be left out: it is the library's own, which " +
+        'policies, Service and tools go by; take a key of your own, for example "example.com/team"',
     ],
     [
       'a label that says where an object comes from',
@@ -239,7 +249,9 @@ describe('added labels and annotations', () => {
           annotations: { 'container.apparmor.security.beta.kubernetes.io/dpop-proxy': 'unconfined' },
         },
       },
-      'podMetadata.annotations.container.apparmor.security.beta.kubernetes.io/dpop-proxy: must be left out: it would replace the AppArmor profile of the container; say appArmor: true for the default profile of the runtime',
+      'podMetadata.annotations.container.apparmor.security.beta.kubernetes.io/dpop-proxy: must be left out: ' +
+        'it would replace the AppArmor profile of the container; say appArmor: true for the default profile ' +
+        'of the runtime',
     ],
     [
       'a value that no label can have',
@@ -284,7 +296,9 @@ describe('CPU', () => {
     ]);
   });
   it.each([0, 0.5, 64_001])('of %d thousandths is refused', (cpuMillicores) => {
-    const message = `cpuMillicores: must be thousandths of a core, a whole number from 1 to 64000, got ${cpuMillicores}; a quarter of a core is 250`;
+    const message =
+      `cpuMillicores: must be thousandths of a core, a whole number from 1 to 64000, got ${cpuMillicores}; a ` +
+      'quarter of a core is 250';
     expect(() => newGateway(newChart(), { cpuMillicores })).toThrow(message);
     expect(() => DataPlane.agentgateway({ cpuMillicores })).toThrow(`dataPlane.${message}`);
   });
@@ -329,7 +343,8 @@ describe('what the proxy container gets beside its own', () => {
     'are no volumes with the name of an own one: %s',
     (name) => {
       expect(refusals({ extraVolumes: { [name]: ExtraVolume.fromConfigMap('files') } })).toEqual([
-        `[test/Gateway] extraVolumes.${name}: must have another name: the gateway has a volume of this one, got "${name}"`,
+        `[test/Gateway] extraVolumes.${name}: must have another name: the gateway has a volume of this one, ` +
+          `got "${name}"`,
       ]);
     },
   );
@@ -337,7 +352,8 @@ describe('what the proxy container gets beside its own', () => {
     [
       'a volume with a name that is none',
       { extraVolumes: { My_Files: ExtraVolume.fromConfigMap('files') } },
-      'extraVolumes.My_Files: must have a name that is a lower-case RFC 1123 label of at most 63 characters, got "My_Files"',
+      'extraVolumes.My_Files: must have a name that is a lower-case RFC 1123 label of at most 63 ' +
+        'characters, got "My_Files"',
     ],
     ...[
       ...['NODE_OPTIONS', 'NODE_TLS_REJECT_UNAUTHORIZED', 'LD_PRELOAD', 'SSL_CERT_FILE', 'PATH', 'DEBUG'],
@@ -345,13 +361,16 @@ describe('what the proxy container gets beside its own', () => {
     ].map((name): [string, Partial<AgentGatewayProps>, string] => [
       `the variable ${name}`,
       { environment: { [name]: '0' } },
-      `environment.${name}: must be left out: Node, its libraries or the loader read it, and what they do is the library's own; use the props of the gateway, as ca, tracing and egressProxy; patch the Deployment for more`,
+      `environment.${name}: must be left out: Node, its libraries or the loader read it, and what they do ` +
+        "is the library's own; use the props of the gateway, as ca, tracing and egressProxy; patch the " +
+        'Deployment for more',
     ]),
     ...['REDIS_PASSWORD', 'api_key', 'GITHUB_TOKEN'].map(
       (name): [string, Partial<AgentGatewayProps>, string] => [
         `the secret ${name}`,
         { environment: { [name]: 'hunter2' } },
-        `environment.${name}: must be left out: a secret must not stand in a manifest, nor be a variable; mount it as a file: extraVolumes: { files: ExtraVolume.fromSecret("name") }`,
+        `environment.${name}: must be left out: a secret must not stand in a manifest, nor be a variable; ` +
+          'mount it as a file: extraVolumes: { files: ExtraVolume.fromSecret("name") }',
       ],
     ),
     [

@@ -123,7 +123,9 @@ describe('the bill of materials', () => {
     // The library is ESM with a CommonJS side that jest cannot map; a process of its own can.
     const script =
       "import { Spec, Validation } from '@cyclonedx/cyclonedx-library'; import { readFileSync } from 'node:fs';" +
-      "const fault = await new Validation.JsonStrictValidator(Spec.Version.v1dot6).validate(readFileSync(process.argv[1], 'utf8')); if (fault !== null) { console.error(JSON.stringify(fault)); process.exit(1); }";
+      'const fault = await new Validation.JsonStrictValidator(Spec.Version.v1dot6)' +
+      ".validate(readFileSync(process.argv[1], 'utf8')); if (fault !== null) { " +
+      'console.error(JSON.stringify(fault)); process.exit(1); }';
     const validate = (file: string) =>
       execFileSync(process.execPath, ['--input-type=module', '-e', script, file], {
         cwd: join(root, 'proxy'),

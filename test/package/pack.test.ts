@@ -73,7 +73,8 @@ describe('the tarball', () => {
         "import { Testing, Chart } from 'cdk8s';",
         "import { AgentGateway, JwksSource, McpRoute, Peer } from 'cdk8s-agentgateway';",
         "const chart = new Chart(Testing.app(), 'c', { namespace: 'aiops' });",
-        `const gateway = new AgentGateway(chart, 'Gateway', { issuer: 'i', audience: 'a', jwks: JwksSource.fromFile('${join(root, 'apps', 'jwks.json')}') });`,
+        "const gateway = new AgentGateway(chart, 'Gateway', { issuer: 'i', audience: 'a', jwks: " +
+          `JwksSource.fromFile('${join(root, 'apps', 'jwks.json')}') });`,
         "new McpRoute(chart, 'Mcp', { gateway, backend: 'mcp:5000', backendPeer: Peer.pods({ app: 'mcp' }) });",
         'process.stdout.write(JSON.stringify(Testing.synth(chart)));',
       ].join('\n'),

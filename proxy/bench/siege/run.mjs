@@ -200,7 +200,8 @@ function verdictOn({ faults, isLate, others }) {
 const say = (row) => {
   const floor = row.floorMs === undefined ? '' : `, floor ${row.floorMs} ms`;
   process.stdout.write(
-    `${row.name} (${row.how}): p99 ${row.quietMs} -> ${row.siegeMs} ms (at most ${row.bound}${floor}; the client's own delay ${row.ownDelayMs}), ${row.failed} of ${row.requests} failed, ` +
+    `${row.name} (${row.how}): p99 ${row.quietMs} -> ${row.siegeMs} ms (at most ${row.bound}${floor}; the ` +
+      `client's own delay ${row.ownDelayMs}), ${row.failed} of ${row.requests} failed, ` +
       `${row.memory} of ${row.limit} MiB, ${row.cpuMs} ms CPU; ${JSON.stringify(row.tally)}: ${verdictOn(row)}\n`,
   );
 };

@@ -47,7 +47,8 @@ export function statusPage(status: GatewayStatus): string {
 </head>
 <body>
 <h1${isReady ? ' class="ready"' : ''}>Agent gateway: ${text(headline)}</h1>
-<p>${text(status.time)}, again every ${REFRESH_SECONDS} s · <a href="/status">JSON</a> · <a href="/metrics">metrics</a></p>
+<p>${text(status.time)}, again every ${REFRESH_SECONDS} s
+· <a href="/status">JSON</a> · <a href="/metrics">metrics</a></p>
 ${sections.map(sectionHtml).join('\n')}
 </body>
 </html>

@@ -14,7 +14,8 @@ const server = (next: string): Advice => ({ clause: 'none: it is the gateway or 
 export const ADVICE: Readonly<Record<Reason, Advice>> = {
   malformed_request: advice(
     'RFC 9112 3, 6; RFC 9113 8',
-    'send HTTP/1.1 with one Host, one body length or chunked, and a path in origin-form; on HTTP/2 an :authority, and no other Host',
+    'send HTTP/1.1 with one Host, one body length or chunked, and a path in origin-form; on HTTP/2 an ' +
+      ':authority, and no other Host',
   ),
   proxy_protocol: server(
     'the front sends the PROXY protocol before its requests: turn it off there (haproxy send-proxy, ' +
@@ -27,7 +28,8 @@ export const ADVICE: Readonly<Record<Reason, Advice>> = {
   ),
   bad_path: advice(
     'RFC 3986 3.3',
-    'send the path without dot segments, empty segments, encoded slashes, parameters or controls, and the name of a route exactly as it is configured',
+    'send the path without dot segments, empty segments, encoded slashes, parameters or controls, and the ' +
+      'name of a route exactly as it is configured',
   ),
   upgrade_refused: advice(
     'RFC 9110 7.8',
@@ -39,7 +41,8 @@ export const ADVICE: Readonly<Record<Reason, Advice>> = {
   body_too_large: advice('RFC 9110 15.5.14', 'send a smaller body, or raise limits.maxBodyBytes'),
   too_many_ahead: advice(
     'RFC 9112 9.3.2',
-    'send at most 32 requests, and 64 KiB behind the second, ahead of their answers; on HTTP/2 open at most 100 streams at a time',
+    'send at most 32 requests, and 64 KiB behind the second, ahead of their answers; on HTTP/2 open at most ' +
+      '100 streams at a time',
   ),
   expectation_failed: advice('RFC 9110 10.1.1', 'send no Expect, or 100-continue'),
   headers_stalled: advice(
@@ -50,7 +53,8 @@ export const ADVICE: Readonly<Record<Reason, Advice>> = {
   body_stalled: advice('RFC 9110 15.5.9', 'send the body without pauses'),
   host_refused: advice(
     'RFC 9110 15.5.20',
-    'use a URL of the gateway; operators: list the origin in publicOrigins, and let the ingress overwrite X-Forwarded-Proto and X-Forwarded-Host',
+    'use a URL of the gateway; operators: list the origin in publicOrigins, and let the ingress overwrite ' +
+      'X-Forwarded-Proto and X-Forwarded-Host',
   ),
   no_route: advice('RFC 9110 15.5.5', 'use a path under the pathPrefix of a route'),
   method_not_allowed: advice('RFC 9110 15.5.6', 'use a method that the Allow header names'),
@@ -75,11 +79,13 @@ export const ADVICE: Readonly<Record<Reason, Advice>> = {
   ),
   mcp_body_malformed: advice(
     'JSON-RPC 2.0',
-    'send one JSON-RPC 2.0 request, notification or response, or a batch of at most 100, as JSON without repeated members',
+    'send one JSON-RPC 2.0 request, notification or response, or a batch of at most 100, as JSON without ' +
+      'repeated members',
   ),
   mcp_session_gone: advice(
     'MCP transports, session management',
-    'send initialize again, without Mcp-Session-Id: a session is for the key and subject that began it; operators: or the endpoint that had it is no longer listed, or the gateway was restarted',
+    'send initialize again, without Mcp-Session-Id: a session is for the key and subject that began it; ' +
+      'operators: or the endpoint that had it is no longer listed, or the gateway was restarted',
   ),
   mcp_not_allowed: advice(
     'least privilege',
@@ -107,7 +113,8 @@ export const ADVICE: Readonly<Record<Reason, Advice>> = {
   ),
   token_type_refused: advice(
     'RFC 9068 2.1, RFC 8725 3.11, RFC 7662 2.2',
-    'send an access token, no refresh or ID token; operators: set issuers[].preset to the server that signs them, which the detail names, or legacyTyp where there is none',
+    'send an access token, no refresh or ID token; operators: set issuers[].preset to the server that signs ' +
+      'them, which the detail names, or legacyTyp where there is none',
   ),
   token_algorithm_refused: advice(
     'RFC 9068 4, RFC 8725 3.1',
@@ -124,7 +131,8 @@ export const ADVICE: Readonly<Record<Reason, Advice>> = {
   token_signature_bad: advice('RFC 7515 5.2', 'sign with the private half of the key that kid names'),
   token_claim_missing: advice(
     'RFC 9068 2.2',
-    'have the claim in the token, of its type, and exp after iat and nbf; operators: issuers[].preset says which claims those are',
+    'have the claim in the token, of its type, and exp after iat and nbf; operators: issuers[].preset says ' +
+      'which claims those are',
   ),
   token_expired: advice('RFC 7519 4.1.4', 'get a new token'),
   token_too_old: advice(
@@ -205,7 +213,8 @@ export const ADVICE: Readonly<Record<Reason, Advice>> = {
   ),
   dpop_nonce_refused: advice(
     'RFC 9449 8, 9',
-    'send the same request with a new proof that has the nonce of the DPoP-Nonce header; do not keep nonces of the authorization server for it',
+    'send the same request with a new proof that has the nonce of the DPoP-Nonce header; do not keep nonces ' +
+      'of the authorization server for it',
   ),
   dpop_predates_store: advice(
     'RFC 9449 9, 11.1',
@@ -246,7 +255,8 @@ export const ADVICE: Readonly<Record<Reason, Advice>> = {
   upstream_failed: server("operators: look at the backend's log"),
   upstream_refused: server("operators: the backend did not take the gateway's own credential"),
   upstream_not_asked: server(
-    'operators: agentgateway did not pass the request on; the detail has its words: does its config come from the same synth?',
+    'operators: agentgateway did not pass the request on; the detail has its words: does its config come ' +
+      'from the same synth?',
   ),
   upstream_timeout: server('operators: the backend is slow; see upstream.firstByteTimeoutSeconds'),
 };

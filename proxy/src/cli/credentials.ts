@@ -11,7 +11,8 @@ export const CREDENTIAL_OPTIONS = { ...TOKEN_OPTIONS, token: { type: 'string' } 
 export const CREDENTIALS_USAGE =
   '(--token ACCESS_TOKEN --key client.pem' +
   ' | --key private.pem --kid KID --iss ISS --aud AUD [--ttl SECONDS]' +
-  ' | --profile dpop --key as.pem --kid KID --iss ISS --aud AUD --sub SUB --client-id ID --dpop-key client.pem) [--key-passphrase-file FILE | --signer COMMAND --public KEY]';
+  ' | --profile dpop --key as.pem --kid KID --iss ISS --aud AUD --sub SUB --client-id ID --dpop-key ' +
+  'client.pem) [--key-passphrase-file FILE | --signer COMMAND --public KEY]';
 
 export type Credentials =
   | { readonly kind: 'none' }

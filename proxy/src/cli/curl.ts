@@ -15,7 +15,9 @@ import { methodOf, requestUrl } from './minting.js';
 import { visible } from './visible.js';
 
 export const curl: Command = {
-  usage: `curl URL [${CREDENTIALS_USAGE}] [--method METHOD] [--data TEXT|@FILE] [--header "NAME: VALUE"]... [--cacert FILE] [--body] [--json]`,
+  usage:
+    `curl URL [${CREDENTIALS_USAGE}] [--method METHOD] [--data TEXT|@FILE] [--header "NAME: VALUE"]... ` +
+    '[--cacert FILE] [--body] [--json]',
   summary: 'sends one request with a fresh proof, follows a nonce challenge, and says why it was refused',
   async run(args, io) {
     const { values, positionals } = parseArgs({

@@ -11,7 +11,8 @@ const RELEASE_TYPE = 'helm.sh/release.v1';
 
 export const helmSecretInspect: Command = {
   usage:
-    'helm-secret inspect FILE|- [--show] [--json]   reads "kubectl get secrets -l owner=helm -o json"; --show prints the values',
+    'helm-secret inspect FILE|- [--show] [--json]   reads "kubectl get secrets -l owner=helm -o json"; ' +
+    '--show prints the values',
   summary: 'lists what the Secrets of Helm releases keep of values and manifests; 0 if nothing looks secret',
   async run(args, io) {
     const { values, positionals } = parseArgs({

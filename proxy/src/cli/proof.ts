@@ -5,7 +5,8 @@ import { readSigningKey, SIGNER_OPTIONS } from './signer.js';
 
 export const proofMint: Command = {
   usage:
-    'proof mint (--key client.pem [--key-passphrase-file FILE] | --signer COMMAND --public KEY) --htm METHOD --htu URL [--token ACCESS_TOKEN] [--nonce NONCE]',
+    'proof mint (--key client.pem [--key-passphrase-file FILE] | --signer COMMAND --public KEY) --htm ' +
+    'METHOD --htu URL [--token ACCESS_TOKEN] [--nonce NONCE]',
   summary: 'prints a DPoP proof for one request (RFC 9449)',
   async run(args, { out }) {
     const { values } = parseArgs({

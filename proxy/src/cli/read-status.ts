@@ -92,6 +92,7 @@ export async function askStatus(url: URL): Promise<GatewayStatus> {
   if (found !== undefined) return found;
   const told = visible(body.trim().slice(0, MOST_TOLD));
   throw new Error(
-    `${url.href}: must be the status of a gateway, got ${code} ${told}; name its admin port (9090), not that of clients`,
+    `${url.href}: must be the status of a gateway, got ${code} ${told}; name its admin port (9090), not ` +
+      'that of clients',
   );
 }

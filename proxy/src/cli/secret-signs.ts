@@ -11,8 +11,11 @@ export interface Leaf {
 /** No manifest nests as deep. */
 const MAX_DEPTH = 100;
 
-const SECRET_NAME =
-  /pass(?:word|wd|phrase|code)?$|pwd$|secret|token|credential|(?:api|access|private|signing|encryption)[-_]?key|auth(?:orization)?$|connection[-_]?string|dsn$/i;
+const SECRET_NAME = new RegExp(
+  'pass(?:word|wd|phrase|code)?$|pwd$|secret|token|credential|auth(?:orization)?$|connection[-_]?string|dsn$' +
+    '|(?:api|access|private|signing|encryption)[-_]?key',
+  'i',
+);
 /** Names of secrets, and of where they are, are none. */
 const NAMES_ANOTHER =
   /(?:name|names|ref|path|file|class|type|issuer|audience|url|uri|endpoint|seconds|enabled)$/i;

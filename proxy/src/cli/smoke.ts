@@ -22,7 +22,9 @@ const INITIALIZE = {
 const MCP_HEADERS = { accept: 'application/json, text/event-stream', 'content-type': 'application/json' };
 
 export const smoke: Command = {
-  usage: `smoke --url URL ${CREDENTIALS_USAGE} [--method METHOD] [--data TEXT|@FILE] [--header "NAME: VALUE"]... [--cacert FILE] [--without CHECK]... [--json]`,
+  usage:
+    `smoke --url URL ${CREDENTIALS_USAGE} [--method METHOD] [--data TEXT|@FILE] [--header "NAME: VALUE"]... ` +
+    '[--cacert FILE] [--without CHECK]... [--json]',
   summary:
     'asks a running gateway for each refusal that it owes, and for one answer; 0 only if all are right',
   async run(args, { out }) {

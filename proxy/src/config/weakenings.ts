@@ -9,7 +9,8 @@ export function weakenings({ issuers, routes, replay }: Config): string[] {
   issuers.forEach((issuer, i) => {
     if (issuer.legacyTyp)
       found.push(
-        `issuers[${i}].legacyTyp: any bound JWT of ${issuer.issuer} for this audience that has no claim of another use passes as an access token`,
+        `issuers[${i}].legacyTyp: any bound JWT of ${issuer.issuer} for this audience that has no claim of ` +
+          'another use passes as an access token',
       );
   });
   routes.forEach(({ name, auth }, i) => {
@@ -23,9 +24,11 @@ export function weakenings({ issuers, routes, replay }: Config): string[] {
       found.push(`${where}.enforceHtuHtm: a token for "${name}" is good for any method and path`);
   });
   if (replay.store === 'redis' && replay.onStoreFailure !== 'deny') {
-    found.push(
-      `replay.onStoreFailure: while Redis is away ${replay.onStoreFailure === 'local' ? 'every replica takes a stolen proof once' : 'a stolen proof can be used again'}`,
-    );
+    const effect =
+      replay.onStoreFailure === 'local'
+        ? 'every replica takes a stolen proof once'
+        : 'a stolen proof can be used again';
+    found.push(`replay.onStoreFailure: while Redis is away ${effect}`);
   }
   return found;
 }

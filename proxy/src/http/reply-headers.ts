@@ -2,7 +2,8 @@ import type { Reply } from '../pipeline/evidence.js';
 
 /** What a page of an allowed Origin must be able to read: RFC 9449 7.1 and 8, MCP transports. */
 const EXPOSED =
-  'WWW-Authenticate, DPoP-Nonce, Retry-After, RateLimit-Policy, RateLimit, X-Request-Id, Mcp-Session-Id, MCP-Protocol-Version';
+  'WWW-Authenticate, DPoP-Nonce, Retry-After, RateLimit-Policy, RateLimit, X-Request-Id, Mcp-Session-Id, ' +
+  'MCP-Protocol-Version';
 
 /** name, value … of the fields that belong to every answer of this request. */
 export function replyHeaders({ dpopNonce, corsOrigin, rateLimit }: Reply): string[] {

@@ -27,7 +27,8 @@ export function openFileKeys(
       const parsed = parseJwks(text);
       if (!parsed.ok)
         return onProblem(
-          `${file}: ${parsed.problems.join('; ')}; ${keys.length === 0 ? 'no key is trusted' : 'the keys read before stay in use'}`,
+          `${file}: ${parsed.problems.join('; ')}; ` +
+            `${keys.length === 0 ? 'no key is trusted' : 'the keys read before stay in use'}`,
         );
       keys = parsed.keys;
       ignored = parsed.ignored.length;

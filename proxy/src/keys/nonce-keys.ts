@@ -30,7 +30,9 @@ export function parseNonceKeys(text: string): ParsedNonceKeys {
   if (short !== -1)
     return {
       ok: false,
-      problem: `line ${short + 1}: must be at least ${MIN_LENGTH} visible ASCII characters; make one with: openssl rand -base64 32`,
+      problem:
+        `line ${short + 1}: must be at least ${MIN_LENGTH} visible ASCII characters; make one with: openssl ` +
+        'rand -base64 32',
     };
   if (new Set(lines).size !== lines.length)
     return { ok: false, problem: 'must not hold the same secret twice' };
@@ -55,7 +57,8 @@ export function openNonceKeys(
       const parsed = parseNonceKeys(text);
       if (!parsed.ok)
         return onProblem(
-          `${file}: ${parsed.problem}; ${ring.length === 0 ? 'there is no nonce key' : 'the keys read before stay in use'}`,
+          `${file}: ${parsed.problem};` +
+            ` ${ring.length === 0 ? 'there is no nonce key' : 'the keys read before stay in use'}`,
         );
       const gone = ring.filter((key) => !parsed.keys.some((other) => other.equals(key)));
       ring = parsed.keys;

@@ -26,7 +26,8 @@ export function openSecretFile(file: string, { onProblem, onLoaded }: SecretFile
       const trimmed = text.replace(/\r?\n$/, '');
       if (!/^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/.test(trimmed))
         return onProblem(
-          `${file}: must hold one line of visible ASCII; ${value === undefined ? 'there is no credential' : 'the one read before stays in use'}`,
+          `${file}: must hold one line of visible ASCII; ` +
+            `${value === undefined ? 'there is no credential' : 'the one read before stays in use'}`,
         );
       value = trimmed;
       onLoaded?.('another one');

@@ -38,7 +38,8 @@ export function watchFile(path: string, { onContent, onProblem }: WatchOptions):
     } catch (cause) {
       if (!troubled)
         onProblem(
-          `${path}: cannot be read (${(cause as NodeJS.ErrnoException).code ?? (cause as Error).message}); what was read before stays in use`,
+          `${path}: cannot be read (${(cause as NodeJS.ErrnoException).code ?? (cause as Error).message}); ` +
+            'what was read before stays in use',
         );
       troubled = true;
       stamp = '';

@@ -25,7 +25,8 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local size, window = tonumber(ARGV[3]), ARGV[4] * 1000
 local cost = math.min(tonumber(ARGV[1]), size)
 local bucket = redis.call('hmget', KEYS[1], 'tokens', 'at')
-local tokens = math.min(size, (tonumber(bucket[1]) or size) + math.max(0, now - (tonumber(bucket[2]) or now)) * size / window)
+local since = math.max(0, now - (tonumber(bucket[2]) or now))
+local tokens = math.min(size, (tonumber(bucket[1]) or size) + since * size / window)
 local left = tokens - cost
 if left < 0 then left = tokens end
 redis.call('hset', KEYS[1], 'tokens', tostring(left), 'at', now)

@@ -75,9 +75,11 @@ export interface RequestResult {
 export const AUDIT_FIELDS = {
   time: 'when the request came, RFC 3339 with milliseconds, UTC',
   'request.id':
-    "ours, never a client's: `X-Request-Id` of the answer and of the backend's request, `Audit-ID` of the Kubernetes API",
+    "ours, never a client's: `X-Request-Id` of the answer and of the backend's request, `Audit-ID` of the " +
+    'Kubernetes API',
   'trace.id':
-    "of the client's `traceparent`, or where that has none of the trace that `tracing` began; it goes on to the backend",
+    "of the client's `traceparent`, or where that has none of the trace that `tracing` began; it goes on to " +
+    'the backend',
   'client.address': 'of the connection, or what a trusted peer says in `X-Forwarded-For`',
   'http.version': '`1.1`, `2` …: what the client spoke',
   'request.method': 'as sent',
@@ -104,7 +106,9 @@ export const AUDIT_FIELDS = {
   'response.bytes': 'of the body, as they went to the client',
   complete: 'false: the answer ended early',
   ended:
-    'why it did: `token_expired`, `token_withdrawn`, `config_changed`, `too_long`, `idle`, `client_stalled`, `made_room`, `shutdown`, `client_gone`, `unreadable` (for the lists that the rules cut), `backend_cut`',
+    'why it did: `token_expired`, `token_withdrawn`, `config_changed`, `too_long`, `idle`, ' +
+    '`client_stalled`, `made_room`, `shutdown`, `client_gone`, `unreadable` (for the lists that the rules ' +
+    'cut), `backend_cut`',
   duration_ms: "from the request's header block to the end of the answer",
 } as const;
 

@@ -245,7 +245,9 @@ function openReadinessGauges(registers: Registry[], sources: Sources): void {
   });
   new Gauge({
     name: 'agentgateway_certificate_expiry_seconds',
-    help: 'When a certificate in use ends, the next one of a CA bundle (of backends, issuers, Redis, the collector, the egress proxy), in seconds since the epoch.',
+    help:
+      'When a certificate in use ends, the next one of a CA bundle (of backends, issuers, Redis, the ' +
+      'collector, the egress proxy), in seconds since the epoch.',
     labelNames: ['file'],
     registers,
     aggregator: 'min',

@@ -120,7 +120,9 @@ export const REASONS = {
     status: 401,
     error: 'use_dpop_nonce',
     family: 'auth',
-    say: 'the proof may have been made before the gateway began to remember proofs; make a new one, with the nonce of this answer',
+    say:
+      'the proof may have been made before the gateway began to remember proofs; make a new one, with the ' +
+      'nonce of this answer',
   },
   dpop_replayed: proof('the proof was used before'),
 

@@ -238,7 +238,8 @@ export class RedisEpochs {
 }
 
 const MAY_HAVE_FORGOTTEN =
-  'replay store: Redis may have forgotten proofs: it was flushed, replaced, threw out keys, or its clock was set back; ' +
+  'replay store: Redis may have forgotten proofs: it was flushed, replaced, threw out keys, or its clock ' +
+  'was set back; ' +
   'proofs made before now are refused';
 
 const tagOf = (bucket: number) => `{${bucket}}`;

@@ -58,7 +58,8 @@ describe.each([
     return `Authorization: DPoP ${token}\r\nDPoP: ${proof(client, method, `${ORIGIN}/mcp`, token)}\r\n`;
   };
   const valid = (method = 'POST', more = '') =>
-    `${method} /mcp HTTP/1.1\r\nHost: a\r\n${credentials(method)}${method === 'POST' ? 'Content-Length: 2\r\n' : ''}${more}\r\n${method === 'POST' ? '{}' : ''}`;
+    `${method} /mcp HTTP/1.1\r\nHost: a\r\n${credentials(method)}` +
+    `${method === 'POST' ? 'Content-Length: 2\r\n' : ''}${more}\r\n${method === 'POST' ? '{}' : ''}`;
   const send = (text: string) => wire(fixture.gateway.port, text, secure);
   const reasonsSince = async (before: number) =>
     (await fixture.audit()).slice(before).map(({ reason }) => reason);

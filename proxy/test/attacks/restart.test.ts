@@ -66,7 +66,7 @@ describe('a proof from before a restart', () => {
     const later = await startedAt(START + 1 - 61);
     expect((await later(START)).status).toBe(200);
   });
-  it('passes without a nonce once the skew is over, so a client that knows none waits that long and no longer', async () => {
+  it('passes without a nonce once the skew is over: a client that knows none waits that long, no longer', async () => {
     const ask = await startedAt(START - 61);
     expect([(await ask(START - 2)).status, (await ask(START - 1)).status]).toEqual([401, 200]);
   });

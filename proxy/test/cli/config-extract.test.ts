@@ -205,7 +205,8 @@ describe('a manifest', () => {
     [
       'no-map.yaml',
       gateway('one', config).slice(1),
-      'gateway one: must have /etc/gateway/config.json in a ConfigMap, got ConfigMap one-config, key config.json, which the manifest does not have',
+      'gateway one: must have /etc/gateway/config.json in a ConfigMap, got ConfigMap one-config, key ' +
+        'config.json, which the manifest does not have',
     ],
     [
       'twice.yaml',

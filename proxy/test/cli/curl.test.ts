@@ -166,7 +166,8 @@ describe('a URL that a proof cannot have', () => {
       (cause: Error) => (cause instanceof CliError ? cause.message : `not a CliError: ${cause.message}`),
     );
   const query =
-    '--htu: must have neither query nor fragment (RFC 9449 4.2), got "https://gw/mcp?a=1"; did you mean "https://gw/mcp"?';
+    '--htu: must have neither query nor fragment (RFC 9449 4.2), got "https://gw/mcp?a=1"; did you mean ' +
+    '"https://gw/mcp"?';
   it('is refused when it is minted', async () => {
     const proof = (htu: string) =>
       problem(proofMint, '--key', at('client.pem'), '--htm', 'GET', '--htu', htu);

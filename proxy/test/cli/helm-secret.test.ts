@@ -93,7 +93,8 @@ it('finds them in hooks, notes, files and environment variables, too', async () 
         ],
       },
       manifest:
-        'kind: "Pod\\e"\nspec: { containers: [{ env: [{ name: DB_PASSWORD, value: x }, { name: HOST, value: y }] }] }\n',
+        'kind: "Pod\\e"\nspec: { containers: [{ env: [{ name: DB_PASSWORD, value: x }, { name: HOST, value: ' +
+        'y }] }] }\n',
     }),
   );
   expect(marked).toEqual([

@@ -65,6 +65,7 @@ it('legacyTyp beside a preset that says which typ there is, is a fault', () => {
     of((config) => Object.assign(config.issuers[0]!, { preset, legacyTyp: true }));
   expect(both('generic')).toHaveLength(1);
   expect(() => both('keycloak')).toThrow(
-    'issuers[0].legacyTyp: must not go with preset "keycloak", which says which typ its tokens have, got true; leave legacyTyp out',
+    'issuers[0].legacyTyp: must not go with preset "keycloak", which says which typ its tokens have, got ' +
+      'true; leave legacyTyp out',
   );
 });

@@ -73,8 +73,9 @@ const wants = ({ checks = [] }: Def) => checks.map((check) => check._zod.def.err
 it('docs/reference/config.md is the schema', () => {
   const page = `# The gateway's config file
 
-What the constructs write and \`agw serve --config\` reads: JSON. Units are in the names. \`[]\` is a list, \`{x}\` the kind of a choice. The meaning of each key stands in
-\`proxy/src/config/schema.ts\`, from which \`proxy/test/docs/config.test.ts\` writes this page. \`agw check --config FILE\` names every fault of a file.
+What the constructs write and \`agw serve --config\` reads: JSON. Units are in the names. \`[]\` is a list, \`{x}\`
+the kind of a choice. The meaning of each key stands in \`proxy/src/config/schema.ts\`, from which
+\`proxy/test/docs/config.test.ts\` writes this page. \`agw check --config FILE\` names every fault of a file.
 
 | key | takes | when left out |
 |---|---|---|

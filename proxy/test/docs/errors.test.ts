@@ -40,10 +40,10 @@ ${Object.entries(FAMILIES)
 |---|---|---|---|---|---|---|
 ${rows
   .filter((r) => r.family === family)
-  .map(
-    (r) =>
-      `| \`${r.reason}\` | ${r.status} | \`${r.error}\` | ${r.code} | ${r.say} | ${ADVICE[r.reason as Reason].clause} | ${ADVICE[r.reason as Reason].next} |`,
-  )
+  .map(({ reason, status, error, code, say }) => {
+    const { clause, next } = ADVICE[reason as Reason];
+    return `| \`${reason}\` | ${status} | \`${error}\` | ${code} | ${say} | ${clause} | ${next} |`;
+  })
   .join('\n')}
 `,
   )

@@ -31,7 +31,8 @@ export const SYMPTOMS: readonly Symptom[] = [
     about:
       'Scheme, token and proof belong together: a bound token goes with `DPoP` and its proof, and only so.',
     check:
-      '`agw explain` with `--header "Authorization: SCHEME $TOKEN"`, and `--header "DPoP: $PROOF"`, as the client sends them.',
+      '`agw explain` with `--header "Authorization: SCHEME $TOKEN"`, and `--header "DPoP: $PROOF"`, as the ' +
+      'client sends them.',
     causes: {
       scheme_refused: 'Bearer on a route of profile `dpop`, or DPoP where the route takes Bearer',
       credentials_ambiguous: 'two `Authorization` fields, or `access_token` in the URL as well',
@@ -69,7 +70,8 @@ export const SYMPTOMS: readonly Symptom[] = [
     example: 'dpop_signature_bad',
     about: 'The proof is made wrongly, whatever the request. A DPoP library does not make these mistakes.',
     check:
-      '`agw proof mint` makes a sound proof for the same key, method, URL and token: decode both, and compare field by field.',
+      '`agw proof mint` makes a sound proof for the same key, method, URL and token: decode both, and ' +
+      'compare field by field.',
     causes: {
       dpop_malformed: 'padding, line breaks, or a JWS in JSON form',
       dpop_type_refused: 'a JWT library wrote its default `typ`, which is JWT',
@@ -84,9 +86,11 @@ export const SYMPTOMS: readonly Symptom[] = [
     title: 'Refused through an ingress, or for one method or URL',
     example: 'dpop_htu_mismatch',
     about:
-      'What was signed is not what the gateway sees. It compares with the URL that clients use: `publicOrigins`, then `publicPathPrefix`, then the path.',
+      'What was signed is not what the gateway sees. It compares with the URL that clients use: ' +
+      '`publicOrigins`, then `publicPathPrefix`, then the path.',
     check:
-      '`agw explain --url` with the URL as the client has it: accepted there and refused when sent means that something in between changes host, scheme or path.',
+      '`agw explain --url` with the URL as the client has it: accepted there and refused when sent means ' +
+      'that something in between changes host, scheme or path.',
     causes: {
       dpop_htm_mismatch: 'the method in lower case, or one proof for GET and POST',
       dpop_htu_mismatch:
@@ -103,9 +107,11 @@ export const SYMPTOMS: readonly Symptom[] = [
     title: '401 `use_dpop_nonce`, or all are refused after a restart',
     example: 'dpop_nonce_missing',
     about:
-      'The answer has a nonce in `DPoP-Nonce`. A client that follows RFC 9449 8 repeats the request once, with a new proof that has it, and keeps it for the next.',
+      'The answer has a nonce in `DPoP-Nonce`. A client that follows RFC 9449 8 repeats the request once, ' +
+      'with a new proof that has it, and keeps it for the next.',
     check:
-      '`agw curl` follows the challenge: where it passes, the client does not. After a restart see [the runbook](../runbook.md#restart).',
+      '`agw curl` follows the challenge: where it passes, the client does not. After a restart see [the ' +
+      'runbook](../runbook.md#restart).',
     causes: {
       dpop_nonce_missing:
         'the first request of a client, which is as it should be; each request: it keeps no nonces',
@@ -120,7 +126,8 @@ export const SYMPTOMS: readonly Symptom[] = [
     example: 'dpop_replayed',
     about: 'A proof is good for one request. What repeats a request must make a new one.',
     check:
-      '`agw explain` says accepted: it uses nothing up, and only the running gateway knows what was used. The audit log has both: same `dpop.jti`.',
+      '`agw explain` says accepted: it uses nothing up, and only the running gateway knows what was used. ' +
+      'The audit log has both: same `dpop.jti`.',
     causes: {
       dpop_replayed:
         'a retry, by the HTTP library or a proxy, with the same fields; or a proof that is kept for a minute',
@@ -197,7 +204,8 @@ export const SYMPTOMS: readonly Symptom[] = [
     title: 'Other 4xx: the request cannot be taken as it is',
     example: 'bad_path',
     about:
-      'Refused before any token is looked at: two readers of HTTP could understand the request differently, or it is beyond a bound.',
+      'Refused before any token is looked at: two readers of HTTP could understand the request differently, ' +
+      'or it is beyond a bound.',
     check:
       'The audit log has `detail` where there is one; `agw explain` judges path and fields, not how the bytes came.',
     causes: {

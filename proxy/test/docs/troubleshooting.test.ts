@@ -167,7 +167,8 @@ describe('a gateway', () => {
       path: '/mcp',
       headers: headersFor(token),
     });
-    const shown = `HTTP/1.1 ${status} ${STATUS_CODES[status]}\nWWW-Authenticate: ${headers['www-authenticate']}\n\n${text}`;
+    const challenge = `WWW-Authenticate: ${headers['www-authenticate']}`;
+    const shown = `HTTP/1.1 ${status} ${STATUS_CODES[status]}\n${challenge}\n\n${text}`;
     expect(page).toContain(shown);
     expect(shown).toBe(answerOf(reason));
   });

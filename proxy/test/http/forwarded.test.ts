@@ -107,7 +107,8 @@ describe('Forwarded', () => {
     expect(
       read(
         'forwarded',
-        'for=198.51.100.1;host=evil.example, for=203.0.113.9;host="gw.example:443";proto=https, for=10.0.0.1;host=inner;proto=http',
+        'for=198.51.100.1;host=evil.example, for=203.0.113.9;host="gw.example:443";proto=https, ' +
+          'for=10.0.0.1;host=inner;proto=http',
       ),
     ).toEqual({ client: '203.0.113.9', host: 'gw.example:443', proto: 'https' });
   });

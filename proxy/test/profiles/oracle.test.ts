@@ -305,7 +305,7 @@ it('names every difference of one deviation, and nothing that is none', async ()
   expect(stricter.sort()).toEqual(Object.keys(STRICTER).sort());
 });
 
-it(`is never laxer on ${CASES} requests with up to three deviations, but for the differences that are named`, async () => {
+it(`is never laxer on ${CASES} requests with up to three deviations, but for the named differences`, async () => {
   const decisions = { both: 0, neither: 0, laxer: 0, stricter: 0 };
   const names = fc.uniqueArray(fc.constantFrom(...Object.keys(DEVIATIONS)), { maxLength: 3 });
   await fc.assert(

@@ -60,7 +60,7 @@ describe('the memory store', () => {
     advance(1.1);
     expect(store.claim(keyOf('late'), proof)).toBe('forgotten');
   });
-  it('vouches for nothing that was made in the second in which it began, unless it carries the nonce of this start', () => {
+  it('vouches for nothing from the second in which it began, unless it carries the nonce of this start', () => {
     let time = START + 0.2;
     const store = createMemoryStore({ maxEntries: 1_000, windowSeconds: WINDOW, now: () => time });
     // Whole seconds: it may have been used a moment before the store began.

@@ -68,7 +68,7 @@ afterEach(async () => {
 });
 
 (hasRedis() ? describe : describe.skip)('the epoch of a Redis store', () => {
-  it('refuses what was made before a FLUSHALL, in every replica, and takes what is made after it or carries its nonce', async () => {
+  it('refuses what is from before a FLUSHALL, in every replica; takes what is later or has its nonce', async () => {
     const redis = await start();
     const shared = config(redis.port);
     const [one, two] = [await open(shared), await open(shared)];
@@ -112,7 +112,7 @@ afterEach(async () => {
     expect(await store.claim(keyOf('unused'), made(madeAt))).toBe('first');
   });
 
-  it('follows a sentinel to the promoted replica, and takes nothing there that the old primary may have taken', async () => {
+  it('follows a sentinel to the promoted replica; takes nothing that the old primary may have taken', async () => {
     const primary = await start();
     const replica = await start('--replicaof', '127.0.0.1', String(primary.port));
     const sentinel = await RedisProcess.sentinelOf(primary, 'jti');

@@ -180,7 +180,7 @@ if (!hasRedis() && shared === undefined) {
       expect(text.includes(`\`${NEEDED}\``)).toBe(true);
     },
   );
-  it('speaks TLS to a server that its CA vouches for, as an ACL user with the few commands it needs, and to no other server', async () => {
+  it('speaks TLS to a server of its CA and to no other, as an ACL user with the few commands it needs', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'agw-redis-tls-'));
     const file = (name: string) => join(folder, name);
     try {

@@ -22,7 +22,8 @@ conforms('RFC 9449 4.3 item 5', ({ decision }) => {
   );
   it('refuses an HMAC made with the public key', async () => {
     const forged = (sound: string) => {
-      const input = `${part(JSON.stringify({ typ: 'dpop+jwt', alg: 'HS256', jwk: publicJwk(client) }))}.${sound.split('.')[1]!}`;
+      const header = { typ: 'dpop+jwt', alg: 'HS256', jwk: publicJwk(client) };
+      const input = `${part(JSON.stringify(header))}.${sound.split('.')[1]!}`;
       return `${input}.${createHmac('sha256', client.publicKey.export({ type: 'spki', format: 'pem' }))
         .update(input)
         .digest('base64url')}`;

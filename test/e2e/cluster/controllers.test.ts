@@ -162,7 +162,7 @@ needs('the controllers of a real control plane', missing);
     rmSync(dir, { recursive: true, force: true });
   }, 60_000);
 
-  it('make the pods of both gateways, under every rule, limit and quota of the namespace, and without a token', async () => {
+  it('make the pods of both gateways, under each rule, limit and quota of the namespace, without a token', async () => {
     await Promise.all([
       until('two are available', () => settled('shared', 2)),
       until('one is available', () => settled('single', 1)),
@@ -246,7 +246,7 @@ needs('the controllers of a real control plane', missing);
     await until('both are there again', () => settled('shared', 2));
   }, 90_000);
 
-  it('roll out a new config: never fewer pods than serve where they share a store, never two where they do not', async () => {
+  it('roll out a new config: never fewer pods than serve with a shared store, never two without', async () => {
     const before = { shared: await podsOf('shared'), single: await podsOf('single') };
     const next = emitted('second');
     // A config that changed is another object; the one in use cannot change.

@@ -141,7 +141,7 @@ for (const why of notServed) it.skip(`an ExternalSecret at the real operator: ${
       rmSync(dir, { recursive: true, force: true });
     }, 60_000);
 
-    it("becomes the Secret whose value the gateway sends, read with a token of the gateway's own ServiceAccount", async () => {
+    it('becomes the Secret whose value the gateway sends, read with a token of its own ServiceAccount', async () => {
       await until('the Secret is there', async () => (await secret()) !== undefined);
       expect(await secret()).toBe(FIRST);
       expect(await readiness('externalsecrets', 'agentgateway-mcp')).toMatchObject({

@@ -204,7 +204,7 @@ describe.each(Object.entries(FRONTS))('behind %s', (name, front) => {
     expect(said).toContain(testedVersion(name)!);
     expect(interopRows()[`front-${row}`]!.version).toBe(testedVersion(name));
   });
-  it('a proof for the URL that the client sees passes once, and one for the URL that the gateway sees never', async () => {
+  it('a proof for the URL that the client sees passes once, one for the URL that the gateway sees never', async () => {
     const headers = signed();
     expect((await ask({ headers })).status).toBe(200);
     expect((await ask({ headers })).status).toBe(401);

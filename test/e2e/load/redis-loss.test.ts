@@ -98,7 +98,8 @@ needs('the loss of Redis', hasRedis() ? [] : ['redis-server']);
           .map(({ until }) => until),
       );
       process.stderr.write(
-        `${sent.length} requests, ${sent.filter(({ status }) => status === 503).length} refused with 503, back after ${Math.round(firstBack - backAt)} ms\n`,
+        `${sent.length} requests, ${sent.filter(({ status }) => status === 503).length} refused with 503, ` +
+          `back after ${Math.round(firstBack - backAt)} ms\n`,
       );
     },
     60_000,

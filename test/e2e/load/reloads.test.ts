@@ -109,7 +109,7 @@ describe(`${ROTATIONS} rotations of the issuer's keys at ${PER_SECOND} requests 
     });
   }, 180_000);
 
-  it('at a URL, which is fetched again for a key that is not known: none is refused, and nothing is fetched that need not be', async () => {
+  it('at a URL, fetched again for an unknown key: none is refused, and nothing is fetched in vain', async () => {
     const ahead = 40; // its keys sign two seconds later: more than the cooldown
     let jwks = '';
     let fetched = 0;

@@ -84,7 +84,10 @@ backend gateways
   balance roundrobin
   option httpchk GET /readyz
   http-check expect status 200
-${gateways.map(({ port, adminPort }, i) => `  server g${i} 127.0.0.1:${port} check port ${adminPort} inter ${CHECK_MS}ms fall 1 rise 1`).join('\n')}
+  default-server inter ${CHECK_MS}ms fall 1 rise 1
+${gateways
+  .map(({ port, adminPort }, i) => `  server g${i} 127.0.0.1:${port} check port ${adminPort}`)
+  .join('\n')}
 `,
     );
     haproxy = new Daemon(haproxyPath!, ['-f', file, '-db']);
@@ -104,7 +107,7 @@ ${gateways.map(({ port, adminPort }, i) => `  server g${i} 127.0.0.1:${port} che
     scene.stop();
   });
 
-  it(`${RESTARTS} times, at ${PER_SECOND} requests a second: none fails, every process ends in time with 0`, async () => {
+  it(`${RESTARTS} times at ${PER_SECOND} requests a second: none fails, and each ends in time with 0`, async () => {
     const load = startLoad({ port: front, perSecond: PER_SECOND, make: () => scene.ask() });
     const took: number[] = [];
     for (let n = 0; n < RESTARTS; n++) {
@@ -121,11 +124,12 @@ ${gateways.map(({ port, adminPort }, i) => `  server g${i} 127.0.0.1:${port} che
     expect(sent.length).toBeGreaterThan((RESTARTS * PER_SECOND) / 2); // the load was one
     expect(Math.max(...took)).toBeLessThan((LAME_DUCK_SECONDS + DRAIN_SECONDS) * 1000);
     process.stderr.write(
-      `rolling restarts: ${sent.length} requests, 0 failed; SIGTERM to exit at most ${Math.round(Math.max(...took))} ms\n`,
+      `rolling restarts: ${sent.length} requests, 0 failed; SIGTERM to exit at most ` +
+        `${Math.round(Math.max(...took))} ms\n`,
     );
   }, 240_000);
 
-  it(`${STREAMS} event streams over ${STREAM_RESTARTS} restarts: each is told that its gateway goes, and when to come again, and finds another`, async () => {
+  it(`${STREAMS} event streams over ${STREAM_RESTARTS} restarts: each is told, and finds another`, async () => {
     interface Told {
       readonly status: number | undefined;
       readonly text: string;

@@ -80,7 +80,8 @@ needs('slow clients', path === undefined ? ['slowhttptest'] : []);
       expect(failures([...usual, ...sent])).toEqual([]);
       expect(p99(sent)).toBeLessThan(Math.max(2 * p99(usual), p99(usual) + NOISE_MS * SLOWNESS));
       process.stderr.write(
-        `${CONNECTIONS} ${mode[0]}: closed after ${Math.round(tookMs)} ms; p99 of others ${p99(sent).toFixed(1)} ms, before ${p99(usual).toFixed(1)} ms\n`,
+        `${CONNECTIONS} ${mode[0]}: closed after ${Math.round(tookMs)} ms; p99 of others ` +
+          `${p99(sent).toFixed(1)} ms, before ${p99(usual).toFixed(1)} ms\n`,
       );
     },
     90_000,

@@ -134,10 +134,11 @@ needs("a gateway's own Valkey", valkeyMissing());
       routes: [{ ...route, rateLimit: routes[0]!.rateLimit }],
     } as ConfigInput;
     // The Service's name leads to the pod.
+    const service = JSON.stringify(new URL(replay.url).hostname);
     writeFileSync(
       file('names.cjs'),
       `const dns = require('node:dns'), { lookup } = dns;
-dns.lookup = (name, ...args) => lookup(name === ${JSON.stringify(new URL(replay.url).hostname)} ? '127.0.0.1' : name, ...args);\n`,
+dns.lookup = (name, ...args) => lookup(name === ${service} ? '127.0.0.1' : name, ...args);\n`,
     );
     gateways.push(await startGateway('one'), await startGateway('two'));
   }, 60_000);

@@ -266,7 +266,7 @@ describe('@modelcontextprotocol/sdk, the v1 client, with a fetch that signs', ()
     (transport as unknown as { _sessionId: string })._sessionId = id;
     await expect(client.listTools()).rejects.toThrow(/404|Session not found/);
   });
-  it('a stream that the server ends before the result is resumed by a GET with Last-Event-ID and a proof of its own', async () => {
+  it('a stream that ends before the result is resumed by a GET with Last-Event-ID and a proof of its own', async () => {
     const { client, sent } = await v1('mcp');
     expect((await client.callTool({ name: 'test_reconnection', arguments: {} })).content).toEqual([
       { type: 'text', text: 'reconnected' },

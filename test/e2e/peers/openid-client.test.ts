@@ -194,7 +194,7 @@ describe.each([false, true])(
       await refused(call(thief, token, `${peers.origin}/mcp`), 'token_key_mismatch');
       held.push('no token with another key');
     });
-    it('the challenge leads oauth4webapi to metadata that it accepts, and those to this authorization server and to a token', async () => {
+    it('the challenge leads oauth4webapi to metadata, to this authorization server, and to a token', async () => {
       const me = await login(peers);
       const {
         challenges: [challenge],

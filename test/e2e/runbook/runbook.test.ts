@@ -54,7 +54,8 @@ needs('the runbook', missing);
   const asAgent = (name: string) =>
     run(
       `curl -sS -o /dev/null -w '%{http_code}' -X POST "$GATEWAY" -H "Authorization: Bearer $(
-        agw token mint --key ${name}.pem --kid ${name} --iss ${CLIENTS} --aud mcp-gateway --htm POST --htu "$GATEWAY")"`,
+        agw token mint --key ${name}.pem --kid ${name} --iss ${CLIENTS} --aud mcp-gateway \\
+          --htm POST --htu "$GATEWAY")"`,
       'self',
     );
 
@@ -237,7 +238,8 @@ needs('the runbook', missing);
 
 /** As its issuer would make it: tls.crt and tls.key, for so many days. */
 const newCertificate = (days: number): string => `
-openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=gateway -keyout tls.key -out tls.csr 2>/dev/null
+openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=gateway -keyout tls.key \\
+  -out tls.csr 2>/dev/null
 openssl x509 -req -in tls.csr -signkey tls.key -days ${days} -out tls.crt \
   -extfile <(echo subjectAltName=IP:127.0.0.1) 2>/dev/null`;
 

@@ -211,12 +211,14 @@ it(
       }
       const said = samples.map(
         ({ heapMb, externalMb, rssMb, descriptors, active, claims }) =>
-          `${heapMb.toFixed(2)} MB heap, ${externalMb.toFixed(2)} MB external, ${rssMb.toFixed(1)} MB resident, ${descriptors} descriptors, ${active.length} active, ${claims} claims`,
+          `${heapMb.toFixed(2)} MB heap, ${externalMb.toFixed(2)} MB external, ${rssMb.toFixed(1)} MB ` +
+          `resident, ${descriptors} descriptors, ${active.length} active, ${claims} claims`,
       );
       expect([...streamed.keys()]).toEqual([200]);
       expect(events).toBeGreaterThan(streamed.get(200)!);
       process.stderr.write(
-        `soak: ${total} requests and ${streamed.get(200)} streams in ${MINUTES} minutes, a day of its clock\n${said.map((line) => `  ${line}\n`).join('')}`,
+        `soak: ${total} requests and ${streamed.get(200)} streams in ${MINUTES} minutes, a day of its ` +
+          `clock\n${said.map((line) => `  ${line}\n`).join('')}`,
       );
       const [first, last] = [samples.slice(WARM, WARM + SOME), samples.slice(-SOME)];
       for (const [of, limit] of Object.entries(LIMITS) as [keyof typeof LIMITS, number][]) {

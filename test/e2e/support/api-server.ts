@@ -202,7 +202,8 @@ export async function startApiServer({
     if (performance.now() > until) {
       await stop();
       throw new Error(
-        `kube-apiserver: not ready after ${READY_MS} ms; it said: ${server.said.slice(-2000)}; etcd: ${etcd.said.slice(-1000)}`,
+        `kube-apiserver: not ready after ${READY_MS} ms; it said: ${server.said.slice(-2000)}; etcd: ` +
+          `${etcd.said.slice(-1000)}`,
       );
     }
     await sleep(50);

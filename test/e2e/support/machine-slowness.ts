@@ -27,7 +27,8 @@ export function machineSlowness(): number {
   const micros = verificationMicros();
   const slowness = Math.max(1, micros / NAMED_FOR_MICROS);
   process.stderr.write(
-    `load: rates and times for a machine ${slowness.toFixed(1)} times slower (${Math.round(micros)} µs a P-256 verification)\n`,
+    `load: rates and times for a machine ${slowness.toFixed(1)} times slower (${Math.round(micros)} µs a ` +
+      `P-256 verification)\n`,
   );
   return slowness;
 }

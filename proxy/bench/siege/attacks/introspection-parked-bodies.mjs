@@ -2,7 +2,9 @@ import { tinyChunks } from '../tools.mjs';
 
 export default {
   name: 'introspection-parked-bodies',
-  what: 'bodies of 100 000 chunks of one byte (HTTP/2: 60 000 frames) behind one made-up opaque token while its server is asked, 50 connections a second',
+  what:
+    'bodies of 100 000 chunks of one byte (HTTP/2: 60 000 frames) behind one made-up opaque token while its ' +
+    'server is asked, 50 connections a second',
   introspection: true,
   http2: true,
   async prepare(tools) {

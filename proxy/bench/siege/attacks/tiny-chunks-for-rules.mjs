@@ -2,7 +2,9 @@ import { tinyChunks } from '../tools.mjs';
 
 export default {
   name: 'tiny-chunks-for-rules',
-  what: 'rules on the body: sound proofs, bodies of 1.18 MB in chunks of one byte (HTTP/2: 60 000 frames), four a second',
+  what:
+    'rules on the body: sound proofs, bodies of 1.18 MB in chunks of one byte (HTTP/2: 60 000 frames), four a ' +
+    'second',
   rules: true,
   http2: true,
   async prepare(tools) {

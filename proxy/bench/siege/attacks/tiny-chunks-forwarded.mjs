@@ -4,7 +4,9 @@ const REQUESTS = 20;
 
 export default {
   name: 'tiny-chunks-forwarded',
-  what: '20 sound POSTs of one caller, ten a second, in chunks of one byte (1.18 MB each; HTTP/2: 60 000 frames), to a backend that does not read',
+  what:
+    '20 sound POSTs of one caller, ten a second, in chunks of one byte (1.18 MB each; HTTP/2: 60 000 frames), ' +
+    'to a backend that does not read',
   http2: true,
   async prepare(tools) {
     const { token, proof } = tools.caller();

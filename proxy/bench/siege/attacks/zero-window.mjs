@@ -2,7 +2,9 @@ const [SESSIONS, STREAMS, PER_SECOND] = [11, 44, 97];
 
 export default {
   name: 'zero-window',
-  what: '11 HTTP/2 connections with a window of zero and 44 requests each, 97 a second, whose answers of 64 KiB they never take',
+  what:
+    '11 HTTP/2 connections with a window of zero and 44 requests each, 97 a second, whose answers of 64 KiB ' +
+    'they never take',
   siegeMs: 5_000,
   http1: false,
   http2: true,

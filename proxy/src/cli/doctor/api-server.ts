@@ -74,7 +74,8 @@ async function targetsOf(cluster: Cluster): Promise<readonly Named[]> {
   const [service, slices] = await Promise.all([
     cluster.get('/api/v1/namespaces/default/services/kubernetes'),
     cluster.get(
-      '/apis/discovery.k8s.io/v1/namespaces/default/endpointslices?labelSelector=kubernetes.io%2Fservice-name%3Dkubernetes',
+      '/apis/discovery.k8s.io/v1/namespaces/default/' +
+        'endpointslices?labelSelector=kubernetes.io%2Fservice-name%3Dkubernetes',
     ),
   ]);
   const portOf = (value: unknown) => Number(at(listAt(value, 'ports')[0], 'port'));

@@ -4,7 +4,7 @@ import { at, listAt, textAt } from '../kube-objects.js';
 
 type Labels = Readonly<Record<string, unknown>>;
 
-/** @see https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#resources-that-support-set-based-requirements */
+/** @see https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/, set-based requirements */
 export function selects(selector: unknown, labels: Labels): boolean {
   const named = Object.entries((at(selector, 'matchLabels') ?? {}) as Labels);
   return (
