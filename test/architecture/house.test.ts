@@ -83,6 +83,17 @@ function measure(sources: readonly Source[]): Measured {
   };
 }
 
+/** Lines of Markdown that could be broken: no table, and no block of code. */
+function longProse(text: string): string[] {
+  const [prose] = text
+    .split(/^ *```/m)
+    .reduce<[string, boolean]>(
+      ([kept, isCode], part) => [isCode ? kept : `${kept}${part}\n`, !isCode],
+      ['', false],
+    );
+  return prose.split('\n').filter((line) => line.length > LONGEST_LINE && !/^ *\|/.test(line));
+}
+
 /** The names that a source exports, and those of the members of what it exports, as `Name` and `Name.member`. */
 function exportedNames({ file, text }: Source): string[] {
   const source = ts.createSourceFile(file, text, ts.ScriptTarget.Latest, true);
@@ -161,6 +172,19 @@ describe('the house', () => {
   }, 60_000);
   it('has no line over 120 characters', () => {
     expect([...measured.values()].flatMap(({ longLines }) => longLines)).toEqual([]);
+  });
+  it('has no line over 120 characters in its documents, but in tables and code', () => {
+    const documents = [
+      ...readdirSync(root),
+      ...readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8' }).map((file) =>
+        join('docs', file),
+      ),
+    ].filter((file) => file.endsWith('.md') && file !== 'API.md'); // jsii-docgen writes that one
+    expect(documents.length).toBeGreaterThan(50);
+    const long = documents.flatMap((file) =>
+      longProse(readFileSync(join(root, file), 'utf8')).map((line) => `${file}: ${line}`),
+    );
+    expect(long).toEqual([]);
   });
   it('has no function over 60 lines but in tests', () => {
     expect(ours.map(({ longestFunction }) => longestFunction.lines > LONGEST_FUNCTION)).toEqual([

@@ -250,8 +250,8 @@ and the config that the constructs give it. Each attack has a fixed size and goe
 address and in the same protocol, sends ${usual} requests a second (${introspected} where its tokens are introspected)
 for ${SIEGE_MS / 1000} s, or as long as the attack takes.
 
-Its p99 must stay under ${BOUND.times} times its quiet value plus ${BOUND.plusMs} ms, none of its requests may fail,
-and the gateway's memory must stay under the limit of its pod (the most that was resident; what lies in sockets is the
+Its p99 must stay under ${BOUND.times} times its quiet value plus ${BOUND.plusMs} ms, none of its requests may fail, and
+the gateway's memory must stay under the limit of its pod (the most that was resident; what lies in sockets is the
 kernel's). Where p99 is beyond that, the same attack is made in the same run on a bare reverse proxy of Node, which
 passes on small requests, answers others at once and drops their bodies: that is the floor, and p99 may be a tenth above
 it. CPU is what the gateway used in that time, for the attack and the honest client.
