@@ -340,7 +340,7 @@ export const PROMISES: readonly Claim[] = [
     ],
   },
   {
-    claims: 'over all\nthreads, and over all replicas that share a Redis',
+    claims: 'over all threads, and over all replicas that share a Redis',
     shownBy: [
       'test/e2e/workers.test.ts › lets the same proof pass once of',
       'test/e2e/replicas.test.ts › the same proof 100 times at once, to both',
