@@ -114,8 +114,11 @@ export const AUDIT_FIELDS = {
 
 type Field = keyof typeof AUDIT_FIELDS;
 
+/** What a line shows of a value. */
 const cut = (value: string | undefined) =>
-  value !== undefined && value.length > MAX_VALUE ? `${value.slice(0, MAX_VALUE)}…` : value;
+  value !== undefined && value.length > MAX_VALUE ? `${copyOf(value.slice(0, MAX_VALUE))}…` : value;
+/** A slice would hold the whole value, maybe of a body of megabytes, until its line is written. */
+const copyOf = (text: string): string => Buffer.from(text, 'utf16le').toString('utf16le');
 const withoutQuery = (target: string): string => {
   const query = target.indexOf('?');
   return query === -1 ? target : target.slice(0, query);
