@@ -14,6 +14,7 @@ import { openTlsFiles } from './keys/tls-files.js';
 import type { Metrics } from './observe/metrics.js';
 import { counted, openProcessResources, type ThreadContext } from './open.js';
 import { createResourceRegistry } from './resource-registry.js';
+import { oneAtATime } from './one-at-a-time.js';
 import { reload, type EdgeState } from './reload.js';
 import { answerHealth, serve } from './serve.js';
 import { edgeStatus, followed, waitingFor } from './status.js';
@@ -126,16 +127,6 @@ export async function startEdge(config: Config, outer: Dependencies, thread?: Th
         edge.certificate?.close();
         return resources.close();
       })),
-  };
-}
-
-/** Runs what it is given one after the other, in the order it came. */
-function oneAtATime(): <T>(run: () => Promise<T>) => Promise<T> {
-  let last: Promise<unknown> = Promise.resolve();
-  return (run) => {
-    const done = last.then(run);
-    last = done.catch(() => {});
-    return done;
   };
 }
 

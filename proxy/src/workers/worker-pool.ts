@@ -9,6 +9,7 @@ import { openAuditSink } from '../observe/audit-log.js';
 import { createWorkerPoolMetrics, METRICS_TYPE } from '../observe/metrics.js';
 import { gatewayStatus } from '../observe/status.js';
 import { claimsToShare } from '../replay/open-replay-store.js';
+import { oneAtATime } from '../one-at-a-time.js';
 import type { Dependencies } from '../trust.js';
 import { bucketMemories } from '../request-pipeline.js';
 import type { Question, Questions, ThreadStart, ThreadMessage } from './messages.js';
@@ -126,12 +127,8 @@ function createReload(first: Config, threads: readonly Thread[], askAll: AskAll)
     );
     return [...new Set(problems.flat())];
   };
-  let last: Promise<unknown> = Promise.resolve();
-  return (next) => {
-    const done = last.then(() => reload(next));
-    last = done.catch(() => {});
-    return done;
-  };
+  const inTurn = oneAtATime();
+  return (next) => inTurn(() => reload(next));
 }
 
 /** What is bounded for the process, for one of its threads: the system deals connections out evenly. */
