@@ -233,8 +233,8 @@ function secretsViolations(spec: GatewaySpec, others: readonly GatewaySpec[]): V
     where: 'apiServer',
     want: 'is required with a SecretsRoute: the NetworkPolicy admits the API server by address',
     next:
-      'pass ApiServerAccess.of({ serviceIp, endpoints }); "kubectl get endpointslices -l ' +
-      'kubernetes.io/service-name=kubernetes" prints both',
+      'pass ApiServerAccess.of({ serviceIp, endpoints }); ' +
+      '"kubectl get endpointslices -l kubernetes.io/service-name=kubernetes" prints both',
   };
   return [
     ...(routes.length > 0 && spec.apiServer === undefined ? [unreachable] : []),

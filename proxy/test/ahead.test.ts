@@ -14,8 +14,8 @@ afterAll(() => fixture.stop());
 const signed = (method: string, more = '') => {
   const token = accessToken(fixture.as, { cnf: { jkt: thumbprint(client) } });
   return (
-    `${method} /mcp HTTP/1.1\r\nHost: a\r\nAuthorization: DPoP ${token}\r\nDPoP: ` +
-    `${proof(client, method, `${ORIGIN}/mcp`, token)}\r\n${more}\r\n`
+    `${method} /mcp HTTP/1.1\r\nHost: a\r\nAuthorization: DPoP ${token}\r\n` +
+    `DPoP: ${proof(client, method, `${ORIGIN}/mcp`, token)}\r\n${more}\r\n`
   );
 };
 const connect = (text: string) => {

@@ -20,8 +20,8 @@ it('sixty at once, of an address with five refusals: five are verified, the othe
     const lines = Array.from(
       { length: 60 },
       () =>
-        `POST /mcp HTTP/1.1\r\nHost: a\r\nConnection: close\r\nAuthorization: DPoP ${token}\r\nDPoP: ` +
-        `${forged()}\r\n\r\n`,
+        `POST /mcp HTTP/1.1\r\nHost: a\r\nConnection: close\r\nAuthorization: DPoP ${token}\r\n` +
+        `DPoP: ${forged()}\r\n\r\n`,
     );
     const sockets = await Promise.all(
       lines.map(

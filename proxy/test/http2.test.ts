@@ -422,9 +422,9 @@ describe('an answer', () => {
   it('of fields that HTTP/2 does not have, or has once, is still one', async () => {
     fixture.answer = (message) => {
       message.socket.end(
-        'HTTP/1.1 200 OK\r\nConnection: close\r\nETag: "a"\r\nETag: "b"\r\nVary: A\r\nVary: ' +
-          'B\r\nKeep-Alive: timeout=5\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n__proto__: x\r\nX-Mixed-Case: ' +
-          'Y\r\nX-Latin: \xe9\r\nContent-Length: 2\r\n\r\n{}',
+        'HTTP/1.1 200 OK\r\nConnection: close\r\nETag: "a"\r\nETag: "b"\r\nVary: A\r\n' +
+          'Vary: B\r\nKeep-Alive: timeout=5\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n__proto__: x\r\n' +
+          'X-Mixed-Case: Y\r\nX-Latin: \xe9\r\nContent-Length: 2\r\n\r\n{}',
         'latin1',
       );
     };

@@ -413,8 +413,8 @@ const cases: Record<Reason, () => Promise<Answer>> = {
     const { headers } = dpopAsk();
     const { authorization, dpop } = headers as Record<string, string>;
     return rawAsk(
-      `POST /mcp HTTP/1.1\r\nHost: a\r\nAuthorization: ${authorization}\r\nDPoP: ${dpop}\r\nDPoP: ` +
-        `${dpop}\r\nContent-Length: 0\r\n\r\n`,
+      `POST /mcp HTTP/1.1\r\nHost: a\r\nAuthorization: ${authorization}\r\nDPoP: ${dpop}\r\n` +
+        `DPoP: ${dpop}\r\nContent-Length: 0\r\n\r\n`,
     );
   },
   dpop_malformed: () =>

@@ -108,8 +108,8 @@ const ask = (path: string, { method = 'POST', nonce }: Ask = {}) =>
       { host: '127.0.0.1', port: fixture.gateway.port, rejectUnauthorized: false },
       () => {
         socket.write(
-          `${method} ${path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: ` +
-            `0\r\nAuthorization: DPoP ${token}\r\nDPoP: ${dpop}\r\n\r\n`,
+          `${method} ${path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n` +
+            `Content-Length: 0\r\nAuthorization: DPoP ${token}\r\nDPoP: ${dpop}\r\n\r\n`,
         );
       },
     );

@@ -288,8 +288,8 @@ describe('back-pressure', () => {
   const headOf = (method: string, more = '') => {
     const token = accessToken(fixture.as, { cnf: { jkt } });
     return (
-      `${method} /mcp HTTP/1.1\r\nHost: a\r\nAuthorization: DPoP ${token}\r\nDPoP: ` +
-      `${proof(client, method, `${ORIGIN}/mcp`, token)}\r\n${more}\r\n`
+      `${method} /mcp HTTP/1.1\r\nHost: a\r\nAuthorization: DPoP ${token}\r\n` +
+      `DPoP: ${proof(client, method, `${ORIGIN}/mcp`, token)}\r\n${more}\r\n`
     );
   };
 

@@ -321,8 +321,8 @@ describe('malformed HTTP', () => {
     [
       'length and chunks',
       () =>
-        `POST /mcp HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: ` +
-        `chunked\r\n${lines(headers())}\r\n0\r\n\r\n`,
+        `POST /mcp HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n` +
+        `Transfer-Encoding: chunked\r\n${lines(headers())}\r\n0\r\n\r\n`,
     ],
     [
       'an odd coding',

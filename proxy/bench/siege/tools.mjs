@@ -74,8 +74,8 @@ export function createTools(target) {
       createCaller({ issuerPem: target.issuerPem, origin: target.origin, sub: 'attacker', ...options }),
     /** Requests of HTTP/1.1. @param framing of the body; absent: as `one` says */
     head: (one, framing, path = '/mcp') =>
-      `POST ${path} HTTP/1.1\r\nHost: gw.example\r\nContent-Type: ` +
-      `application/json\r\n${credentialLines(one)}${framing}\r\n\r\n`,
+      `POST ${path} HTTP/1.1\r\nHost: gw.example\r\n` +
+      `Content-Type: application/json\r\n${credentialLines(one)}${framing}\r\n\r\n`,
     get: (one) =>
       `GET /mcp HTTP/1.1\r\nHost: gw.example\r\nAccept: text/event-stream\r\n${credentialLines(one)}\r\n`,
     /** A connection that has been made; status lines of answers are counted. */

@@ -29,8 +29,8 @@ const OPTIONS = {
 
 export const doctor: Command = {
   usage:
-    'doctor [MANIFEST|DIR|CERTIFICATE|-]... [--cluster] [--context NAME] [--kubeconfig FILE] [--namespace ' +
-    'NAME] [--admin URL] ' +
+    'doctor [MANIFEST|DIR|CERTIFICATE|-]... [--cluster] [--context NAME] [--kubeconfig FILE] ' +
+    '[--namespace NAME] [--admin URL] ' +
     '[--redis URL [--redis-username NAME] [--redis-password-file FILE] [--redis-cacert FILE]] [--json]   ' +
     'asks a cluster by kubectl; without a manifest, about what runs in --namespace',
   summary:

@@ -21,8 +21,8 @@ const KEYS_WAIT_MS = 5_000;
 /** Checks a request as the gateway would, without sending it anywhere and without using its proof up. */
 export const explain: Command = {
   usage:
-    'explain --config FILE --method METHOD --url URL [--token TOKEN] [--proof PROOF] [--header "NAME: ' +
-    'VALUE"]... [--body FILE] [--at UNIX_SECONDS] [--json]',
+    'explain --config FILE --method METHOD --url URL [--token TOKEN] [--proof PROOF] ' +
+    '[--header "NAME: VALUE"]... [--body FILE] [--at UNIX_SECONDS] [--json]',
   summary: 'checks a request as the gateway would, without sending it',
   async run(args, { out }) {
     const { values } = parseArgs({

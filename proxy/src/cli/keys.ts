@@ -22,8 +22,8 @@ function pair(alg: string, bits: number): KeyPairKeyObjectResult {
 
 export const keysGenerate: Command = {
   usage:
-    'keys generate --out private.pem [--public public.pem] [--alg RS256|PS256|ES256|ES384|EdDSA] [--bits ' +
-    '2048..4096] [--force]',
+    'keys generate --out private.pem [--public public.pem] [--alg RS256|PS256|ES256|ES384|EdDSA] ' +
+    '[--bits 2048..4096] [--force]',
   summary: 'makes a private key, and its public half',
   async run(args, { out }) {
     const { values } = parseArgs({

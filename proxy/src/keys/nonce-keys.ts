@@ -31,8 +31,8 @@ export function parseNonceKeys(text: string): ParsedNonceKeys {
     return {
       ok: false,
       problem:
-        `line ${short + 1}: must be at least ${MIN_LENGTH} visible ASCII characters; make one with: openssl ` +
-        'rand -base64 32',
+        `line ${short + 1}: must be at least ${MIN_LENGTH} visible ASCII characters; make one with: ` +
+        'openssl rand -base64 32',
     };
   if (new Set(lines).size !== lines.length)
     return { ok: false, problem: 'must not hold the same secret twice' };

@@ -69,8 +69,8 @@ async function startMask(to: number, change: (text: string) => string): Promise<
 
 it('reads what servers that speak the protocol say of themselves, and takes no silence for a yes', () => {
   const valkey =
-    'server_name:valkey\r\nrun_id:abc\r\nserver_time_usec:1500000\r\nmaxmemory:0\r\nmaxmemory_policy:noeviction' +
-    '\r\nevicted_keys:0';
+    'server_name:valkey\r\nrun_id:abc\r\nserver_time_usec:1500000\r\nmaxmemory:0\r\n' +
+    'maxmemory_policy:noeviction\r\nevicted_keys:0';
   const keydb = 'run_id:abc\r\nmaxmemory:100\r\nmaxmemory_policy:allkeys-lru\r\nevicted_keys:7';
   const dragonfly = 'redis_version:7.4.0\r\nmaxmemory:100\r\nmaxmemory_policy:eviction\r\nevicted_keys:0';
   const strange = 'redis_version:7.4.0\r\nmaxmemory:100';

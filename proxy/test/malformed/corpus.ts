@@ -177,12 +177,12 @@ export const CORPUS: readonly Malformed[] = [
   ),
   ...of('RFC 9110 7.8: upgrades', {
     h2c: post(
-      'Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: ' +
-        'AAMAAABkAAQAAP__\r\nContent-Length: 0\r\n',
+      'Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n' +
+        'HTTP2-Settings: AAMAAABkAAQAAP__\r\nContent-Length: 0\r\n',
     ),
     'h2c in disguise': post('Upgrade: h2c\r\nContent-Length: 0\r\n'),
     WebSocket:
-      `GET /mcp HTTP/1.1\r\n§Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: ` +
-      `dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n`,
+      `GET /mcp HTTP/1.1\r\n§Connection: Upgrade\r\nUpgrade: websocket\r\n` +
+      `Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n`,
   }),
 ];
